@@ -1,0 +1,189 @@
+import type { Secret } from '../../platform/secrets/secret.ts';
+import type { CredentialKind } from '../../workflows/words.ts';
+import { answerDate, scopeHeaders } from './answerHeaders.ts';
+import { classify } from './classify.ts';
+import { readJson, unreadable } from './readJson.ts';
+import type { RequestGate } from './requestGate.ts';
+import { send, type RawAnswer } from './send.ts';
+import { createUrlGuard } from './urlGuard.ts';
+
+/** Whose signature a request carries. The secret itself stays inside the client. */
+export interface CredentialRef {
+  organizationId: string;
+  credentialId: string;
+}
+
+/** Bitbucket counts its limits apart for these (facts 4.3). */
+export type LimitGroup = 'repository_data' | 'webhook_data' | 'other';
+
+export interface BitbucketRequest {
+  credential: CredentialRef;
+  /** under the API base, with its query, e.g. `/repositories/x/y/pullrequests?pagelen=50` */
+  path?: string;
+  /** instead of `path`: an absolute URL that Bitbucket gave; refused unless it has our origin and path prefix */
+  next?: string;
+  /** default: by path, `/repositories/` is `repository_data` */
+  group?: LimitGroup;
+  signal: AbortSignal;
+  /** sent as If-None-Match; the answer is then 304 without `json` when nothing changed */
+  etag?: string;
+  /** called before a short wait for the limit, with the ISO time it ends */
+  onWait?: (until: string) => void;
+  /** the longest wait inside the call, milliseconds; a longer one throws RateLimited. Default 5,000 */
+  maxWaitMs?: number;
+}
+
+export interface ScopeHeaders {
+  /** in the credential's own vocabulary, not expanded */
+  granted?: string[];
+  /** what the endpoint wants, in OAuth vocabulary */
+  accepted?: string[];
+  /** e.g. `api_token`, `workspace_access_token` */
+  credentialType?: string;
+}
+
+export interface BitbucketAnswer {
+  /** 200 or 304 */
+  status: number;
+  /** the parsed body; undefined for 304 */
+  json: unknown;
+  /** the body as it came */
+  bytes: Uint8Array;
+  /** Postgres' clock when the request was taken: rows read from this answer are at least this new */
+  observedAt: string;
+  /** the Date header as ISO time */
+  date: string | undefined;
+  scopes: ScopeHeaders;
+  etag?: string;
+}
+
+export interface BitbucketClient {
+  /**
+   * The one place through which every API request goes: gate (limits), sign, send, classify.
+   * Does not retry (Temporal does), apart from one refresh of an expired OAuth access token.
+   * Throws the classes of `errors.ts`, and the signal's reason when aborted.
+   */
+  get(request: BitbucketRequest): Promise<BitbucketAnswer>;
+}
+
+/** Who signs: finds the secret, builds the header, renews what can be renewed. */
+export interface Signer {
+  /** Throws CredentialUnusable when there is nothing to sign with. Renews an ending OAuth token first. */
+  sign(credential: CredentialRef, signal: AbortSignal): Promise<Signature>;
+  /** After a 401 for `version`: true when there is now another secret to sign with. */
+  renew(credential: CredentialRef, version: number, signal: AbortSignal): Promise<boolean>;
+  /** A freshly renewed secret was refused too: renewing does not help (a brownout looks like that). */
+  renewalDidNotHelp(credential: CredentialRef, version: number): void;
+}
+
+export interface Signature {
+  authorization: Secret;
+  kind: CredentialKind;
+  /** what Bitbucket counts the limits by, as far as it is known */
+  accountKey: string;
+  /** of the stored secret */
+  version: number;
+}
+
+export interface BitbucketClientOptions {
+  /** base of the API without a slash at the end, e.g. `https://api.bitbucket.org/2.0` */
+  apiUrl: string;
+  signer: Signer;
+  gate: RequestGate;
+  /** for one request, its whole body included; default 60,000 */
+  deadlineMs?: number;
+  /** default 32 MB */
+  maxBytes?: number;
+}
+
+const MAX_REDIRECTS = 3;
+const REDIRECTS = new Set([301, 302, 307, 308]);
+
+export function createBitbucketClient(options: BitbucketClientOptions): BitbucketClient {
+  const { signer, gate, deadlineMs = 60_000, maxBytes = 32 * 1_048_576 } = options;
+  const guard = createUrlGuard(options.apiUrl);
+
+  interface Sent {
+    raw: RawAnswer;
+    signature: Signature;
+    observedAt: string;
+    blockedUntil: string | undefined;
+  }
+
+  async function sendOnce(request: BitbucketRequest, url: URL): Promise<Sent> {
+    const { credential, signal, etag, onWait, maxWaitMs = 5_000 } = request;
+    const signature = await signer.sign(credential, signal);
+    const permit = await gate.take({
+      accountKey: signature.accountKey,
+      group: request.group ?? groupOf(guard.pathOf(url)),
+      signal,
+      maxWaitMs,
+      ...(onWait === undefined ? {} : { onWait }),
+    });
+    const raw = await send(url, {
+      headers: {
+        authorization: signature.authorization.reveal(),
+        accept: 'application/json',
+        'user-agent': 'bucket-brigade',
+        ...(etag === undefined ? {} : { 'if-none-match': etag }),
+      },
+      signal,
+      deadlineMs,
+      maxBytes,
+    });
+    const { blockedUntil } = await gate.answered({ permit, status: raw.status, headers: raw.headers });
+    return { raw, signature, observedAt: permit.observedAt, blockedUntil };
+  }
+
+  /** Follows redirects inside the API (a renamed repository, a pull request's diffstat), each hop checked and counted. */
+  async function sendFollowing(request: BitbucketRequest, start: URL): Promise<Sent & { url: URL }> {
+    let url = start;
+    for (let hops = 0; ; hops += 1) {
+      const sent = await sendOnce(request, url);
+      if (!REDIRECTS.has(sent.raw.status)) return { ...sent, url };
+      const location = sent.raw.headers.get('location');
+      if (location === null || hops === MAX_REDIRECTS) {
+        throw unreadable(guard.pathOf(url), 'redirects without an end', sent.raw.status);
+      }
+      url = guard.ofRedirect(location, url);
+    }
+  }
+
+  return {
+    async get(request) {
+      const start =
+        request.next === undefined ? guard.ofPath(request.path ?? '/') : guard.ofNext(request.next);
+      let sent = await sendFollowing(request, start);
+      if (sent.raw.status === 401) {
+        const { credential, signal } = request;
+        if (await signer.renew(credential, sent.signature.version, signal)) {
+          sent = await sendFollowing(request, start);
+          if (sent.raw.status === 401) signer.renewalDidNotHelp(credential, sent.signature.version);
+        }
+      }
+      return answerOf(request, sent, guard.pathOf(sent.url));
+    },
+  };
+
+  function answerOf(request: BitbucketRequest, sent: Sent, path: string): BitbucketAnswer {
+    const { raw, signature, observedAt, blockedUntil } = sent;
+    if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil });
+    const unchanged = raw.status === 304 && request.etag !== undefined;
+    if (raw.status !== 200 && !unchanged) throw unreadable(path, 'has no content', raw.status);
+    const etag = raw.headers.get('etag');
+    return {
+      status: raw.status,
+      json: unchanged ? undefined : readJson(raw, path),
+      bytes: raw.bytes,
+      observedAt,
+      date: answerDate(raw.headers),
+      scopes: scopeHeaders(raw.headers),
+      ...(etag === null ? {} : { etag }),
+    };
+  }
+}
+
+function groupOf(path: string): LimitGroup {
+  if (/\/hooks(\/|$)/.test(path)) return 'webhook_data';
+  return path.startsWith('/repositories/') ? 'repository_data' : 'other';
+}

@@ -1,0 +1,42 @@
+import { InvalidResponse } from './errors.ts';
+import type { RawAnswer } from './send.ts';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The JSON of a success. Throws InvalidResponse for an empty, cut off, non-JSON or HTML body: what cannot be read
+ * is never taken for "nothing there". The body itself goes into no message (HTML error pages show the caller's profile).
+ */
+export function readJson(answer: RawAnswer, path: string): unknown {
+  const type = answer.headers.get('content-type') ?? '';
+  if (answer.bytes.byteLength === 0) throw unreadable(path, 'is empty', answer.status);
+  if (/html/i.test(type)) throw unreadable(path, 'is a web page', answer.status);
+  try {
+    return JSON.parse(utf8.decode(answer.bytes)) as unknown;
+  } catch {
+    // The parser's own message quotes the body.
+    throw unreadable(path, 'is cut off or no JSON', answer.status);
+  }
+}
+
+/** The JSON of an error, if it is any (facts 4.1: plain text and HTML happen). */
+export function tryJson(answer: RawAnswer): unknown {
+  try {
+    return JSON.parse(utf8.decode(answer.bytes)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+export function unreadable(path: string, what: string, status = 200): InvalidResponse {
+  return new InvalidResponse({
+    status,
+    path,
+    finding: {
+      code: 'unreadable_answer',
+      message: `Bitbucket's answer for ${path} ${what}.`,
+      remedy:
+        'The engine asks again a few times. If it stays so, a proxy may change the answers, or Bitbucket changed them.',
+    },
+  });
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+
+export interface ParsedRecord<T> {
+  value: T;
+  /** the record as JSON.parse gave it, for the raw column */
+  raw: unknown;
+}
+
+/** A record that cannot be stored: for quarantine. */
+export interface RejectedRecord {
+  /** its key where it could be read, else `sha256:` and a hash of its bytes */
+  key: string;
+  /** its bytes; as they came when `texts` were given */
+  raw: Uint8Array;
+  reason: string;
+}
+
+export interface ParsedRecords<T> {
+  records: ParsedRecord<T>[];
+  rejected: RejectedRecord[];
+}
+
+/** Deeper nesting would overflow the stack of JSON.stringify here and of jsonb in Postgres. */
+const MAX_DEPTH = 200;
+
+function tooDeep(value: unknown, depth = 0): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  if (depth >= MAX_DEPTH) return true;
+  return Object.values(value).some((entry) => tooDeep(entry, depth + 1));
+}
+
+function keyOf(value: unknown, raw: Uint8Array): string {
+  if (value !== null && typeof value === 'object') {
+    if ('id' in value && Number.isSafeInteger(value.id)) return String(value.id);
+    if ('uuid' in value && typeof value.uuid === 'string') return value.uuid;
+  }
+  return `sha256:${createHash('sha256').update(raw).digest('hex')}`;
+}
+
+function reasonOf(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return 'does not have the expected shape';
+  return `${issue.path.map(String).join('.') || 'the record'}: ${issue.message}`;
+}
+
+/**
+ * Reads every value of a page by itself, so that one bad record never costs the others.
+ * `texts` are the values' own bytes (`recordTexts`), in the same order; without them a rejected record is
+ * written out again from what JSON.parse made of it.
+ */
+export function parseRecords<T>(
+  schema: z.ZodType<T>,
+  values: readonly unknown[],
+  texts?: readonly Uint8Array[],
+): ParsedRecords<T> {
+  const records: ParsedRecord<T>[] = [];
+  const rejected: RejectedRecord[] = [];
+  values.forEach((raw, index) => {
+    const deep = tooDeep(raw);
+    const parsed = deep ? undefined : schema.safeParse(raw);
+    if (parsed?.success) {
+      records.push({ value: parsed.data, raw });
+      return;
+    }
+    const bytes = texts?.[index] ?? new TextEncoder().encode(deep ? '' : JSON.stringify(raw));
+    const reason =
+      parsed === undefined ? `is nested deeper than ${String(MAX_DEPTH)} levels` : reasonOf(parsed.error);
+    rejected.push({ key: keyOf(raw, bytes), raw: bytes, reason });
+  });
+  return { records, rejected };
+}

@@ -1,0 +1,89 @@
+import type { Database, Transaction } from '../db/client.ts';
+import {
+  moveCheckpoint,
+  raiseEpoch,
+  setStreamState,
+  type StoredCheckpoint,
+  type StreamKey,
+} from '../db/queries/checkpoints.ts';
+import { addProgress, setImportStreamState, type Progress } from '../db/queries/importProgress.ts';
+import type { Finding, StreamState } from '../workflows/words.ts';
+
+/** A stream of a repository, read for an import. */
+export interface ImportedStream extends StreamKey {
+  importId: string;
+}
+
+/**
+ * Somebody else opened the stream after us, so nothing of ours may be written any more: a worker that was frozen and
+ * woke up late, or one that Temporal gave up on. Worth a retry, which opens the stream anew.
+ */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+  readonly type = 'Fenced';
+  readonly retry = { kind: 'always' } as const;
+  readonly finding: Finding;
+
+  constructor(stream: StreamKey) {
+    super(`Another attempt reads ${stream.stream} of this repository now; this one stops without writing.`);
+    this.finding = {
+      code: 'fenced',
+      message: this.message,
+      remedy: 'Nothing to do: the other attempt goes on from the checkpoint.',
+    };
+  }
+}
+
+/**
+ * Opens a stream for this attempt: raises the epoch and answers where the walk stands. Every attempt must do so, since
+ * Temporal's attempt number starts again in every chunk and so is no fence.
+ */
+export async function openStream(database: Database, stream: ImportedStream): Promise<StoredCheckpoint> {
+  return database.transaction(stream.organizationId, async (tx) => {
+    const checkpoint = await raiseEpoch(tx, stream);
+    await setImportStreamState(tx, stream, { state: 'processing', error: null });
+    return checkpoint;
+  });
+}
+
+export interface Advance extends ImportedStream {
+  epoch: number;
+  expectedPosition: Record<string, unknown> | null;
+  position: Record<string, unknown> | null;
+  /** left out: stays */
+  watermark?: string | null;
+  /** left out: stays */
+  memory?: Record<string, unknown> | null;
+  progress?: Progress;
+}
+
+/**
+ * What every page transaction starts with: the compare-and-set of position and epoch, and the import's counters for this
+ * stream. The row lock it takes keeps other writers of the stream out until the commit. Throws Fenced when it does not
+ * hold; let that roll the transaction back.
+ */
+export async function advance(tx: Transaction, move: Advance): Promise<void> {
+  const moved = await moveCheckpoint(tx, move, {
+    epoch: move.epoch,
+    from: move.expectedPosition,
+    to: move.position,
+    ...(move.watermark === undefined ? {} : { watermark: move.watermark }),
+    ...(move.memory === undefined ? {} : { memory: move.memory }),
+  });
+  if (!moved) throw new Fenced(move);
+  if (move.progress !== undefined) await addProgress(tx, move, move.progress);
+}
+
+/**
+ * Records how the stream fares, for the stream and for the import. After `advance` in the transaction of a stream's
+ * last page (`healthy`), or alone (`failed`, `rate_limited`, `unavailable`). Throws Fenced for an older epoch.
+ */
+export async function markStream(
+  tx: Transaction,
+  stream: ImportedStream & { epoch: number },
+  change: { state: StreamState; error: Finding | null },
+): Promise<void> {
+  const held = await setStreamState(tx, stream, { epoch: stream.epoch, ...change });
+  if (!held) throw new Fenced(stream);
+  await setImportStreamState(tx, stream, change);
+}

@@ -1,0 +1,217 @@
+import { log } from '@temporalio/activity';
+import type { Database } from '../db/client.ts';
+import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
+import { addProgress } from '../db/queries/importProgress.ts';
+import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
+import type { BitbucketAnswer } from './bitbucket/client.ts';
+import { BitbucketError } from './bitbucket/errors.ts';
+import { advance, markStream, type ImportedStream } from './checkpoint.ts';
+import type { LastRead } from './closing.ts';
+import { storePage } from './storePage.ts';
+import type { Completion, PageRead, Place, Position, Step, StreamReader } from './streamReader.ts';
+
+export interface ChunkLimits {
+  requests: number;
+  rows: number;
+  milliseconds: number;
+}
+
+/** What one activity may do, over all the streams it reads. */
+export interface Allowance {
+  requests: number;
+  records: number;
+  /** whether another page may be begun after one of `rows` more records */
+  allows(rows?: number): boolean;
+}
+
+export function createAllowance(limits: ChunkLimits, now: () => number): Allowance {
+  const started = now();
+  return {
+    requests: 0,
+    records: 0,
+    allows(rows = 0) {
+      return (
+        this.requests < limits.requests &&
+        this.records + rows < limits.rows &&
+        now() - started < limits.milliseconds
+      );
+    },
+  };
+}
+
+export interface StreamRun {
+  database: Database;
+  stream: ImportedStream;
+  checkpoint: StoredCheckpoint;
+  reader: StreamReader;
+  /** a closing round: how this import left the stream */
+  closing: LastRead | undefined;
+  allowance: Allowance;
+  signal: AbortSignal;
+  get(place: Place): Promise<BitbucketAnswer>;
+  /** a page is done: the deadline of the next one begins */
+  onPage(): void;
+}
+
+interface Ahead {
+  place: Place;
+  answer: Promise<BitbucketAnswer>;
+}
+
+const samePlace = (left: Place, right: Place): boolean => JSON.stringify(left) === JSON.stringify(right);
+
+/**
+ * Reads one stream from its checkpoint until its end, or until the allowance is used up (undefined). Each page is
+ * stored with its checkpoint before the next counts; at most one page is asked for ahead, while the last one is written.
+ * Throws what the client throws, Fenced, DatabaseError, and the signal's reason; whatever was stored stays.
+ */
+export async function readStream(run: StreamRun): Promise<LastRead | undefined> {
+  const { database, reader, allowance, signal, checkpoint, closing } = run;
+  const stream = { ...run.stream, epoch: checkpoint.epoch };
+  // A walk in hand goes on from the stored position; a fresh one begins where there is none.
+  let stored: Position | null = checkpoint.position;
+  let position = reader.begin();
+  let unrecorded = 0;
+  let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
+  let ahead: Ahead | undefined;
+  const release =
+    (await database.transaction(stream.organizationId, (tx) => countQuarantined(tx, stream))) > 0;
+
+  /** A position says which import it belongs to, and whether its walk has written anything. */
+  const signed = (move: Position): Position => ({ ...move, import: stream.importId, changed });
+
+  function ask(place: Place): Promise<BitbucketAnswer> {
+    allowance.requests += 1;
+    unrecorded += 1;
+    return run.get(place);
+  }
+
+  async function moveTo(move: Position): Promise<void> {
+    const next = signed(move);
+    await database.transaction(stream.organizationId, (tx) =>
+      advance(tx, {
+        ...stream,
+        expectedPosition: stored,
+        position: next,
+        progress: { requests: unrecorded },
+      }),
+    );
+    unrecorded = 0;
+    stored = next;
+    position = next;
+  }
+
+  async function end({ completion }: Extract<Step, { kind: 'end' }>): Promise<LastRead> {
+    const { watermark, rows, whole, list = null } = completion;
+    const { importId } = stream;
+    const round = closing === undefined ? 0 : closing.round + 1;
+    const last: LastRead = { importId, round, changed, whole, rows, list };
+    await database.transaction(stream.organizationId, async (tx) => {
+      const quarantinedInAll = await countQuarantinedBy(tx, stream);
+      await advance(tx, {
+        ...stream,
+        expectedPosition: stored,
+        position: null,
+        watermark,
+        memory: { ...(completion.memory ?? checkpoint.memory), import: last },
+        progress: { ...progressAtEnd(completion, closing), quarantinedInAll, requests: unrecorded },
+      });
+      await markStream(tx, stream, { state: 'healthy', error: null });
+    });
+    unrecorded = 0;
+    return last;
+  }
+
+  function pageOf(at: Position, answer: BitbucketAnswer): PageRead {
+    const page = reader.read(at, answer);
+    const own = { ...page, position: signed(page.position) };
+    // A closing round reads what is counted already; what it adds is counted at its end.
+    return closing === undefined ? own : { ...own, stored: 0 };
+  }
+
+  async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
+    const asked = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead.answer : ask(step.place);
+    ahead = undefined;
+    let answer = await asked.catch((error: unknown) => {
+      const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
+      if (elsewhere === undefined) throw error;
+      return elsewhere;
+    });
+    if (!isAnswer(answer)) return moveTo(answer);
+    let page = pageOf(step.at, answer);
+    if (page.values.length === 0 && reader.doubtsEmpty(step.at)) {
+      answer = await ask(step.place);
+      page = pageOf(step.at, answer);
+    }
+    const place = reader.ahead(page.position);
+    const requests = unrecorded;
+    if (place !== undefined && allowance.allows(page.items.length)) {
+      ahead = { place, answer: ask(place) };
+      // Looked at when its turn comes; until then a failure must not count as unhandled.
+      ahead.answer.catch(() => {});
+    }
+    const { bytes } = answer;
+    // Only a closing round asks whether anything was written; the first reading need not pay for the answer.
+    const whenWritten = closing === undefined || changed ? undefined : { ...page.position, changed: true };
+    const counts = await storePage(database, reader, {
+      stream,
+      from: stored,
+      page,
+      whenWritten,
+      bytes,
+      requests,
+      release,
+    });
+    unrecorded -= requests;
+    allowance.records += counts.stored;
+    stored = counts.written > 0 && whenWritten !== undefined ? whenWritten : page.position;
+    changed = stored['changed'] === true;
+    position = stored;
+  }
+
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const step = await reader.step(position);
+      if (step.kind === 'end') {
+        return await end(step);
+      }
+      if (step.kind === 'move') await moveTo(step.position);
+      else if (ahead === undefined && !allowance.allows()) return undefined;
+      else await readPage(step);
+      run.onPage();
+    }
+  } finally {
+    if (unrecorded > 0) await recordRequests(database, stream, unrecorded);
+  }
+}
+
+/** Whether a position in hand was stored by this import. */
+export const isOwn = (position: Position | null, importId: string): boolean =>
+  position?.['import'] === importId;
+
+/** A closing round that is not held against the whole table adds the rows that came to it. */
+function progressAtEnd(
+  { progress, whole, rows }: Completion,
+  closing: LastRead | undefined,
+): Completion['progress'] {
+  if (closing === undefined || whole) return progress;
+  const more = Math.max(0, rows - closing.rows);
+  return { stored: more, expectedMore: more };
+}
+
+const isAnswer = (value: BitbucketAnswer | Position): value is BitbucketAnswer =>
+  'bytes' in value && value.bytes instanceof Uint8Array;
+
+/** Requests whose pages were not stored count too. Where that fails, the error under way must not be replaced by it. */
+async function recordRequests(database: Database, stream: ImportedStream, requests: number): Promise<void> {
+  await database
+    .transaction(stream.organizationId, (tx) => addProgress(tx, stream, { requests }))
+    .catch((error: unknown) => {
+      const name = error instanceof Error ? error.name : 'unknown';
+      log.warn('requests made for a page that was not stored are missing in the count', {
+        requests,
+        error: name,
+      });
+    });
+}

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import type { BitbucketAnswer } from './bitbucket/client.ts';
+
+/**
+ * How the import that read a stream last left it, in `streams.memory` under `import`. Committed with the end of the
+ * stream, so that a crash neither repeats a round nor counts its records twice.
+ */
+const lastReadSchema = z.object({
+  importId: z.string(),
+  /** 0: the import's own reading; from 1 the closing rounds, which read it again */
+  round: z.int(),
+  /** something was met that was not stored before */
+  changed: z.boolean(),
+  /** the import's counters are held against the whole table, not against what was read */
+  whole: z.boolean(),
+  /** rows of the table at that end */
+  rows: z.int(),
+  /** a list read by key goes on counting where it stood */
+  list: z.object({ read: z.int(), highest: z.int(), expected: z.int().nullable() }).nullable(),
+});
+export type LastRead = z.infer<typeof lastReadSchema>;
+
+const memorySchema = z.object({ import: lastReadSchema });
+
+/** What this import left in a stream's memory; undefined: it has not ended the stream yet, or another came since. */
+export function lastReadOf(memory: Record<string, unknown> | null, importId: string): LastRead | undefined {
+  const parsed = memorySchema.safeParse(memory);
+  return parsed.success && parsed.data.import.importId === importId ? parsed.data.import : undefined;
+}
+
+/**
+ * A walk that took no longer is left to the next sync: a small repository must not pay three more requests (one in four,
+ * where it has ten pages) to find what changed within a minute.
+ */
+const QUICK_MS = 60_000;
+
+/** A host that never rests would keep the import from ending; the next one reads from this one's watermarks. */
+const MAX_ROUNDS = 3;
+
+export interface Stand<Name> {
+  name: Name;
+  /** this import is done with it, as far as its last round goes */
+  ended: boolean;
+  /** it cannot be had at all, so no round asks for it */
+  unavailable: boolean;
+  last: LastRead | undefined;
+}
+
+export interface Rounds<Name> {
+  /** the stream whose turn it is; undefined: all have ended the round in hand */
+  next(): Name | undefined;
+  ended(name: Name, last: LastRead): void;
+  leave(name: Name): void;
+  /** Begins the closing round that is due; false: none is, the import is done. */
+  begin(wasQuick: boolean): boolean;
+}
+
+/**
+ * Each stream closes over itself, but a pull request may change while the tickets are still read. So when the last
+ * stream has ended, all are read again in turn from their watermarks, until a round finds nothing new.
+ * Which round is in hand follows from what the streams remember; nothing else is kept.
+ */
+export function createRounds<Name>(stands: readonly Stand<Name>[]): Rounds<Name> {
+  let begun = 0;
+  const taken = stands.map((stand) => ({ ...stand }));
+  const find = (name: Name) => taken.filter((stand) => stand.name === name);
+  const inHand = (): number => Math.max(begun, ...taken.map(({ last }) => last?.round ?? 0));
+  return {
+    next() {
+      const round = inHand();
+      return taken.find(({ ended, unavailable, last }) => {
+        if (unavailable) return false;
+        // Ended for this import, but read by another since: fresher than any round of ours.
+        return !ended || (last !== undefined && last.round < round);
+      })?.name;
+    },
+    ended(name, last) {
+      for (const stand of find(name)) Object.assign(stand, { ended: true, last });
+    },
+    leave(name) {
+      for (const stand of find(name)) stand.unavailable = true;
+    },
+    begin(wasQuick) {
+      const round = inHand();
+      const rounds = taken.flatMap(({ last, unavailable }) => (unavailable ? [] : (last ?? [])));
+      const due =
+        round === 0
+          ? rounds.length > 0 && !wasQuick
+          : round < MAX_ROUNDS && rounds.some((last) => last.round === round && last.changed);
+      if (due) begun = round + 1;
+      return due;
+    },
+  };
+}
+
+/** How long the answers of a chunk lie apart, by the source's own clock. */
+export interface SourceClock {
+  see(answer: BitbucketAnswer): void;
+  wasQuick(): boolean;
+}
+
+export function createSourceClock(): SourceClock {
+  let first = Number.POSITIVE_INFINITY;
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    see({ date, observedAt }) {
+      const at = Date.parse(date ?? observedAt);
+      first = Math.min(first, at);
+      last = Math.max(last, at);
+    },
+    wasQuick: () => !(last - first > QUICK_MS),
+  };
+}

@@ -1,0 +1,43 @@
+import type { CommentRow } from '../db/queries/comments.ts';
+import { escapeJson } from '../db/text.ts';
+import { accountRows, escaped } from './accountRows.ts';
+import type { ParsedRecord } from './bitbucket/records.ts';
+import type { Comment } from './bitbucket/schemas.ts';
+import type { Item } from './streamReader.ts';
+
+export function commentRow(
+  { value, raw }: ParsedRecord<Comment>,
+  pullRequestNumber: number,
+  observedAt: string,
+): CommentRow {
+  return {
+    pull_request_number: pullRequestNumber,
+    comment_id: value.id,
+    parent_id: value.parent?.id ?? null,
+    author_uuid: value.user?.uuid ?? null,
+    content: escaped(value.content?.raw ?? null),
+    inline_path: escaped(value.inline?.path ?? null),
+    inline_from: value.inline?.from ?? null,
+    inline_to: value.inline?.to ?? null,
+    deleted: value.deleted ?? false,
+    pending: value.pending ?? false,
+    resolved: value.resolution !== null && value.resolution !== undefined,
+    created_on: value.created_on,
+    updated_on: value.updated_on,
+    observed_at: observedAt,
+    raw: escapeJson(raw),
+  };
+}
+
+export function commentItem(
+  record: ParsedRecord<Comment>,
+  pullRequestNumber: number,
+  observedAt: string,
+): Item {
+  return {
+    key: `${String(pullRequestNumber)}/${String(record.value.id)}`,
+    raw: record.raw,
+    row: commentRow(record, pullRequestNumber, observedAt),
+    accounts: accountRows([record.value.user], observedAt),
+  };
+}

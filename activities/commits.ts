@@ -1,0 +1,243 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { Database, Transaction } from '../db/client.ts';
+import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
+import { type GitTarget, readGitTarget } from '../db/queries/gitTargets.ts';
+import type { ChunkResult, OfRepository, StreamActivities } from '../workflows/contracts.ts';
+import type { Finding, ImportMode, Stream } from '../workflows/words.ts';
+import { AuthRefused, BitbucketError, RateLimited, RepositoryGone } from './bitbucket/errors.ts';
+import { advance, markStream, openStream } from './checkpoint.ts';
+import type { CredentialStore } from './credentials/credentialStore.ts';
+import type { GitCredential } from './credentials/sealedSecrets.ts';
+import { createCloneFolder } from './git/cloneFolder.ts';
+import { DiskFull, readGitFailure } from './git/failures.ts';
+import { type CheckpointStep, importCommits } from './git/importCommits.ts';
+import { storeRefs } from './git/storeRefs.ts';
+import { createMirror, type Remote } from './git/mirror.ts';
+import { createGit } from './git/process.ts';
+import { readRefs } from './git/refs.ts';
+import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
+
+export interface GitActivitiesDependencies {
+  database: Database;
+  credentials: Pick<CredentialStore, 'ofIntegration' | 'gitCredential' | 'renew' | 'renewalDidNotHelp'>;
+  /** base of the clone addresses, e.g. `https://bitbucket.org` */
+  webUrl: string;
+  /** a folder of the worker's own; what lies there may be lost at any time */
+  cloneFolder: string;
+  /** all clones together; default 20 GiB */
+  cloneMaxBytes?: number;
+}
+
+type GitInput = OfRepository & { importId: string; mode: ImportMode };
+
+const GIB = 1024 ** 3;
+const HEARTBEAT_MS = 2_000;
+/** No word from git and no page stored for so long: the attempt hangs, and Temporal should give up on it. */
+const SILENCE_MS = 15 * 60_000;
+
+/** Branches, tags and commits, from git. */
+export function createGitActivities(
+  dependencies: GitActivitiesDependencies,
+): Pick<StreamActivities, 'importGit'> {
+  const { database, webUrl, cloneFolder } = dependencies;
+  const { origin, protocol } = new URL(webUrl);
+  const home = join(cloneFolder, 'home');
+  const git = createGit({ home, protocols: [protocol === 'http:' ? 'http' : 'https'] });
+  const clones = createCloneFolder({
+    folder: cloneFolder,
+    maxBytes: dependencies.cloneMaxBytes ?? 20 * GIB,
+  });
+  const mirror = createMirror({ git, clones });
+
+  /**
+   * Brings in what git knows of a repository: clones or fetches, stores the commits that are not stored yet
+   * page by page with their checkpoint, then branches and tags as a set. Ends git at once when cancelled; the
+   * next attempt, on any worker, goes on from the checkpoint. Throws the errors of `bitbucket/errors.ts`,
+   * DiskFull, and Fenced.
+   */
+  async function importGit(input: GitInput): Promise<ChunkResult> {
+    // Before the first statement: opening a stream may wait for the locks of a worker that froze.
+    const pulse = startPulse();
+    try {
+      return await readRepository(input, pulse);
+    } finally {
+      pulse.stop();
+    }
+  }
+
+  async function readRepository(input: GitInput, pulse: Pulse): Promise<ChunkResult> {
+    const signal = cancellationSignal();
+    const target = await findTarget(input);
+    const refs = await openStream(database, { ...input, stream: 'refs' });
+    const commits = await openStream(database, { ...input, stream: 'commits' });
+    try {
+      await mkdir(home, { recursive: true, mode: 0o700 });
+      const records = await signedIn(target, input, (remote) =>
+        mirror.withMirror({
+          repositoryId: input.repositoryId,
+          epoch: commits.epoch,
+          remote,
+          expectedBytes: target.sizeBytes ?? 0,
+          signal,
+          onLine: (line) => pulse.show({ git: line }),
+          work: (folder) => importFrom(folder, input, target, { refs, commits }, pulse),
+        }),
+      );
+      return { done: true, stream: null, requests: 0, records };
+    } catch (error) {
+      const failure = readGitFailure(error, target.fullName);
+      await recordFailure(input, { refs, commits }, failure);
+      if (!(failure instanceof RateLimited)) throw failure;
+      const limited = { until: failure.until, why: failure.why };
+      return { done: false, stream: 'commits', requests: 0, records: pulse.records(), limited };
+    }
+  }
+
+  async function importFrom(
+    folder: string,
+    input: GitInput,
+    target: GitTarget,
+    streams: { refs: StoredCheckpoint; commits: StoredCheckpoint },
+    pulse: Pulse,
+  ): Promise<number> {
+    const signal = cancellationSignal();
+    const snapshot = await readRefs(git, folder, signal);
+    const { commits } = streams;
+    const stream = { ...input, stream: 'commits' as const, epoch: commits.epoch };
+    const stored = await importCommits({
+      ...input,
+      database,
+      git,
+      folder,
+      signal,
+      heads: snapshot.heads,
+      state: readState(commits),
+      advance: (tx, step) => advance(tx, { ...stream, ...positions(step) }),
+      onProgress: (records) => pulse.show({ records }),
+    });
+    await database.transaction(input.organizationId, (tx) =>
+      markStream(tx, stream, { state: 'healthy', error: null }),
+    );
+    const refsStored = await storeRefs(database, {
+      ...input,
+      checkpoint: streams.refs,
+      refs: snapshot,
+      observedAt: target.observedAt,
+    });
+    return stored + refsStored;
+  }
+
+  async function findTarget(input: GitInput): Promise<GitTarget> {
+    const target = await database.transaction(input.organizationId, (tx) =>
+      readGitTarget(tx, input.repositoryId),
+    );
+    if (target !== undefined) return target;
+    throw new RepositoryGone({
+      finding: {
+        code: 'repository_removed',
+        message: 'The repository was removed here while it was imported.',
+        remedy: 'Nothing to do, or run discover to bring it back.',
+      },
+    });
+  }
+
+  /** Like the API client: an OAuth token that ended before its time is renewed once, then asked with again. */
+  async function signedIn<T>(
+    target: GitTarget,
+    input: GitInput,
+    work: (remote: Remote) => Promise<T>,
+  ): Promise<T> {
+    const { credentials } = dependencies;
+    const signal = cancellationSignal();
+    const credential = await credentials.ofIntegration(input);
+    const path = target.fullName.split('/').map(encodeURIComponent).join('/');
+    const isRefusal = (error: unknown): boolean =>
+      readGitFailure(error, target.fullName) instanceof AuthRefused;
+    const attempt = ({ username, password }: GitCredential) =>
+      work({ url: `${webUrl}/${path}.git`, login: { username, password, origin } });
+    const login = await credentials.gitCredential(credential, signal);
+    try {
+      return await attempt(login);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      if (!(await credentials.renew(credential, login.version, signal))) throw error;
+      const renewed = await credentials.gitCredential(credential, signal);
+      return await attempt(renewed).catch((again: unknown) => {
+        if (isRefusal(again)) credentials.renewalDidNotHelp(credential, renewed.version);
+        throw again;
+      });
+    }
+  }
+
+  /** What lasts until somebody does something, and a limit, are states of both streams; the rest passes. */
+  async function recordFailure(
+    input: GitInput,
+    streams: Record<'refs' | 'commits', StoredCheckpoint>,
+    failure: unknown,
+  ): Promise<void> {
+    const state = stateAfter(failure);
+    if (state === undefined) return;
+    await database.transaction(input.organizationId, async (tx: Transaction) => {
+      for (const stream of ['commits', 'refs'] satisfies Stream[]) {
+        await markStream(tx, { ...input, stream, epoch: streams[stream].epoch }, state);
+      }
+    });
+  }
+
+  return { importGit };
+}
+
+/** One 401 proves nothing (it may be a brownout) and an outage passes: neither is a failure of the stream. */
+function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error: Finding } | undefined {
+  if (failure instanceof DiskFull) return { state: 'failed', error: failure.finding };
+  if (!(failure instanceof BitbucketError)) return undefined;
+  const { retry, finding, type } = failure;
+  if (retry.kind === 'later') return { state: 'rate_limited', error: finding };
+  const passes = retry.kind === 'always' || type === 'AuthRefused' || type === 'CredentialUnusable';
+  return passes ? undefined : { state: 'failed', error: finding };
+}
+
+/** The stored checkpoint in our shape. Its schema is ours, so another shape is a bug, not a state. */
+function readState(checkpoint: StoredCheckpoint): WalkState {
+  return {
+    position: positionSchema.nullable().parse(checkpoint.position),
+    memory: memorySchema.parse(checkpoint.memory ?? {}),
+  };
+}
+
+function positions({ from, to, progress }: CheckpointStep) {
+  return {
+    expectedPosition: from.position,
+    position: to.position,
+    // long lists of heads are written only where they change
+    ...(to.memory === from.memory ? {} : { memory: to.memory }),
+    progress,
+  };
+}
+
+interface Pulse {
+  show(part: { git?: string; records?: number }): void;
+  records(): number;
+  stop(): void;
+}
+
+/** Heartbeats with what an operator wants to see; they also bring cancellation. */
+function startPulse(): Pulse {
+  let shown: { git?: string; records?: number } = {};
+  let lastSign = performance.now();
+  const beat = () => {
+    if (performance.now() - lastSign < SILENCE_MS) heartbeat(shown);
+  };
+  beat();
+  const timer = setInterval(beat, HEARTBEAT_MS);
+  return {
+    show(part) {
+      shown = { ...shown, ...part };
+      lastSign = performance.now();
+    },
+    records: () => shown.records ?? 0,
+    stop: () => clearInterval(timer),
+  };
+}

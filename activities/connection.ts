@@ -1,0 +1,85 @@
+import type { Database } from '../db/client.ts';
+import { finishCheck } from '../db/queries/connectionChecks.ts';
+import { noteCheckedCredential, shredSecretsOf } from '../db/queries/credentials.ts';
+import type { ConnectionActivities } from '../workflows/contracts.ts';
+import type { BitbucketClient } from './bitbucket/client.ts';
+import { checkConnection } from './bitbucket/connectionCheck/connectionCheck.ts';
+import { AuthRefused, CredentialUnusable, Forbidden, ScopeMissing } from './bitbucket/errors.ts';
+import type { CredentialStore } from './credentials/credentialStore.ts';
+import type { createCodeExchange } from './credentials/codeExchange.ts';
+import { withHeartbeats } from './heartbeats.ts';
+
+export interface ConnectionDependencies {
+  database: Database;
+  client: BitbucketClient;
+  credentials: CredentialStore;
+  exchangeCode: ReturnType<typeof createCodeExchange>;
+  /** base of the API, as the client has it */
+  apiUrl: string;
+  /** BITBUCKET_PASSWORD_LOGIN */
+  passwordLogin: boolean;
+}
+
+/** What the connect step asks of Bitbucket, and its rows. */
+export function createConnectionActivities(dependencies: ConnectionDependencies): ConnectionActivities {
+  const { database, client, credentials, exchangeCode, apiUrl, passwordLogin } = dependencies;
+  const host = new URL(apiUrl).host;
+
+  return {
+    exchangeOauthCode: (input) => withHeartbeats(() => exchangeCode(input)),
+
+    checkConnection: ({ organizationId, checkId, credentialId }) =>
+      withHeartbeats(async (signal) => {
+        const ref = { organizationId, credentialId };
+        const facts = await credentials.facts(ref);
+        const userName = await credentials.userName(ref);
+        const report = await checkConnection(
+          { client, host, passwordLogin },
+          { ref, ...facts, userName },
+          signal,
+        );
+        const { verdict, allowed_services: allowedServices } = report;
+        await database.transaction(organizationId, async (tx) => {
+          await noteCheckedCredential(tx, {
+            id: credentialId,
+            accountKey: report.account?.uuid ?? null,
+            scopes: report.scopes.granted,
+          });
+          await finishCheck(tx, { checkId, verdict, report });
+        });
+        return { verdict, allowedServices };
+      }),
+
+    failCheck: ({ organizationId, checkId, finding }) =>
+      database.transaction(organizationId, (tx) =>
+        finishCheck(tx, {
+          checkId,
+          verdict: 'failed',
+          report: {
+            verdict: 'failed',
+            account: null,
+            services: [],
+            allowed_services: [],
+            findings: [{ ...finding, severity: 'error' }],
+          },
+        }),
+      ),
+
+    discardCheckSecret: ({ organizationId, checkId }) =>
+      database.transaction(organizationId, (tx) => shredSecretsOf(tx, checkId)),
+
+    probeCredential: (integration) =>
+      withHeartbeats(async (signal) => {
+        try {
+          const credential = await credentials.ofIntegration(integration);
+          await client.get({ credential, path: '/user', signal });
+          return { accepted: true };
+        } catch (error) {
+          if (error instanceof AuthRefused || error instanceof CredentialUnusable) return { accepted: false };
+          // Bitbucket knows the credential; what it may do is another question.
+          if (error instanceof ScopeMissing || error instanceof Forbidden) return { accepted: true };
+          throw error;
+        }
+      }),
+  };
+}

@@ -1,0 +1,176 @@
+import type { Database } from '../../db/client.ts';
+import { credentialOfIntegration, loadCredential, type CredentialRow } from '../../db/queries/credentials.ts';
+import type { Opener } from '../../platform/secrets/open.ts';
+import type { CredentialKind } from '../../workflows/words.ts';
+import type { CredentialRef, Signer } from '../bitbucket/client.ts';
+import { CredentialUnusable } from '../bitbucket/errors.ts';
+import { credentialExpired } from '../bitbucket/findings.ts';
+import type { OauthRefresher } from './oauthRefresh.ts';
+import {
+  authorizationOf,
+  gitCredentialOf,
+  readSecret,
+  type GitCredential,
+  type OpenedSecret,
+} from './sealedSecrets.ts';
+
+/** What may be known of a credential without opening it. */
+export interface CredentialFacts {
+  kind: CredentialKind;
+  /** workspace, project, repository of an access token; `expires_on` */
+  fields: Record<string, string>;
+  accountKey: string | null;
+  /** ISO */
+  expiresOn: string | null;
+  /** its given end is past */
+  expired: boolean;
+}
+
+export interface CredentialStore extends Signer {
+  /** Which credential signs for an integration. Throws CredentialUnusable when it has none. */
+  ofIntegration(integration: { organizationId: string; integrationId: string }): Promise<CredentialRef>;
+  facts(credential: CredentialRef): Promise<CredentialFacts>;
+  /** The user name of `basic` and `api_token`, for findings that depend on its form; it is no secret. */
+  userName(credential: CredentialRef): Promise<string | null>;
+  /** For git over HTTPS; an ending OAuth token is renewed first. `version`: for `renew`, when git is refused. */
+  gitCredential(credential: CredentialRef, signal: AbortSignal): Promise<GitCredential & { version: number }>;
+}
+
+export interface CredentialStoreOptions {
+  database: Database;
+  opener: Opener;
+  /** undefined: this installation has no OAuth consumer */
+  refresher: OauthRefresher | undefined;
+}
+
+/** After a renewal that did not help, 401 is taken as it is for this long (a brownout lasts 15 minutes). */
+const USELESS_MS = 5 * 60_000;
+
+/** Loads credentials as their tenant, opens them, and keeps what is opened only while it is used. */
+export function createCredentialStore(options: CredentialStoreOptions): CredentialStore {
+  const { database, opener, refresher } = options;
+  const useless = new Map<string, { version: number; untilMs: number }>();
+
+  async function load({ organizationId, credentialId }: CredentialRef): Promise<CredentialRow> {
+    const row = await database.transaction(organizationId, (tx) => loadCredential(tx, credentialId));
+    if (row === undefined) throw removed();
+    return row;
+  }
+
+  /** The row, fresh enough to sign with. */
+  async function usable(credential: CredentialRef, signal: AbortSignal): Promise<CredentialRow> {
+    signal.throwIfAborted();
+    const row = await load(credential);
+    if (row.expired) throw new CredentialUnusable({ finding: credentialExpired(row.kind) });
+    if (row.kind !== 'oauth' || !row.access_ended) return row;
+    await abortable(refresh(credential, row.version), signal);
+    return load(credential);
+  }
+
+  async function refresh(credential: CredentialRef, version: number): Promise<void> {
+    if (refresher === undefined) throw new CredentialUnusable({ finding: noConsumer() });
+    await refresher.refresh(credential, version);
+  }
+
+  async function open(credential: CredentialRef, row: CredentialRow): Promise<OpenedSecret> {
+    if (row.sealed === null) throw removed();
+    const context = {
+      organizationId: credential.organizationId,
+      ownerId: row.owner_id,
+      field: 'credential',
+    };
+    return readSecret(row.kind, await opener.open({ keyId: row.key_id, sealed: row.sealed }, context));
+  }
+
+  return {
+    async sign(credential, signal) {
+      const row = await usable(credential, signal);
+      const authorization = authorizationOf(await open(credential, row));
+      return {
+        authorization,
+        kind: row.kind,
+        accountKey: row.account_key ?? `credential:${row.id}`,
+        version: row.version,
+      };
+    },
+
+    async renew(credential, version, signal) {
+      const row = await load(credential);
+      if (row.kind !== 'oauth' || row.expired) return false;
+      if (row.version > version) return true; // somebody else was quicker
+      const blocked = useless.get(credential.credentialId);
+      if (blocked?.version === version && blocked.untilMs > Date.now()) return false;
+      await abortable(refresh(credential, version), signal);
+      return true;
+    },
+
+    renewalDidNotHelp(credential, version) {
+      useless.set(credential.credentialId, { version, untilMs: Date.now() + USELESS_MS });
+    },
+
+    async ofIntegration({ organizationId, integrationId }) {
+      const credentialId = await database.transaction(organizationId, (tx) =>
+        credentialOfIntegration(tx, integrationId),
+      );
+      if (credentialId === undefined) throw removed();
+      return { organizationId, credentialId };
+    },
+
+    async facts(credential) {
+      const row = await load(credential);
+      const { kind, fields, account_key: accountKey, expires_on: expiresOn, expired } = row;
+      return { kind, fields, accountKey, expiresOn, expired };
+    },
+
+    async userName(credential) {
+      const row = await load(credential);
+      const secret = await open(credential, row);
+      if (secret.kind === 'api_token') return secret.email;
+      return secret.kind === 'basic' ? secret.username : null;
+    },
+
+    async gitCredential(credential, signal) {
+      const row = await usable(credential, signal);
+      return { ...gitCredentialOf(await open(credential, row)), version: row.version };
+    },
+  };
+}
+
+/** The work goes on for those who share it; this caller stops waiting. */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let onAbort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      try {
+        signal.throwIfAborted();
+      } catch (reason) {
+        reject(reason);
+      }
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function removed(): CredentialUnusable {
+  return new CredentialUnusable({
+    finding: {
+      code: 'credential_removed',
+      message: 'There is no credential to sign requests with.',
+      remedy: 'Submit a credential.',
+    },
+  });
+}
+
+function noConsumer() {
+  return {
+    code: 'oauth_not_configured',
+    message: 'This installation has no OAuth consumer, so it cannot renew the access.',
+    remedy: 'The operator must set BITBUCKET_OAUTH_KEY and BITBUCKET_OAUTH_SECRET.',
+  };
+}

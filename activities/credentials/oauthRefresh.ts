@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DatabaseError } from '../../db/errors.ts';
+import type { Database } from '../../db/client.ts';
+import {
+  endCredential,
+  lockCredential,
+  noteRefreshStart,
+  storeRenewed,
+  type CredentialRow,
+  type RenewedSecret,
+} from '../../db/queries/credentials.ts';
+import type { Opener } from '../../platform/secrets/open.ts';
+import type { Sealer } from '../../platform/secrets/seal.ts';
+import type { CredentialRef } from '../bitbucket/client.ts';
+import { CredentialUnusable } from '../bitbucket/errors.ts';
+import { credentialExpired } from '../bitbucket/findings.ts';
+import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
+import { oauthSecretText, readSecret } from './sealedSecrets.ts';
+
+export interface OauthRefresher {
+  /**
+   * Renews the tokens that have this version; does nothing when a newer version is stored already.
+   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, else what the token endpoint threw.
+   */
+  refresh(credential: CredentialRef, version: number): Promise<void>;
+}
+
+export interface OauthRefresherOptions {
+  /**
+   * A small pool of its own: whoever waits for the lock holds a connection, and on a shared pool the holder of the lock
+   * could find none left for its other work.
+   */
+  database: Database;
+  opener: Opener;
+  sealer: Sealer;
+  tokens: TokenEndpoint;
+  /** must be longer than a token call. Default 35,000 */
+  lockTimeoutMs?: number;
+  /** between the first refusal and the try that is believed. Default 30,000 */
+  secondTryAfterMs?: number;
+}
+
+/** Refusals that may pass: right after a rotation valid tokens are refused too, in either form (facts 1.1). */
+const DOUBTFUL = new Set(['invalid_grant', 'unauthorized_client']);
+
+/** How often, a second apart, a new pair is offered to Postgres before it is given up: with it the access is lost. */
+const STORE_TRIES = 60;
+
+/** A tenth of the life early, at most five minutes: renewed ahead, whatever life Bitbucket gives. */
+export const usableSeconds = (lifeSeconds: number): number =>
+  Math.max(1, Math.floor(lifeSeconds - Math.min(300, lifeSeconds / 10)));
+
+/**
+ * Bitbucket's refresh tokens rotate and are single use. So: one refresh in flight per credential in a process (a shared
+ * promise) and across processes (the row's lock, held during the call); after the lock the row is read again; the new
+ * pair is stored before anybody signs with it.
+ */
+export function createOauthRefresher(options: OauthRefresherOptions): OauthRefresher {
+  const { database, opener, sealer, tokens, lockTimeoutMs = 35_000, secondTryAfterMs = 30_000 } = options;
+  const inFlight = new Map<string, Promise<void>>();
+
+  async function refreshTwice(credential: CredentialRef, version: number): Promise<void> {
+    try {
+      await refreshOnce(credential, version);
+      return;
+    } catch (error) {
+      if (!(error instanceof GrantRefused)) throw error;
+      if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
+    }
+    // Without the lock: somebody else may get through meanwhile, then the second try finds a newer version.
+    await sleep(secondTryAfterMs);
+    try {
+      await refreshOnce(credential, version);
+    } catch (error) {
+      if (!(error instanceof GrantRefused)) throw error;
+      if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
+      const { organizationId, credentialId: id } = credential;
+      await database.transaction(organizationId, (tx) => endCredential(tx, { id, version }));
+      throw new CredentialUnusable({ finding: credentialExpired('oauth') });
+    }
+  }
+
+  async function refreshOnce({ organizationId, credentialId: id }: CredentialRef, version: number) {
+    // Committed apart, before anything is sent: a crash between Bitbucket's answer and our commit leaves this trace.
+    await database.transaction(organizationId, (tx) => noteRefreshStart(tx, { id, version, lockTimeoutMs }));
+    let renewed: RenewedSecret | undefined;
+    try {
+      await database.transaction(organizationId, async (tx) => {
+        const row = await lockCredential(tx, id, lockTimeoutMs);
+        if (!needsRefresh(row, version)) return;
+        // A repeated transaction must not spend a second refresh token.
+        renewed ??= await sealPair(organizationId, row, await callEndpoint(organizationId, row));
+        await storeRenewed(tx, renewed);
+      });
+    } catch (error) {
+      if (renewed === undefined || !(error instanceof DatabaseError)) throw error;
+      await storeLate(organizationId, renewed);
+    }
+  }
+
+  async function callEndpoint(organizationId: string, row: OpenableRow): Promise<TokenPair> {
+    const context = { organizationId, ownerId: row.owner_id, field: 'credential' };
+    const secret = readSecret('oauth', await opener.open({ keyId: row.key_id, sealed: row.sealed }, context));
+    if (secret.kind !== 'oauth') throw new Error('Only OAuth tokens are renewed.');
+    return tokens.refresh(secret.refreshToken);
+  }
+
+  async function sealPair(organizationId: string, row: OpenableRow, pair: TokenPair): Promise<RenewedSecret> {
+    const context = { organizationId, ownerId: row.owner_id, field: 'credential' };
+    return {
+      ...(await sealer.seal(oauthSecretText(pair), context)),
+      id: row.id,
+      version: row.version,
+      accessSeconds: usableSeconds(pair.expiresInSeconds),
+      scopes: pair.scopes,
+    };
+  }
+
+  /** Postgres went away between answer and commit: the only copy of the new pair is here. */
+  async function storeLate(organizationId: string, renewed: RenewedSecret): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      await sleep(1_000);
+      try {
+        await database.transaction(organizationId, (tx) => storeRenewed(tx, renewed));
+        return;
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || tries === STORE_TRIES) throw error;
+      }
+    }
+  }
+
+  return {
+    async refresh(credential, version) {
+      const key = `${credential.credentialId}/${String(version)}`;
+      let running = inFlight.get(key);
+      if (running === undefined) {
+        running = refreshTwice(credential, version).finally(() => inFlight.delete(key));
+        inFlight.set(key, running);
+      }
+      await running;
+    },
+  };
+}
+
+/** `invalid_client` and the like speak of the installation's consumer, not of this credential. */
+export function consumerRefused(refusal: GrantRefused): CredentialUnusable {
+  return new CredentialUnusable({
+    finding: {
+      code: 'oauth_consumer_refused',
+      message: `Bitbucket does not accept the OAuth consumer of this installation (${refusal.error}).`,
+      remedy: 'The operator must check BITBUCKET_OAUTH_KEY and BITBUCKET_OAUTH_SECRET.',
+    },
+  });
+}
+
+type OpenableRow = CredentialRow & { sealed: Uint8Array };
+
+function needsRefresh(row: CredentialRow | undefined, version: number): row is OpenableRow {
+  return row !== undefined && row.version === version && row.sealed !== null && row.state !== 'shredded';
+}

@@ -1,0 +1,67 @@
+import { log } from '@temporalio/activity';
+import type { Database } from '../db/client.ts';
+import { endDiscovery, startDiscovery } from '../db/queries/discovery.ts';
+import type { DiscoveryActivities, Limited } from '../workflows/contracts.ts';
+import type { BitbucketClient } from './bitbucket/client.ts';
+import { tokenTarget } from './bitbucket/connectionCheck/target.ts';
+import { RateLimited } from './bitbucket/errors.ts';
+import type { CredentialStore } from './credentials/credentialStore.ts';
+import { createDiscoveryWalk, placeSchema, type Place } from './discoveryWalk.ts';
+import { withHeartbeats } from './heartbeats.ts';
+
+export interface DiscoveryDependencies {
+  database: Database;
+  client: BitbucketClient;
+  credentials: CredentialStore;
+  /** a chunk ends after so many requests (default 25) or so long (default three minutes) */
+  maxRequests?: number;
+  maxMs?: number;
+}
+
+/** Finds workspaces, projects and repositories. Nothing is ever removed because one listing does not show it. */
+export function createDiscoveryActivities(dependencies: DiscoveryDependencies): DiscoveryActivities {
+  const { database, client, credentials, maxRequests = 25, maxMs = 180_000 } = dependencies;
+
+  return {
+    discoverChunk: ({ organizationId, integrationId, cursor }) =>
+      withHeartbeats(async (signal) => {
+        const integration = { organizationId, integrationId };
+        const credential = await credentials.ofIntegration(integration);
+        const { kind, fields } = await credentials.facts(credential);
+        const target = kind === 'access_token' ? tokenTarget(fields) : undefined;
+        const walk = createDiscoveryWalk({ database, client, integration, credential, target, signal });
+        if (cursor === null) {
+          await database.transaction(organizationId, (tx) => startDiscovery(tx, integration));
+        }
+        let place: Place | null = cursor === null ? walk.start('') : placeSchema.parse(JSON.parse(cursor));
+        const found = { workspaces: 0, projects: 0, repositories: 0 };
+        let limited: Limited | undefined;
+        const endsMs = performance.now() + maxMs;
+        for (let requests = 0; place !== null && requests < maxRequests; requests += 1) {
+          if (performance.now() > endsMs) break;
+          try {
+            const step = await walk.step(place);
+            place = step.place;
+            found.workspaces += step.workspaces;
+            found.projects += step.projects;
+            found.repositories += step.repositories;
+            for (const rejected of step.rejected) log.warn('A record could not be read', rejected);
+          } catch (error) {
+            if (!(error instanceof RateLimited)) throw error;
+            limited = { until: error.until, why: error.finding.message };
+            break;
+          }
+        }
+        return {
+          cursor: place === null ? null : JSON.stringify(place),
+          ...found,
+          ...(limited === undefined ? {} : { limited }),
+        };
+      }),
+
+    finishDiscovery: ({ organizationId, integrationId, outcome, error }) =>
+      database.transaction(organizationId, (tx) =>
+        endDiscovery(tx, { organizationId, integrationId }, { outcome, error: error ?? null }),
+      ),
+  };
+}

@@ -1,0 +1,142 @@
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createOwner } from './owner.ts';
+
+export interface CloneFolderOptions {
+  /** where clones lie; may be lost at any time, and shared with other workers */
+  folder: string;
+  /** least recently used clones go when all together are larger */
+  maxBytes: number;
+}
+
+export interface HeldClone {
+  /** the bare repository, this activity's alone until `giveBack` or `discard` */
+  readonly path: string;
+  /** it was there whole; otherwise `path` does not exist yet */
+  readonly whole: boolean;
+  /** keeps it for the next activity */
+  giveBack(): Promise<void>;
+  discard(): Promise<void>;
+}
+
+export interface CloneFolder {
+  /** Takes the clone of a repository, or a place to make one. `epoch` tells two attempts apart. */
+  take(repositoryId: string, epoch: number): Promise<HeldClone>;
+  /**
+   * Removes unused clones, least recently used first, until `bytes` more fit under the cap; `Infinity`
+   * removes all that are unused.
+   */
+  makeRoom(bytes: number): Promise<void>;
+  /** Removes a repository's clone unless it is in use. */
+  remove(repositoryId: string): Promise<void>;
+}
+
+/** A clone in use on another machine is taken for abandoned after so long without a sign of life. */
+const ABANDONED_AFTER_MS = 60 * 60 * 1000;
+const SIGN_OF_LIFE_MS = 60_000;
+
+/**
+ * The cache of clones. `ready/<repository>` is whole and free; `busy/<repository>.<owner>.<epoch>` belongs to
+ * one attempt of one activity. A rename takes and gives back, so that two can never hold the same clone: the
+ * second finds none and makes its own. What a dead worker held is removed (it may be half made).
+ */
+export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
+  const owner = createOwner();
+  const ready = join(options.folder, 'ready');
+  const busy = join(options.folder, 'busy');
+
+  async function take(repositoryId: string, epoch: number): Promise<HeldClone> {
+    await mkdir(ready, { recursive: true, mode: 0o700 });
+    await mkdir(busy, { recursive: true, mode: 0o700 });
+    await removeAbandoned();
+    const path = join(busy, [repositoryId, owner.me, epoch].join('.'));
+    await rm(path, { recursive: true, force: true });
+    const whole = await moved(join(ready, repositoryId), path);
+    const alive = setInterval(() => void touch(path), SIGN_OF_LIFE_MS);
+    alive.unref();
+    return {
+      path,
+      whole,
+      async giveBack() {
+        clearInterval(alive);
+        await touch(path);
+        // another attempt gave one back meanwhile: one is enough
+        if (!(await moved(path, join(ready, repositoryId)))) await rm(path, { recursive: true, force: true });
+      },
+      async discard() {
+        clearInterval(alive);
+        await rm(path, { recursive: true, force: true });
+      },
+    };
+  }
+
+  async function removeAbandoned(): Promise<void> {
+    for (const name of await readdir(busy)) {
+      const state = owner.state(name.split('.')[1] ?? '');
+      const path = join(busy, name);
+      if (state === 'dead' || (state === 'elsewhere' && (await idleMs(path)) > ABANDONED_AFTER_MS)) {
+        await rm(path, { recursive: true, force: true });
+      }
+    }
+  }
+
+  async function makeRoom(bytes: number): Promise<void> {
+    await mkdir(ready, { recursive: true, mode: 0o700 });
+    const clones = await Promise.all(
+      (await readdir(ready)).map(async (name) => {
+        const path = join(ready, name);
+        return { path, bytes: await sizeOf(path), idleMs: await idleMs(path) };
+      }),
+    );
+    let free = options.maxBytes - bytes - (await sizeOf(busy));
+    for (const clone of clones) free -= clone.bytes;
+    for (const clone of clones.toSorted((one, other) => other.idleMs - one.idleMs)) {
+      if (free >= 0) return;
+      const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.'));
+      // renamed first: nobody may take a clone that is half removed
+      if (await moved(clone.path, doomed)) await rm(doomed, { recursive: true, force: true });
+      free += clone.bytes;
+    }
+  }
+
+  return {
+    take,
+    makeRoom,
+    remove: (repositoryId) => rm(join(ready, repositoryId), { recursive: true, force: true }),
+  };
+}
+
+/** false: there is nothing to move, or something lies where it should go. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function touch(path: string): Promise<void> {
+  const now = new Date();
+  await utimes(path, now, now).catch(() => {});
+}
+
+async function idleMs(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined ? 0 : Date.now() - found.mtimeMs;
+}
+
+/** Bytes of all files below; what vanishes while it is counted counts nothing. */
+async function sizeOf(path: string): Promise<number> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+  const sizes = await Promise.all(
+    entries
+      .filter((entry) => entry.isFile())
+      .map(
+        async (entry) => (await stat(join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0,
+      ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}

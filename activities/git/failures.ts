@@ -1,0 +1,165 @@
+import {
+  AuthRefused,
+  type BitbucketError,
+  Forbidden,
+  InvalidResponse,
+  RateLimited,
+  RepositoryGone,
+  Unreachable,
+  type UnreachableStage,
+  Upstream,
+} from '../bitbucket/errors.ts';
+import type { Finding } from '../../workflows/words.ts';
+import { GitFailed } from './gitFailed.ts';
+import { isDiskFull } from './mirror.ts';
+
+/** The worker's disk has no room for the clone. Passes when somebody makes room. */
+export class DiskFull extends Error {
+  override readonly name = 'DiskFull';
+  readonly type = 'DiskFull';
+  readonly retry = { kind: 'always' } as const;
+  readonly finding: Finding;
+
+  constructor(finding: Finding) {
+    super(finding.message);
+    this.finding = finding;
+  }
+}
+
+/** git gives no Retry-After; without one the wait starts from a minute (facts 4.3). */
+const RATE_LIMIT_WAIT_MS = 60_000;
+
+type Rule = [pattern: RegExp, make: (words: string, repository: string) => BitbucketError | DiskFull];
+
+/**
+ * What git's last words mean, in the order in which they are looked for: the host's own text first, then
+ * curl's status, then what the network or the disk did. git is run with LC_ALL=C, so the words are always the
+ * same.
+ */
+const RULES: Rule[] = [
+  [/may not have access to this repository|no longer exists/i, (_, repository) => gone(repository)],
+  [
+    /Authentication failed|could not read Username|Invalid credentials|returned error: 401|account passwords/i,
+    (_, repository) =>
+      new AuthRefused({
+        status: 401,
+        finding: {
+          code: 'invalid_credentials',
+          message: `Bitbucket refused the credential for git access to ${repository}.`,
+          remedy:
+            'Check that the credential is still valid and allows reading repositories, or submit a new one.',
+        },
+      }),
+  ],
+  [
+    /returned error: 403/,
+    (_, repository) =>
+      new Forbidden({
+        status: 403,
+        finding: {
+          code: 'repository_forbidden',
+          message: `The account may not read ${repository} by git.`,
+          remedy: 'Give the account or token read access to the repository (scope for reading repositories).',
+        },
+      }),
+  ],
+  [
+    /returned error: 429/,
+    () =>
+      new RateLimited({
+        status: 429,
+        until: new Date(Date.now() + RATE_LIMIT_WAIT_MS).toISOString(),
+        why: 'Bitbucket limits git operations',
+        finding: {
+          code: 'rate_limited',
+          message: 'Bitbucket allows no more git operations at the moment.',
+          remedy: 'Nothing to do: the import goes on by itself.',
+        },
+      }),
+  ],
+  [/returned error: (?:404|410)|repository '.*' not found/i, (_, repository) => gone(repository)],
+  [
+    /returned error: 3\d\d|unable to update url base/i,
+    (_, repository) =>
+      new InvalidResponse({
+        lasting: true,
+        finding: {
+          code: 'git_redirected',
+          message: `The host sent the clone of ${repository} to another address, where the credential must not go.`,
+          remedy: 'Run discover: the repository was probably renamed or moved.',
+        },
+      }),
+  ],
+  [
+    /returned error: 5\d\d|remote: (?:Internal|Service|Bitbucket is)/i,
+    (words, repository) =>
+      new Upstream({
+        finding: {
+          code: 'upstream_error',
+          message: `Bitbucket could not serve the clone of ${repository}: ${shortened(words)}`,
+          remedy: 'Nothing to do: it is tried again by itself.',
+        },
+      }),
+  ],
+];
+
+const NETWORK: [RegExp, UnreachableStage][] = [
+  [/Could not resolve/i, 'dns'],
+  [/SSL|TLS|certificate/i, 'tls'],
+  [/timed out|too slow|Timeout was reached/i, 'timeout'],
+  [/Failed to connect|Connection refused|Couldn't connect|No route|unreachable/i, 'connect'],
+  [
+    /RPC failed|early EOF|hung up|unexpected disconnect|reset by peer|Recv failure|Empty reply|transfer closed|Send failure|curl \d+/i,
+    'reset',
+  ],
+];
+
+/**
+ * A failure of git as one of the typed errors; what is none of them (a bug, a damaged clone) comes back
+ * unchanged.
+ */
+export function readGitFailure(error: unknown, repository: string): unknown {
+  if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return diskFull(repository);
+  if (!(error instanceof GitFailed)) return error;
+  const words = error.lastWords;
+  if (isDiskFull(words)) return diskFull(repository);
+  for (const [pattern, make] of RULES) if (pattern.test(words)) return make(words, repository);
+  const stage = NETWORK.find(([pattern]) => pattern.test(words))?.[1];
+  if (stage === undefined) return error;
+  return new Unreachable({
+    stage,
+    finding: {
+      code: 'unreachable',
+      message: `The connection broke while git read ${repository}: ${shortened(words)}`,
+      remedy:
+        'Nothing to do: it is tried again by itself. If it lasts, check the network between worker and Bitbucket.',
+    },
+  });
+}
+
+function gone(repository: string): BitbucketError {
+  return new RepositoryGone({
+    status: 404,
+    finding: {
+      code: 'repository_gone',
+      message: `Bitbucket has no repository ${repository} that this account may read.`,
+      remedy:
+        'It was deleted, renamed or closed to the account. Run discover, or give the account access again.',
+    },
+  });
+}
+
+function diskFull(repository: string): DiskFull {
+  return new DiskFull({
+    code: 'disk_full',
+    message: `The worker's disk has no room for the clone of ${repository}.`,
+    remedy: 'Make room where CLONE_FOLDER lies, or give it a larger disk; the import then goes on by itself.',
+  });
+}
+
+/** Node's own file work meets a full disk too. */
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && 'code' in error && error.code === code;
+
+/** The last line tells most; addresses in it carry no credential. */
+const shortened = (words: string): string => (words.split('\n').at(-1) ?? '').slice(0, 300);

@@ -1,0 +1,136 @@
+import { createHash } from 'node:crypto';
+import type { Database, Transaction } from '../../db/client.ts';
+import {
+  type CommitFileRow,
+  type CommitRow,
+  removeSurplusCommitFiles,
+  upsertCommitFiles,
+  upsertCommits,
+} from '../../db/queries/commits.ts';
+import type { Progress } from '../../db/queries/importProgress.ts';
+import type { ImportMode } from '../../workflows/words.ts';
+import { type CommitPage, commitPages, oneAhead } from './commitPages.ts';
+import { readCommits } from './commitReader.ts';
+import type { Git } from './process.ts';
+import {
+  commitsBehind,
+  completed,
+  nextWalk,
+  OrderChanged,
+  type Position,
+  startPosition,
+  type WalkState,
+} from './walk.ts';
+
+export interface CommitImport {
+  database: Database;
+  git: Git;
+  /** the clone */
+  folder: string;
+  signal: AbortSignal;
+  organizationId: string;
+  repositoryId: string;
+  importId: string;
+  mode: ImportMode;
+  /** the commits that branches and tags lead to now */
+  heads: readonly string[];
+  /** the checkpoint as it was opened */
+  state: WalkState;
+  /**
+   * Moves the checkpoint from one state to the next, first thing in the transaction that stores what lies
+   * between. Throws when another attempt took the stream over.
+   */
+  advance: (tx: Transaction, step: CheckpointStep) => Promise<void>;
+  /** called after each page */
+  onProgress: (stored: number) => void;
+}
+
+export interface CheckpointStep {
+  from: WalkState;
+  to: WalkState;
+  progress: Progress;
+}
+
+/** One statement takes so many rows at most. */
+const ROWS_A_STATEMENT = 5_000;
+
+/**
+ * Stores all commits that the heads lead to and that no earlier walk stored, page by page with the
+ * checkpoint. Completed heads move only when a whole list is stored. Returns how many commits this attempt
+ * stored.
+ */
+export async function importCommits(run: CommitImport): Promise<number> {
+  let { state } = run;
+  let stored = 0;
+  for (;;) {
+    const { state: begun, expected, missing } = await nextWalk(run, state, run.heads, run);
+    const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
+    state = await move(run, { from: state, to: begun, progress });
+    if (state.memory.walk === null) return stored;
+    try {
+      for await (const after of storeWalk(run, state)) {
+        stored += after.records;
+        state = after.state;
+        run.onProgress(stored);
+      }
+    } catch (error) {
+      if (!(error instanceof OrderChanged)) throw error;
+      const again = { position: startPosition(), memory: state.memory };
+      state = await move(run, { from: state, to: again, progress: {} });
+      continue;
+    }
+    const done = { position: null, memory: completed(state.memory) };
+    state = await move(run, { from: state, to: done, progress: {} });
+  }
+}
+
+async function* storeWalk(
+  run: CommitImport,
+  begun: WalkState,
+): AsyncGenerator<{ state: WalkState; records: number }> {
+  const { walk } = begun.memory;
+  let { position } = begun;
+  if (walk === null || position === null) return;
+  const digest = createHash('sha256');
+  const hashes = commitsBehind(run, walk, position, digest);
+  const pages = oneAhead(commitPages(readCommits(run.git, run.folder, hashes, run.signal)));
+  for await (const page of pages) {
+    for (const commit of page.commits) digest.update(commit.hash);
+    const from = { position, memory: begun.memory };
+    position = behind(position, page.commits, digest.copy().digest('hex'));
+    const to = { position, memory: begun.memory };
+    const records = page.commits.length;
+    await storePage(run, page, { from, to, progress: { stored: records } }, walk.mode);
+    yield { state: to, records };
+  }
+}
+
+function behind(position: Position, commits: readonly CommitRow[], digest: string): Position {
+  return { at: position.at + commits.length, last: commits.at(-1)?.hash ?? position.last, digest };
+}
+
+async function storePage(
+  run: CommitImport,
+  page: CommitPage,
+  step: CheckpointStep,
+  mode: ImportMode,
+): Promise<void> {
+  const { organizationId, repositoryId } = run;
+  await run.database.transaction(organizationId, async (tx) => {
+    await run.advance(tx, step);
+    await upsertCommits(tx, { organizationId, repositoryId, commits: page.commits });
+    for (const files of slices(page.files))
+      await upsertCommitFiles(tx, { organizationId, repositoryId, files });
+    if (mode === 'full')
+      await removeSurplusCommitFiles(tx, { organizationId, repositoryId, commits: page.commits });
+  });
+}
+
+async function move(run: CommitImport, step: CheckpointStep): Promise<WalkState> {
+  await run.database.transaction(run.organizationId, (tx) => run.advance(tx, step));
+  return step.to;
+}
+
+function* slices(files: readonly CommitFileRow[]): Generator<CommitFileRow[]> {
+  for (let at = 0; at < files.length; at += ROWS_A_STATEMENT) yield files.slice(at, at + ROWS_A_STATEMENT);
+}

@@ -1,0 +1,146 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CloneFolder } from './cloneFolder.ts';
+import { GitFailed } from './gitFailed.ts';
+import { ObjectMissing } from './objectParser.ts';
+import type { Git } from './process.ts';
+import type { GitLogin } from './credentialHelper.ts';
+
+export interface Remote {
+  /** without user name and password */
+  url: string;
+  login: GitLogin;
+}
+
+export interface MirrorRequest<T> {
+  repositoryId: string;
+  epoch: number;
+  remote: Remote;
+  /** what the clone will take, as far as known */
+  expectedBytes: number;
+  signal: AbortSignal;
+  /** git's own words about its progress */
+  onLine: (line: string) => void;
+  /** reads the clone; nobody else changes it meanwhile */
+  work: (folder: string) => Promise<T>;
+}
+
+/** Fetches exactly branches and tags; what vanished at the host vanishes here. */
+const REFSPECS = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+
+/**
+ * Brings the clone of a repository up to date (or makes it) and runs `work` on it. A clone is a cache, never
+ * state: one that git finds damaged is made anew, once; a full disk is first met by removing what nobody
+ * uses. Throws GitFailed, ObjectMissing, or what `work` throws.
+ */
+export function createMirror({ git, clones }: { git: Git; clones: CloneFolder }) {
+  async function withMirror<T>(request: MirrorRequest<T>): Promise<T> {
+    const clone = await clones.take(request.repositoryId, request.epoch);
+    const state = { whole: clone.whole };
+    try {
+      return await attempt(request, clone.path, state);
+    } catch (error) {
+      if (isDamage(error)) state.whole = false;
+      throw error;
+    } finally {
+      await (state.whole ? clone.giveBack() : clone.discard());
+    }
+  }
+
+  async function attempt<T>(request: MirrorRequest<T>, path: string, state: { whole: boolean }): Promise<T> {
+    if (state.whole) {
+      try {
+        await removeLeftovers(path);
+        await fetchInto(request, path);
+        return await request.work(path);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        state.whole = false;
+        await rm(path, { recursive: true, force: true });
+      }
+    }
+    await clones.makeRoom(request.expectedBytes);
+    await cloneInto(request, path);
+    state.whole = true;
+    return request.work(path);
+  }
+
+  async function cloneInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
+    const make = () =>
+      git.text({
+        args: [
+          'clone',
+          '--bare',
+          '--progress',
+          '--no-hardlinks',
+          '--template=',
+          '--',
+          request.remote.url,
+          path,
+        ],
+        login: request.remote.login,
+        signal: request.signal,
+        onLine: request.onLine,
+      });
+    try {
+      await make();
+    } catch (error) {
+      if (!(error instanceof GitFailed) || !isDiskFull(error.lastWords)) throw error;
+      await rm(path, { recursive: true, force: true });
+      await clones.makeRoom(Number.POSITIVE_INFINITY);
+      await make();
+    }
+  }
+
+  async function fetchInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
+    await git.text({
+      folder: path,
+      args: [
+        'fetch',
+        '--prune',
+        '--progress',
+        '--force',
+        '--no-tags',
+        '--no-write-fetch-head',
+        '--no-recurse-submodules',
+        '--',
+        request.remote.url,
+        ...REFSPECS,
+      ],
+      login: request.remote.login,
+      signal: request.signal,
+      onLine: request.onLine,
+    });
+  }
+
+  return { withMirror };
+}
+
+/**
+ * An attempt that was killed leaves locks and half packs; the clone is ours alone, so nobody else's are among
+ * them.
+ */
+async function removeLeftovers(path: string): Promise<void> {
+  for (const name of await readdir(path, { recursive: true })) {
+    if (name.endsWith('.lock') || /(?:^|\/)tmp_(?:pack|idx|obj|rev)_/.test(name)) {
+      await rm(join(path, name), { force: true });
+    }
+  }
+}
+
+export const isDiskFull = (words: string): boolean =>
+  /No space left on device|Disk quota exceeded/.test(words);
+
+/**
+ * What git says of objects and refs that a crash or a bad disk left behind; none of it comes from the host's
+ * side.
+ */
+function isDamage(error: unknown): boolean {
+  if (error instanceof ObjectMissing) return true;
+  return (
+    error instanceof GitFailed &&
+    /bad object|corrupt|is empty|unable to (?:read|open|lock)|not a git repository|missing|\.lock|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|did not send all necessary objects/i.test(
+      error.lastWords,
+    )
+  );
+}

@@ -1,0 +1,197 @@
+import { spawn } from 'node:child_process';
+import { Duplex, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { answerCredentialRequests, CREDENTIAL_HELPER, type GitLogin } from './credentialHelper.ts';
+import { GitFailed } from './gitFailed.ts';
+
+export interface GitOptions {
+  /** a private, empty folder: git reads and writes nothing of the account the worker runs as */
+  home: string;
+  /** what a remote may be reached by; everything else (file, ssh, git, ext) is refused */
+  protocols: readonly ('https' | 'http')[];
+}
+
+export interface GitCommand {
+  /** the bare repository; absent for commands that make one */
+  folder?: string;
+  args: readonly string[];
+  /** standard input; without it git reads nothing */
+  input?: Iterable<string> | AsyncIterable<string>;
+  /** kills the whole process group when aborted */
+  signal: AbortSignal;
+  login?: GitLogin;
+  /** each line of standard error as it comes (`Receiving objects:  45% (9/20)`) */
+  onLine?: (line: string) => void;
+}
+
+export interface GitProcess {
+  /** standard output; git waits while nobody reads */
+  output: AsyncIterable<Buffer>;
+  /**
+   * settles when every process of the group let go of its pipes; rejects with GitFailed, or the signal's
+   * reason
+   */
+  finished: Promise<void>;
+  /** ends the group early; `finished` then resolves */
+  stop(): void;
+}
+
+export interface Git {
+  start(command: GitCommand): GitProcess;
+  /** runs to the end and gives standard output */
+  bytes(command: GitCommand): Promise<Buffer>;
+  /** the same as text */
+  text(command: GitCommand): Promise<string>;
+}
+
+/** How long git may tidy up after SIGTERM (clone removes its half-made files) before SIGKILL. */
+const GRACE_MS = 2_000;
+const STDERR_KEPT = 8_192;
+
+/**
+ * Where git and the shell of its credential helper are on Linux, macOS and Nix; the worker's own PATH decides
+ * nothing.
+ */
+const SEARCH_PATH = [
+  '/usr/local/bin',
+  '/usr/bin',
+  '/bin',
+  '/opt/homebrew/bin',
+  '/run/current-system/sw/bin',
+  '/nix/var/nix/profiles/default/bin',
+].join(':');
+
+/**
+ * Runs git as a program of its own: nothing of the machine's configuration, environment, hooks, templates or
+ * submodules takes part, prompts fail at once, and the process group ends with the activity. A worker that is
+ * killed leaves git with broken pipes, on which it ends by itself (SIGPIPE at its next line of progress or
+ * output).
+ */
+export function createGit(options: GitOptions): Git {
+  function start(command: GitCommand): GitProcess {
+    const child = spawn('git', [...settings(command), ...command.args], {
+      env: environment(options),
+      cwd: options.home,
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe', command.login === undefined ? 'ignore' : 'pipe'],
+    });
+    const { stdin, stdout, stderr } = child;
+    const channel = child.stdio[3];
+    if (!stdin || !stdout || !stderr) throw new TypeError('git was started without its pipes.');
+    if (command.login !== undefined && channel instanceof Duplex) {
+      answerCredentialRequests(channel, command.login);
+    }
+    const lastWords = keepLastWords(stderr, command.onLine);
+    // git may end before it has read everything; its exit code tells, not the broken pipe
+    pipeline(command.input ?? [], stdin).catch(() => {});
+
+    let stopped = false;
+    const kill = (signal: NodeJS.Signals) => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch {
+        // ESRCH: the group is gone already
+      }
+    };
+    let killer: NodeJS.Timeout | undefined;
+    const end = () => {
+      kill('SIGTERM');
+      killer ??= setTimeout(() => kill('SIGKILL'), GRACE_MS);
+      // what nobody reads any more must not keep the pipe open
+      stdout.resume();
+    };
+    command.signal.addEventListener('abort', end, { once: true });
+    if (command.signal.aborted) end();
+
+    const finished = new Promise<void>((resolve, reject) => {
+      child.on('error', (error) => reject(new GitFailed(command.args, null, String(error))));
+      child.on('close', (code) => {
+        clearTimeout(killer);
+        command.signal.removeEventListener('abort', end);
+        if (command.signal.aborted) reject(command.signal.reason);
+        else if (stopped || code === 0) resolve();
+        else reject(new GitFailed(command.args, code, lastWords()));
+      });
+    });
+    // whoever reads `output` awaits it later; until then a failure is not unhandled
+    finished.catch(() => {});
+    return {
+      output: stdout,
+      finished,
+      stop: () => {
+        stopped = true;
+        end();
+      },
+    };
+  }
+
+  async function bytes(command: GitCommand): Promise<Buffer> {
+    const git = start(command);
+    const pieces: Buffer[] = [];
+    for await (const piece of git.output) pieces.push(piece);
+    await git.finished;
+    return Buffer.concat(pieces);
+  }
+
+  return { start, bytes, text: async (command) => (await bytes(command)).toString('utf8') };
+}
+
+/** Settings that a repository's own config must not overrule stand on the command line; none is a secret. */
+function settings(command: GitCommand): string[] {
+  const values: string[] = [
+    'core.hooksPath=/dev/null',
+    'core.attributesFile=/dev/null',
+    'core.fsmonitor=false',
+    // tidying up after many fetches belongs to the process group, not to a daemon of its own
+    'gc.autoDetach=false',
+    'maintenance.autoDetach=false',
+    // parents before children is the slow way through a pack: with git's 96 MB it costs a third more
+    'core.deltaBaseCacheLimit=256m',
+    'submodule.recurse=false',
+    'fetch.recurseSubmodules=false',
+    // odd old histories are imported, not judged
+    'transfer.fsckObjects=false',
+    // a redirect would carry the credential to another host
+    'http.followRedirects=false',
+    // a stalled transfer ends after two minutes (Bitbucket sends keep-alives while it packs)
+    'http.lowSpeedLimit=1',
+    'http.lowSpeedTime=120',
+    'credential.helper=',
+  ];
+  if (command.login !== undefined) values.push(`credential.helper=${CREDENTIAL_HELPER}`);
+  const folder = command.folder === undefined ? [] : [`--git-dir=${command.folder}`];
+  return [...folder, ...values.flatMap((value) => ['-c', value])];
+}
+
+function environment(options: GitOptions): NodeJS.ProcessEnv {
+  return {
+    PATH: SEARCH_PATH,
+    HOME: options.home,
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_OPTIONAL_LOCKS: '0',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_TEMPLATE_DIR: '',
+    GIT_ALLOW_PROTOCOL: options.protocols.join(':'),
+  };
+}
+
+/** Passes on whole lines (git ends progress with \r) and keeps the last words for the error. */
+function keepLastWords(stderr: Readable, onLine: ((line: string) => void) | undefined): () => string {
+  let kept = '';
+  let open = '';
+  stderr.setEncoding('utf8');
+  stderr.on('data', (piece: string) => {
+    const lines = (open + piece).split(/[\r\n]/);
+    open = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line === '') continue;
+      onLine?.(line);
+      // progress is no part of an error's text
+      if (!/^(remote: )?[A-Z][a-z]+ [a-z]+: +\d+%/.test(line)) kept = `${kept}${line}\n`.slice(-STDERR_KEPT);
+    }
+  });
+  return () => (kept + open).trim();
+}

@@ -1,0 +1,148 @@
+import { createHash, type Hash } from 'node:crypto';
+import { z } from 'zod';
+import type { ImportMode } from '../../workflows/words.ts';
+import { countCommits, listCommits, presentCommits, type Walk } from './revisionList.ts';
+import type { Git } from './process.ts';
+
+/** Where the walk in hand stands. Small: it is written with every page. */
+export const positionSchema = z.object({
+  /** so many commits of the walk's list are stored */
+  at: z.number().int().nonnegative(),
+  last: z.string().nullable(),
+  /** SHA-256 over the hashes so far: proof that another worker's git lists them in the same order */
+  digest: z.string(),
+});
+export type Position = z.infer<typeof positionSchema>;
+
+/** What the stream `commits` remembers; written when a walk begins and ends. */
+export const memorySchema = z.object({
+  /** everything that these commits lead to is stored */
+  completed: z.array(z.string()).default([]),
+  /** the import that last read everything again */
+  fullImportId: z.string().nullable().default(null),
+  walk: z
+    .object({
+      importId: z.string(),
+      mode: z.enum(['changed', 'full']),
+      heads: z.array(z.string()),
+      without: z.array(z.string()),
+    })
+    .nullable()
+    .default(null),
+});
+export type Memory = z.infer<typeof memorySchema>;
+
+export interface WalkState {
+  position: Position | null;
+  memory: Memory;
+}
+
+interface Place {
+  git: Git;
+  folder: string;
+  signal: AbortSignal;
+}
+
+export const startPosition = (): Position => ({
+  at: 0,
+  last: null,
+  digest: emptyDigest().copy().digest('hex'),
+});
+
+const emptyDigest = (): Hash => createHash('sha256');
+
+/** What is to be walked, and what it means for the import's progress. */
+export interface NextWalk {
+  state: WalkState;
+  /** commits that the heads of now (and of the walk) lead to in all */
+  expected: number;
+  /** those of them that are not known to be stored */
+  missing: number;
+}
+
+/**
+ * Decides what to walk (design 6.1): the walk in hand while its frozen heads are still there (after a force
+ * push they may not be), else from the heads of now down to what earlier walks completed. A `full` import
+ * walks everything once. With `state.memory.walk: null` in the answer everything is stored.
+ */
+export async function nextWalk(
+  place: Place,
+  state: WalkState,
+  heads: readonly string[],
+  request: { importId: string; mode: ImportMode },
+): Promise<NextWalk> {
+  const { memory, position } = state;
+  const mustReadAll = request.mode === 'full' && memory.fullImportId !== request.importId;
+  const inHand = memory.walk;
+  if (inHand !== null && position !== null && (!mustReadAll || inHand.importId === request.importId)) {
+    if (await allPresent(place, inHand)) return measured(place, state, heads);
+  }
+  const without = mustReadAll
+    ? []
+    : await presentCommits(place.git, place.folder, memory.completed, place.signal);
+  const known = new Set(without);
+  if (heads.every((head) => known.has(head))) {
+    return measured(place, { position: null, memory: { ...memory, walk: null } }, heads);
+  }
+  const walk = { importId: request.importId, mode: request.mode, heads: [...heads], without };
+  return measured(place, { position: startPosition(), memory: { ...memory, walk } }, heads);
+}
+
+async function measured(place: Place, state: WalkState, now: readonly string[]): Promise<NextWalk> {
+  const { walk } = state.memory;
+  const heads = [...new Set([...now, ...(walk?.heads ?? [])])];
+  const expected = await count(place, { heads, without: [] });
+  if (walk === null) return { state, expected, missing: 0 };
+  const behind = walk.without.length === 0 ? expected : await count(place, { heads, without: walk.without });
+  return { state, expected, missing: behind - (state.position?.at ?? 0) };
+}
+
+/** The memory after a walk came to its end. */
+export function completed(memory: Memory): Memory {
+  const { walk } = memory;
+  if (walk === null) return memory;
+  return {
+    completed: walk.heads,
+    fullImportId: walk.mode === 'full' ? walk.importId : memory.fullImportId,
+    walk: null,
+  };
+}
+
+/**
+ * The list of the walk was in another order when the position was stored (another version of git): it must
+ * begin again.
+ */
+export class OrderChanged extends Error {
+  override readonly name = 'OrderChanged';
+}
+
+/**
+ * The commits behind the position. `digest` then has taken in those before it; the caller adds each commit it
+ * stores. Throws OrderChanged.
+ */
+export async function* commitsBehind(
+  place: Place,
+  walk: Walk,
+  position: Position,
+  digest: Hash,
+): AsyncGenerator<string> {
+  let at = 0;
+  for await (const hash of listCommits(place.git, place.folder, walk, place.signal)) {
+    at += 1;
+    if (at > position.at) {
+      yield hash;
+      continue;
+    }
+    digest.update(hash);
+    if (at === position.at && digest.copy().digest('hex') !== position.digest) throw new OrderChanged();
+  }
+  if (at < position.at) throw new OrderChanged();
+}
+
+async function allPresent(place: Place, walk: Walk): Promise<boolean> {
+  const asked = [...walk.heads, ...walk.without];
+  return (await presentCommits(place.git, place.folder, asked, place.signal)).length === asked.length;
+}
+
+const count = (place: Place, walk: Walk): Promise<number> =>
+  countCommits(place.git, place.folder, walk, place.signal);

@@ -1,0 +1,65 @@
+import type { Database } from '../db/client.ts';
+import { readKnowledge } from '../db/queries/checkpoints.ts';
+import {
+  readImportStreams,
+  readRepositorySource,
+  type RepositorySource,
+} from '../db/queries/importProgress.ts';
+import type { StreamActivities } from '../workflows/contracts.ts';
+import { STREAMS, type Finding, type Stream } from '../workflows/words.ts';
+import { lastReadOf, type Stand } from './closing.ts';
+import { EngineError } from './engineError.ts';
+
+export type ChunkInput = Parameters<StreamActivities['importChunk']>[0];
+
+export type ApiStream = Exclude<Stream, 'refs' | 'commits'>;
+const API_STREAMS = STREAMS.filter(
+  (stream): stream is ApiStream => stream !== 'refs' && stream !== 'commits',
+);
+
+interface Situation {
+  source: RepositorySource;
+  stands: Stand<ApiStream>[];
+  /** no chunk of this import has asked for anything yet */
+  isFirst: boolean;
+  /** why there are no tickets, when the import was told so */
+  trackerGone: Finding | undefined;
+}
+
+/** What is read, and how far this import is with each stream. */
+export async function readSituation(database: Database, input: ChunkInput): Promise<Situation> {
+  return database.transaction(input.organizationId, async (tx) => {
+    const source = await readRepositorySource(tx, input);
+    if (source === undefined) throw gone();
+    const knowledge = await readKnowledge(tx, input);
+    const streams = new Map((await readImportStreams(tx, input)).map((row) => [row.stream, row]));
+    const names = API_STREAMS.filter((name) => input.streams.includes(name));
+    const stateOf = (name: ApiStream) => streams.get(name)?.state;
+    return {
+      source,
+      stands: names.map((name) => ({
+        name,
+        ended: stateOf(name) === 'healthy',
+        unavailable: stateOf(name) === 'unavailable',
+        last: lastReadOf(knowledge.get(name)?.memory ?? null, input.importId),
+      })),
+      isFirst: !names.some((name) => (streams.get(name)?.requests ?? 0) > 0),
+      trackerGone:
+        stateOf('tickets') === 'unavailable' ? (streams.get('tickets')?.error ?? undefined) : undefined,
+    };
+  });
+}
+
+/** Records expected in all streams of the repository, where known so far. */
+export async function expectedInAll(database: Database, input: ChunkInput): Promise<number | null> {
+  const streams = await database.transaction(input.organizationId, (tx) => readImportStreams(tx, input));
+  const known = streams.flatMap(({ expected }) => expected ?? []);
+  return known.length === 0 ? null : known.reduce((sum, expected) => sum + expected, 0);
+}
+
+const gone = (): EngineError =>
+  new EngineError('IntegrationGone', {
+    code: 'integration_gone',
+    message: 'The integration or the repository was removed while it was imported.',
+    remedy: 'Nothing to do.',
+  });

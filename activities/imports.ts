@@ -1,0 +1,147 @@
+import type { Database, Transaction } from '../db/client.ts';
+import * as queries from '../db/queries/imports.ts';
+import type { ImportActivities } from '../workflows/contracts.ts';
+import { REPOSITORY_RUN_LOST } from '../workflows/findings.ts';
+import { importRepositoryWorkflowId } from '../workflows/ids.ts';
+import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
+import { EngineError } from './engineError.ts';
+
+export interface ImportDependencies {
+  database: Database;
+  /** Whether a workflow of this id runs now. */
+  isRunning: (workflowId: string) => Promise<boolean>;
+}
+
+/** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
+export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
+  return {
+    prepareImport: ({ organizationId, integrationId, importId }) =>
+      database.transaction(organizationId, async (tx) => {
+        if (await queries.startImport(tx, importId)) {
+          await queries.chooseRepositories(tx, { importId, integrationId });
+          await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
+        }
+        const { total, first, all } = await queries.countChosen(tx, importId);
+        if (total === 1 && first !== null) return { total, title: first };
+        return { total, title: `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories` };
+      }),
+
+    nextRepositories: ({ organizationId, importId, limit, inHand }) =>
+      database.transaction(organizationId, async (tx) => ({
+        repositories: [...(await queries.selectPending(tx, { importId, limit, inHand }))],
+      })),
+
+    async repositoryOutcomes({ organizationId, importId, repositoryIds }) {
+      // Temporal first, rows second: a run that ends in between has written its row before it ended.
+      const running = await Promise.all(
+        repositoryIds.map((repositoryId) => isRunning(importRepositoryWorkflowId(repositoryId))),
+      );
+      const finished = await database.transaction(organizationId, (tx) =>
+        queries.selectFinished(tx, { importId, repositoryIds }),
+      );
+      const ended = new Set(finished);
+      const lost = repositoryIds.filter((id, index) => running[index] !== true && !ended.has(id));
+      return { finished, lost };
+    },
+
+    rollUpImport: ({ organizationId, importId }) =>
+      database.transaction(organizationId, (tx) => queries.rollUp(tx, importId)),
+
+    finishImport: ({ organizationId, importId, cancelled }) =>
+      database.transaction(organizationId, async (tx) => {
+        await queries.endRepositories(tx, {
+          importId,
+          state: cancelled ? 'cancelled' : 'failed',
+          error: cancelled ? null : REPOSITORY_RUN_LOST,
+        });
+        const totals = await queries.rollUp(tx, importId);
+        const end = await queries.endImport(tx, { importId, cancelled });
+        if (end === undefined) return { state: 'cancelled' };
+        if (end.ended) {
+          const type = `import_${end.state}`;
+          await queries.insertImportEvent(tx, { organizationId, importId, type, data: { ...totals } });
+        }
+        return { state: end.state };
+      }),
+
+    setImportState: ({ organizationId, importId, state, waiting }) =>
+      database.transaction(organizationId, async (tx) => {
+        const change = { importId, state, until: waiting?.until ?? null, why: waiting?.why ?? null };
+        if (!(await queries.updateImportState(tx, change))) return;
+        const type = state === 'running' ? 'import_resumed' : `import_${state}`;
+        await queries.insertImportEvent(tx, { organizationId, importId, type });
+      }),
+
+    beginRepository: ({ organizationId, importId, repositoryId }) =>
+      database.transaction(organizationId, async (tx) => {
+        const plan = await queries.selectPlan(tx, { importId, repositoryId });
+        if (plan === undefined) throw importGone();
+        const services = SERVICES.filter((service) => plan.services.includes(service));
+        const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
+        await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
+        await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
+        return { fullName: plan.fullName, mode: plan.mode, streams };
+      }),
+
+    setRepositoryState: (input) =>
+      database.transaction(input.organizationId, async (tx) => {
+        await changeState(tx, input);
+        await queries.rollUp(tx, input.importId);
+      }),
+
+    finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
+      database.transaction(organizationId, async (tx) => {
+        const outcome = { importId, repositoryId, state, error: error ?? null };
+        const ended = await queries.endRepository(tx, outcome);
+        const others = ended.filter((id) => id !== importId);
+        await queries.copyProgress(tx, { importId, repositoryId, to: others });
+        if (state === 'completed') await queries.stampImported(tx, repositoryId);
+        for (const id of ended) {
+          await queries.insertImportEvent(tx, {
+            organizationId,
+            importId: id,
+            repositoryId,
+            type: `repository_${state}`,
+            data: error === undefined ? {} : { error },
+          });
+        }
+        // Told again when the answer was lost; those that joined find out by their row.
+        return { importIds: [importId, ...others] };
+      }),
+  };
+}
+
+type Waiting = { until: string; why: string };
+
+const EVENT_OF: Partial<Record<ImportRepositoryState, string>> = {
+  rate_limited: 'rate_limited',
+  needs_credential: 'needs_credential',
+  paused: 'repository_paused',
+};
+
+async function changeState(
+  tx: Transaction,
+  input: Omit<Parameters<ImportActivities['setRepositoryState']>[0], 'integrationId'>,
+): Promise<void> {
+  const { organizationId, importId, repositoryId, state } = input;
+  const waiting: Waiting | null = input.waiting ?? null;
+  const before = await queries.updateRepositoryState(tx, {
+    importId,
+    repositoryId,
+    state,
+    until: waiting?.until ?? null,
+    why: waiting?.why ?? null,
+    error: input.error ?? null,
+  });
+  if (before === undefined) return;
+  const type = EVENT_OF[state] ?? (before === 'pending' ? 'repository_started' : 'repository_resumed');
+  const data = waiting === null ? {} : { until: waiting.until, why: waiting.why };
+  await queries.insertImportEvent(tx, { organizationId, importId, repositoryId, type, data });
+}
+
+const importGone = () =>
+  new EngineError('import_gone', {
+    code: 'import_gone',
+    message: 'The import or the repository was removed while its run began.',
+    remedy: 'Start a new import.',
+  });

@@ -1,0 +1,88 @@
+import type { Client } from '@temporalio/client';
+import type { Database } from '../db/client.ts';
+import { createOpener, type SealingPrivateKey } from '../platform/secrets/open.ts';
+import type { Sealer } from '../platform/secrets/seal.ts';
+import type { Secret } from '../platform/secrets/secret.ts';
+import type {
+  ConnectionActivities,
+  DiscoveryActivities,
+  ImportActivities,
+  IntegrationActivities,
+  StreamActivities,
+} from '../workflows/contracts.ts';
+import { createBitbucketClient } from './bitbucket/client.ts';
+import { createRequestGate } from './bitbucket/requestGate.ts';
+import { createTokenEndpoint } from './bitbucket/tokenEndpoint.ts';
+import { createGitActivities } from './commits.ts';
+import { createConnectionActivities } from './connection.ts';
+import { createCodeExchange } from './credentials/codeExchange.ts';
+import { createCredentialStore } from './credentials/credentialStore.ts';
+import { createOauthRefresher } from './credentials/oauthRefresh.ts';
+import { createDiscoveryActivities } from './discovery.ts';
+import { createImportActivities } from './imports.ts';
+import { createIntegrationActivities } from './integrations.ts';
+import { createRunLookup } from './runs.ts';
+import { createStreamActivities } from './streams.ts';
+import { withTotals } from './withTotals.ts';
+
+export interface ActivitiesOptions {
+  database: Database;
+  /** a small pool of its own for the refresh of OAuth tokens: whoever waits for the lock holds a connection */
+  refreshDatabase: Database;
+  client: Client;
+  /** the private keys that open secrets */
+  sealingKeys: readonly SealingPrivateKey[];
+  /** for tokens that Bitbucket gives */
+  sealer: Sealer;
+  bitbucket: {
+    apiUrl: string;
+    webUrl: string;
+    oauthKey: string | undefined;
+    oauthSecret: Secret | undefined;
+    passwordLogin: boolean;
+  };
+  cloneFolder: string;
+}
+
+export interface Activities {
+  /** queue of the workflows: only Postgres */
+  rowActivities: IntegrationActivities & ImportActivities;
+  /** queue of its own: Bitbucket and git */
+  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
+}
+
+/** Puts the activities of a worker together. */
+export function createActivities(options: ActivitiesOptions): Activities {
+  const { database, refreshDatabase, sealer, bitbucket, cloneFolder } = options;
+  const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin } = bitbucket;
+  const opener = createOpener({ keys: options.sealingKeys });
+  const tokens =
+    oauthKey === undefined || oauthSecret === undefined
+      ? undefined
+      : createTokenEndpoint({ webUrl, clientKey: oauthKey, clientSecret: oauthSecret });
+  const refresher =
+    tokens === undefined
+      ? undefined
+      : createOauthRefresher({ database: refreshDatabase, opener, sealer, tokens });
+  const credentials = createCredentialStore({ database, opener, refresher });
+  const client = createBitbucketClient({
+    apiUrl,
+    signer: credentials,
+    gate: createRequestGate({ database }),
+  });
+  const { importChunk } = createStreamActivities({ database, bitbucket: client });
+  const { importGit } = createGitActivities({ database, credentials, webUrl, cloneFolder });
+  const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
+  return {
+    rowActivities: {
+      ...createIntegrationActivities({ database }),
+      ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
+    },
+    bitbucketActivities: {
+      ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
+      ...createDiscoveryActivities({ database, client, credentials }),
+      importChunk: withTotals(database, importChunk),
+      importGit: withTotals(database, importGit),
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { KnownShort } from '../db/queries/activity.ts';
+
+export interface Candidate {
+  number: number;
+}
+
+/** Numbers are looked up this many at a time: the comparison reads the whole table once a look-up. */
+const BATCH = 500;
+
+/**
+ * The next number above `after` that must be asked for itself, from a look-up that is only repeated when its answers are
+ * used up: asking for one changes nothing about those above it.
+ */
+export function createCandidates(
+  find: (after: number, all: boolean, limit: number) => Promise<Candidate[]>,
+): (after: number, all: boolean) => Promise<number | undefined> {
+  let found: number[] = [];
+  let complete = false;
+  let from = Number.POSITIVE_INFINITY;
+  return async (after, all) => {
+    found = found.filter((number) => number > after);
+    if (found.length === 0 && !(complete && after >= from)) {
+      found = (await find(after, all, BATCH)).map((one) => one.number);
+      complete = found.length < BATCH;
+      from = after;
+    }
+    return found[0];
+  };
+}
+
+const memorySchema = z.object({ short: z.record(z.string(), z.string()) });
+
+/** The pull requests that a stream remembers as short at the source itself. */
+export function knownShort(memory: Record<string, unknown> | null): KnownShort {
+  const parsed = memorySchema.safeParse(memory);
+  return parsed.success ? parsed.data.short : {};
+}
+
+const startedSchema = z.object({ started: z.string() });
+
+/** When the last walk of the activity feed began, by Bitbucket's clock and from its memory; null: it was never walked. */
+export function feedStarted(memory: Record<string, unknown> | null): string | null {
+  const parsed = startedSchema.safeParse(memory);
+  return parsed.success ? parsed.data.started : null;
+}

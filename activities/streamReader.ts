@@ -1,0 +1,97 @@
+import type { Database, Transaction } from '../db/client.ts';
+import type { AccountRow } from '../db/queries/accounts.ts';
+import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
+import type { Progress } from '../db/queries/importProgress.ts';
+import type { RepositorySource } from '../db/queries/importProgress.ts';
+import type { RepositoryScope, Row } from '../db/queries/upsert.ts';
+import type { ImportMode, Stream } from '../workflows/words.ts';
+import type { BitbucketAnswer } from './bitbucket/client.ts';
+import type { BitbucketError } from './bitbucket/errors.ts';
+import type { RejectedRecord } from './bitbucket/records.ts';
+import type { LastRead } from './closing.ts';
+
+/** Where a walk stands, as it is kept in `streams.position`: plain JSON, no undefined. */
+export type Position = Record<string, unknown>;
+
+/** What to ask for: a path under the API base, or a `next` that Bitbucket gave. */
+export type Place = { path: string } | { next: string };
+
+/** A record that can be stored, with everything it brings along. */
+export interface Item {
+  /** its key within the stream, for quarantine */
+  key: string;
+  /** the record as JSON.parse gave it: one of the page's `values` */
+  raw: unknown;
+  row: Row;
+  accounts: AccountRow[];
+  /** the comment that an activity entry carries in full */
+  comment?: Row;
+}
+
+export interface PageRead {
+  items: Item[];
+  rejected: RejectedRecord[];
+  /** where the walk stands once this page is stored */
+  position: Position;
+  /** the page's records as they came, to find the bytes of one that the database refuses */
+  values: readonly unknown[];
+  /** what counts for the progress of this stream; left out: the items */
+  stored?: number;
+  /** records expected in all, where this page tells */
+  expected?: number;
+  basis?: string;
+}
+
+export interface Completion {
+  /** everything that changed before this is stored; null: not known, the next walk reads everything */
+  watermark: string | null;
+  memory?: Record<string, unknown> | null;
+  progress: Progress;
+  /** rows of this stream's table now */
+  rows: number;
+  /** `progress` is held against the whole table, not against what was read */
+  whole: boolean;
+  /** a list read by key: what a closing round goes on counting from */
+  list?: LastRead['list'];
+}
+
+export type Step =
+  /** `at`: the position that `read` is given; the stored one may stand before it */
+  | { kind: 'request'; place: Place; at: Position }
+  /** a phase is over: only the position moves */
+  | { kind: 'move'; position: Position }
+  | { kind: 'end'; completion: Completion };
+
+/** What a reader needs to know of its surroundings. */
+export interface ReaderContext {
+  database: Database;
+  scope: RepositoryScope;
+  source: RepositorySource;
+  mode: ImportMode;
+  /** what the stream knew when it was opened */
+  checkpoint: StoredCheckpoint;
+  /** the position in hand was stored by this very import */
+  resumes: boolean;
+  /** a closing round (`mode` is `changed` then): how this import left the stream */
+  closing: LastRead | undefined;
+}
+
+/**
+ * How one stream is read: a state machine over positions that neither sends nor commits; `chunk.ts` does both.
+ * Everything but `step` and `store` is a pure function.
+ */
+export interface StreamReader {
+  stream: Stream;
+  /** where a walk begins, or goes on when one is in hand */
+  begin(): Position;
+  step(position: Position): Promise<Step>;
+  /** the next request when it follows from the position alone, so that it may be sent while a page is written */
+  ahead(position: Position): Place | undefined;
+  read(position: Position, answer: BitbucketAnswer): PageRead;
+  /** an empty page at this place would be odd: it is asked for twice before it is believed (a false one looks the same) */
+  doubtsEmpty(position: Position): boolean;
+  /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
+  store(tx: Transaction, items: readonly Item[]): Promise<number>;
+  /** where to go on after an answer that refuses this very place; undefined: the error stands */
+  recover(position: Position, error: BitbucketError): Position | undefined;
+}

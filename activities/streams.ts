@@ -1,0 +1,241 @@
+import { cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { Database } from '../db/client.ts';
+import { readKnowledge } from '../db/queries/checkpoints.ts';
+import type { RepositorySource } from '../db/queries/importProgress.ts';
+import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
+import type { Finding, Stream } from '../workflows/words.ts';
+import type { BitbucketClient } from './bitbucket/client.ts';
+import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
+import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
+import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
+import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
+import { expectedInAll, readSituation, type ApiStream, type ChunkInput } from './importSituation.ts';
+import { createActivityReader } from './pullRequestActivity.ts';
+import { createCommentReader } from './pullRequestComments.ts';
+import { createPullRequestReader } from './pullRequests.ts';
+import { feedStarted } from './repairList.ts';
+import type { ReaderContext, StreamReader } from './streamReader.ts';
+import { createTicketDetailReader } from './ticketDetails.ts';
+import { createTicketReader } from './tickets.ts';
+
+export interface StreamActivitiesOptions {
+  database: Database;
+  bitbucket: BitbucketClient;
+  limits?: Partial<ChunkLimits>;
+  /** milliseconds; a page that takes longer sends no more heartbeats, so that Temporal gives up on this attempt */
+  pageDeadlineMs?: number;
+  heartbeatMs?: number;
+}
+
+/** One bounded chunk (design section 6): whichever of the three is met first ends it. */
+const LIMITS: ChunkLimits = { requests: 25, rows: 5_000, milliseconds: 180_000 };
+
+// The client's own deadline is 60 s a request; behind it stand a short wait for the limit and the page's transaction.
+const PAGE_DEADLINE_MS = 90_000;
+const HEARTBEAT_MS = 2_000;
+
+/** The activity that reads everything that comes over the API: pull requests and tickets. */
+export function createStreamActivities(
+  options: StreamActivitiesOptions,
+): Pick<StreamActivities, 'importChunk'> {
+  const { database, bitbucket, pageDeadlineMs = PAGE_DEADLINE_MS, heartbeatMs = HEARTBEAT_MS } = options;
+  const limits = { ...LIMITS, ...options.limits };
+
+  /**
+   * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
+   * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
+   * A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
+   * goes on. Throws typed errors with a finding; a stream that fails for good is marked so before.
+   */
+  async function importChunk(input: ChunkInput): Promise<ChunkResult> {
+    const signal = cancellationSignal();
+    const allowance = createAllowance(limits, () => performance.now());
+    let pageBegan = performance.now();
+    const beat = (): void => {
+      if (performance.now() - pageBegan < pageDeadlineMs) heartbeat();
+    };
+    beat();
+    const timer = setInterval(beat, heartbeatMs);
+    try {
+      const onPage = (): void => {
+        pageBegan = performance.now();
+      };
+      return await readStreams({ input, allowance, signal, onPage, clock: createSourceClock() });
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  interface Chunk {
+    input: ChunkInput;
+    allowance: Allowance;
+    signal: AbortSignal;
+    onPage: () => void;
+    clock: SourceClock;
+  }
+
+  async function readStreams(chunk: Chunk): Promise<ChunkResult> {
+    const { input, allowance, clock } = chunk;
+    const situation = await readSituation(database, input);
+    const { source } = situation;
+    let { trackerGone } = situation;
+    const rounds = createRounds(situation.stands);
+    const result = async (more: Partial<ChunkResult>): Promise<ChunkResult> => ({
+      done: false,
+      stream: null,
+      requests: allowance.requests,
+      records: allowance.records,
+      expected: await expectedInAll(database, input),
+      ...more,
+    });
+    for (;;) {
+      const stream = rounds.next();
+      if (stream === undefined) {
+        if (rounds.begin(situation.isFirst && clock.wasQuick())) continue;
+        return result({ done: true });
+      }
+      const missing = isOfTracker(stream) ? (trackerGone ?? noTracker(stream, source)) : undefined;
+      try {
+        if (missing === undefined) {
+          const last = await readOne(chunk, stream, source);
+          if (last === undefined) return await result({ stream });
+          rounds.ended(stream, last);
+        } else {
+          await skip(input, stream, missing);
+          rounds.leave(stream);
+        }
+      } catch (error) {
+        if (error instanceof RateLimited) {
+          return await result({ stream, limited: { until: error.until, why: error.why } });
+        }
+        if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
+        trackerGone = error.finding;
+        rounds.leave(stream);
+      }
+    }
+  }
+
+  /** Reads one stream on; undefined: it is not at its end. Marks in which state an error leaves it. */
+  async function readOne(
+    chunk: Chunk,
+    name: ApiStream,
+    source: RepositorySource,
+  ): Promise<LastRead | undefined> {
+    const { input, allowance, signal, onPage, clock } = chunk;
+    const stream = streamOf(input, name);
+    const checkpoint = await openStream(database, stream);
+    const { credentialId } = source;
+    if (credentialId === null) throw noCredential();
+    const credential = { organizationId: input.organizationId, credentialId };
+    const closing = lastReadOf(checkpoint.memory, input.importId);
+    const context: ReaderContext = {
+      database,
+      scope: stream,
+      source,
+      mode: closing === undefined ? input.mode : 'changed',
+      checkpoint,
+      resumes: isOwn(checkpoint.position, input.importId),
+      closing,
+    };
+    const reader = await readerOf(context, name);
+    try {
+      return await readStream({
+        database,
+        stream,
+        checkpoint,
+        reader,
+        closing,
+        allowance,
+        signal,
+        get: async (place) => {
+          const answer = await bitbucket.get({ credential, signal, ...place });
+          clock.see(answer);
+          return answer;
+        },
+        onPage,
+      });
+    } catch (error) {
+      const change = error instanceof BitbucketError ? stateAfter(name, error) : undefined;
+      if (change !== undefined) {
+        const { epoch } = checkpoint;
+        await database.transaction(input.organizationId, (tx) =>
+          markStream(tx, { ...stream, epoch }, change),
+        );
+      }
+      throw error;
+    }
+  }
+
+  async function skip(input: ChunkInput, name: ApiStream, finding: Finding): Promise<void> {
+    const stream = streamOf(input, name);
+    const { epoch } = await openStream(database, stream);
+    await database.transaction(input.organizationId, (tx) =>
+      markStream(tx, { ...stream, epoch }, { state: 'unavailable', error: finding }),
+    );
+  }
+
+  async function readerOf(context: ReaderContext, stream: ApiStream): Promise<StreamReader> {
+    const { organizationId } = context.scope;
+    const known = await database.transaction(organizationId, (tx) => readKnowledge(tx, context.scope));
+    const listed = (list: ApiStream): string | null => known.get(list)?.watermark ?? null;
+    const feedBegan = feedStarted(known.get('pull_request_activity')?.memory ?? null);
+    switch (stream) {
+      case 'pull_requests':
+        return createPullRequestReader(context);
+      case 'pull_request_activity':
+        return createActivityReader(context);
+      case 'pull_request_comments':
+        return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
+      case 'tickets':
+        return createTicketReader(context);
+      case 'ticket_comments':
+      case 'ticket_changes':
+        return createTicketDetailReader(context, stream, listed('tickets'));
+    }
+  }
+
+  return { importChunk };
+}
+
+const streamOf = (input: ChunkInput, stream: Stream): ImportedStream => ({
+  organizationId: input.organizationId,
+  repositoryId: input.repositoryId,
+  importId: input.importId,
+  stream,
+});
+
+const isOfTracker = (stream: Stream): boolean =>
+  stream === 'tickets' || stream === 'ticket_comments' || stream === 'ticket_changes';
+
+const saysNoTracker = (error: BitbucketError): boolean =>
+  error.type === 'FeatureGone' || error.type === 'NotFound';
+
+function stateAfter(
+  stream: Stream,
+  error: BitbucketError,
+): { state: 'rate_limited' | 'failed' | 'unavailable'; error: Finding } | undefined {
+  if (error.type === 'RateLimited') return { state: 'rate_limited', error: error.finding };
+  if (stream === 'tickets' && saysNoTracker(error)) return { state: 'unavailable', error: error.finding };
+  // One 401 proves nothing (it may be a brownout), and an outage passes: the workflow waits, the stream did not fail.
+  const passes =
+    error.retry.kind === 'always' || error.type === 'AuthRefused' || error.type === 'CredentialUnusable';
+  return passes ? undefined : { state: 'failed', error: error.finding };
+}
+
+const noTracker = (stream: Stream, source: RepositorySource): Finding | undefined =>
+  source.hasIssues === false && isOfTracker(stream)
+    ? {
+        code: 'no_issue_tracker',
+        message: `${source.fullName} has no issue tracker.`,
+        remedy: 'Nothing to do. Turn the tracker on in the repository settings to import its tickets.',
+      }
+    : undefined;
+
+const noCredential = (): CredentialUnusable =>
+  new CredentialUnusable({
+    finding: {
+      code: 'no_credential',
+      message: 'The integration has no credential at present.',
+      remedy: 'Submit a new one: the import then goes on from its checkpoints.',
+    },
+  });

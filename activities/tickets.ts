@@ -1,0 +1,47 @@
+import { countTicketRows, upsertTickets } from '../db/queries/tickets.ts';
+import { issueSchema } from './bitbucket/schemas.ts';
+import {
+  beginKeyed,
+  completeKeyed,
+  keyedPath,
+  keyedStep,
+  parseKeyed,
+  readKeyed,
+  type KeyedList,
+} from './keyedWalk.ts';
+import { newestByKey } from './pullRequestRows.ts';
+import type { ReaderContext, StreamReader } from './streamReader.ts';
+import { ticketItem } from './ticketRows.ts';
+
+/** Reads the tickets of a repository's issue tracker (historic hosts only: facts 3.8), by key, then closing passes. */
+export function createTicketReader(context: ReaderContext): StreamReader {
+  const list: KeyedList = { path: `/repositories/${context.source.fullName}/issues?pagelen=100` };
+  const { database, scope } = context;
+  return {
+    stream: 'tickets',
+    begin: () => beginKeyed(context),
+    step: (position) =>
+      keyedStep(list, parseKeyed(position), async (ended) =>
+        completeKeyed(
+          ended,
+          await database.transaction(scope.organizationId, (tx) => countTicketRows(tx, scope, 'tickets')),
+        ),
+      ),
+    ahead: (stored) => {
+      const position = parseKeyed(stored);
+      return position.ended ? undefined : { path: keyedPath(list, position) };
+    },
+    read: (position, answer) =>
+      readKeyed({ name: 'issues', schema: issueSchema, item: ticketItem }, parseKeyed(position), answer),
+    store: async (tx, items) => {
+      const rows = items.map((item) => item.row);
+      return upsertTickets(
+        tx,
+        scope,
+        newestByKey(rows, (row) => String(row['number'])),
+      );
+    },
+    doubtsEmpty: (position) => parseKeyed(position).phase === 'walk',
+    recover: () => undefined,
+  };
+}

@@ -1,0 +1,139 @@
+import type { z } from 'zod';
+import { checkSchema } from './schemas/check.ts';
+import type { CredentialBody } from './schemas/credential.ts';
+import { repositorySchema, workspaceSchema } from './schemas/discovered.ts';
+import { importDetailSchema, importRepositorySchema, importSchema } from './schemas/import.ts';
+import { integrationDetailSchema, integrationSchema } from './schemas/integration.ts';
+import { providerSchema } from './schemas/provider.ts';
+import { commitSchema, ticketSchema } from './schemas/records.ts';
+import { pullRequestDetailSchema, pullRequestSchema } from './schemas/pullRequest.ts';
+import { listOf } from './schemas/shared.ts';
+import { problemSchema } from './problem.ts';
+import { startedOauth } from './schemas/oauth.ts';
+
+export interface ApiClientOptions {
+  /** e.g. `http://127.0.0.1:4400` */
+  baseUrl: string;
+  key: string;
+  /** the platform's `fetch`, or a test's way to the app */
+  fetch: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+/** A problem+json answer. Switch on `code`. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem';
+  readonly problem: z.infer<typeof problemSchema>;
+
+  constructor(problem: z.infer<typeof problemSchema>) {
+    super(`${problem.status} ${problem.code}: ${problem.detail} ${problem.fix}`);
+    this.problem = problem;
+  }
+
+  get code(): string {
+    return this.problem.code;
+  }
+}
+
+type Selection =
+  | { repositories: string[] }
+  | { projects: string[] }
+  | { workspaces: string[] }
+  | { all: true };
+type Query = Record<string, string | number | boolean | undefined>;
+
+const lists = {
+  providers: listOf(providerSchema, 'ProviderList'),
+  integrations: listOf(integrationSchema, 'IntegrationList'),
+  workspaces: listOf(workspaceSchema, 'WorkspaceList'),
+  repositories: listOf(repositorySchema, 'RepositoryList'),
+  imports: listOf(importSchema, 'ImportList'),
+  importRepositories: listOf(importRepositorySchema, 'ImportRepositoryList'),
+  commits: listOf(commitSchema, 'CommitList'),
+  pullRequests: listOf(pullRequestSchema, 'PullRequestList'),
+  tickets: listOf(ticketSchema, 'TicketList'),
+};
+
+/**
+ * The API for TypeScript: answers are checked by the schemas that the api itself is built from, problems are thrown as
+ * ApiProblem.
+ *
+ * @example
+ * const api = createApiClient({ baseUrl, key, fetch });
+ * const { id } = await api.createIntegration();
+ */
+export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions) {
+  async function request(method: string, path: string, body?: unknown): Promise<unknown> {
+    const response = await send(`${baseUrl}${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const json: unknown = text === '' ? null : JSON.parse(text);
+    if (!response.ok) throw new ApiProblem(problemSchema.parse(json));
+    return json;
+  }
+
+  const read = async <T>(schema: z.ZodType<T>, path: string, query: Query = {}): Promise<T> => {
+    const search = new URLSearchParams(
+      Object.entries(query).flatMap(([name, value]) =>
+        value === undefined ? [] : [[name, String(value)] satisfies [string, string]],
+      ),
+    ).toString();
+    return schema.parse(await request('GET', search === '' ? path : `${path}?${search}`));
+  };
+  const integration = (id: string): string => `/v1/integrations/${id}`;
+
+  return {
+    providers: () => read(lists.providers, '/v1/providers'),
+    checkConnection: async (credential: CredentialBody) =>
+      checkSchema.parse(await request('POST', '/v1/connection-checks', credential)),
+    connectionCheck: (id: string) => read(checkSchema, `/v1/connection-checks/${id}`),
+
+    createIntegration: async () => integrationSchema.parse(await request('POST', '/v1/integrations', {})),
+    integrations: (query?: Query) => read(lists.integrations, '/v1/integrations', query),
+    integration: (id: string) => read(integrationDetailSchema, integration(id)),
+    rename: async (id: string, name: string) =>
+      integrationSchema.parse(await request('PATCH', integration(id), { name })),
+    deleteDraft: async (id: string): Promise<void> => void (await request('DELETE', integration(id))),
+
+    startOauth: async (id: string, returnUrl?: string) =>
+      startedOauth.parse(
+        await request(
+          'POST',
+          `${integration(id)}/oauth`,
+          returnUrl === undefined ? {} : { return_url: returnUrl },
+        ),
+      ),
+    completeOauth: async (id: string, completion: string) =>
+      checkSchema.parse(await request('POST', `${integration(id)}/oauth/complete`, { completion })),
+    submitCredential: async (id: string, credential: CredentialBody) =>
+      checkSchema.parse(await request('PUT', `${integration(id)}/credential`, credential)),
+    lastConnectionCheck: (id: string) => read(checkSchema, `${integration(id)}/connection-check`),
+    activate: async (id: string, wanted: { name: string; services?: string[] }) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/create`, wanted)),
+    discover: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/discover`, {})),
+
+    workspaces: (id: string, query?: Query) => read(lists.workspaces, `${integration(id)}/workspaces`, query),
+    repositories: (id: string, query?: Query) =>
+      read(lists.repositories, `${integration(id)}/repositories`, query),
+    startImport: async (id: string, wanted: Selection & { mode?: 'changed' | 'full' }) =>
+      importSchema.parse(await request('POST', `${integration(id)}/imports`, wanted)),
+    imports: (id: string, query?: Query) => read(lists.imports, `${integration(id)}/imports`, query),
+    import: (id: string) => read(importDetailSchema, `/v1/imports/${id}`),
+    importRepositories: (id: string, query?: Query) =>
+      read(lists.importRepositories, `/v1/imports/${id}/repositories`, query),
+
+    repository: (id: string) => read(repositorySchema, `/v1/repositories/${id}`),
+    commits: (id: string, query?: Query) => read(lists.commits, `/v1/repositories/${id}/commits`, query),
+    pullRequests: (id: string, query?: Query) =>
+      read(lists.pullRequests, `/v1/repositories/${id}/pull-requests`, query),
+    pullRequest: (id: string, number: number) =>
+      read(pullRequestDetailSchema, `/v1/repositories/${id}/pull-requests/${number}`),
+    tickets: (id: string, query?: Query) => read(lists.tickets, `/v1/repositories/${id}/tickets`, query),
+  };
+}

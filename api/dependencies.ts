@@ -1,0 +1,50 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Registry } from 'prom-client';
+import type { Database } from '../db/client.ts';
+import type { Role } from '../db/schema/tenancy.ts';
+import type { Logger } from '../platform/log.ts';
+import type { Secret } from '../platform/secrets/secret.ts';
+import type { Sealer } from '../platform/secrets/seal.ts';
+import type { Orchestrator } from './orchestrator.ts';
+
+/** What the api stands on. Everything comes in from outside, so that tests give their own. */
+export interface ApiDependencies {
+  /** as the api's role; its calls end within a bounded time (`boundedDatabase`) */
+  database: Database;
+  orchestrator: Orchestrator;
+  sealer: Sealer;
+  log: Logger;
+  metrics: Registry;
+  /** keys the fingerprints and the kept answers of idempotent requests */
+  idempotencySecret: Secret;
+  /** the api's own address as browsers reach it, without a slash at the end */
+  publicUrl: string;
+  /** where Bitbucket's site is, and the consumer that this installation logs in with */
+  bitbucket: { webUrl: string; oauthKey: string | undefined };
+  /** how long an answer waits for a connection check; 10 s unless given */
+  checkWaitMs?: number;
+  /** how often an event stream looks for news; 500 ms unless given */
+  eventPollMs?: number;
+  /** aborted when the process ends: event streams close, so that the shutdown need not wait for them */
+  stopping?: AbortSignal;
+}
+
+/** Who sends a request: decided by its key alone. */
+export interface Principal {
+  organizationId: string;
+  apiKeyId: string;
+  role: Role;
+  /** the person behind the backend, as it says; opaque */
+  actingUser: string | null;
+}
+
+export interface ApiEnv {
+  Variables: {
+    dependencies: ApiDependencies;
+    requestId: string;
+    principal: Principal;
+    log: Logger;
+  };
+}
+
+export type ApiApp = OpenAPIHono<ApiEnv>;

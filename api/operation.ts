@@ -1,0 +1,122 @@
+import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import type { Role } from '../db/schema/tenancy.ts';
+import { requireKey } from './auth.ts';
+import type { ApiEnv } from './dependencies.ts';
+import { keepAnswers } from './idempotency.ts';
+import { PROBLEM_TYPE, problemSchema, type ProblemStatus } from './problem.ts';
+
+interface OperationSpec<P extends string> extends Omit<RouteConfig, 'path' | 'security' | 'middleware'> {
+  path: P;
+  operationId: string;
+  summary: string;
+  tags: string[];
+  /** the least role that may call it; null: needs no key */
+  role: Role | null;
+  /** shown to a browser: what is wrong with its parameters is said by a page (400), not by a problem */
+  page?: boolean;
+  /** statuses of its own beside those that every operation of its kind has */
+  problems?: ProblemStatus[];
+}
+
+const PROBLEM_TEXTS: Record<ProblemStatus, string> = {
+  400: 'A query parameter, header or the JSON is malformed.',
+  401: 'The key is missing, unknown, expired or revoked.',
+  403: "The key's role does not allow this.",
+  404: 'It is not there, or belongs to somebody else.',
+  405: 'The address does not take this method; `Allow` lists those it takes.',
+  409: 'The present state does not allow this; `fix` says what to do.',
+  413: 'The body is larger than 64 KiB.',
+  415: 'The body is not JSON.',
+  422: 'The body does not say what is expected.',
+  429: 'Too many requests; `Retry-After` says when to go on.',
+  500: 'Something unexpected went wrong; `request_id` leads the operator to it.',
+  503: 'Postgres, Temporal or a worker is not reachable; `Retry-After` says when to try again.',
+};
+
+const problemAnswer = (status: ProblemStatus) => ({
+  description: PROBLEM_TEXTS[status],
+  content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+});
+
+/** Statuses that follow from what an operation is: a key, a body, an id in its path, a query. */
+function impliedProblems(spec: OperationSpec<string>): ProblemStatus[] {
+  const { role, method, request } = spec;
+  const statuses: ProblemStatus[] = [];
+  if (spec.page === true) return statuses;
+  if (role !== null) statuses.push(401, 503);
+  if (role !== null && role !== 'viewer') statuses.push(403);
+  if (role !== null && spec.path.includes('{')) statuses.push(404);
+  if (request?.query !== undefined || method === 'post') statuses.push(400);
+  if (request?.body !== undefined) statuses.push(400, 413, 415, 422);
+  if (role !== null && method === 'post') statuses.push(409, 422);
+  return statuses;
+}
+
+const IDEMPOTENCY_KEY = z
+  .string()
+  .min(1)
+  .max(200)
+  .optional()
+  .meta({ description: 'The same key with the same body gives the same answer, for 24 hours.' });
+const ACTING_USER = z
+  .string()
+  .max(200)
+  .optional()
+  .meta({ description: 'The person behind the backend; shown in created_by and the audit trail.' });
+
+function headersOf(spec: OperationSpec<string>): z.ZodObject | undefined {
+  if (spec.role === null || spec.method === 'get') return undefined;
+  return z.object({
+    ...(spec.method === 'post' ? { 'idempotency-key': IDEMPOTENCY_KEY } : {}),
+    'acting-user': ACTING_USER,
+  });
+}
+
+/**
+ * Describes one operation: `createRoute` with what all of ours share: the key and its role, idempotent POSTs,
+ * and the problems that follow from its kind.
+ */
+export function operation<P extends string, const S extends OperationSpec<P>>(spec: S & { path: P }) {
+  const { role } = spec;
+  const statuses = [...new Set([...impliedProblems(spec), ...(spec.problems ?? [])])].toSorted(
+    (a, b) => a - b,
+  );
+  // Typed as `object`: handlers give the answers of their own; problems are thrown.
+  const problems: object = Object.fromEntries(statuses.map((status) => [status, problemAnswer(status)]));
+  const page: object =
+    spec.page === true
+      ? {
+          400: {
+            description: 'A page that says what to do.',
+            content: { 'text/html': { schema: z.string() } },
+          },
+        }
+      : {};
+  const middleware: MiddlewareHandler<ApiEnv>[] =
+    role === null ? [] : [requireKey(role), ...(spec.method === 'post' ? [keepAnswers(spec.path)] : [])];
+  const headers = headersOf(spec);
+  const shared: object = {
+    ...(role === null ? {} : { security: [{ key: [] }], 'x-required-role': role }),
+    middleware,
+    request: { ...spec.request, ...(headers === undefined ? {} : { headers }) },
+  };
+  return createRoute({ ...spec, ...shared, responses: { ...spec.responses, ...page, ...problems } });
+}
+
+/** A JSON answer of a route. */
+export const answer = <T extends z.ZodType>(schema: T, description: string, headers?: z.ZodObject) => ({
+  description,
+  content: { 'application/json': { schema } },
+  ...(headers === undefined ? {} : { headers }),
+});
+
+/** A JSON body of a route. */
+export const jsonBody = <T extends z.ZodType>(schema: T, required = true) => ({
+  content: { 'application/json': { schema } },
+  required,
+});
+
+export const locationHeader = z.object({
+  Location: z.string().meta({ description: 'where the outcome can be read' }),
+});

@@ -1,0 +1,171 @@
+import {
+  Connection,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  WithStartWorkflowOperation,
+  WorkflowClient,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
+import { summary } from '../workflows/details.ts';
+import { connectionCheckWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
+import type { ConnectionCheckInput } from '../workflows/inputs.ts';
+import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
+import { Problem, unavailable } from './problem.ts';
+
+/** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
+export interface Orchestrator {
+  /** Starts the check of a credential that belongs to no integration. The same check twice is one run. */
+  startConnectionCheck(check: {
+    organizationId: string;
+    checkId: string;
+    credentialId: string;
+  }): Promise<void>;
+  /**
+   * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
+   * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
+   */
+  command<Answer, Args>(
+    definition: UpdateDefinition<Answer, [Args]>,
+    snapshot: IntegrationSnapshot,
+    args: Args,
+  ): Promise<Answer>;
+  /** Whether Temporal answers right now. */
+  reachable(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface OrchestratorOptions {
+  address: string;
+  namespace: string;
+  taskQueue: string;
+  /** how long a worker may take to carry out a command; default 8 s */
+  commandTimeoutMs?: number;
+}
+
+// Temporal answers in milliseconds; a request must not hang longer than 2 s when it does not.
+const REACHABLE_MS = 1_200;
+
+/** Codes of refusals that speak about the request itself rather than about the state. */
+const STATUS_OF_CODE: Record<string, 404 | 422> = {
+  name_invalid: 422,
+  nothing_chosen: 422,
+  service_not_allowed: 422,
+  integration_gone: 404,
+};
+
+/** Talks to Temporal. Connects with the first call, so that the api starts while Temporal is down. */
+export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
+  const { address, namespace, taskQueue, commandTimeoutMs = 8_000 } = options;
+  const connection = Connection.lazy({
+    address,
+    connectTimeout: REACHABLE_MS,
+    // No retries here: the answer must come in time, and the caller is told when to come back.
+    interceptors: [],
+    // Back at once when Temporal is back (grpc's default waits up to two minutes).
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 100, 'grpc.max_reconnect_backoff_ms': 500 },
+  });
+  const client = new WorkflowClient({ connection, namespace });
+
+  async function reachable(): Promise<boolean> {
+    try {
+      await connection.withDeadline(Date.now() + REACHABLE_MS, () =>
+        connection.workflowService.getSystemInfo({}),
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A server that hangs is found out by a call that needs no worker, before one that may wait for a worker. */
+  async function ask<T>(call: () => Promise<T>): Promise<T> {
+    if (!(await reachable())) throw unavailable('Temporal');
+    try {
+      return await connection.withDeadline(Date.now() + commandTimeoutMs, call);
+    } catch (error) {
+      throw problemOf(error);
+    }
+  }
+
+  return {
+    reachable,
+
+    async startConnectionCheck({ organizationId, checkId, credentialId }) {
+      const input: ConnectionCheckInput = {
+        organizationId,
+        integrationId: null,
+        checkId,
+        credentialId,
+        oauthFlowId: null,
+      };
+      await ask(() =>
+        client.start('connectionCheck', {
+          workflowId: connectionCheckWorkflowId(checkId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: summary('Check a connection – test only, no integration'),
+          typedSearchAttributes: [{ key: ORGANIZATION_ID, value: organizationId }],
+        }),
+      );
+    },
+
+    async command(definition, snapshot, args) {
+      const input: IntegrationInput = { snapshot };
+      const { organizationId, integrationId } = snapshot;
+      const startWorkflowOperation = new WithStartWorkflowOperation('integration', {
+        workflowId: integrationWorkflowId(integrationId),
+        taskQueue,
+        args: [input],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        staticSummary: summary(`Integration – ${snapshot.name ?? 'draft'}`),
+        typedSearchAttributes: [
+          { key: ORGANIZATION_ID, value: organizationId },
+          { key: INTEGRATION_ID, value: integrationId },
+        ],
+      });
+      // Whoever waits for the handle is told of a failed start too; nobody does here.
+      startWorkflowOperation.workflowHandle().catch(() => {});
+      return ask(() => client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] }));
+    },
+
+    close: () => connection.close(),
+  };
+}
+
+/** What Temporal's client threw, as a Problem where it is one of the expected things. */
+function problemOf(error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    return refusal(error.cause);
+  }
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
+    return unavailable('worker');
+  }
+  if (hasGrpcCause(error)) return unavailable('Temporal');
+  return error;
+}
+
+const hasGrpcCause = (error: unknown): boolean =>
+  isGrpcServiceError(error) || (error instanceof Error && isGrpcServiceError(error.cause));
+
+function refusal(failure: ApplicationFailure): Problem {
+  const code = failure.type ?? 'refused';
+  const detail: unknown = failure.details?.[0];
+  const text = (name: string): string | undefined => {
+    const value: unknown = isRecord(detail) ? detail[name] : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  return new Problem({
+    status: STATUS_OF_CODE[code] ?? 409,
+    code,
+    detail: text('message') ?? failure.message,
+    fix: text('fix') ?? 'Read the integration again; its links say what can be done next.',
+  });
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

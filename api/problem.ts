@@ -1,0 +1,124 @@
+import { z } from '@hono/zod-openapi';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+
+/** One thing wrong with a request: where it is, what it is, and how to mend it. */
+const problemError = z
+  .strictObject({
+    location: z.string().meta({ description: 'e.g. `body.name`, `query.limit`, `header.Idempotency-Key`' }),
+    message: z.string(),
+    fix: z.string(),
+  })
+  .openapi('ProblemError');
+export type ProblemError = z.infer<typeof problemError>;
+
+/** RFC 9457, with a `code` for programs, a `fix` for people, and the request's id for the operator. */
+export const problemSchema = z
+  .strictObject({
+    type: z.string().meta({ description: 'names the code: `urn:bucket-brigade:problem:` + code' }),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'switch on this, never on texts' }),
+    detail: z.string().meta({ description: 'what happened, to what' }),
+    fix: z.string().meta({ description: 'what the caller can do about it' }),
+    errors: z.array(problemError),
+    request_id: z.string(),
+  })
+  .openapi('Problem');
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export type ProblemStatus = 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503;
+
+const TITLES: Record<ProblemStatus, string> = {
+  400: 'Bad request',
+  401: 'Not authenticated',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  409: 'Conflict with the present state',
+  413: 'Body too large',
+  415: 'Unsupported media type',
+  422: 'Request not understood',
+  429: 'Too many requests',
+  500: 'Internal error',
+  503: 'Not available at the moment',
+};
+
+interface ProblemOptions {
+  status: ProblemStatus;
+  code: string;
+  detail: string;
+  fix: string;
+  errors?: ProblemError[];
+  /** further response headers, e.g. `Retry-After` */
+  headers?: Record<string, string>;
+}
+
+/** Thrown anywhere in a request; the app turns it into a problem+json answer. Never carries a secret. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: ProblemStatus;
+  readonly code: string;
+  readonly fix: string;
+  readonly errors: ProblemError[];
+  readonly headers: Record<string, string>;
+
+  constructor(options: ProblemOptions) {
+    super(options.detail);
+    this.status = options.status;
+    this.code = options.code;
+    this.fix = options.fix;
+    this.errors = options.errors ?? [];
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** The answer for a problem. */
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const status: ContentfulStatusCode = problem.status;
+  const body: z.infer<typeof problemSchema> = {
+    type: `urn:bucket-brigade:problem:${problem.code}`,
+    title: TITLES[problem.status],
+    status,
+    code: problem.code,
+    detail: problem.message,
+    fix: problem.fix,
+    errors: problem.errors,
+    request_id: requestId,
+  };
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'Content-Type': PROBLEM_TYPE, ...problem.headers },
+  });
+}
+
+/** The same for what is not there and what belongs to somebody else. */
+export const notFound = (what: string): Problem =>
+  new Problem({
+    status: 404,
+    code: 'not_found',
+    detail: `There is no such ${what}.`,
+    fix: 'Check the id; a list of what there is can be read with the same key.',
+  });
+
+export const unavailable = (what: 'Postgres' | 'Temporal' | 'worker'): Problem =>
+  new Problem({
+    status: 503,
+    code: what === 'worker' ? 'worker_unavailable' : 'unavailable',
+    detail:
+      what === 'worker'
+        ? 'No worker took up the command in time; it may still be carried out.'
+        : 'A part of the service that this request needs is not reachable.',
+    fix: 'Send the request again after the time in Retry-After.',
+    headers: { 'Retry-After': '2' },
+  });
+
+/** Wrong fields of a request, all at once. */
+export const invalidRequest = (status: 400 | 422, errors: ProblemError[]): Problem =>
+  new Problem({
+    status,
+    code: 'invalid_request',
+    detail: errors.map((error) => `${error.location}: ${error.message}`).join('; '),
+    fix: 'Mend what `errors` lists, and send the request again.',
+    errors,
+  });

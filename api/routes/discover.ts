@@ -1,0 +1,36 @@
+import { z } from '@hono/zod-openapi';
+import * as messages from '../../workflows/messages.ts';
+import type { ApiApp } from '../dependencies.ts';
+import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
+import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
+import { idParam } from '../schemas/shared.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+
+const route = operation({
+  method: 'post',
+  path: '/v1/integrations/{id}/discover',
+  operationId: 'discover',
+  summary: 'Discover workspaces, projects and repositories again',
+  description: 'Runs at most once at a time: asked for twice, the second joins the first.',
+  tags: ['Discovery'],
+  role: 'manager',
+  request: { params: idParam, body: jsonBody(z.strictObject({}), false) },
+  responses: {
+    202: answer(
+      integrationSchema,
+      'It runs; `discovery` of the integration says how it went.',
+      locationHeader,
+    ),
+  },
+});
+
+export function addDiscover(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
+    await c.var.dependencies.orchestrator.command(messages.discover, snapshotOf(integration), {
+      actor: actorOf(c.var.principal),
+    });
+    const now = await integrationOrNotFound(c.var, integration.id);
+    return c.json(presentIntegration(now), 202, { Location: `/v1/integrations/${integration.id}` });
+  });
+}

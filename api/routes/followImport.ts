@@ -1,0 +1,139 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from '@hono/zod-openapi';
+import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import { type ImportEventRow, readImportEvents } from '../../db/queries/api/importEvents.ts';
+import { readImport, totalStreams } from '../../db/queries/api/imports.ts';
+import { unescapeJson } from '../../db/text.ts';
+import type { ApiApp, ApiDependencies } from '../dependencies.ts';
+import { instant } from '../instant.ts';
+import { operation } from '../operation.ts';
+import { invalidRequest, notFound } from '../problem.ts';
+import { hasEnded, presentImportDetail } from '../schemas/import.ts';
+import { idParam } from '../schemas/shared.ts';
+
+const BATCH = 200;
+const DEFAULT_POLL_MS = 500;
+/** Proxies close what is silent for a minute. */
+const HEARTBEAT_MS = 15_000;
+
+const route = operation({
+  method: 'get',
+  path: '/v1/imports/{id}/events',
+  operationId: 'followImport',
+  summary: 'Follow an import as server-sent events',
+  description:
+    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended.',
+  tags: ['Imports'],
+  role: 'viewer',
+  request: { params: idParam },
+  responses: {
+    200: { description: 'The stream.', content: { 'text/event-stream': { schema: z.string() } } },
+    204: { description: 'The import has ended, and everything after `Last-Event-ID` was sent.' },
+  },
+  problems: [400],
+});
+
+export function addFollowImport(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const { id: importId } = c.req.valid('param');
+    const lastEventId = eventId(c.req.header('Last-Event-ID'));
+    const { dependencies, principal, log } = c.var;
+    const follow = createFollower(dependencies, principal.organizationId, importId);
+    const first = await follow(lastEventId);
+    if (first === null) throw notFound('import');
+    if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
+
+    c.header('X-Accel-Buffering', 'no');
+    return streamSSE(
+      c,
+      async (stream) => {
+        const gone = new AbortController();
+        const leave = (): void => gone.abort();
+        stream.onAbort(leave);
+        // Taken away with the stream: the signal of the process outlives them all.
+        dependencies.stopping?.addEventListener('abort', leave, { signal: gone.signal });
+        const send = createSender(stream);
+        let afterId = lastEventId;
+        try {
+          for (
+            let news: News | null = first;
+            news !== null && !gone.signal.aborted;
+            news = await follow(afterId)
+          ) {
+            await send(news);
+            afterId = news.events.at(-1)?.id ?? afterId;
+            if (news.done) return;
+            await sleep(dependencies.eventPollMs ?? DEFAULT_POLL_MS, undefined, {
+              signal: gone.signal,
+            }).catch(ignore);
+          }
+        } finally {
+          leave();
+        }
+      },
+      // The client resumes from the last id it saw.
+      async (error) => log.warn({ error, import_id: importId }, 'An event stream broke off'),
+    );
+  });
+}
+
+const ignore = (): void => {};
+
+function eventId(header: string | undefined): number {
+  if (header === undefined || header === '') return 0;
+  if (/^\d{1,15}$/.test(header)) return Number(header);
+  throw invalidRequest(400, [
+    {
+      location: 'header.Last-Event-ID',
+      message: 'This is no id of an event.',
+      fix: 'Give the id of the last event seen, or leave the header out to start from the beginning.',
+    },
+  ]);
+}
+
+interface News {
+  events: ImportEventRow[];
+  /** the import as it stands, as JSON */
+  progress: string;
+  /** the import has ended and nothing more will come */
+  done: boolean;
+}
+
+/** Reads what is new since an event. null: the import is gone. */
+function createFollower({ database }: ApiDependencies, organizationId: string, importId: string) {
+  return (afterId: number): Promise<News | null> =>
+    database.transaction(organizationId, async (tx) => {
+      // The state first: events that are written after it was read are then at least looked for once more.
+      const row = await readImport(tx, importId);
+      if (row === null) return null;
+      const { events, pending } = await readImportEvents(tx, { importId, afterId, limit: BATCH });
+      const progress = JSON.stringify(presentImportDetail(row, await totalStreams(tx, importId)));
+      return { events, progress, done: hasEnded(row) && !pending };
+    });
+}
+
+/** Writes news: what happened, then how it stands where that changed; a comment where nothing is to say for long. */
+function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
+  let lastProgress = '';
+  let lastWriteAt = Date.now();
+  return async ({ events, progress }) => {
+    for (const event of events) {
+      await stream.writeSSE({
+        id: String(event.id),
+        event: event.type,
+        data: JSON.stringify({
+          type: event.type,
+          repository_id: event.repositoryId,
+          at: instant(event.at),
+          data: unescapeJson(event.data),
+        }),
+      });
+    }
+    if (progress !== lastProgress) await stream.writeSSE({ event: 'progress', data: progress });
+    else if (events.length === 0 && Date.now() - lastWriteAt > HEARTBEAT_MS)
+      await stream.write(': still here\n\n');
+    else if (events.length === 0) return;
+    lastProgress = progress;
+    lastWriteAt = Date.now();
+  };
+}

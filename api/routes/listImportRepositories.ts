@@ -1,0 +1,52 @@
+import { z } from '@hono/zod-openapi';
+import { listImportRepositories, readImport } from '../../db/queries/api/imports.ts';
+import { IMPORT_REPOSITORY_STATES } from '../../workflows/words.ts';
+import { createCursor, cursorNumber, page } from '../cursor.ts';
+import type { ApiApp } from '../dependencies.ts';
+import { answer, operation } from '../operation.ts';
+import { notFound } from '../problem.ts';
+import { importRepositorySchema, presentImportRepository } from '../schemas/import.ts';
+import { idParam, listOf, pageQuery } from '../schemas/shared.ts';
+
+const cursor = createCursor('import_repositories', cursorNumber);
+
+const route = operation({
+  method: 'get',
+  path: '/v1/imports/{id}/repositories',
+  operationId: 'listImportRepositories',
+  summary: 'Read the progress of an import per repository and stream',
+  tags: ['Imports'],
+  role: 'viewer',
+  request: {
+    params: idParam,
+    query: pageQuery.extend({ state: z.enum(IMPORT_REPOSITORY_STATES).optional() }),
+  },
+  responses: {
+    200: answer(
+      listOf(importRepositorySchema, 'ImportRepositoryList'),
+      'A page, in the order they are taken up.',
+    ),
+  },
+});
+
+export function addListImportRepositories(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const query = c.req.valid('query');
+    const { id: importId } = c.req.valid('param');
+    const afterPlace = cursor.decode(query.cursor);
+    const found = await c.var.dependencies.database.transaction(
+      c.var.principal.organizationId,
+      async (tx) => {
+        if ((await readImport(tx, importId)) === null) throw notFound('import');
+        return listImportRepositories(tx, {
+          importId,
+          limit: query.limit + 1,
+          afterPlace,
+          state: query.state,
+        });
+      },
+    );
+    const { rows, next_cursor } = page(found, query.limit, cursor, (row) => row.place);
+    return c.json({ data: rows.map(presentImportRepository), next_cursor }, 200);
+  });
+}

@@ -1,0 +1,136 @@
+import type { z } from '@hono/zod-openapi';
+import { v5 as namedUuid, v7 as uuid } from 'uuid';
+import {
+  cancelPendingImport,
+  insertImport,
+  readImport,
+  seesAnyRepository,
+  selectUnknown,
+} from '../../db/queries/api/imports.ts';
+import type { ImportSelection } from '../../db/schema/imports.ts';
+import { refuseByState } from '../../workflows/integration/rules.ts';
+import * as messages from '../../workflows/messages.ts';
+import type { ApiApp, ApiEnv } from '../dependencies.ts';
+import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
+import { invalidRequest, notFound, Problem } from '../problem.ts';
+import { refuse } from '../refuse.ts';
+import { importSchema, presentImport, startImportBody } from '../schemas/import.ts';
+import { idParam } from '../schemas/shared.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+
+const route = operation({
+  method: 'post',
+  path: '/v1/integrations/{id}/imports',
+  operationId: 'startImport',
+  summary: 'Import repositories',
+  tags: ['Imports'],
+  role: 'manager',
+  request: { params: idParam, body: jsonBody(startImportBody) },
+  responses: { 202: answer(importSchema, 'The import; follow it at Location.', locationHeader) },
+});
+
+export function addStartImport(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const { mode, ...chosen } = c.req.valid('json');
+    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
+    refuse(refuseByState('startImport', integration.state));
+    const selection = await checkSelection(c.var, integration.id, selectionOf(chosen));
+    const { dependencies, principal } = c.var;
+    const { organizationId, apiKeyId, actingUser } = principal;
+    const { database, orchestrator } = dependencies;
+    const id = importIdOf(organizationId, c.req.header('Idempotency-Key'), {
+      integration: integration.id,
+      mode,
+      selection,
+    });
+    await database.transaction(organizationId, (tx) =>
+      insertImport(tx, {
+        id,
+        organizationId,
+        integrationId: integration.id,
+        mode,
+        selection,
+        startedByKey: apiKeyId,
+        startedByUser: actingUser,
+      }),
+    );
+    try {
+      await orchestrator.command(messages.startImport, snapshotOf(integration), {
+        importId: id,
+        mode,
+        actor: actorOf(principal),
+      });
+    } catch (error) {
+      if (neverBegan(error)) await database.transaction(organizationId, (tx) => cancelPendingImport(tx, id));
+      throw error;
+    }
+    const row = await database.transaction(organizationId, (tx) => readImport(tx, id));
+    if (row === null) throw notFound('import');
+    return c.json(presentImport(row), 202, { Location: `/v1/imports/${id}` });
+  });
+}
+
+/** A UUID of our own that stands for "imports by Idempotency-Key" (RFC 9562 section 5.5). */
+const NAMESPACE = '6f0d3c1e-3f0b-5a52-9d0e-1f6b8a7c2d41';
+
+/**
+ * The same request sent again must not become a second import when the first one's answer was lost (a timeout, an
+ * api that died between row and command): with a key, the id follows from key and request. The day is part of it,
+ * since kept answers are forgotten after a day.
+ */
+function importIdOf(organizationId: string, key: string | undefined, request: object): string {
+  if (key === undefined) return uuid();
+  const day = new Date().toISOString().slice(0, 10);
+  return namedUuid(JSON.stringify([organizationId, key, day, request]), NAMESPACE);
+}
+
+/** A refusal, or Temporal not being there. A command that only timed out may still be carried out. */
+const neverBegan = (error: unknown): boolean =>
+  error instanceof Problem && error.code !== 'worker_unavailable';
+
+/** The schema lets exactly one of them through. */
+function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode'>): ImportSelection {
+  const { repositories, projects, workspaces } = chosen;
+  // As Postgres writes them.
+  const unique = (ids: string[]): string[] => [...new Set(ids.map((id) => id.toLowerCase()))];
+  if (repositories !== undefined) return { repositories: unique(repositories) };
+  if (projects !== undefined) return { projects: unique(projects) };
+  if (workspaces !== undefined) return { workspaces: unique(workspaces) };
+  return { all: true };
+}
+
+/** Everything chosen must be seen by the integration: ids of others are as unknown as ids that never were. */
+async function checkSelection(
+  { dependencies, principal }: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
+  integrationId: string,
+  selection: ImportSelection,
+): Promise<ImportSelection> {
+  await dependencies.database.transaction(principal.organizationId, async (tx) => {
+    if ('all' in selection) {
+      if (await seesAnyRepository(tx, integrationId)) return;
+      throw new Problem({
+        status: 409,
+        code: 'nothing_to_import',
+        detail: 'The integration sees no repository yet.',
+        fix: 'Wait until discovery has ended (`discovery` of the integration), or give the account access to a repository and discover again.',
+      });
+    }
+    const [of, ids] =
+      'repositories' in selection
+        ? (['repositories', selection.repositories] as const)
+        : 'projects' in selection
+          ? (['projects', selection.projects] as const)
+          : (['workspaces', selection.workspaces] as const);
+    const unknown = await selectUnknown(tx, { integrationId, of, ids });
+    if (unknown.length === 0) return;
+    throw invalidRequest(
+      422,
+      unknown.map((id) => ({
+        location: `body.${of}.${ids.indexOf(id)}`,
+        message: `${id} is not something with repositories that this integration sees.`,
+        fix: `Choose ids from GET /v1/integrations/${integrationId}/${of}; discover again if it is new.`,
+      })),
+    );
+  });
+  return selection;
+}

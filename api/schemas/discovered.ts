@@ -1,0 +1,174 @@
+import { z } from '@hono/zod-openapi';
+import type {
+  ProjectRow,
+  RepositoryRow,
+  StreamSummary,
+  WorkspaceRow,
+} from '../../db/queries/api/discovered.ts';
+import { unescapeText } from '../../db/text.ts';
+import { STREAM_STATES, STREAMS } from '../../workflows/words.ts';
+import { cursorText } from '../cursor.ts';
+import { instant, instantOrNull } from '../instant.ts';
+import { presentFinding } from './finding.ts';
+import { cursorQuery, finding, id, limitQuery, link, timestamp } from './shared.ts';
+
+const textOrNull = (text: string | null): string | null => (text === null ? null : unescapeText(text));
+
+const search = z
+  .string()
+  .min(1)
+  .max(200)
+  .optional()
+  .meta({ description: 'part of a name, whatever the case' });
+
+export const workspacesQuery = z.strictObject({ limit: limitQuery, cursor: cursorQuery, search });
+export const projectsQuery = workspacesQuery.extend({ workspace_id: id.optional() });
+export const repositoriesQuery = projectsQuery.extend({
+  project_id: id.optional(),
+  imported: z
+    .enum(['true', 'false'])
+    .transform((text) => text === 'true')
+    .optional()
+    .meta({ description: 'only those that were, or were not, imported' }),
+});
+
+export const keyCursor = z.strictObject({ key: cursorText, id });
+
+export const workspaceSchema = z
+  .strictObject({
+    id,
+    provider_uuid: z.string(),
+    slug: z.string(),
+    name: z.string(),
+    administrator: z
+      .boolean()
+      .nullable()
+      .meta({ description: 'whether the account administers it; null: not known' }),
+    repositories: z.int().meta({ description: 'how many the integration sees' }),
+    last_seen_at: timestamp,
+  })
+  .openapi('Workspace');
+
+export const projectSchema = z
+  .strictObject({
+    id,
+    workspace_id: id,
+    provider_uuid: z.string(),
+    key: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+    is_private: z.boolean().nullable(),
+    repositories: z.int(),
+  })
+  .openapi('Project');
+
+const streamSchema = z
+  .strictObject({
+    stream: z.enum(STREAMS),
+    state: z.enum(STREAM_STATES),
+    failing_since: timestamp.nullable(),
+    last_error: finding.nullable(),
+    last_success_at: timestamp.nullable(),
+    last_attempt_at: timestamp.nullable(),
+  })
+  .openapi('StreamHealth');
+
+export const repositorySchema = z
+  .strictObject({
+    id,
+    workspace_id: id,
+    project_id: id.nullable(),
+    provider_uuid: z.string(),
+    full_name: z.string(),
+    slug: z.string(),
+    name: z.string(),
+    description: z.string().nullable(),
+    is_private: z.boolean(),
+    language: z.string().nullable(),
+    main_branch: z.string().nullable(),
+    size_bytes: z.number().nullable(),
+    created_on: timestamp.nullable(),
+    updated_on: timestamp.nullable(),
+    imported: z.boolean(),
+    integration_id: id.nullable().meta({ description: 'whose credential fetches it; null: never imported' }),
+    first_imported_at: timestamp.nullable(),
+    last_imported_at: timestamp.nullable(),
+    health: z.enum(STREAM_STATES).meta({ description: 'the worst of its streams' }),
+    streams: z.array(streamSchema),
+    links: z.array(link),
+  })
+  .openapi('Repository');
+
+/** Worst first: what somebody should look at. */
+const BY_URGENCY = ['failed', 'rate_limited', 'processing', 'healthy', 'unavailable', 'never'] as const;
+
+function healthOf(streams: StreamSummary[]): (typeof BY_URGENCY)[number] {
+  return BY_URGENCY.find((state) => streams.some((stream) => stream.state === state)) ?? 'never';
+}
+
+export const presentWorkspace = (row: WorkspaceRow): z.infer<typeof workspaceSchema> => ({
+  id: row.id,
+  provider_uuid: row.providerUuid,
+  slug: unescapeText(row.slug),
+  name: unescapeText(row.name),
+  administrator: row.administrator,
+  repositories: row.repositories,
+  last_seen_at: instant(row.lastSeenAt),
+});
+
+export const presentProject = (row: ProjectRow): z.infer<typeof projectSchema> => ({
+  id: row.id,
+  workspace_id: row.workspaceId,
+  provider_uuid: row.providerUuid,
+  key: unescapeText(row.key),
+  name: unescapeText(row.name),
+  description: textOrNull(row.description),
+  is_private: row.isPrivate,
+  repositories: row.repositories,
+});
+
+const presentStream = (row: StreamSummary): z.infer<typeof streamSchema> => ({
+  stream: row.stream,
+  state: row.state,
+  failing_since: instantOrNull(row.failing_since),
+  last_error: presentFinding(row.last_error),
+  last_success_at: instantOrNull(row.last_success_at),
+  last_attempt_at: instantOrNull(row.last_attempt_at),
+});
+
+export function presentRepository(row: RepositoryRow): z.infer<typeof repositorySchema> {
+  const at = `/v1/repositories/${row.id}`;
+  return {
+    id: row.id,
+    workspace_id: row.workspaceId,
+    project_id: row.projectId,
+    provider_uuid: row.providerUuid,
+    full_name: unescapeText(row.fullName),
+    slug: unescapeText(row.slug),
+    name: unescapeText(row.name),
+    description: textOrNull(row.description),
+    is_private: row.isPrivate,
+    language: textOrNull(row.language),
+    main_branch: textOrNull(row.mainBranch),
+    size_bytes: row.sizeBytes,
+    created_on: instantOrNull(row.createdOn),
+    updated_on: instantOrNull(row.updatedOn),
+    imported: row.firstImportedAt !== null,
+    integration_id: row.integrationId,
+    first_imported_at: instantOrNull(row.firstImportedAt),
+    last_imported_at: instantOrNull(row.lastImportedAt),
+    health: healthOf(row.streams),
+    streams: row.streams.map(presentStream),
+    links: [
+      { action: 'read', method: 'GET', href: at, hint: 'This repository.' },
+      { action: 'list_commits', method: 'GET', href: `${at}/commits`, hint: 'Its commits, newest first.' },
+      {
+        action: 'list_pull_requests',
+        method: 'GET',
+        href: `${at}/pull-requests`,
+        hint: 'Its pull requests.',
+      },
+      { action: 'list_tickets', method: 'GET', href: `${at}/tickets`, hint: 'Its tickets.' },
+    ],
+  };
+}

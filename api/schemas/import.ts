@@ -1,0 +1,227 @@
+import { z } from '@hono/zod-openapi';
+import type {
+  ImportRepositoryRow,
+  ImportRow,
+  ImportStreamRow,
+  StreamTotals,
+} from '../../db/queries/api/imports.ts';
+import { unescapeText } from '../../db/text.ts';
+import {
+  IMPORT_MODES,
+  IMPORT_REPOSITORY_STATES,
+  IMPORT_STATES,
+  STREAM_STATES,
+  STREAMS,
+} from '../../workflows/words.ts';
+import { instant, instantOrNull } from '../instant.ts';
+import { presentFinding } from './finding.ts';
+import { createdBy, finding, id, link, timestamp } from './shared.ts';
+
+const waiting = z
+  .strictObject({
+    since: timestamp.nullable(),
+    until: timestamp.nullable(),
+    reason: z.string().nullable(),
+  })
+  .openapi('Waiting');
+
+const count = z.number().int().min(0);
+
+const ids = z.array(id).min(1).max(1_000);
+
+/** Exactly one of the four says what is imported. */
+export const startImportBody = z
+  .strictObject({
+    repositories: ids.optional().meta({ description: 'ids of repositories' }),
+    projects: ids.optional().meta({ description: 'ids of projects: all their repositories' }),
+    workspaces: ids.optional().meta({ description: 'ids of workspaces: all their repositories' }),
+    all: z.literal(true).optional().meta({ description: 'everything that the integration sees' }),
+    mode: z.enum(IMPORT_MODES).default('changed').meta({
+      description: '`changed`: what changed since the last time; `full`: read everything again and repair',
+    }),
+  })
+  .refine(
+    ({ repositories, projects, workspaces, all }) =>
+      [repositories, projects, workspaces, all].filter((part) => part !== undefined).length === 1,
+    {
+      message: 'The body must choose by exactly one of repositories, projects, workspaces, all.',
+      params: { fix: 'Give one of them; several imports can run at the same time.' },
+    },
+  )
+  .openapi('StartImport');
+
+const selection = z.union([
+  z.strictObject({ repositories: z.array(id) }),
+  z.strictObject({ projects: z.array(id) }),
+  z.strictObject({ workspaces: z.array(id) }),
+  z.strictObject({ all: z.literal(true) }),
+]);
+
+export const importSchema = z
+  .strictObject({
+    id,
+    integration_id: id,
+    mode: z.enum(IMPORT_MODES),
+    state: z.enum(IMPORT_STATES),
+    selection,
+    repositories: z.strictObject({
+      total: count.nullable().meta({ description: 'null until they are counted' }),
+      completed: count,
+      failed: count,
+    }),
+    records: count.meta({ description: 'records stored so far' }),
+    requests: count.meta({ description: 'API requests made so far' }),
+    waiting: waiting.nullable().meta({ description: 'why nothing moves at the moment, and until when' }),
+    started_by: createdBy,
+    created_at: timestamp,
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    links: z.array(link),
+  })
+  .openapi('Import');
+
+const streamTotals = z
+  .strictObject({
+    stream: z.enum(STREAMS),
+    stored: count,
+    expected: count.nullable().meta({ description: 'null: not known for every repository yet' }),
+    quarantined: count,
+    requests: count,
+    failed: count.meta({ description: 'repositories in which this stream failed' }),
+  })
+  .openapi('StreamTotals');
+
+export const importDetailSchema = z
+  .strictObject({
+    ...importSchema.shape,
+    streams: z.array(streamTotals).meta({ description: 'over all repositories' }),
+  })
+  .openapi('ImportDetail');
+
+const importStream = z
+  .strictObject({
+    stream: z.enum(STREAMS),
+    state: z.enum(STREAM_STATES),
+    stored: count,
+    expected: count.nullable(),
+    expected_basis: z.string().nullable().meta({ description: 'how `expected` is known' }),
+    quarantined: count,
+    requests: count,
+    last_error: finding.nullable(),
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+  })
+  .openapi('ImportStream');
+
+export const importRepositorySchema = z
+  .strictObject({
+    repository_id: id,
+    full_name: z.string(),
+    state: z.enum(IMPORT_REPOSITORY_STATES),
+    error: finding.nullable(),
+    waiting: waiting.nullable(),
+    started_at: timestamp.nullable(),
+    finished_at: timestamp.nullable(),
+    streams: z.array(importStream),
+  })
+  .openapi('ImportRepository');
+
+interface WaitingColumns {
+  waitingSince: string | null;
+  waitingUntil: string | null;
+  waitingReason: string | null;
+}
+
+const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
+  row.waitingSince === null && row.waitingUntil === null && row.waitingReason === null
+    ? null
+    : {
+        since: instantOrNull(row.waitingSince),
+        until: instantOrNull(row.waitingUntil),
+        reason: row.waitingReason,
+      };
+
+const ENDED = ['completed', 'completed_with_failures', 'cancelled'];
+
+export const hasEnded = (row: Pick<ImportRow, 'state'>): boolean => ENDED.includes(row.state);
+
+function linksOf(row: ImportRow): z.infer<typeof link>[] {
+  const at = `/v1/imports/${row.id}`;
+  return [
+    { action: 'read', method: 'GET', href: at, hint: 'How far it is.' },
+    {
+      action: 'list_repositories',
+      method: 'GET',
+      href: `${at}/repositories`,
+      hint: 'The same per repository.',
+    },
+    { action: 'follow', method: 'GET', href: `${at}/events`, hint: 'What happens, as server-sent events.' },
+  ];
+}
+
+export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
+  return {
+    id: row.id,
+    integration_id: row.integrationId,
+    mode: row.mode,
+    state: row.state,
+    selection: row.selection,
+    repositories: { total: row.total, completed: row.completed, failed: row.failed },
+    records: row.records,
+    requests: row.requests,
+    waiting: presentWaiting(row),
+    started_by: { api_key_id: row.startedByKey, acting_user: row.startedByUser },
+    created_at: instant(row.createdAt),
+    started_at: instantOrNull(row.startedAt),
+    finished_at: instantOrNull(row.finishedAt),
+    links: linksOf(row),
+  };
+}
+
+/** The roll-up of the row lags by up to half a minute; the streams do not, so the sums come from them. */
+export function presentImportDetail(
+  row: ImportRow,
+  streams: StreamTotals[],
+): z.infer<typeof importDetailSchema> {
+  const sum = (of: (stream: StreamTotals) => number): number =>
+    streams.reduce((total, stream) => total + of(stream), 0);
+  return {
+    ...presentImport(row),
+    records: sum((stream) => stream.stored),
+    requests: sum((stream) => stream.requests),
+    streams: streams.map((stream) => ({
+      stream: stream.stream,
+      stored: stream.stored,
+      expected: stream.expected,
+      quarantined: stream.quarantined,
+      requests: stream.requests,
+      failed: stream.failed,
+    })),
+  };
+}
+
+const presentImportStream = (row: ImportStreamRow): z.infer<typeof importStream> => ({
+  stream: row.stream,
+  state: row.state,
+  stored: row.stored,
+  expected: row.expected,
+  expected_basis: row.expected_basis,
+  quarantined: row.quarantined,
+  requests: row.requests,
+  last_error: presentFinding(row.last_error),
+  started_at: instantOrNull(row.started_at),
+  finished_at: instantOrNull(row.finished_at),
+});
+
+export const presentImportRepository = (
+  row: ImportRepositoryRow,
+): z.infer<typeof importRepositorySchema> => ({
+  repository_id: row.repositoryId,
+  full_name: unescapeText(row.fullName),
+  state: row.state,
+  error: presentFinding(row.error),
+  waiting: presentWaiting(row),
+  started_at: instantOrNull(row.startedAt),
+  finished_at: instantOrNull(row.finishedAt),
+  streams: row.streams.map(presentImportStream),
+});

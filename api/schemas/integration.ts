@@ -1,0 +1,135 @@
+import { z } from '@hono/zod-openapi';
+import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
+import { unescapeText } from '../../db/text.ts';
+import { INTEGRATION_STATES } from '../../workflows/words.ts';
+import { instant, instantOrNull } from '../instant.ts';
+import { presentFinding } from './finding.ts';
+import { integrationLinks } from './integrationLinks.ts';
+import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
+
+const health = z.enum(['processing', 'healthy', 'rate_limited', 'degraded', 'failed']);
+
+export const integrationSchema = z
+  .strictObject({
+    id,
+    provider: z.literal('bitbucket_cloud'),
+    name: z.string().nullable().meta({ description: 'null until created' }),
+    state: z.enum(INTEGRATION_STATES),
+    reason: finding.nullable().meta({ description: 'why it is in this state, where that needs saying' }),
+    health: health.nullable().meta({ description: 'null until created' }),
+    message: message.nullable(),
+    services: z.array(service),
+    allowed_services: z.array(service).meta({ description: 'what the last passed check allows' }),
+    connected_account: z
+      .strictObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() })
+      .nullable(),
+    credential: z
+      .strictObject({
+        kind: credentialKind,
+        scopes: z.array(z.string()).nullable(),
+        expires_on: timestamp.nullable(),
+      })
+      .nullable(),
+    discovery: z.strictObject({
+      state: z.enum(['never', 'running', 'done', 'failed']),
+      last_at: timestamp.nullable(),
+      error: finding.nullable(),
+    }),
+    draft_expires_at: timestamp.nullable(),
+    created_by: createdBy,
+    created_at: timestamp,
+    updated_at: timestamp,
+    links: z.array(link).meta({ description: 'the next steps that make sense now' }),
+  })
+  .openapi('Integration');
+
+// From the fields, not by `extend`: the document would then combine two closed schemas, which nothing satisfies.
+export const integrationDetailSchema = z
+  .strictObject({
+    ...integrationSchema.shape,
+    discovered: z.strictObject({
+      workspaces: z.int(),
+      projects: z.int(),
+      repositories: z.int(),
+      imported_repositories: z.int(),
+    }),
+  })
+  .openapi('IntegrationDetail');
+
+type State = IntegrationRow['state'];
+
+const isDraft = (state: State): boolean => ['awaiting_credential', 'checking', 'connected'].includes(state);
+
+/** As far as it can be told from what has happened so far (design section 9). */
+function healthOf(row: IntegrationRow): z.infer<typeof health> | null {
+  if (isDraft(row.state)) return null;
+  if (row.state === 'needs_credential' || row.discoveryState === 'failed') return 'failed';
+  if (row.limited) return 'rate_limited';
+  if (row.importing || row.discoveryState === 'running') return 'processing';
+  return row.failing ? 'degraded' : 'healthy';
+}
+
+function messageOf(row: IntegrationRow): z.infer<typeof message> | null {
+  if (row.state === 'connected') {
+    const account = row.connectedAccount === null ? '' : ` as ${unescapeText(row.connectedAccount.name)}`;
+    return { code: 'connection_ok', text: `Connected to Bitbucket Cloud${account}.` };
+  }
+  if (row.state === 'active') {
+    return { code: 'integration_created', text: `Integration “${row.name ?? ''}” is created.` };
+  }
+  return null;
+}
+
+/** A row as the API shows it. */
+export function presentIntegration(row: IntegrationRow): z.infer<typeof integrationSchema> {
+  return {
+    id: row.id,
+    provider: 'bitbucket_cloud',
+    name: row.name,
+    state: row.state,
+    reason: presentFinding(row.reason),
+    health: healthOf(row),
+    message: messageOf(row),
+    services: row.services,
+    allowed_services: row.allowedServices,
+    connected_account:
+      row.connectedAccount === null
+        ? null
+        : {
+            uuid: row.connectedAccount.uuid,
+            name: unescapeText(row.connectedAccount.name),
+            kind: row.connectedAccount.kind,
+          },
+    credential:
+      row.credentialKind === null
+        ? null
+        : {
+            kind: row.credentialKind,
+            scopes: row.credentialScopes,
+            expires_on: instantOrNull(row.credentialExpiresOn),
+          },
+    discovery: {
+      state: row.discoveryState,
+      last_at: instantOrNull(row.lastDiscoveryAt),
+      error: presentFinding(row.discoveryError),
+    },
+    draft_expires_at: instantOrNull(row.draftExpiresAt),
+    created_by: { api_key_id: row.createdByKey, acting_user: row.createdByUser },
+    created_at: instant(row.createdAt),
+    updated_at: instant(row.updatedAt),
+    links: integrationLinks(row),
+  };
+}
+
+export const presentIntegrationDetail = (
+  row: IntegrationRow,
+  counts: DiscoveredCounts,
+): z.infer<typeof integrationDetailSchema> => ({
+  ...presentIntegration(row),
+  discovered: {
+    workspaces: counts.workspaces,
+    projects: counts.projects,
+    repositories: counts.repositories,
+    imported_repositories: counts.importedRepositories,
+  },
+});

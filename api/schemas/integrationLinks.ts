@@ -1,0 +1,49 @@
+import type { z } from '@hono/zod-openapi';
+import type { IntegrationState } from '../../workflows/words.ts';
+import type { link } from './shared.ts';
+
+type Link = z.infer<typeof link>;
+
+/** What can be done next, by state and in the order of the connect guide. */
+const STEPS = {
+  awaiting_credential: ['read', 'start_oauth', 'submit_credential', 'read_connection_check', 'delete_draft'],
+  checking: ['read', 'read_connection_check', 'delete_draft'],
+  connected: ['read', 'create', 'read_connection_check', 'submit_credential', 'delete_draft'],
+  active: ['read', 'list_repositories', 'import', 'list_imports', 'discover'],
+  paused: ['read'],
+  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
+  disconnecting: ['read'],
+} as const satisfies Record<IntegrationState, readonly string[]>;
+
+type Step = (typeof STEPS)[IntegrationState][number];
+
+const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> = {
+  read: { method: 'GET', path: '', hint: 'How it stands now.' },
+  start_oauth: {
+    method: 'POST',
+    path: '/oauth',
+    hint: 'Connect in the browser: answers the address to send the person to.',
+  },
+  submit_credential: {
+    method: 'PUT',
+    path: '/credential',
+    hint: 'Submit a credential; it is checked at once.',
+  },
+  read_connection_check: {
+    method: 'GET',
+    path: '/connection-check',
+    hint: 'The report of the last check, with a remedy for each finding.',
+  },
+  delete_draft: { method: 'DELETE', path: '', hint: 'Give this draft up.' },
+  create: { method: 'POST', path: '/create', hint: 'Give it a name and choose its services.' },
+  list_repositories: { method: 'GET', path: '/repositories', hint: 'What it can see.' },
+  import: { method: 'POST', path: '/imports', hint: 'Choose repositories and import them.' },
+  list_imports: { method: 'GET', path: '/imports', hint: 'Imports so far.' },
+  discover: { method: 'POST', path: '/discover', hint: 'Look again what is there.' },
+};
+
+export const integrationLinks = ({ id, state }: { id: string; state: IntegrationState }): Link[] =>
+  STEPS[state].map((action) => {
+    const { method, path, hint } = HOW[action];
+    return { action, method, href: `/v1/integrations/${id}${path}`, hint };
+  });

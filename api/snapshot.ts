@@ -1,0 +1,34 @@
+import { type IntegrationRow, readIntegration } from '../db/queries/api/integrations.ts';
+import type { Actor, IntegrationSnapshot } from '../workflows/messages.ts';
+import type { ApiEnv, Principal } from './dependencies.ts';
+import { instantOrNull } from './instant.ts';
+import { notFound } from './problem.ts';
+
+type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>;
+
+/** The integration's row, or 404: for what is not there and for what belongs to another organization. */
+export async function integrationOrNotFound(
+  { dependencies, principal }: Variables,
+  id: string,
+): Promise<IntegrationRow> {
+  const row = await dependencies.database.transaction(principal.organizationId, (tx) =>
+    readIntegration(tx, id),
+  );
+  if (row === null) throw notFound('integration');
+  return row;
+}
+
+/** What a fresh run of the integration's workflow starts from. */
+export const snapshotOf = (row: IntegrationRow): IntegrationSnapshot => ({
+  organizationId: row.organizationId,
+  integrationId: row.id,
+  state: row.state,
+  version: row.version,
+  name: row.name,
+  services: row.services,
+  allowedServices: row.allowedServices,
+  credentialKind: row.credentialKind,
+  draftExpiresAt: instantOrNull(row.draftExpiresAt),
+});
+
+export const actorOf = ({ apiKeyId, actingUser }: Principal): Actor => ({ apiKeyId, actingUser });

@@ -1,0 +1,88 @@
+import { sql } from 'drizzle-orm';
+import { openConnection, type Transaction } from './connection.ts';
+import { DatabaseError, databaseError, isRepeatable } from './errors.ts';
+import { createPool } from './pool.ts';
+
+export type { Transaction } from './connection.ts';
+
+export interface DatabaseOptions {
+  url: string;
+  maxConnections: number;
+  /** shown in `pg_stat_activity` */
+  applicationName: string;
+  /** a connection that cannot be had within this time fails; default 5 s */
+  connectTimeoutSeconds?: number;
+  /** one statement may take this long; default: as long as it needs */
+  statementTimeoutMs?: number;
+  /**
+   * A transaction whose process says nothing for so long is rolled back; default 10 s, like a heartbeat. A process
+   * that froze in the middle of one (stopped, swapped out) would keep its locks, and so its successor waiting.
+   */
+  idleTransactionMs?: number;
+}
+
+export interface Database {
+  /**
+   * Runs `work` in one transaction as the tenant: row-level security shows and takes rows of this organization only.
+   * Runs it again after a deadlock or serialisation failure, so `work` must not have effects outside the transaction.
+   * Throws DatabaseError (SQLSTATE, no parameters); other errors of `work` pass through.
+   */
+  transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** For tables without tenant data and the named look-up functions; sees no tenant's row. */
+  withoutTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  end(): Promise<void>;
+}
+
+const REPEATS = 5;
+
+/**
+ * A pool of connections with Drizzle on each (timestamps stay text). A connection that Postgres ended costs the
+ * transaction on it, and nothing else.
+ *
+ * @example
+ * const rows = await database.transaction(organizationId, (tx) => tx.select().from(repositories));
+ */
+export function createDatabase(options: DatabaseOptions): Database {
+  const pool = createPool(options.maxConnections, () =>
+    openConnection({
+      url: options.url,
+      connectTimeoutSeconds: options.connectTimeoutSeconds ?? 5,
+      settings: {
+        application_name: options.applicationName,
+        idle_in_transaction_session_timeout: options.idleTransactionMs ?? 10_000,
+        ...(options.statementTimeoutMs === undefined
+          ? {}
+          : { statement_timeout: options.statementTimeoutMs }),
+      },
+    }),
+  );
+
+  async function attempt<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await pool.use((connection) =>
+        connection.transaction(async (tx) => {
+          await tx.execute(sql`select set_config('app.organization', ${organizationId}, true)`);
+          return work(tx);
+        }),
+      );
+    } catch (error) {
+      throw databaseError(error) ?? error;
+    }
+  }
+
+  async function repeat<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await attempt(organizationId, work);
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || !isRepeatable(error) || tries === REPEATS) throw error;
+      }
+    }
+  }
+
+  return {
+    transaction: repeat,
+    withoutTenant: (work) => repeat('', work),
+    end: () => pool.end(),
+  };
+}

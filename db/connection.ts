@@ -1,0 +1,95 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres from 'postgres';
+import { databaseError, DatabaseError, isUnavailable } from './errors.ts';
+
+export type Transaction = PostgresJsDatabase;
+
+export interface Connection {
+  /** true: nothing may be sent any more */
+  isLost(): boolean;
+  /** Runs `work` between begin and commit, or rolls back and throws what it threw. One at a time. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface ConnectionOptions {
+  url: string;
+  connectTimeoutSeconds: number;
+  /** session settings */
+  settings: {
+    application_name: string;
+    idle_in_transaction_session_timeout: number;
+    statement_timeout?: number;
+  };
+}
+
+/**
+ * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
+ * given up can send nothing more: postgres.js ends the process when it is asked to write to a connection that is gone
+ * (its issues 1154 and 1208), and gives a late statement of one transaction to whoever has the connection then.
+ */
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
+  let lost = false;
+  const client = postgres(options.url, {
+    max: 1,
+    max_lifetime: null,
+    connect_timeout: options.connectTimeoutSeconds,
+    onnotice: () => {},
+    onclose: () => {
+      lost = true;
+    },
+    connection: options.settings,
+  });
+  const close = (): Promise<void> => client.end({ timeout: 0 });
+  const reserved = await reserve(client).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
+
+  /** What a transaction sends through; it closes with the transaction. */
+  function createGate() {
+    let open = true;
+    const unsafe: typeof reserved.unsafe = (...statement) => {
+      if (lost || !open) throw new DatabaseError('08006', 'The connection to Postgres was lost.');
+      return reserved.unsafe(...statement);
+    };
+    const gate = new Proxy(reserved, {
+      get: (target, name) =>
+        name === 'unsafe' ? unsafe : name === 'options' ? client.options : Reflect.get(target, name),
+    });
+    return { tx: drizzle(gate), unsafe, shut: () => void (open = false) };
+  }
+
+  async function transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { tx, unsafe, shut } = createGate();
+    try {
+      await unsafe('begin');
+      const result = await work(tx);
+      const { command } = await unsafe('commit');
+      // A statement failed and `work` went on: Postgres answers `commit` with a rollback.
+      if (command !== 'COMMIT')
+        throw new DatabaseError('25P02', 'A statement of the transaction had failed.');
+      return result;
+    } catch (error) {
+      if (saysLost(error)) lost = true;
+      if (!lost) await unsafe('rollback').catch(() => void (lost = true));
+      throw error;
+    } finally {
+      shut();
+    }
+  }
+
+  return { isLost: () => lost, transaction, close };
+}
+
+/** Connects by a query, since a request for a connection would stay in the client's queue when it fails. */
+async function reserve(client: postgres.Sql): Promise<postgres.ReservedSql> {
+  await client`select 1`;
+  return client.reserve();
+}
+
+/** Postgres says goodbye (restart, terminated by an administrator, idle for too long) before the socket closes. */
+function saysLost(error: unknown): boolean {
+  const cause = databaseError(error);
+  return cause !== undefined && (isUnavailable(cause) || cause.code === '25P03');
+}

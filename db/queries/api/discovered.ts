@@ -1,0 +1,154 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+import { escapeText } from '../../text.ts';
+
+/** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
+
+interface PageOf<After> {
+  integrationId: string;
+  limit: number;
+  after: After | null;
+  search?: string | undefined;
+}
+
+/** Part of a text, whatever the case; `%` and `_` stand for themselves. */
+export const contains = (column: SQL, search: string | undefined): SQL =>
+  search === undefined
+    ? sql`true`
+    : sql`${column} ilike ${`%${escapeText(search).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`}`;
+
+const behind = (columns: SQL, after: { key: string; id: string } | null): SQL =>
+  after === null ? sql`true` : sql`${columns} > (${after.key}, ${after.id}::uuid)`;
+
+export interface WorkspaceRow extends Record<string, unknown> {
+  id: string;
+  slug: string;
+  name: string;
+  providerUuid: string;
+  administrator: boolean | null;
+  repositories: number;
+  lastSeenAt: string;
+}
+
+export async function listWorkspaces(
+  tx: Transaction,
+  { integrationId, limit, after, search }: PageOf<{ key: string; id: string }>,
+): Promise<WorkspaceRow[]> {
+  return tx.execute<WorkspaceRow>(sql`
+    select w.id, w.slug, w.name, w.provider_uuid as "providerUuid", seen.administrator,
+      seen.last_seen_at as "lastSeenAt",
+      (select count(*)::int from integration_repositories s
+        join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
+        where s.integration_id = seen.integration_id and r.workspace_id = w.id) as repositories
+    from integration_workspaces seen
+    join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
+    where seen.integration_id = ${integrationId}
+      and ${contains(sql`w.slug || ' ' || w.name`, search)} and ${behind(sql`(w.slug, w.id)`, after)}
+    order by w.slug, w.id limit ${limit}`);
+}
+
+export interface ProjectRow extends Record<string, unknown> {
+  id: string;
+  workspaceId: string;
+  key: string;
+  name: string;
+  description: string | null;
+  providerUuid: string;
+  isPrivate: boolean | null;
+  repositories: number;
+}
+
+/** Projects of the workspaces it sees. */
+export async function listProjects(
+  tx: Transaction,
+  {
+    integrationId,
+    limit,
+    after,
+    search,
+    workspaceId,
+  }: PageOf<{ key: string; id: string }> & { workspaceId: string | undefined },
+): Promise<ProjectRow[]> {
+  return tx.execute<ProjectRow>(sql`
+    select p.id, p.workspace_id as "workspaceId", p.key, p.name, p.description, p.provider_uuid as "providerUuid",
+      p.is_private as "isPrivate",
+      (select count(*)::int from integration_repositories s
+        join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
+        where s.integration_id = seen.integration_id and r.project_id = p.id) as repositories
+    from integration_workspaces seen
+    join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
+    where seen.integration_id = ${integrationId}
+      and ${workspaceId === undefined ? sql`true` : sql`p.workspace_id = ${workspaceId}`}
+      and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
+    order by p.key, p.id limit ${limit}`);
+}
+
+export interface RepositoryRow extends Record<string, unknown> {
+  id: string;
+  workspaceId: string;
+  projectId: string | null;
+  providerUuid: string;
+  fullName: string;
+  slug: string;
+  name: string;
+  description: string | null;
+  isPrivate: boolean;
+  language: string | null;
+  mainBranch: string | null;
+  sizeBytes: number | null;
+  createdOn: string | null;
+  updatedOn: string | null;
+  integrationId: string | null;
+  firstImportedAt: string | null;
+  lastImportedAt: string | null;
+  streams: StreamSummary[];
+}
+
+export interface StreamSummary {
+  stream: Stream;
+  state: StreamState;
+  failing_since: string | null;
+  last_error: Finding | null;
+  last_success_at: string | null;
+  last_attempt_at: string | null;
+}
+
+const REPOSITORY = sql`
+  r.id, r.workspace_id as "workspaceId", r.project_id as "projectId", r.provider_uuid as "providerUuid",
+  r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
+  r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
+  r.updated_on as "updatedOn", r.integration_id as "integrationId", r.first_imported_at as "firstImportedAt",
+  r.last_imported_at as "lastImportedAt",
+  coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
+      'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
+      order by s.stream)
+    from streams s where s.organization_id = r.organization_id and s.repository_id = r.id), '[]') as streams`;
+
+export async function listRepositories(
+  tx: Transaction,
+  filter: PageOf<{ key: string; id: string }> & {
+    workspaceId: string | undefined;
+    projectId: string | undefined;
+    imported: boolean | undefined;
+  },
+): Promise<RepositoryRow[]> {
+  const { integrationId, limit, after, search, workspaceId, projectId, imported } = filter;
+  return tx.execute<RepositoryRow>(sql`
+    select ${REPOSITORY}
+    from integration_repositories seen
+    join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+    where seen.integration_id = ${integrationId}
+      and ${workspaceId === undefined ? sql`true` : sql`r.workspace_id = ${workspaceId}`}
+      and ${projectId === undefined ? sql`true` : sql`r.project_id = ${projectId}`}
+      and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
+      and ${contains(sql`r.full_name || ' ' || r.name`, search)} and ${behind(sql`(r.full_name, r.id)`, after)}
+    order by r.full_name, r.id limit ${limit}`);
+}
+
+export async function readRepository(tx: Transaction, id: string): Promise<RepositoryRow | null> {
+  const [row] = await tx.execute<RepositoryRow>(
+    sql`select ${REPOSITORY} from repositories r where r.id = ${id}`,
+  );
+  return row ?? null;
+}

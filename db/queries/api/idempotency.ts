@@ -1,0 +1,68 @@
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../../client.ts';
+
+export interface KeptAnswer {
+  headers: Record<string, string>;
+  /** encrypted by the api; null: no body */
+  body: string | null;
+}
+
+export type Claim =
+  /** `since` tells this claim from a later one of the same key */
+  | { state: 'claimed'; since: string }
+  | { state: 'under_way' }
+  /** the key was used for another request */
+  | { state: 'other' }
+  | { state: 'answered'; status: number; answer: KeptAnswer };
+
+interface Row extends Record<string, unknown> {
+  same: boolean;
+  status: number | null;
+  answer: KeptAnswer | null;
+}
+
+/**
+ * Takes the key for this request, or says what became of it. Keys older than a day, and claims older than a minute
+ * whose api died, are free again.
+ */
+export async function claimIdempotencyKey(
+  tx: Transaction,
+  claim: { organizationId: string; key: string; operation: string; fingerprint: Uint8Array },
+): Promise<Claim> {
+  const { organizationId, key, operation, fingerprint } = claim;
+  const [claimed] = await tx.execute<{ since: string } & Record<string, unknown>>(sql`
+    insert into idempotency_keys as k (organization_id, key, operation, fingerprint)
+    values (${organizationId}, ${key}, ${operation}, ${fingerprint})
+    on conflict (organization_id, key) do update
+      set operation = excluded.operation, fingerprint = excluded.fingerprint, status = null, answer = null,
+        created_at = clock_timestamp()
+      where k.created_at < clock_timestamp() - case when k.status is null then interval '1 minute' else interval '24 hours' end
+    returning created_at::text as since`);
+  if (claimed !== undefined) return { state: 'claimed', since: claimed.since };
+  const [row] = await tx.execute<Row>(sql`
+    select operation = ${operation} and fingerprint = ${fingerprint} as same, status, answer
+    from idempotency_keys where key = ${key}`);
+  // Released between the two statements: whoever held it is done, and nothing was kept.
+  if (row === undefined) return { state: 'under_way' };
+  if (!row.same) return { state: 'other' };
+  if (row.status === null || row.answer === null) return { state: 'under_way' };
+  return { state: 'answered', status: row.status, answer: row.answer };
+}
+
+export async function keepIdempotentAnswer(
+  tx: Transaction,
+  { key, since, status, answer }: { key: string; since: string; status: number; answer: KeptAnswer },
+): Promise<void> {
+  // A request that took over a minute may have lost its claim to a repetition: then that one's answer counts.
+  await tx.execute(sql`
+    update idempotency_keys set status = ${status}, answer = ${JSON.stringify(answer)}::jsonb
+    where key = ${key} and created_at = ${since}::timestamptz and status is null`);
+}
+
+export async function releaseIdempotencyKey(
+  tx: Transaction,
+  { key, since }: { key: string; since: string },
+): Promise<void> {
+  await tx.execute(sql`
+    delete from idempotency_keys where key = ${key} and created_at = ${since}::timestamptz and status is null`);
+}

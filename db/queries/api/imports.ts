@@ -1,0 +1,193 @@
+import { sql } from 'drizzle-orm';
+import type {
+  Finding,
+  ImportMode,
+  ImportRepositoryState,
+  ImportState,
+  Stream,
+  StreamState,
+} from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+import { imports } from '../../schema/index.ts';
+import type { ImportSelection } from '../../schema/imports.ts';
+
+export interface ImportRow extends Record<string, unknown> {
+  id: string;
+  integrationId: string;
+  mode: ImportMode;
+  state: ImportState;
+  selection: ImportSelection;
+  total: number | null;
+  completed: number;
+  failed: number;
+  records: number;
+  requests: number;
+  waitingSince: string | null;
+  waitingUntil: string | null;
+  waitingReason: string | null;
+  startedByKey: string | null;
+  startedByUser: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+}
+
+const IMPORT = sql`
+  i.id, i.integration_id as "integrationId", i.mode, i.state, i.selection, i.repositories_total as total,
+  i.repositories_completed as completed, i.repositories_failed as failed, i.records::float8 as records,
+  i.requests::float8 as requests, i.waiting_since as "waitingSince", i.waiting_until as "waitingUntil",
+  i.waiting_reason as "waitingReason", i.started_by_key as "startedByKey", i.started_by_user as "startedByUser",
+  i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"`;
+
+export async function readImport(tx: Transaction, id: string): Promise<ImportRow | null> {
+  const [row] = await tx.execute<ImportRow>(sql`select ${IMPORT} from imports i where i.id = ${id}`);
+  return row ?? null;
+}
+
+/** Newest first. */
+export async function listImports(
+  tx: Transaction,
+  page: { integrationId: string; limit: number; after: { createdAt: string; id: string } | null },
+): Promise<ImportRow[]> {
+  const { integrationId, limit, after } = page;
+  return tx.execute<ImportRow>(sql`
+    select ${IMPORT} from imports i
+    where i.integration_id = ${integrationId}
+      and ${after === null ? sql`true` : sql`(i.created_at, i.id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)`}
+    order by i.created_at desc, i.id desc limit ${limit}`);
+}
+
+export async function insertImport(
+  tx: Transaction,
+  row: {
+    id: string;
+    organizationId: string;
+    integrationId: string;
+    mode: ImportMode;
+    selection: ImportSelection;
+    startedByKey: string;
+    startedByUser: string | null;
+  },
+): Promise<void> {
+  // The same request again after a lost answer: its row is there. One that was refused then may begin now.
+  await tx
+    .insert(imports)
+    .values(row)
+    .onConflictDoUpdate({
+      target: imports.id,
+      set: { state: 'pending', finishedAt: null },
+      setWhere: sql`${imports.state} = 'cancelled' and ${imports.startedAt} is null`,
+    });
+}
+
+/** An import whose run was refused never began. */
+export async function cancelPendingImport(tx: Transaction, id: string): Promise<void> {
+  await tx.execute(sql`
+    update imports set state = 'cancelled', finished_at = clock_timestamp() where id = ${id} and state = 'pending'`);
+}
+
+export interface StreamTotals extends Record<string, unknown> {
+  stream: Stream;
+  stored: number;
+  /** null: not known for every repository yet */
+  expected: number | null;
+  quarantined: number;
+  requests: number;
+  failed: number;
+}
+
+/** Per stream over all repositories of the import. */
+export async function totalStreams(tx: Transaction, importId: string): Promise<StreamTotals[]> {
+  return tx.execute<StreamTotals>(sql`
+    select stream, sum(records_stored)::float8 as stored,
+      case when bool_and(records_expected is not null) then sum(records_expected)::float8 end as expected,
+      sum(quarantined)::float8 as quarantined, sum(requests)::float8 as requests,
+      (count(*) filter (where state = 'failed'))::int as failed
+    from import_streams where import_id = ${importId}
+    group by stream order by stream`);
+}
+
+export interface ImportRepositoryRow extends Record<string, unknown> {
+  repositoryId: string;
+  fullName: string;
+  place: number;
+  state: ImportRepositoryState;
+  error: Finding | null;
+  waitingSince: string | null;
+  waitingUntil: string | null;
+  waitingReason: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  streams: ImportStreamRow[];
+}
+
+export interface ImportStreamRow {
+  stream: Stream;
+  state: StreamState;
+  stored: number;
+  expected: number | null;
+  expected_basis: string | null;
+  quarantined: number;
+  requests: number;
+  last_error: Finding | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+/** In the order in which they are taken up. */
+export async function listImportRepositories(
+  tx: Transaction,
+  page: {
+    importId: string;
+    limit: number;
+    afterPlace: number | null;
+    state: ImportRepositoryState | undefined;
+  },
+): Promise<ImportRepositoryRow[]> {
+  const { importId, limit, afterPlace, state } = page;
+  return tx.execute<ImportRepositoryRow>(sql`
+    select ir.repository_id as "repositoryId", r.full_name as "fullName", ir.place, ir.state, ir.error,
+      ir.waiting_since as "waitingSince", ir.waiting_until as "waitingUntil", ir.waiting_reason as "waitingReason",
+      ir.started_at as "startedAt", ir.finished_at as "finishedAt",
+      coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'stored', s.records_stored,
+          'expected', s.records_expected, 'expected_basis', s.expected_basis, 'quarantined', s.quarantined,
+          'requests', s.requests, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
+          order by s.started_at nulls last, s.stream)
+        from import_streams s where s.organization_id = ir.organization_id and s.import_id = ir.import_id
+          and s.repository_id = ir.repository_id), '[]') as streams
+    from import_repositories ir
+    join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
+    where ir.import_id = ${importId}
+      and ${afterPlace === null ? sql`true` : sql`ir.place > ${afterPlace}`}
+      and ${state === undefined ? sql`true` : sql`ir.state = ${state}`}
+    order by ir.place limit ${limit}`);
+}
+
+/** Which of the chosen ids the integration does not see, in the order given. */
+export async function selectUnknown(
+  tx: Transaction,
+  {
+    integrationId,
+    of,
+    ids,
+  }: { integrationId: string; of: 'repositories' | 'projects' | 'workspaces'; ids: string[] },
+): Promise<string[]> {
+  const column = { repositories: sql`r.id`, projects: sql`r.project_id`, workspaces: sql`r.workspace_id` }[
+    of
+  ];
+  const rows = await tx.execute<{ id: string }>(sql`
+    select asked.id from unnest(${`{${ids.join(',')}}`}::uuid[]) with ordinality as asked (id, place)
+    where not exists (
+      select from integration_repositories seen
+      join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+      where seen.integration_id = ${integrationId} and ${column} = asked.id)
+    order by asked.place`);
+  return rows.map((row) => row.id);
+}
+
+export async function seesAnyRepository(tx: Transaction, integrationId: string): Promise<boolean> {
+  const rows = await tx.execute(
+    sql`select from integration_repositories where integration_id = ${integrationId} limit 1`,
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,129 @@
+import { and, desc, eq, lt, or, sql } from 'drizzle-orm';
+import type { CredentialKind, Finding, IntegrationState, Service } from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+import { credentials, integrations } from '../../schema/index.ts';
+import type { ConnectedAccount } from '../../schema/integrations.ts';
+
+const COLUMNS = {
+  id: integrations.id,
+  organizationId: integrations.organizationId,
+  provider: integrations.provider,
+  name: integrations.name,
+  state: integrations.state,
+  reason: integrations.reason,
+  version: integrations.version,
+  services: integrations.services,
+  allowedServices: integrations.allowedServices,
+  connectedAccount: integrations.connectedAccount,
+  discoveryState: integrations.discoveryState,
+  discoveryError: integrations.discoveryError,
+  lastDiscoveryAt: integrations.lastDiscoveryAt,
+  draftExpiresAt: integrations.draftExpiresAt,
+  createdByKey: integrations.createdByKey,
+  createdByUser: integrations.createdByUser,
+  createdAt: integrations.createdAt,
+  updatedAt: integrations.updatedAt,
+  credentialKind: credentials.kind,
+  credentialExpiresOn: credentials.expiresOn,
+  credentialScopes: credentials.scopes,
+  // What its imports and repositories are doing, for the health (design section 9).
+  importing: sql<boolean>`exists (select from imports i where i.integration_id = ${integrations.id}
+    and i.state in ('pending', 'running'))`,
+  limited: sql<boolean>`exists (select from imports i where i.integration_id = ${integrations.id}
+    and i.state = 'rate_limited')`,
+  failing: sql<boolean>`exists (select from repositories r join streams s on s.repository_id = r.id
+    where r.integration_id = ${integrations.id} and s.state = 'failed')`,
+};
+
+export interface IntegrationRow {
+  id: string;
+  organizationId: string;
+  provider: string;
+  name: string | null;
+  state: IntegrationState;
+  reason: Finding | null;
+  version: number;
+  services: Service[];
+  allowedServices: Service[];
+  connectedAccount: ConnectedAccount | null;
+  discoveryState: 'never' | 'running' | 'done' | 'failed';
+  discoveryError: Finding | null;
+  lastDiscoveryAt: string | null;
+  draftExpiresAt: string | null;
+  createdByKey: string | null;
+  createdByUser: string | null;
+  createdAt: string;
+  updatedAt: string;
+  credentialKind: CredentialKind | null;
+  credentialExpiresOn: string | null;
+  credentialScopes: string[] | null;
+  importing: boolean;
+  limited: boolean;
+  failing: boolean;
+}
+
+const joined = (tx: Transaction) =>
+  tx
+    .select(COLUMNS)
+    .from(integrations)
+    .leftJoin(
+      credentials,
+      and(
+        eq(credentials.organizationId, integrations.organizationId),
+        eq(credentials.id, integrations.credentialId),
+      ),
+    );
+
+export async function readIntegration(tx: Transaction, id: string): Promise<IntegrationRow | null> {
+  const [row] = await joined(tx).where(eq(integrations.id, id));
+  return row ?? null;
+}
+
+/** Newest first; `after` is the creation time and id of the last one seen. */
+export async function listIntegrations(
+  tx: Transaction,
+  { limit, after }: { limit: number; after: { createdAt: string; id: string } | null },
+): Promise<IntegrationRow[]> {
+  return joined(tx)
+    .where(
+      after === null
+        ? undefined
+        : or(
+            lt(integrations.createdAt, after.createdAt),
+            and(eq(integrations.createdAt, after.createdAt), lt(integrations.id, after.id)),
+          ),
+    )
+    .orderBy(desc(integrations.createdAt), desc(integrations.id))
+    .limit(limit);
+}
+
+/** A draft that expires after a week without a touch. */
+export async function insertIntegration(
+  tx: Transaction,
+  row: { id: string; organizationId: string; createdByKey: string; createdByUser: string | null },
+): Promise<void> {
+  await tx.insert(integrations).values({
+    ...row,
+    draftExpiresAt: sql`clock_timestamp() + interval '7 days'`,
+  });
+}
+
+export interface DiscoveredCounts {
+  workspaces: number;
+  projects: number;
+  repositories: number;
+  importedRepositories: number;
+}
+
+export async function countDiscovered(tx: Transaction, integrationId: string): Promise<DiscoveredCounts> {
+  const [row] = await tx.execute<DiscoveredCounts & Record<string, unknown>>(sql`
+    select
+      (select count(*)::int from integration_workspaces w where w.integration_id = ${integrationId}) as workspaces,
+      count(distinct r.project_id)::int as projects,
+      count(r.id)::int as repositories,
+      count(r.first_imported_at)::int as "importedRepositories"
+    from integration_repositories seen
+    join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+    where seen.integration_id = ${integrationId}`);
+  return row ?? { workspaces: 0, projects: 0, repositories: 0, importedRepositories: 0 };
+}

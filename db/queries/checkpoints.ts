@@ -1,0 +1,95 @@
+import { sql } from 'drizzle-orm';
+import type { Finding, Stream, StreamState } from '../../workflows/words.ts';
+import type { Transaction } from '../client.ts';
+import { escapeJson } from '../text.ts';
+
+/** Which stream of which repository; the tenant comes from the transaction and is named again for the keys. */
+export interface StreamKey {
+  organizationId: string;
+  repositoryId: string;
+  stream: Stream;
+}
+
+/** What a stream knows when it is opened. `position: null`: no walk is in hand. */
+export interface StoredCheckpoint {
+  epoch: number;
+  position: Record<string, unknown> | null;
+  watermark: string | null;
+  memory: Record<string, unknown> | null;
+}
+
+const json = (value: Record<string, unknown> | null): string | null =>
+  value === null ? null : JSON.stringify(value);
+
+/** Opens a stream: raises its epoch, which shuts out every earlier writer. Creates the row where there is none. */
+export async function raiseEpoch(tx: Transaction, key: StreamKey): Promise<StoredCheckpoint> {
+  const [row] = await tx.execute<StoredCheckpoint & Record<string, unknown>>(sql`
+    insert into streams as s (organization_id, repository_id, stream, epoch, state, last_attempt_at)
+    values (${key.organizationId}, ${key.repositoryId}, ${key.stream}, 1, 'processing', clock_timestamp())
+    on conflict (organization_id, repository_id, stream) do update
+      set epoch = s.epoch + 1, state = 'processing', last_attempt_at = clock_timestamp()
+    returning epoch::float8 as epoch, position, watermark::text as watermark, memory`);
+  if (row === undefined) throw new Error(`The checkpoint of ${key.stream} could not be opened.`);
+  return row;
+}
+
+/**
+ * Compare-and-set of position and epoch; false: somebody else has opened the stream since, or it stands elsewhere.
+ * `watermark` and `memory` stay as they are when left out.
+ */
+export async function moveCheckpoint(
+  tx: Transaction,
+  key: StreamKey,
+  move: {
+    epoch: number;
+    from: Record<string, unknown> | null;
+    to: Record<string, unknown> | null;
+    watermark?: string | null;
+    memory?: Record<string, unknown> | null;
+  },
+): Promise<boolean> {
+  const watermark = move.watermark === undefined ? sql`` : sql`, watermark = ${move.watermark}::timestamptz`;
+  const memory = move.memory === undefined ? sql`` : sql`, memory = ${json(move.memory)}::jsonb`;
+  const rows = await tx.execute(sql`
+    update streams set position = ${json(move.to)}::jsonb ${watermark} ${memory}
+    where organization_id = ${key.organizationId} and repository_id = ${key.repositoryId}
+      and stream = ${key.stream} and epoch = ${move.epoch}
+      and position is not distinct from ${json(move.from)}::jsonb
+    returning epoch`);
+  return rows.length > 0;
+}
+
+/**
+ * How the stream fares, by whoever holds it: an older epoch changes nothing (false).
+ * A first failure dates `failing_since`; `healthy` clears it and the last error.
+ */
+export async function setStreamState(
+  tx: Transaction,
+  key: StreamKey,
+  change: { epoch: number; state: StreamState; error: Finding | null },
+): Promise<boolean> {
+  const error = change.error === null ? null : JSON.stringify(escapeJson(change.error));
+  const rows = await tx.execute(sql`
+    update streams set
+      state = ${change.state},
+      last_error = case when ${change.state} in ('healthy', 'processing') then null
+        else coalesce(${error}::jsonb, last_error) end,
+      failing_since = case ${change.state}::text when 'healthy' then null
+        when 'failed' then coalesce(failing_since, clock_timestamp()) else failing_since end,
+      last_success_at = case ${change.state}::text when 'healthy' then clock_timestamp() else last_success_at end
+    where organization_id = ${key.organizationId} and repository_id = ${key.repositoryId}
+      and stream = ${key.stream} and epoch = ${change.epoch}
+    returning epoch`);
+  return rows.length > 0;
+}
+
+/** What the streams of a repository know between their walks; those that were never opened are not among them. */
+export async function readKnowledge(
+  tx: Transaction,
+  key: Omit<StreamKey, 'stream'>,
+): Promise<Map<Stream, Pick<StoredCheckpoint, 'watermark' | 'memory'>>> {
+  const rows = await tx.execute<{ stream: Stream } & Pick<StoredCheckpoint, 'watermark' | 'memory'>>(sql`
+    select stream, watermark::text as watermark, memory from streams
+    where organization_id = ${key.organizationId} and repository_id = ${key.repositoryId}`);
+  return new Map(rows.map(({ stream, ...known }) => [stream, known]));
+}

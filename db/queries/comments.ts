@@ -1,0 +1,99 @@
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../client.ts';
+import type { KnownShort } from './activity.ts';
+import { createUpsert, type RepositoryScope, type Row } from './upsert.ts';
+
+export interface CommentRow extends Row {
+  pull_request_number: number;
+  comment_id: number;
+  parent_id: number | null;
+  author_uuid: string | null;
+  content: string | null;
+  inline_path: string | null;
+  inline_from: number | null;
+  inline_to: number | null;
+  deleted: boolean;
+  pending: boolean;
+  resolved: boolean;
+  created_on: string;
+  updated_on: string;
+  observed_at: string;
+  raw: unknown;
+}
+
+const upsert = createUpsert({
+  name: 'pull_request_comments',
+  key: { pull_request_number: 'integer', comment_id: 'bigint' },
+  content: {
+    parent_id: 'bigint',
+    author_uuid: 'text',
+    content: 'text',
+    inline_path: 'text',
+    inline_from: 'integer',
+    inline_to: 'integer',
+    deleted: 'boolean',
+    pending: 'boolean',
+    resolved: 'boolean',
+    created_on: 'timestamptz',
+    raw: 'jsonb',
+  },
+  newer: ['updated_on', 'observed_at'],
+});
+
+/** Stores a page of comments; returns how many were new or changed. */
+export const upsertComments = (
+  tx: Transaction,
+  scope: RepositoryScope,
+  rows: readonly Row[],
+): Promise<number> => upsert(tx, scope, rows);
+
+export interface CommentCounts {
+  /** rows, deleted comments too */
+  stored: number;
+  deleted: number;
+  /** the sum of the pull requests' own `comment_count` */
+  announced: number;
+}
+
+export async function countComments(tx: Transaction, scope: RepositoryScope): Promise<CommentCounts> {
+  const [row] = await tx.execute<CommentCounts & Record<string, unknown>>(sql`
+    select
+      (select count(*)::int from pull_request_comments
+        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}) as stored,
+      (select count(*)::int from pull_request_comments
+        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+          and deleted) as deleted,
+      (select coalesce(sum(comment_count), 0)::float8 from pull_requests
+        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}) as announced`);
+  return row ?? { stored: 0, deleted: 0, announced: 0 };
+}
+
+/**
+ * Pull requests above `after` whose comments must be read from their own list: their stored comments do not match
+ * `comment_count`, or they changed since `since` and have comments (an edit or a deletion shows nowhere else).
+ * Ordered by number. Those in `known` at their present version are left out.
+ */
+export async function pullRequestsShortOfComments(
+  tx: Transaction,
+  scope: RepositoryScope,
+  range: { after: number; since: string | null; known: KnownShort; limit: number },
+): Promise<{ number: number; updatedOn: string; short: boolean }[]> {
+  return tx.execute<{ number: number; updatedOn: string; short: boolean }>(sql`
+    with counted as materialized (
+      select pull_request_number as number, count(*) filter (where not deleted) as live, count(*) as stored
+      from pull_request_comments
+      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+        and pull_request_number > ${range.after}
+      group by pull_request_number
+    ), compared as (
+      select p.number, p.updated_on, p.comment_count is distinct from coalesce(c.live, 0) as short,
+        coalesce(p.comment_count, 0) + coalesce(c.stored, 0) > 0 as any
+      from pull_requests p left join counted c using (number)
+      where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
+        and p.number > ${range.after}
+    )
+    select number, updated_on::text as "updatedOn", short from compared
+    where (short and coalesce((${JSON.stringify(range.known)}::jsonb ->> number::text)::timestamptz <> updated_on, true))
+      or ("any" and updated_on >= ${range.since}::timestamptz)
+    order by number limit ${range.limit}`);
+}

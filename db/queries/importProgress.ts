@@ -1,0 +1,130 @@
+import { sql } from 'drizzle-orm';
+import type { Finding, Stream, StreamState } from '../../workflows/words.ts';
+import type { Transaction } from '../client.ts';
+import { escapeJson } from '../text.ts';
+
+export interface ImportStreamKey {
+  organizationId: string;
+  importId: string;
+  repositoryId: string;
+  stream: Stream;
+}
+
+/** What one page (or one end of a stream) adds to an import's progress. */
+export interface Progress {
+  /** records of this page that are stored now, changed or not */
+  stored?: number;
+  quarantined?: number;
+  /** replaces the count so far: at a stream's end, when a record may have been met several times */
+  quarantinedInAll?: number;
+  requests?: number;
+  /** replaces the count so far: at a stream's end, when the table itself was counted */
+  storedInAll?: number;
+  /** replaces what was expected so far; null: not known */
+  expected?: number | null;
+  /** adds to what was expected so far */
+  expectedMore?: number;
+  /** how `expected` is known: `size`, `rev_list`, `comment_count`, `counted` … */
+  basis?: string;
+}
+
+/** Moves the counters; belongs in the transaction that moves the checkpoint. Makes the row where there is none. */
+export async function addProgress(tx: Transaction, key: ImportStreamKey, progress: Progress): Promise<void> {
+  const stored = progress.storedInAll ?? progress.stored ?? 0;
+  const counted =
+    progress.storedInAll === undefined
+      ? sql`i.records_stored + excluded.records_stored`
+      : sql`excluded.records_stored`;
+  const more = progress.expectedMore ?? 0;
+  const expected =
+    progress.expected === undefined
+      ? sql`, records_expected = i.records_expected + ${more}`
+      : sql`, records_expected = excluded.records_expected, expected_basis = excluded.expected_basis`;
+  const quarantined =
+    progress.quarantinedInAll === undefined
+      ? sql`i.quarantined + excluded.quarantined`
+      : sql`excluded.quarantined`;
+  await tx.execute(sql`
+    insert into import_streams as i (organization_id, import_id, repository_id, stream, state, records_stored,
+      records_expected, expected_basis, quarantined, requests, started_at)
+    values (${key.organizationId}, ${key.importId}, ${key.repositoryId}, ${key.stream}, 'processing', ${stored},
+      ${progress.expected ?? null}, ${progress.basis ?? null}, ${progress.quarantinedInAll ?? progress.quarantined ?? 0},
+      ${progress.requests ?? 0}, clock_timestamp())
+    on conflict (organization_id, import_id, repository_id, stream) do update set
+      records_stored = ${counted} ${expected},
+      quarantined = ${quarantined},
+      requests = i.requests + excluded.requests,
+      started_at = coalesce(i.started_at, excluded.started_at)`);
+}
+
+/** State of a stream within an import. `healthy` and `unavailable` end it; `failed` may be tried again. */
+export async function setImportStreamState(
+  tx: Transaction,
+  key: ImportStreamKey,
+  change: { state: StreamState; error: Finding | null },
+): Promise<void> {
+  const error = change.error === null ? null : JSON.stringify(escapeJson(change.error));
+  const ended = change.state === 'healthy' || change.state === 'unavailable' || change.state === 'failed';
+  await tx.execute(sql`
+    insert into import_streams as i (organization_id, import_id, repository_id, stream, state, last_error, started_at,
+      finished_at)
+    values (${key.organizationId}, ${key.importId}, ${key.repositoryId}, ${key.stream}, ${change.state},
+      ${error}::jsonb, clock_timestamp(), case when ${ended}::boolean then clock_timestamp() end)
+    on conflict (organization_id, import_id, repository_id, stream) do update set
+      state = excluded.state, last_error = excluded.last_error, finished_at = excluded.finished_at,
+      started_at = coalesce(i.started_at, excluded.started_at)`);
+}
+
+export interface ImportStreamState {
+  stream: Stream;
+  state: StreamState;
+  expected: number | null;
+  requests: number;
+  error: Finding | null;
+}
+
+/** The streams of one repository in one import, with what is known of each. */
+export async function readImportStreams(
+  tx: Transaction,
+  key: Omit<ImportStreamKey, 'stream'>,
+): Promise<ImportStreamState[]> {
+  return tx.execute<ImportStreamState & Record<string, unknown>>(sql`
+    select stream, state, records_expected::float8 as expected, requests::float8 as requests, last_error as error
+    from import_streams
+    where organization_id = ${key.organizationId} and import_id = ${key.importId}
+      and repository_id = ${key.repositoryId}`);
+}
+
+/** Records that the streams of one repository have stored in one import. */
+export async function readStoredRecords(
+  tx: Transaction,
+  key: Omit<ImportStreamKey, 'stream'>,
+): Promise<number> {
+  const [row] = await tx.execute<{ stored: number } & Record<string, unknown>>(sql`
+    select coalesce(sum(records_stored), 0)::float8 as stored
+    from import_streams
+    where organization_id = ${key.organizationId} and import_id = ${key.importId}
+      and repository_id = ${key.repositoryId}`);
+  return row?.stored ?? 0;
+}
+
+export interface RepositorySource {
+  fullName: string;
+  /** the credential that signs; null: the integration has none at present */
+  credentialId: string | null;
+  /** false: the host said that there is no issue tracker */
+  hasIssues: boolean | null;
+}
+
+/** Where a repository is read from and with what; undefined when repository or integration is gone. */
+export async function readRepositorySource(
+  tx: Transaction,
+  key: { organizationId: string; integrationId: string; repositoryId: string },
+): Promise<RepositorySource | undefined> {
+  const [row] = await tx.execute<RepositorySource & Record<string, unknown>>(sql`
+    select r.full_name as "fullName", i.credential_id as "credentialId", r.has_issues as "hasIssues"
+    from repositories r join integrations i on i.organization_id = r.organization_id
+    where r.organization_id = ${key.organizationId} and r.id = ${key.repositoryId}
+      and i.id = ${key.integrationId}`);
+  return row;
+}

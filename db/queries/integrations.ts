@@ -1,0 +1,201 @@
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Finding, IntegrationState, Service, Verdict } from '../../workflows/words.ts';
+import type { Transaction } from '../client.ts';
+import { auditEvents, connectionChecks, credentials, imports, integrations } from '../schema/index.ts';
+
+/** What the entity workflow reads and writes. Every function runs inside a transaction of the tenant. */
+
+const ENDED_IMPORTS = ['completed', 'completed_with_failures', 'cancelled'] as const;
+
+const iso = (column: typeof integrations.draftExpiresAt) =>
+  sql<string | null>`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+/** The row with the kind of the credential that signs; `undefined`: there is none. */
+export async function selectIntegration(tx: Transaction, integrationId: string) {
+  const [row] = await tx
+    .select({
+      state: integrations.state,
+      version: integrations.version,
+      name: integrations.name,
+      services: integrations.services,
+      allowedServices: integrations.allowedServices,
+      credentialKind: credentials.kind,
+      draftExpiresAt: iso(integrations.draftExpiresAt),
+      connectedAccount: integrations.connectedAccount,
+    })
+    .from(integrations)
+    .leftJoin(credentials, eq(credentials.id, integrations.credentialId))
+    .where(eq(integrations.id, integrationId));
+  return row;
+}
+
+/** Ids of the imports that have not ended, oldest first. */
+export async function selectRunningImports(tx: Transaction, integrationId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ id: imports.id })
+    .from(imports)
+    .where(and(eq(imports.integrationId, integrationId), sql`${imports.state} not in ${[...ENDED_IMPORTS]}`))
+    .orderBy(imports.createdAt, imports.id);
+  return rows.map(({ id }) => id);
+}
+
+export interface IntegrationChange {
+  state?: IntegrationState;
+  name?: string;
+  services?: Service[];
+  allowedServices?: Service[];
+  reason?: Finding | null;
+  draftExpiresAt?: string | null;
+}
+
+/** Compare-and-set of the version. `undefined`: the row has another version, or is gone. */
+export async function updateIntegration(
+  tx: Transaction,
+  input: { integrationId: string; expectedVersion: number; change: IntegrationChange },
+): Promise<number | undefined> {
+  const [row] = await tx
+    .update(integrations)
+    .set({
+      ...input.change,
+      version: sql`${integrations.version} + 1`,
+      updatedAt: sql`clock_timestamp()`,
+    })
+    .where(and(eq(integrations.id, input.integrationId), eq(integrations.version, input.expectedVersion)))
+    .returning({ version: integrations.version });
+  return row?.version;
+}
+
+export async function insertAuditEvent(
+  tx: Transaction,
+  event: {
+    organizationId: string;
+    integrationId: string;
+    action: string;
+    actor: { apiKeyId: string; actingUser: string | null } | null;
+    details?: Record<string, unknown>;
+  },
+): Promise<void> {
+  await tx.insert(auditEvents).values({
+    organizationId: event.organizationId,
+    integrationId: event.integrationId,
+    action: event.action,
+    apiKeyId: event.actor?.apiKeyId ?? null,
+    actingUser: event.actor?.actingUser ?? null,
+    details: event.details ?? {},
+  });
+}
+
+/** The check's row, with the finding that made it fail (the first with severity `error`, else the first). */
+export async function selectCheckOutcome(tx: Transaction, checkId: string) {
+  const [row] = await tx
+    .select({
+      state: connectionChecks.state,
+      verdict: sql<Verdict | null>`${connectionChecks.verdict}`,
+      allowedServices: sql<Service[] | null>`${connectionChecks.report} -> 'allowed_services'`,
+      reason: sql<Finding | null>`coalesce(
+        jsonb_path_query_first(${connectionChecks.report}, '$.findings[*] ? (@.severity == "error")'),
+        ${connectionChecks.report} -> 'findings' -> 0)`,
+    })
+    .from(connectionChecks)
+    .where(eq(connectionChecks.id, checkId));
+  return row;
+}
+
+/** Locks the row against another adoption at the same time. */
+export async function lockIntegrationCredential(tx: Transaction, integrationId: string) {
+  const [row] = await tx
+    .select({ lastCheckId: integrations.lastCheckId })
+    .from(integrations)
+    .where(eq(integrations.id, integrationId))
+    .for('update');
+  return row;
+}
+
+/** The candidate that an OAuth exchange stored last. */
+export async function selectOauthCandidate(
+  tx: Transaction,
+  integrationId: string,
+): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ id: credentials.id })
+    .from(credentials)
+    .where(
+      and(
+        eq(credentials.integrationId, integrationId),
+        eq(credentials.state, 'candidate'),
+        eq(credentials.kind, 'oauth'),
+      ),
+    )
+    .orderBy(sql`${credentials.createdAt} desc`, sql`${credentials.id} desc`)
+    .limit(1);
+  return row?.id;
+}
+
+/** Makes a candidate the one that signs. False: it is shredded, or not there. */
+export async function activateCredential(
+  tx: Transaction,
+  input: { integrationId: string; credentialId: string },
+): Promise<boolean> {
+  const rows = await tx
+    .update(credentials)
+    .set({ state: 'active', discardAfter: null })
+    .where(
+      and(
+        eq(credentials.id, input.credentialId),
+        eq(credentials.integrationId, input.integrationId),
+        inArray(credentials.state, ['candidate', 'active']),
+      ),
+    )
+    .returning({ id: credentials.id });
+  return rows.length === 1;
+}
+
+/** Sets the credential that signs, and the account that its check found. */
+export async function setIntegrationCredential(
+  tx: Transaction,
+  input: { integrationId: string; credentialId: string; checkId: string },
+): Promise<void> {
+  await tx
+    .update(integrations)
+    .set({
+      credentialId: input.credentialId,
+      lastCheckId: input.checkId,
+      connectedAccount: sql`coalesce((
+        select case when jsonb_typeof(report -> 'account') = 'object' then report -> 'account' end
+        from ${connectionChecks} where id = ${input.checkId}), ${integrations.connectedAccount})`,
+      updatedAt: sql`clock_timestamp()`,
+    })
+    .where(eq(integrations.id, input.integrationId));
+}
+
+/** Removes the secrets of an integration's credentials: of those in `states`, one by its id, or all but one. */
+export async function shredCredentials(
+  tx: Transaction,
+  input: { integrationId: string; states: ('candidate' | 'active')[]; only?: string; except?: string },
+): Promise<void> {
+  await tx
+    .update(credentials)
+    .set({ state: 'shredded', sealed: null, discardAfter: null })
+    .where(
+      and(
+        eq(credentials.integrationId, input.integrationId),
+        inArray(credentials.state, input.states),
+        input.only === undefined ? undefined : eq(credentials.id, input.only),
+        input.except === undefined ? undefined : sql`${credentials.id} <> ${input.except}`,
+      ),
+    );
+}
+
+/** Removes an integration that was never created, with everything that hangs on it. False: it is no draft, or gone. */
+export async function deleteDraft(tx: Transaction, integrationId: string): Promise<boolean> {
+  const rows = await tx
+    .delete(integrations)
+    .where(
+      and(
+        eq(integrations.id, integrationId),
+        inArray(integrations.state, ['awaiting_credential', 'checking', 'connected']),
+      ),
+    )
+    .returning({ id: integrations.id });
+  return rows.length === 1;
+}

@@ -1,0 +1,47 @@
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../client.ts';
+
+/** Ids of secrets whose time is over, whoever's they are (a named look-up: run it without a tenant). */
+export async function selectOverdueSecrets(
+  tx: Transaction,
+): Promise<{ organizationId: string; id: string }[]> {
+  return tx.execute<{ organizationId: string; id: string }>(
+    sql`select organization_id as "organizationId", id from lookup_secrets_to_discard()`,
+  );
+}
+
+/** Shreds one, as its tenant, unless it was adopted or shredded meanwhile. */
+export async function shredOverdueSecret(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    update credentials set state = 'shredded', sealed = null, discard_after = null
+    where id = ${id} and discard_after < clock_timestamp() and state = 'candidate'
+    returning id`);
+  return rows.length > 0;
+}
+
+/** Organizations that have OAuth flows or kept answers whose time is over (a named look-up: run it without a tenant). */
+export async function selectOrganizationsToSweep(tx: Transaction): Promise<string[]> {
+  const rows = await tx.execute<{ organizationId: string }>(
+    sql`select organization_id as "organizationId" from lookup_organizations_to_sweep()`,
+  );
+  return rows.map(({ organizationId }) => organizationId);
+}
+
+/**
+ * Removes the tenant's OAuth flows that ended or were left, with code and verifier. An hour behind their end, so that
+ * an exchange begun in time can still say, after a lost answer, that it got through.
+ */
+export async function deleteOverdueFlows(tx: Transaction): Promise<number> {
+  const rows = await tx.execute(
+    sql`delete from oauth_flows where expires_at < clock_timestamp() - interval '1 hour' returning 1`,
+  );
+  return rows.length;
+}
+
+/** Removes the tenant's answers to requests with an `Idempotency-Key` that were kept for their 24 hours. */
+export async function deleteOverdueAnswers(tx: Transaction): Promise<number> {
+  const rows = await tx.execute(
+    sql`delete from idempotency_keys where created_at < clock_timestamp() - interval '24 hours' returning 1`,
+  );
+  return rows.length;
+}

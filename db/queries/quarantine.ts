@@ -1,0 +1,76 @@
+import { sql } from 'drizzle-orm';
+import { v7 as uuid } from 'uuid';
+import type { Stream } from '../../workflows/words.ts';
+import type { Transaction } from '../client.ts';
+import { escapeText } from '../text.ts';
+import type { RepositoryScope } from './upsert.ts';
+
+export interface QuarantinedRecord {
+  key: string;
+  /** the record's bytes as they came */
+  raw: Uint8Array;
+  reason: string;
+}
+
+/** Keeps records that could not be stored; one that was met before counts another attempt. Keys must be unique. */
+export async function quarantineRecords(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream },
+  records: readonly QuarantinedRecord[],
+): Promise<void> {
+  if (records.length === 0) return;
+  const rows = records.map((record) => ({
+    id: uuid(),
+    record_key: escapeText(record.key),
+    raw: Buffer.from(record.raw).toString('base64'),
+    reason: escapeText(record.reason),
+  }));
+  await tx.execute(sql`
+    insert into quarantine as q (id, organization_id, repository_id, stream, record_key, raw, reason)
+    select r.id, ${scope.organizationId}::uuid, ${scope.repositoryId}::uuid, ${scope.stream}, r.record_key,
+      decode(r.raw, 'base64'), r.reason
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as r(id uuid, record_key text, raw text, reason text)
+    order by r.record_key
+    on conflict (organization_id, repository_id, stream, record_key) do update set
+      raw = excluded.raw, reason = excluded.reason, attempts = q.attempts + 1, last_attempt_at = clock_timestamp()`);
+}
+
+/** Lets go of records that are stored now. */
+export async function releaseQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream },
+  keys: readonly string[],
+): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.execute(sql`
+    delete from quarantine
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream}
+      and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(escapeText))}::jsonb))`);
+}
+
+/** Records in quarantine that this import met there, however often. */
+export async function countQuarantinedBy(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream; importId: string },
+): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    select count(*)::int as count from quarantine q
+    join import_streams i on i.organization_id = q.organization_id and i.repository_id = q.repository_id
+      and i.stream = q.stream and q.last_attempt_at >= i.started_at
+    where q.organization_id = ${scope.organizationId} and q.repository_id = ${scope.repositoryId}
+      and q.stream = ${scope.stream} and i.import_id = ${scope.importId}`);
+  return row?.count ?? 0;
+}
+
+export async function countQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream },
+): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    select count(*)::int as count from quarantine
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream}`);
+  return row?.count ?? 0;
+}

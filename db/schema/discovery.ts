@@ -1,0 +1,159 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  foreignKey,
+  index,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { instant, organizationId } from './columns.ts';
+import { integrations } from './integrations.ts';
+import { organizations } from './tenancy.ts';
+
+/** Natural keys are (organization, Bitbucket uuid): slugs and names change. */
+export const workspaces = pgTable(
+  'workspaces',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId().references(() => organizations.id, { onDelete: 'cascade' }),
+    providerUuid: text('provider_uuid').notNull(),
+    slug: text('slug').notNull(),
+    name: text('name').notNull(),
+    isPrivate: boolean('is_private'),
+    createdOn: instant('created_on'),
+    observedAt: instant('observed_at').notNull(),
+  },
+  (t) => [
+    unique('workspaces_provider').on(t.organizationId, t.providerUuid),
+    unique('workspaces_in_organization').on(t.organizationId, t.id),
+  ],
+);
+
+export const projects = pgTable(
+  'projects',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId(),
+    workspaceId: uuid('workspace_id').notNull(),
+    providerUuid: text('provider_uuid').notNull(),
+    key: text('key').notNull(),
+    name: text('name').notNull(),
+    description: text('description'),
+    isPrivate: boolean('is_private'),
+    createdOn: instant('created_on'),
+    updatedOn: instant('updated_on'),
+    observedAt: instant('observed_at').notNull(),
+  },
+  (t) => [
+    unique('projects_provider').on(t.organizationId, t.providerUuid),
+    unique('projects_in_organization').on(t.organizationId, t.id),
+    foreignKey({
+      name: 'projects_workspace',
+      columns: [t.organizationId, t.workspaceId],
+      foreignColumns: [workspaces.organizationId, workspaces.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+export const repositories = pgTable(
+  'repositories',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId(),
+    workspaceId: uuid('workspace_id').notNull(),
+    projectId: uuid('project_id'),
+    providerUuid: text('provider_uuid').notNull(),
+    slug: text('slug').notNull(),
+    name: text('name').notNull(),
+    fullName: text('full_name').notNull(),
+    description: text('description'),
+    isPrivate: boolean('is_private').notNull(),
+    language: text('language'),
+    mainBranch: text('main_branch'),
+    sizeBytes: bigint('size_bytes', { mode: 'number' }),
+    parentUuid: text('parent_uuid'),
+    /** the historic host says whether there is a tracker; null where the host no longer says */
+    hasIssues: boolean('has_issues'),
+    createdOn: instant('created_on'),
+    updatedOn: instant('updated_on'),
+    raw: jsonb('raw').notNull(),
+    observedAt: instant('observed_at').notNull(),
+    /** the integration whose credential fetches this repository; null until an import begins */
+    integrationId: uuid('integration_id'),
+    firstImportedAt: instant('first_imported_at'),
+    lastImportedAt: instant('last_imported_at'),
+  },
+  (t) => [
+    unique('repositories_provider').on(t.organizationId, t.providerUuid),
+    unique('repositories_in_organization').on(t.organizationId, t.id),
+    foreignKey({
+      name: 'repositories_workspace',
+      columns: [t.organizationId, t.workspaceId],
+      foreignColumns: [workspaces.organizationId, workspaces.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'repositories_project',
+      columns: [t.organizationId, t.projectId],
+      foreignColumns: [projects.organizationId, projects.id],
+    }),
+    foreignKey({
+      name: 'repositories_integration',
+      columns: [t.organizationId, t.integrationId],
+      foreignColumns: [integrations.organizationId, integrations.id],
+    }),
+    index('repositories_page').on(t.organizationId, t.fullName, t.id),
+  ],
+);
+
+/** What one integration's account sees. Two integrations may see the same repository: one set of rows. */
+export const integrationWorkspaces = pgTable(
+  'integration_workspaces',
+  {
+    organizationId: organizationId(),
+    integrationId: uuid('integration_id').notNull(),
+    workspaceId: uuid('workspace_id').notNull(),
+    administrator: boolean('administrator'),
+    lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.integrationId, t.workspaceId] }),
+    foreignKey({
+      name: 'integration_workspaces_integration',
+      columns: [t.organizationId, t.integrationId],
+      foreignColumns: [integrations.organizationId, integrations.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'integration_workspaces_workspace',
+      columns: [t.organizationId, t.workspaceId],
+      foreignColumns: [workspaces.organizationId, workspaces.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+export const integrationRepositories = pgTable(
+  'integration_repositories',
+  {
+    organizationId: organizationId(),
+    integrationId: uuid('integration_id').notNull(),
+    repositoryId: uuid('repository_id').notNull(),
+    lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.integrationId, t.repositoryId] }),
+    foreignKey({
+      name: 'integration_repositories_integration',
+      columns: [t.organizationId, t.integrationId],
+      foreignColumns: [integrations.organizationId, integrations.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'integration_repositories_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);

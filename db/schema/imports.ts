@@ -1,0 +1,240 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import {
+  IMPORT_MODES,
+  IMPORT_REPOSITORY_STATES,
+  IMPORT_STATES,
+  STREAMS,
+  STREAM_STATES,
+  type Finding,
+  type ImportMode,
+  type ImportRepositoryState,
+  type ImportState,
+  type Stream,
+  type StreamState,
+} from '../../workflows/words.ts';
+import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
+import { repositories } from './discovery.ts';
+import { integrations } from './integrations.ts';
+
+export type ImportSelection =
+  | { repositories: string[] }
+  | { projects: string[] }
+  | { workspaces: string[] }
+  | { all: true };
+
+/** The checkpoint of one stream of one repository. `epoch` is the fence: a writer of an older epoch writes nothing. */
+export const streams = pgTable(
+  'streams',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    epoch: bigint('epoch', { mode: 'number' }).notNull().default(0),
+    /** where the walk in hand stands; null: none in hand. Its shape belongs to the stream's activity */
+    position: jsonb('position').$type<Record<string, unknown>>(),
+    /** everything that changed before this is stored */
+    watermark: instant('watermark'),
+    /** what the stream remembers between walks, e.g. the completed heads of `commits` */
+    memory: jsonb('memory').$type<Record<string, unknown>>(),
+    state: word<StreamState>('state').notNull().default('never'),
+    failingSince: instant('failing_since'),
+    lastError: jsonb('last_error').$type<Finding>(),
+    lastSuccessAt: instant('last_success_at'),
+    lastAttemptAt: instant('last_attempt_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId, t.stream] }),
+    oneOf('streams_stream', t.stream, STREAMS),
+    oneOf('streams_state', t.state, STREAM_STATES),
+    foreignKey({
+      name: 'streams_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+export const imports = pgTable(
+  'imports',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId(),
+    integrationId: uuid('integration_id').notNull(),
+    mode: word<ImportMode>('mode').notNull(),
+    state: word<ImportState>('state').notNull().default('pending'),
+    selection: jsonb('selection').$type<ImportSelection>().notNull(),
+    repositoriesTotal: integer('repositories_total'),
+    repositoriesCompleted: integer('repositories_completed').notNull().default(0),
+    repositoriesFailed: integer('repositories_failed').notNull().default(0),
+    records: bigint('records', { mode: 'number' }).notNull().default(0),
+    requests: bigint('requests', { mode: 'number' }).notNull().default(0),
+    waitingSince: instant('waiting_since'),
+    waitingUntil: instant('waiting_until'),
+    waitingReason: text('waiting_reason'),
+    startedByKey: uuid('started_by_key'),
+    startedByUser: text('started_by_user'),
+    createdAt: createdAt(),
+    startedAt: instant('started_at'),
+    finishedAt: instant('finished_at'),
+  },
+  (t) => [
+    oneOf('imports_mode', t.mode, IMPORT_MODES),
+    oneOf('imports_state', t.state, IMPORT_STATES),
+    unique('imports_in_organization').on(t.organizationId, t.id),
+    foreignKey({
+      name: 'imports_integration',
+      columns: [t.organizationId, t.integrationId],
+      foreignColumns: [integrations.organizationId, integrations.id],
+    }).onDelete('cascade'),
+    index('imports_page').on(t.organizationId, t.integrationId, t.createdAt, t.id),
+  ],
+);
+
+export const importRepositories = pgTable(
+  'import_repositories',
+  {
+    organizationId: organizationId(),
+    importId: uuid('import_id').notNull(),
+    repositoryId: uuid('repository_id').notNull(),
+    /** the order in which repositories are taken up */
+    place: integer('place').notNull(),
+    state: word<ImportRepositoryState>('state').notNull().default('pending'),
+    error: jsonb('error').$type<Finding>(),
+    waitingSince: instant('waiting_since'),
+    waitingUntil: instant('waiting_until'),
+    waitingReason: text('waiting_reason'),
+    startedAt: instant('started_at'),
+    finishedAt: instant('finished_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.importId, t.repositoryId] }),
+    oneOf('import_repositories_state', t.state, IMPORT_REPOSITORY_STATES),
+    index('import_repositories_next').on(t.organizationId, t.importId, t.state, t.place),
+    index('import_repositories_of_repository').on(t.organizationId, t.repositoryId),
+    foreignKey({
+      name: 'import_repositories_import',
+      columns: [t.organizationId, t.importId],
+      foreignColumns: [imports.organizationId, imports.id],
+    }).onDelete('cascade'),
+    foreignKey({
+      name: 'import_repositories_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** Progress of one stream within one import; moves in the page's own transaction. */
+export const importStreams = pgTable(
+  'import_streams',
+  {
+    organizationId: organizationId(),
+    importId: uuid('import_id').notNull(),
+    repositoryId: uuid('repository_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    state: word<StreamState>('state').notNull().default('never'),
+    /** records read and safely stored by this import (an unchanged record counts) */
+    recordsStored: bigint('records_stored', { mode: 'number' }).notNull().default(0),
+    recordsExpected: bigint('records_expected', { mode: 'number' }),
+    /** how `expected` is known: `size`, `rev_list`, `comment_count`, `counted` … */
+    expectedBasis: text('expected_basis'),
+    quarantined: bigint('quarantined', { mode: 'number' }).notNull().default(0),
+    requests: bigint('requests', { mode: 'number' }).notNull().default(0),
+    lastError: jsonb('last_error').$type<Finding>(),
+    startedAt: instant('started_at'),
+    finishedAt: instant('finished_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.importId, t.repositoryId, t.stream] }),
+    oneOf('import_streams_stream', t.stream, STREAMS),
+    oneOf('import_streams_state', t.state, STREAM_STATES),
+    foreignKey({
+      name: 'import_streams_repository',
+      columns: [t.organizationId, t.importId, t.repositoryId],
+      foreignColumns: [
+        importRepositories.organizationId,
+        importRepositories.importId,
+        importRepositories.repositoryId,
+      ],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** What happened in an import, in order; the event stream of the API resumes from an id. */
+export const importEvents = pgTable(
+  'import_events',
+  {
+    organizationId: organizationId(),
+    id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity(),
+    importId: uuid('import_id').notNull(),
+    /** `import_started`, `repository_started`, `repository_completed`, `repository_failed`, `rate_limited`, `import_completed` … */
+    type: text('type').notNull(),
+    repositoryId: uuid('repository_id'),
+    data: jsonb('data').$type<Record<string, unknown>>().notNull().default({}),
+    at: instant('at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.id] }),
+    index('import_events_of_import').on(t.organizationId, t.importId, t.id),
+    foreignKey({
+      name: 'import_events_import',
+      columns: [t.organizationId, t.importId],
+      foreignColumns: [imports.organizationId, imports.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** A record that could not be stored, with its bytes as they came. */
+export const quarantine = pgTable(
+  'quarantine',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    /** the record's key where it could be read, else a hash of its bytes */
+    recordKey: text('record_key').notNull(),
+    raw: bytes('raw').notNull(),
+    reason: text('reason').notNull(),
+    attempts: integer('attempts').notNull().default(1),
+    createdAt: createdAt(),
+    lastAttemptAt: instant('last_attempt_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    unique('quarantine_record').on(t.organizationId, t.repositoryId, t.stream, t.recordKey),
+    foreignKey({
+      name: 'quarantine_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/**
+ * The seam of the request budget, keyed by Bitbucket account and limit group: no tenant data, no row-level security.
+ * `blocked_until` is Bitbucket's word (Retry-After, or the doubling wait where it gives none).
+ */
+export const requestLimits = pgTable(
+  'request_limits',
+  {
+    accountKey: text('account_key').notNull(),
+    limitGroup: text('limit_group').notNull(),
+    blockedUntil: instant('blocked_until'),
+    /** 429 answers in a row without Retry-After */
+    refusals: integer('refusals').notNull().default(0),
+    updatedAt: instant('updated_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [primaryKey({ columns: [t.accountKey, t.limitGroup] })],
+);

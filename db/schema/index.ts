@@ -1,0 +1,5 @@
+export * from './tenancy.ts';
+export * from './integrations.ts';
+export * from './discovery.ts';
+export * from './imports.ts';
+export * from './records.ts';

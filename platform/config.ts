@@ -1,0 +1,282 @@
+import { z } from 'zod';
+import { type Environment, readVariables, type Variable } from './environment.ts';
+import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { privateKeysFile, publicKeyFile } from './secrets/keyFiles.ts';
+import type { SealingPublicKey } from './secrets/seal.ts';
+import { Secret } from './secrets/secret.ts';
+
+export { ConfigError } from './environment.ts';
+
+/** Where Bitbucket is, and how this installation logs in to it. */
+interface BitbucketConfig {
+  /** base of the REST API, without a slash at the end */
+  apiUrl: string;
+  /** git and OAuth hang on it */
+  webUrl: string;
+  /** the OAuth consumer's key; undefined: this installation offers no OAuth */
+  oauthKey: string | undefined;
+}
+
+interface SharedConfig {
+  databaseUrl: string;
+  temporal: { address: string; namespace: string };
+  taskQueue: string;
+  logLevel: LogLevel;
+}
+
+export interface ApiConfig extends SharedConfig {
+  host: string;
+  port: number;
+  /** the api's own address as browsers reach it; the OAuth callback hangs on it */
+  publicUrl: string;
+  sealingKey: SealingPublicKey;
+  idempotencySecret: Secret;
+  bitbucket: BitbucketConfig;
+}
+
+export interface WorkerConfig extends SharedConfig {
+  sealingKeys: { keyId: string; privateKey: Secret }[];
+  cloneFolder: string;
+  /** workflows bundled ahead; undefined: beside the compiled worker, or else bundled at the start */
+  workflowBundle: string | undefined;
+  /** where /metrics and /readyz are served; port 0: nowhere */
+  metrics: { host: string; port: number };
+  bitbucket: BitbucketConfig & {
+    oauthSecret: Secret | undefined;
+    /** the host takes plain passwords (historic; bitbucket.org does not) */
+    passwordLogin: boolean;
+  };
+}
+
+const url = (protocols: RegExp) =>
+  z.url({ protocol: protocols }).transform((text) => text.replace(/\/+$/, ''));
+const http = url(/^https?$/);
+const port = (fallback: number) =>
+  z
+    .string()
+    .regex(/^\d{1,5}$/, 'no port number')
+    .transform(Number)
+    .refine((value) => value <= 65_535, 'no port number')
+    .prefault(String(fallback));
+const optional = z.string().optional();
+const secret = z.string().transform((text) => new Secret(text));
+
+/** JSON in a variable, by its schema. The text is a secret or long: errors do not repeat it. */
+const json = <T>(schema: z.ZodType<T>) =>
+  z.string().transform((text, context): T => {
+    const parsed = schema.safeParse(parseJson(text));
+    if (parsed.success) return parsed.data;
+    context.addIssue({ code: 'custom', message: 'not the JSON that npm run keys writes' });
+    return z.NEVER;
+  });
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const databaseUrl = (role: string): Variable<string> => ({
+  schema: z.url({ protocol: /^postgres(ql)?$/ }),
+  secret: true,
+  fix: `Set it to the Postgres URL of ${role}, e.g. postgres://${role}:PASSWORD@HOST:5432/bucket_brigade.`,
+});
+
+const shared = {
+  TEMPORAL_ADDRESS: {
+    schema: z
+      .string()
+      .regex(/^[^\s/]+:\d+$/, 'not HOST:PORT')
+      .default('127.0.0.1:7233'),
+    fix: 'Set it to HOST:PORT of the Temporal server, e.g. 127.0.0.1:7233.',
+  },
+  TEMPORAL_NAMESPACE: {
+    schema: z.string().default('default'),
+    fix: 'Set it to the Temporal namespace; left out it is "default".',
+  },
+  TASK_QUEUE: {
+    schema: z.string().default('ingestion'),
+    fix: 'Set it to the Temporal task queue of api and worker; left out it is "ingestion".',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(LOG_LEVELS).default('info'),
+    fix: `Set it to one of ${LOG_LEVELS.join(', ')}.`,
+  },
+  BITBUCKET_API_URL: {
+    schema: http.default('https://api.bitbucket.org/2.0'),
+    fix: 'Set it to the base of the REST API, e.g. https://api.bitbucket.org/2.0, or leave it out.',
+  },
+  BITBUCKET_WEB_URL: {
+    schema: http.default('https://bitbucket.org'),
+    fix: 'Set it to the address of the site (git, OAuth), e.g. https://bitbucket.org, or leave it out.',
+  },
+  BITBUCKET_OAUTH_KEY: { schema: optional, fix: "Set it to the OAuth consumer's key, or leave it out." },
+  HOST: { schema: z.string().default('127.0.0.1'), fix: 'Set it to the address to listen on.' },
+};
+
+const api = {
+  ...shared,
+  DATABASE_URL: databaseUrl('bucket_brigade_api'),
+  PORT: { schema: port(4400), fix: 'Set it to the port to listen on, 0 to 65535.' },
+  PUBLIC_URL: {
+    schema: http,
+    fix: 'Set it to the address under which browsers reach this api, e.g. https://ingestion.example.com.',
+  },
+  SEALING_PUBLIC_KEY: {
+    schema: json(publicKeyFile),
+    secret: true,
+    fix: 'Run "npm run keys -- generate --folder FOLDER" and set SEALING_PUBLIC_KEY_FILE=FOLDER/sealing-public-key.json.',
+  },
+  IDEMPOTENCY_KEY_SECRET: {
+    schema: z
+      .string()
+      .min(32, 'shorter than 32 characters')
+      .transform((text) => new Secret(text)),
+    secret: true,
+    fix: 'Run "npm run keys -- generate --folder FOLDER" and set IDEMPOTENCY_KEY_SECRET_FILE=FOLDER/idempotency-secret.',
+  },
+};
+
+const worker = {
+  ...shared,
+  DATABASE_URL: databaseUrl('bucket_brigade_worker'),
+  METRICS_PORT: {
+    schema: port(0),
+    fix: 'Set it to the port for /metrics and /readyz, or leave it out for none.',
+  },
+  WORKFLOW_BUNDLE: {
+    schema: optional,
+    fix: 'Set it to the file that the workflows were bundled into, or leave it out.',
+  },
+  CLONE_FOLDER: {
+    schema: z.string(),
+    fix: 'Set it to a folder for git clones (a cache: it may be emptied while no worker runs).',
+  },
+  SEALING_PRIVATE_KEYS: {
+    schema: json(privateKeysFile),
+    secret: true,
+    fix: 'Run "npm run keys -- generate --folder FOLDER" and set SEALING_PRIVATE_KEYS_FILE=FOLDER/sealing-private-keys.json.',
+  },
+  BITBUCKET_OAUTH_SECRET: {
+    schema: secret.optional(),
+    secret: true,
+    fix: "Set it to the OAuth consumer's secret, or leave it out with BITBUCKET_OAUTH_KEY.",
+  },
+  BITBUCKET_PASSWORD_LOGIN: {
+    schema: z
+      .enum(['true', 'false'])
+      .default('false')
+      .transform((text) => text === 'true'),
+    fix: 'Set it to true only where the host still takes passwords; bitbucket.org does not.',
+  },
+};
+
+/** Settings of the api process. Throws a ConfigError that names everything wrong. */
+export function loadApiConfig(environment: Environment = process.env): ApiConfig {
+  const values = readVariables(api, environment);
+  const { key_id: keyId, public_key: publicKey } = values.SEALING_PUBLIC_KEY;
+  return {
+    ...sharedConfig(values),
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL,
+    sealingKey: { keyId, publicKey },
+    idempotencySecret: values.IDEMPOTENCY_KEY_SECRET,
+    bitbucket: bitbucketConfig(values),
+  };
+}
+
+/** Settings of the worker process. Throws a ConfigError that names everything wrong. */
+export function loadWorkerConfig(environment: Environment = process.env): WorkerConfig {
+  const values = readVariables(worker, environment);
+  return {
+    ...sharedConfig(values),
+    sealingKeys: values.SEALING_PRIVATE_KEYS.keys.map((key) => ({
+      keyId: key.key_id,
+      privateKey: new Secret(key.private_key),
+    })),
+    cloneFolder: values.CLONE_FOLDER,
+    workflowBundle: values.WORKFLOW_BUNDLE,
+    metrics: { host: values.HOST, port: values.METRICS_PORT },
+    bitbucket: {
+      ...bitbucketConfig(values),
+      oauthSecret: values.BITBUCKET_OAUTH_SECRET,
+      passwordLogin: values.BITBUCKET_PASSWORD_LOGIN,
+    },
+  };
+}
+
+/** Settings of the operator's scripts: the database as its owner. */
+export function loadOperatorConfig(environment: Environment = process.env): { ownerUrl: string } {
+  const values = readVariables({ DATABASE_OWNER_URL: databaseUrl('bucket_brigade_owner') }, environment);
+  return { ownerUrl: values.DATABASE_OWNER_URL };
+}
+
+/** What may prepare an empty Postgres: a superuser, and the passwords that the roles shall have. */
+export interface ProvisioningConfig {
+  adminUrl: string;
+  passwords: { owner: string; api: string; worker: string };
+}
+
+const rolePassword = (role: string): Variable<string> => ({
+  schema: z.string().min(16, 'shorter than 16 characters'),
+  secret: true,
+  fix: `Set it to the password that the role ${role} shall have.`,
+});
+
+/**
+ * Settings of `npm run db:migrate`. With DATABASE_ADMIN_URL it also makes the roles and the database;
+ * without it they must be there already. Throws a ConfigError that names everything wrong.
+ */
+export function loadMigrationConfig(environment: Environment = process.env): {
+  ownerUrl: string;
+  provisioning: ProvisioningConfig | undefined;
+} {
+  const { ownerUrl } = loadOperatorConfig(environment);
+  const wantsProvisioning = ['DATABASE_ADMIN_URL', 'DATABASE_ADMIN_URL_FILE'].some(
+    (name) => environment[name],
+  );
+  if (!wantsProvisioning) return { ownerUrl, provisioning: undefined };
+  const values = readVariables(
+    {
+      DATABASE_ADMIN_URL: databaseUrl('a superuser'),
+      DATABASE_OWNER_PASSWORD: rolePassword('bucket_brigade_owner'),
+      DATABASE_API_PASSWORD: rolePassword('bucket_brigade_api'),
+      DATABASE_WORKER_PASSWORD: rolePassword('bucket_brigade_worker'),
+    },
+    environment,
+  );
+  const passwords = {
+    owner: values.DATABASE_OWNER_PASSWORD,
+    api: values.DATABASE_API_PASSWORD,
+    worker: values.DATABASE_WORKER_PASSWORD,
+  };
+  return { ownerUrl, provisioning: { adminUrl: values.DATABASE_ADMIN_URL, passwords } };
+}
+
+function sharedConfig(values: {
+  DATABASE_URL: string;
+  TEMPORAL_ADDRESS: string;
+  TEMPORAL_NAMESPACE: string;
+  TASK_QUEUE: string;
+  LOG_LEVEL: LogLevel;
+}): SharedConfig {
+  return {
+    databaseUrl: values.DATABASE_URL,
+    temporal: { address: values.TEMPORAL_ADDRESS, namespace: values.TEMPORAL_NAMESPACE },
+    taskQueue: values.TASK_QUEUE,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+const bitbucketConfig = (values: {
+  BITBUCKET_API_URL: string;
+  BITBUCKET_WEB_URL: string;
+  BITBUCKET_OAUTH_KEY?: string | undefined;
+}): BitbucketConfig => ({
+  apiUrl: values.BITBUCKET_API_URL,
+  webUrl: values.BITBUCKET_WEB_URL,
+  oauthKey: values.BITBUCKET_OAUTH_KEY,
+});

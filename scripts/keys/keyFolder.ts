@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  privateKeysFile,
+  publicKeyFile,
+  type PrivateKeysFile,
+  type PublicKeyFile,
+} from '../../platform/secrets/keyFiles.ts';
+import { createSuite } from '../../platform/secrets/suite.ts';
+
+/** The three files of a key folder. The api gets the first and the last, the worker the middle one only. */
+export const KEY_FILES = {
+  publicKey: 'sealing-public-key.json',
+  privateKeys: 'sealing-private-keys.json',
+  idempotencySecret: 'idempotency-secret',
+} as const;
+
+export interface KeyList {
+  /** the key that new secrets are sealed with */
+  current: string;
+  keys: { keyId: string; createdAt: string }[];
+}
+
+/** Makes the keys of an installation. A folder that has them already is left as it is: `created: false`. */
+export async function generateKeys(folder: string): Promise<{ created: boolean; keyId: string }> {
+  const ring = await readRing(folder);
+  if (ring !== undefined) return { created: false, keyId: (await listKeys(folder)).current };
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { privateKey, publicKey } = await newKey();
+  await save(folder, KEY_FILES.idempotencySecret, randomBytes(32).toString('base64url'));
+  await save(folder, KEY_FILES.publicKey, json(publicKey));
+  // The ring last: its presence says that the folder is whole.
+  await save(folder, KEY_FILES.privateKeys, json({ keys: [privateKey] }));
+  return { created: true, keyId: publicKey.key_id };
+}
+
+/** Adds a key and makes it the one that seals. Old private keys stay: what they sealed must still open. */
+export async function rotateKeys(folder: string): Promise<{ keyId: string; kept: number }> {
+  const ring = await readRing(folder);
+  if (ring === undefined) throw new Error(`${folder} has no keys yet: run generate first.`);
+  const { privateKey, publicKey } = await newKey();
+  // The worker must know the key before anything is sealed with it.
+  await save(folder, KEY_FILES.privateKeys, json({ keys: [...ring.keys, privateKey] }));
+  await save(folder, KEY_FILES.publicKey, json(publicKey));
+  return { keyId: publicKey.key_id, kept: ring.keys.length };
+}
+
+export async function listKeys(folder: string): Promise<KeyList> {
+  const ring = await readRing(folder);
+  if (ring === undefined) throw new Error(`${folder} has no keys yet: run generate first.`);
+  const current: unknown = JSON.parse(await readFile(join(folder, KEY_FILES.publicKey), 'utf8'));
+  return {
+    current: publicKeyFile.parse(current).key_id,
+    keys: ring.keys.map((key) => ({ keyId: key.key_id, createdAt: key.created_at })),
+  };
+}
+
+async function newKey(): Promise<{ privateKey: PrivateKeysFile['keys'][number]; publicKey: PublicKeyFile }> {
+  const { kem } = createSuite();
+  const pair = await kem.generateKeyPair();
+  const base64url = (raw: ArrayBuffer): string => Buffer.from(raw).toString('base64url');
+  const createdAt = new Date().toISOString();
+  const keyId = `${createdAt.slice(0, 10)}-${randomBytes(4).toString('hex')}`;
+  return {
+    privateKey: {
+      key_id: keyId,
+      private_key: base64url(await kem.serializePrivateKey(pair.privateKey)),
+      created_at: createdAt,
+    },
+    publicKey: { key_id: keyId, public_key: base64url(await kem.serializePublicKey(pair.publicKey)) },
+  };
+}
+
+async function readRing(folder: string): Promise<PrivateKeysFile | undefined> {
+  try {
+    const ring: unknown = JSON.parse(await readFile(join(folder, KEY_FILES.privateKeys), 'utf8'));
+    return privateKeysFile.parse(ring);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** Renamed into place, readable by its owner only from the first byte. */
+async function save(folder: string, name: string, text: string): Promise<void> {
+  const path = join(folder, name);
+  await writeFile(`${path}.new`, text, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChildServer, describeExit } from './childProcess.ts';
+
+const POLL_MS = 50;
+
+/** Thrown when a server ended, or its time was up, before it was ready. `lines` is the last it printed. */
+export class ServerNotReady extends Error {
+  override readonly name = 'ServerNotReady';
+  readonly lines: readonly string[];
+
+  constructor(what: string, why: string, lines: readonly string[]) {
+    super(`${what} did not get ready: ${why}.${lines.length === 0 ? '' : `\n  ${lines.join('\n  ')}`}`);
+    this.lines = lines;
+  }
+}
+
+/**
+ * Waits until `probe` passes without an error, and no longer than the server lives or `timeoutMs`.
+ * Throws ServerNotReady with the reason and the server's last lines.
+ */
+export async function untilReady(
+  what: string,
+  server: Pick<ChildServer, 'exited' | 'lastLines'>,
+  probe: () => Promise<void>,
+  timeoutMs: number,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  let why: string | undefined;
+  const ended = server.exited.then((exit) => {
+    why = `it ${describeExit(exit)}`;
+  });
+  let lastProblem = 'no probe was finished';
+  while (why === undefined) {
+    try {
+      await Promise.race([probe(), ended]);
+      if (why === undefined) return;
+    } catch (error) {
+      lastProblem = error instanceof Error ? error.message : String(error);
+    }
+    if (why === undefined && Date.now() > deadline) why = `not within ${timeoutMs / 1000} s (${lastProblem})`;
+    await Promise.race([sleep(POLL_MS), ended]);
+  }
+  throw new ServerNotReady(what, why, server.lastLines());
+}

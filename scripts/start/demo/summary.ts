@@ -1,0 +1,100 @@
+import type { Import, ImportRepository } from './publicApi.ts';
+
+/** What `--summary FILE` holds. */
+export interface Summary {
+  readonly state: string;
+  readonly exact: boolean;
+  readonly records: number;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly repositories: readonly {
+    readonly repository: string;
+    readonly state: string;
+    readonly seconds: number;
+    readonly error: string | null;
+    readonly streams: readonly {
+      readonly stream: string;
+      readonly state: string;
+      readonly expected: number | null;
+      readonly stored: number;
+      readonly quarantined: number;
+      readonly requests: number;
+      readonly seconds: number;
+    }[];
+  }[];
+}
+
+const seconds = (from: string | null, to: string | null): number =>
+  from === null || to === null ? 0 : Math.round(Date.parse(to) - Date.parse(from)) / 1_000;
+
+/** Streams that the host no longer has owe nothing. */
+const isExact = (stream: ImportRepository['streams'][number]): boolean =>
+  stream.state === 'unavailable' ||
+  (stream.state === 'healthy' && stream.stored === stream.expected && stream.quarantined === 0);
+
+export function summarise(ended: Import, repositories: readonly ImportRepository[]): Summary {
+  return {
+    state: ended.state,
+    exact: ended.state === 'completed' && repositories.every(({ streams }) => streams.every(isExact)),
+    records: ended.records,
+    requests: ended.requests,
+    seconds: seconds(ended.created_at, ended.finished_at),
+    repositories: repositories.map((repository) => ({
+      repository: repository.full_name,
+      state: repository.state,
+      seconds: seconds(repository.started_at, repository.finished_at),
+      error: repository.error?.message ?? null,
+      streams: repository.streams.map(
+        ({ stream, state, expected, stored, quarantined, requests, ...times }) => ({
+          stream,
+          state,
+          expected,
+          stored,
+          quarantined,
+          requests,
+          seconds: seconds(times.started_at, times.finished_at),
+        }),
+      ),
+    })),
+  };
+}
+
+const STREAM_NAMES: Record<string, string> = {
+  refs: 'refs',
+  commits: 'commits',
+  pull_requests: 'pull requests',
+  pull_request_activity: 'activity',
+  pull_request_comments: 'comments',
+  tickets: 'tickets',
+  ticket_comments: 'ticket comments',
+  ticket_changes: 'ticket changes',
+};
+
+/** The completeness table: one line a stream over all repositories, then whatever did not go well. */
+export function summaryLines(summary: Summary): string[] {
+  const totals = new Map<string, { expected: number; stored: number; requests: number; unknown: boolean }>();
+  for (const { streams } of summary.repositories) {
+    for (const { stream, expected, stored, requests, state } of streams) {
+      const total = totals.get(stream) ?? { expected: 0, stored: 0, requests: 0, unknown: false };
+      total.expected += expected ?? 0;
+      total.stored += stored;
+      total.requests += requests;
+      total.unknown ||= expected === null && state !== 'unavailable';
+      totals.set(stream, total);
+    }
+  }
+  const table = [...totals].map(([stream, { expected, stored, requests, unknown }]) => {
+    const verdict = unknown ? 'expected not known' : expected === stored ? 'complete' : 'NOT COMPLETE';
+    const cells = [`${expected}`.padStart(9), `${stored}`.padStart(9), `${requests}`.padStart(9)];
+    return `  ${(STREAM_NAMES[stream] ?? stream).padEnd(18)}${cells.join('')}   ${verdict}`;
+  });
+  const failures = summary.repositories
+    .filter(({ error }) => error !== null)
+    .map(({ repository, error }) => `  ${repository}: ${error}`);
+  return [
+    `  ${'stream'.padEnd(18)}${'expected'.padStart(9)}${'stored'.padStart(9)}${'requests'.padStart(9)}`,
+    ...table,
+    ...failures,
+    `  ${summary.records} records of ${summary.repositories.length} repositories with ${summary.requests} requests in ${summary.seconds} s: ${summary.state}`,
+  ];
+}

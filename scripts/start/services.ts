@@ -1,0 +1,236 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { migrate } from '../../db/migrate.ts';
+import { API_ROLE, OWNER_ROLE, provision, WORKER_ROLE } from '../../db/provision.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
+import { generateKeys, KEY_FILES } from '../keys/keyFolder.ts';
+import type { ChildServer } from '../servers/childProcess.ts';
+import { startPostgres } from '../servers/embeddedPostgres.ts';
+import { freePort } from '../servers/freePort.ts';
+import { startReady } from '../servers/readyProcess.ts';
+import { startTemporal } from '../servers/temporalDevServer.ts';
+import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { findTemporalCli } from '../setup/temporalCli.mjs';
+import type { Installation } from './installation.ts';
+import type { StartOptions } from './options.ts';
+import type { Supervisor } from './supervisor.ts';
+
+/** Fixed where free, so that a bookmark keeps working; the next free one otherwise. */
+const PORTS = {
+  api: 4400,
+  simulator: 4410,
+  workerMetrics: 4420,
+  postgres: 5433,
+  temporal: 7233,
+  temporalUi: 8233,
+};
+/** What lives is far less; without a bound Node lets garbage grow with the machine. */
+const HEAP = ['--max-old-space-size=256'];
+/** Workflow code is bundled by path, so nothing imports it: it is named for the watcher. */
+const WATCHING = [
+  'node_modules/tsx/dist/cli.mjs',
+  'watch',
+  '--clear-screen=false',
+  '--include',
+  'workflows/**/*.ts',
+];
+const DATABASE = 'bucket_brigade';
+const NAMESPACE = 'default';
+
+export interface Addresses {
+  readonly api: string;
+  readonly temporalUi: string;
+  readonly temporalAddress: string;
+  readonly namespace: string;
+  /** undefined with `--bitbucket` */
+  readonly simulator: string | undefined;
+  readonly ownerUrl: string;
+  readonly workerUrl: string;
+  /** for people who write SQL: the superuser of the local Postgres sees every row */
+  readonly adminUrl: string;
+}
+
+interface Context {
+  readonly root: string;
+  readonly installation: Installation;
+  readonly options: StartOptions;
+  readonly supervisor: Supervisor;
+  /** the environment that the person started with, and settings for Bitbucket in it */
+  readonly environment: NodeJS.ProcessEnv;
+  /** start worker and api again when their code changes; for development */
+  readonly watch?: boolean;
+}
+
+/** Starts everything in the order in which one needs the other, and waits until each is ready. */
+export async function startServices(context: Context): Promise<Addresses> {
+  const { installation, supervisor } = context;
+  await generateKeys(installation.keys);
+  const [database, temporal, simulator, bundle] = await Promise.all([
+    startDatabase(context),
+    findTemporalCli({}).then(({ path }) =>
+      supervisor.run('temporal', (log) =>
+        startTemporal({
+          executable: path,
+          port: PORTS.temporal,
+          uiPort: PORTS.temporalUi,
+          dbFile: installation.temporalDatabase,
+          namespace: NAMESPACE,
+          searchAttributes: SEARCH_ATTRIBUTES,
+          log,
+        }),
+      ),
+    ),
+    context.options.bitbucket ? undefined : startSimulator(context),
+    // While watching, the worker bundles by itself at each start: its workflows change.
+    context.watch === true ? undefined : writeWorkflowBundle(join(installation.folder, 'workflow-bundle.js')),
+  ]);
+  const apiPort = await freePort(PORTS.api);
+  const api = `http://127.0.0.1:${apiPort}`;
+  const shared = {
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    LOG_LEVEL: 'info',
+  };
+  const bitbucket = simulator === undefined ? undefined : await simulatorSettings(simulator);
+  await Promise.all([
+    startNode(context, {
+      name: 'worker',
+      script: 'worker.ts',
+      port: await freePort(PORTS.workerMetrics),
+      portVariable: 'METRICS_PORT',
+      env: {
+        ...shared,
+        ...bitbucket?.worker,
+        DATABASE_URL: database.urlOf(WORKER_ROLE),
+        SEALING_PRIVATE_KEYS_FILE: join(installation.keys, KEY_FILES.privateKeys),
+        CLONE_FOLDER: installation.clones,
+        ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle.file }),
+      },
+    }),
+    startNode(context, {
+      name: 'api',
+      script: 'api/server.ts',
+      port: apiPort,
+      portVariable: 'PORT',
+      env: {
+        ...shared,
+        ...bitbucket?.api,
+        DATABASE_URL: database.urlOf(API_ROLE),
+        SEALING_PUBLIC_KEY_FILE: join(installation.keys, KEY_FILES.publicKey),
+        IDEMPOTENCY_KEY_SECRET_FILE: join(installation.keys, KEY_FILES.idempotencySecret),
+        PUBLIC_URL: api,
+      },
+    }),
+  ]);
+  return {
+    api,
+    temporalUi: temporal.uiUrl ?? '',
+    temporalAddress: temporal.address,
+    namespace: NAMESPACE,
+    simulator,
+    ownerUrl: database.urlOf(OWNER_ROLE),
+    workerUrl: database.urlOf(WORKER_ROLE),
+    adminUrl: database.adminUrl,
+  };
+}
+
+async function startDatabase({ installation, supervisor }: Context) {
+  const server = await supervisor.run('postgres', (log) =>
+    startPostgres({ folder: installation.postgres, port: PORTS.postgres, persistent: true, log }),
+  );
+  await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
+  const urlOf = (role: string): string => {
+    const passwords = installation.passwords;
+    const password = {
+      [OWNER_ROLE]: passwords.owner,
+      [API_ROLE]: passwords.api,
+      [WORKER_ROLE]: passwords.worker,
+    }[role];
+    return `postgres://${role}:${password}@127.0.0.1:${server.port}/${DATABASE}`;
+  };
+  await migrate({ ownerUrl: urlOf(OWNER_ROLE) });
+  return { urlOf, adminUrl: server.url.replace(/\/[^/]*$/, `/${DATABASE}`) };
+}
+
+async function startSimulator({
+  root,
+  installation,
+  options,
+  supervisor,
+  environment,
+}: Context): Promise<string> {
+  const port = await freePort(PORTS.simulator);
+  const url = `http://127.0.0.1:${port}`;
+  await supervisor.run('simulator', (log) =>
+    startReady('simulator', `${url}/_simulator/credentials`, {
+      command: process.execPath,
+      args: ['--import', 'tsx', 'simulator/main.ts', ...simulatorArguments(installation, options, port)],
+      cwd: root,
+      env: environment,
+      log,
+    }),
+  );
+  return url;
+}
+
+function simulatorArguments(installation: Installation, options: StartOptions, port: number): string[] {
+  const settings = {
+    port: String(port),
+    era: 'guide',
+    size: options.size,
+    data: join(installation.simulator, options.size),
+    // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+    limit: '0',
+  };
+  const repositories = options.repositories.map((path) => ['repository', path]);
+  return [...Object.entries(settings), ...repositories].flatMap(([name, value]) => [
+    `--${name}`,
+    value ?? '',
+  ]);
+}
+
+const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), secret: z.string() }) });
+
+/** Where the simulated host is, and its OAuth consumer: what an operator would set for the real one. */
+async function simulatorSettings(
+  simulator: string,
+): Promise<{ api: Record<string, string>; worker: Record<string, string> }> {
+  const answer = await fetch(`${simulator}/_simulator/credentials`);
+  const { oauth_consumer: consumer } = credentialList.parse(await answer.json());
+  const shared = {
+    BITBUCKET_API_URL: `${simulator}/2.0`,
+    BITBUCKET_WEB_URL: simulator,
+    BITBUCKET_OAUTH_KEY: consumer.key,
+  };
+  return {
+    api: shared,
+    worker: { ...shared, BITBUCKET_OAUTH_SECRET: consumer.secret, BITBUCKET_PASSWORD_LOGIN: 'true' },
+  };
+}
+
+interface NodeService {
+  readonly name: string;
+  readonly script: string;
+  readonly port: number;
+  readonly portVariable: string;
+  readonly env: Record<string, string>;
+}
+
+/** The worker and the api: both answer `/readyz`, and both are started again when they die. */
+async function startNode(context: Context, service: NodeService): Promise<void> {
+  const { supervisor, root, environment, watch = false } = context;
+  const start = (log: (line: string) => void): Promise<ChildServer> =>
+    startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, {
+      command: process.execPath,
+      args: [...HEAP, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
+      cwd: root,
+      env: {
+        ...environment,
+        ...service.env,
+        HOST: '127.0.0.1',
+        [service.portVariable]: String(service.port),
+      },
+      log,
+    });
+  await supervisor.run(service.name, start, { restart: true });
+}

@@ -1,0 +1,33 @@
+/** `npm test`: everything that must hold before a change is good, the quick things first. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runSteps, type Step } from './testing/runSteps.ts';
+
+const BIN = fileURLToPath(new URL('../node_modules/.bin/', import.meta.url));
+
+const vitest = (project: string, name: string): Step => ({
+  name,
+  command: join(BIN, 'vitest'),
+  args: ['run', '--project', project],
+  project,
+});
+
+const STEPS: readonly Step[] = [
+  { name: 'type check', command: join(BIN, 'tsc'), args: ['--noEmit'] },
+  { name: 'lint', command: join(BIN, 'oxlint'), args: ['--type-aware', '--deny-warnings'] },
+  { name: 'format', command: join(BIN, 'biome'), args: ['format', '.'] },
+  { name: 'dead code', command: join(BIN, 'knip'), args: [] },
+  vitest('unit', 'unit tests'),
+  vitest('integration', 'integration tests'),
+  vitest('e2e', 'end to end tests'),
+];
+
+const reports = await mkdtemp(join(tmpdir(), 'bucket-brigade-reports-'));
+try {
+  const passed = await runSteps({ steps: STEPS, reports, print: (text) => void process.stdout.write(text) });
+  process.exitCode = passed ? 0 : 1;
+} finally {
+  await rm(reports, { recursive: true, force: true });
+}

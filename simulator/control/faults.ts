@@ -1,0 +1,140 @@
+import { z } from 'zod';
+import { createRandom, type Random } from '../model/random.ts';
+
+const faultSchema = z.discriminatedUnion('kind', [
+  /** 429, with `Retry-After` in seconds, as a date, or without. */
+  z.strictObject({
+    kind: z.literal('rate_limit'),
+    retry_after: z.enum(['none', 'seconds', 'date']).default('none'),
+    seconds: z.number().int().min(0).default(60),
+  }),
+  /** Any status with a plain body: 5xx, 555, 404 … */
+  z.strictObject({
+    kind: z.literal('status'),
+    status: z.number().int().min(200).max(599),
+    body: z.string().default(''),
+    content_type: z.string().default('text/plain'),
+  }),
+  /** The connection ends without an answer. */
+  z.strictObject({ kind: z.literal('reset') }),
+  /** The right answer, its body spread over this time. */
+  z.strictObject({ kind: z.literal('slow_body'), ms: z.number().int().min(0) }),
+  /** The right head, part of the body, then the connection ends. */
+  z.strictObject({ kind: z.literal('truncate'), share: z.number().min(0).max(1).default(0.5) }),
+  /** 200 with JSON of another shape. */
+  z.strictObject({ kind: z.literal('wrong_shape') }),
+  /** 200 with an empty last page. */
+  z.strictObject({ kind: z.literal('empty_list') }),
+  /** 200 with an HTML page. */
+  z.strictObject({ kind: z.literal('html'), status: z.number().int().default(200) }),
+  z.strictObject({ kind: z.literal('expired_token') }),
+  /** 401 as for a wrong password. */
+  z.strictObject({ kind: z.literal('brownout') }),
+  /** The right answer, later. */
+  z.strictObject({ kind: z.literal('delay'), ms: z.number().int().min(0) }),
+]);
+
+const ruleSchema = z.strictObject({
+  match: z
+    .strictObject({
+      /** Regular expression on path and query, such as `/pullrequests\\?`. */
+      path: z.string().optional(),
+      method: z.string().optional(),
+      /** Name, kind or owner uuid of a credential. */
+      credential: z.string().optional(),
+    })
+    .default({}),
+  /** Only these of the matching requests, counted from 1. */
+  nth: z.union([z.number().int(), z.array(z.number().int())]).optional(),
+  /** Only this share of them, decided by the plan's seed. */
+  probability: z.number().min(0).max(1).optional(),
+  /** At most so often. */
+  count: z.number().int().min(0).optional(),
+  fault: faultSchema,
+});
+
+export const faultPlanSchema = z.strictObject({
+  seed: z.number().int().default(1),
+  rules: z.array(ruleSchema).default([]),
+});
+
+export type Fault = z.infer<typeof faultSchema>;
+export type FaultPlan = z.infer<typeof faultPlanSchema>;
+
+export interface FaultSubject {
+  method: string;
+  target: string;
+  credential: { name: string; kind: string; person: { uuid: string } } | undefined;
+}
+
+export interface Faults {
+  /** Throws a ZodError when the plan is none. */
+  set(plan: unknown): void;
+  /** The plan with how often each rule matched and played. */
+  report(): { seed: number; rules: (FaultPlan['rules'][number] & { matched: number; played: number })[] };
+  clear(): void;
+  /** The fault to play on this request; the first rule that fires wins. */
+  next(subject: FaultSubject): Fault | undefined;
+}
+
+interface Running {
+  rule: FaultPlan['rules'][number];
+  path: RegExp | undefined;
+  random: Random;
+  matched: number;
+  played: number;
+}
+
+function applies({ rule, path }: Running, subject: FaultSubject): boolean {
+  const { method, credential } = rule.match;
+  if (method !== undefined && method.toUpperCase() !== subject.method) return false;
+  if (path !== undefined && !path.test(subject.target)) return false;
+  if (credential === undefined) return true;
+  const known = subject.credential;
+  return known !== undefined && [known.name, known.kind, known.person.uuid].includes(credential);
+}
+
+function fires(running: Running): boolean {
+  const { rule } = running;
+  if (rule.count !== undefined && running.played >= rule.count) return false;
+  if (rule.nth !== undefined) {
+    const wanted = Array.isArray(rule.nth) ? rule.nth : [rule.nth];
+    if (!wanted.includes(running.matched)) return false;
+  }
+  return rule.probability === undefined || running.random.chance(rule.probability);
+}
+
+export function createFaults(): Faults {
+  let seed = 1;
+  let rules: Running[] = [];
+  return {
+    set(plan) {
+      const parsed = faultPlanSchema.parse(plan);
+      seed = parsed.seed;
+      rules = parsed.rules.map((rule, index) => ({
+        rule,
+        path: rule.match.path === undefined ? undefined : new RegExp(rule.match.path),
+        random: createRandom(seed * 1009 + index),
+        matched: 0,
+        played: 0,
+      }));
+    },
+    report: () => ({
+      seed,
+      rules: rules.map(({ rule, matched, played }) => ({ ...rule, matched, played })),
+    }),
+    clear() {
+      rules = [];
+    },
+    next(subject) {
+      for (const running of rules) {
+        if (!applies(running, subject)) continue;
+        running.matched += 1;
+        if (!fires(running)) continue;
+        running.played += 1;
+        return running.rule.fault;
+      }
+      return undefined;
+    },
+  };
+}

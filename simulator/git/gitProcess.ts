@@ -1,0 +1,134 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * The only git settings there are: nothing of the machine or its user is read.
+ * Nothing is compressed, and no deltas are looked for when serving: on loopback bytes are cheap and
+ * processors are not.
+ */
+const GIT_CONFIG = `[safe]
+	directory = *
+[core]
+	hooksPath = /dev/null
+	compression = 0
+	packedGitWindowSize = 1m
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[pack]
+	window = 0
+[init]
+	defaultBranch = main
+[user]
+	name = Simulator
+	email = simulator@example.test
+[http]
+	receivepack = false
+	getanyfile = false
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+`;
+
+export interface GitProcesses {
+  /** Starts git; it is killed with the store. `group` makes it the leader of a process group, so that its own children can be ended too. */
+  start(
+    args: string[],
+    options?: { environment?: Record<string, string>; group?: boolean },
+  ): ChildProcessWithoutNullStreams;
+  /** Runs git to its end. Throws with git's own words when it fails. */
+  run(args: string[], input?: string | Buffer): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** Every git process of the store, with an environment of its own in `folder`. */
+export function createGitProcesses(folder: string): GitProcesses {
+  mkdirSync(folder, { recursive: true });
+  const configPath = join(folder, 'gitconfig');
+  // Renamed into place: two stores may share a folder, and neither may read half a file.
+  writeFileSync(`${configPath}.${process.pid}`, GIT_CONFIG);
+  renameSync(`${configPath}.${process.pid}`, configPath);
+  const running = new Set<ChildProcessWithoutNullStreams>();
+  const baseEnvironment = {
+    PATH: process.env.PATH ?? '',
+    HOME: folder,
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: configPath,
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_LITERAL_PATHSPECS: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    // fast-import allocates and frees as it goes; giving memory back each time costs it a third of its speed.
+    MALLOC_TOP_PAD_: '67108864',
+    MALLOC_TRIM_THRESHOLD_: '268435456',
+  };
+
+  function start(
+    args: string[],
+    options: { environment?: Record<string, string>; group?: boolean } = {},
+  ): ChildProcessWithoutNullStreams {
+    const child = spawn('git', args, {
+      cwd: folder,
+      env: { ...baseEnvironment, ...options.environment },
+      detached: options.group ?? false,
+    });
+    running.add(child);
+    child.once('close', () => running.delete(child));
+    // A reader that ended early shows in the exit code; the broken pipe itself says nothing more.
+    child.stdin.on('error', () => {});
+    return child;
+  }
+
+  async function run(args: string[], input?: string | Buffer): Promise<Buffer> {
+    const child = start(args);
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const ended = exitOf(child, args);
+    child.stdin.end(input);
+    await ended;
+    return Buffer.concat(chunks);
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all(
+      [...running].map(async (child) => {
+        const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
+        child.kill('SIGKILL');
+        await gone;
+      }),
+    );
+  }
+
+  return { start, run, close };
+}
+
+/** Git ended with something else than 0. */
+export class GitError extends Error {
+  /** Null when a signal ended it. */
+  readonly exitCode: number | null;
+
+  constructor(message: string, exitCode: number | null) {
+    super(message);
+    this.name = 'GitError';
+    this.exitCode = exitCode;
+  }
+}
+
+/** Settles when the process has ended and its output is read; rejects with its error text unless it ended with 0. */
+export function exitOf(child: ChildProcessWithoutNullStreams, args: string[]): Promise<void> {
+  const errors: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) return resolve();
+      const words = Buffer.concat(errors).toString('utf8').trim().slice(0, 2_000);
+      const command = args.filter((word) => !word.startsWith('-')).slice(0, 2);
+      reject(new GitError(`git ${command.join(' ')} ended with ${signal ?? code}: ${words}`, code));
+    });
+  });
+}

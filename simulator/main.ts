@@ -1,0 +1,100 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { SIZES } from './model/worldSpec.ts';
+import { createSimulator } from './simulator.ts';
+import type { SimulatorOptions } from './options.ts';
+
+const HELP = `Our own Bitbucket Cloud on loopback.
+
+  npm run simulator -- [options]
+
+  --port N             port to listen on (default 7990)
+  --host ADDRESS       address to listen on (default 127.0.0.1)
+  --public-url URL     how clients reach it, where that differs
+  --era guide|today    a host of 2026-06-01, or of now (default today)
+  --size ${SIZES.join('|')}  how much data (default small)
+  --seed N             decides all data and secrets (default 1)
+  --data FOLDER        where git repositories are kept (default a temporary folder)
+  --repository PATH    serve this local git repository too (repeatable)
+  --limit N            requests per rolling window and account (default 1000, 0 = none)
+  --window-ms N        length of the window (default 3600000)
+  --retry-after none|seconds|date   what a 429 says (default none)
+  --no-password-login  refuse account passwords in the era of the guide
+  --callback URL       callback of the OAuth consumer (default: any address of this machine)
+  --help               this text
+`;
+
+const options = {
+  port: { type: 'string', default: '7990' },
+  host: { type: 'string', default: '127.0.0.1' },
+  'public-url': { type: 'string' },
+  era: { type: 'string', default: 'today' },
+  size: { type: 'string', default: 'small' },
+  seed: { type: 'string', default: '1' },
+  data: { type: 'string' },
+  repository: { type: 'string', multiple: true },
+  limit: { type: 'string', default: '1000' },
+  'window-ms': { type: 'string', default: '3600000' },
+  'retry-after': { type: 'string', default: 'none' },
+  'no-password-login': { type: 'boolean', default: false },
+  callback: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const satisfies ParseArgsConfig['options'];
+
+function oneOf<T extends string>(name: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((entry) => entry === value);
+  if (found === undefined) throw new Error(`--${name} must be one of ${allowed.join(', ')}, not ${value}`);
+  return found;
+}
+
+function whole(name: string, value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0)
+    throw new Error(`--${name} must be a whole number, not ${value}`);
+  return number;
+}
+
+function readOptions(values: ReturnType<typeof parse>): SimulatorOptions {
+  return {
+    port: whole('port', values.port),
+    host: values.host,
+    ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'].replace(/\/+$/, '') }),
+    era: oneOf('era', values.era, ['guide', 'today'] as const),
+    size: oneOf('size', values.size, SIZES),
+    seed: whole('seed', values.seed),
+    ...(values.data === undefined ? {} : { dataFolder: values.data }),
+    repositories: values.repository ?? [],
+    limit: whole('limit', values.limit),
+    windowMs: whole('window-ms', values['window-ms']),
+    retryAfter: oneOf('retry-after', values['retry-after'], ['none', 'seconds', 'date'] as const),
+    passwordLogin: !values['no-password-login'],
+    oauth: values.callback === undefined ? {} : { callbackUrl: values.callback },
+  };
+}
+
+function parse() {
+  return parseArgs({ options, strict: true }).values;
+}
+
+async function main(): Promise<void> {
+  const values = parse();
+  if (values.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const simulator = await createSimulator(readOptions(values));
+  process.stdout.write(`Bitbucket simulator (${values.era}, ${values.size}) at ${simulator.url}\n`);
+  process.stdout.write(`API ${simulator.apiUrl}, credentials ${simulator.url}/_simulator/credentials\n`);
+  const stop = (): void => {
+    simulator.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});

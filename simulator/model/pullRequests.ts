@@ -1,0 +1,116 @@
+import { buildFeed, type Feed } from './feed.ts';
+import { type PullRequest, type PullRequestState, STATES } from './pullRequest.ts';
+import type { Micros } from './time.ts';
+
+/** The few columns that lists are filtered and sorted by without making the pull request. */
+export interface PullRequestRow {
+  number: number;
+  state: PullRequestState;
+  createdOn: Micros;
+  updatedOn: Micros;
+}
+
+/** The pull requests of one repository: made on demand from the seed, with changed ones laid over them. */
+export interface PullRequests {
+  readonly count: number;
+  /** Grows with every change: whatever was derived from an older version is stale. */
+  readonly version: number;
+  /** Undefined when there is no such number. */
+  get(number: number): PullRequest | undefined;
+  row(number: number): PullRequestRow;
+  /** All numbers, oldest first. */
+  numbers(): Iterable<number>;
+  feed(): Feed;
+  /** Changes one for good; the feed and the columns follow. False when there is none. */
+  change(number: number, edit: (pullRequest: PullRequest) => void): boolean;
+  /** Adds one under the next number. */
+  add(make: (number: number) => PullRequest): PullRequest;
+}
+
+const RECENT = 64;
+
+/** `make` must be pure; it is called again and again instead of keeping what it made. */
+export function createPullRequests(total: number, make: (number: number) => PullRequest): PullRequests {
+  const changed = new Map<number, PullRequest>();
+  const recent = new Map<number, PullRequest>();
+  let count = total;
+  let version = 0;
+  let columns: { state: number[]; createdOn: number[]; updatedOn: number[] } | undefined;
+  let feed: Feed | undefined;
+
+  function get(number: number): PullRequest | undefined {
+    if (!Number.isInteger(number) || number < 1 || number > count) return undefined;
+    const known = changed.get(number) ?? recent.get(number);
+    if (known !== undefined) return known;
+    const made = make(number);
+    recent.set(number, made);
+    if (recent.size > RECENT) recent.delete(recent.keys().next().value ?? 0);
+    return made;
+  }
+
+  function* all(): Iterable<PullRequest> {
+    for (let number = 1; number <= count; number += 1) yield changed.get(number) ?? make(number);
+  }
+
+  function table() {
+    if (columns !== undefined) return columns;
+    columns = { state: [], createdOn: [], updatedOn: [] };
+    for (const pullRequest of all()) write(columns, pullRequest);
+    return columns;
+  }
+
+  function write(into: NonNullable<typeof columns>, pullRequest: PullRequest): void {
+    const index = pullRequest.number - 1;
+    into.state[index] = STATES.indexOf(pullRequest.state);
+    into.createdOn[index] = pullRequest.createdOn;
+    into.updatedOn[index] = pullRequest.updatedOn;
+  }
+
+  function stored(pullRequest: PullRequest): void {
+    changed.set(pullRequest.number, pullRequest);
+    recent.delete(pullRequest.number);
+    feed = undefined;
+    version += 1;
+    if (columns !== undefined) write(columns, pullRequest);
+  }
+
+  return {
+    get count() {
+      return count;
+    },
+    get version() {
+      return version;
+    },
+    get,
+    row(number) {
+      const { state, createdOn, updatedOn } = table();
+      return {
+        number,
+        state: STATES[state[number - 1] ?? 0] ?? 'OPEN',
+        createdOn: createdOn[number - 1] ?? 0,
+        updatedOn: updatedOn[number - 1] ?? 0,
+      };
+    },
+    *numbers() {
+      for (let number = 1; number <= count; number += 1) yield number;
+    },
+    feed() {
+      feed ??= buildFeed(all());
+      return feed;
+    },
+    change(number, edit) {
+      const pullRequest = get(number);
+      if (pullRequest === undefined) return false;
+      edit(pullRequest);
+      stored(pullRequest);
+      return true;
+    },
+    add(makeNew) {
+      table();
+      count += 1;
+      const pullRequest = makeNew(count);
+      stored(pullRequest);
+      return pullRequest;
+    },
+  };
+}

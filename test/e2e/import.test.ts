@@ -1,0 +1,41 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeDifferences } from '../../scripts/oracle/compare.ts';
+import { activeIntegration, expectStatus, importEnded, startImport } from '../support/connect.ts';
+import { createStack, type Stack } from '../support/stack.ts';
+
+const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
+
+describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await createStack({ simulator: { era, size: 'tiny' } });
+  });
+  afterAll(() => stack?.close());
+
+  test('everything is imported, and Postgres holds exactly what the source has', async () => {
+    const integrationId = await activeIntegration(stack);
+    const importId = await startImport(stack, integrationId);
+    const ended = await importEnded(stack, importId);
+    const found = await stack.verify();
+    expect(found.examples.join('\n')).toBe('');
+    expect(describeDifferences(found)).toBe(EXACT);
+    expect(found.repositories).toBeGreaterThan(3);
+    expect(ended.state).toBe('completed');
+  });
+
+  test('an import asked for again after a lost answer is the same import', async () => {
+    const { data } = (await stack.call('GET', '/v1/integrations')).body;
+    const path = `/v1/integrations/${data[0].id}/imports`;
+    const send = () => stack.call('POST', path, { all: true }, { 'idempotency-key': 'lost-answer' });
+    const first = expectStatus(await send(), 202);
+    // What an api that died before it kept its answer leaves behind: the row and the command, and no answer.
+    await stack.rows.transaction(stack.organizationId, (tx) => tx.execute(sql`delete from idempotency_keys`));
+    const second = expectStatus(await send(), 202);
+    expect(second.body.id).toBe(first.body.id);
+    await importEnded(stack, first.body.id);
+    const imports = (await stack.call('GET', path)).body.data.map(({ id }: { id: string }) => id);
+    expect(imports.filter((id: string) => id === first.body.id)).toHaveLength(1);
+    expect(imports).toHaveLength(2);
+  });
+});

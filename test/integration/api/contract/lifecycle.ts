@@ -1,0 +1,238 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { ApiProblem, createApiClient } from '../../../../api/client.ts';
+import { call, world } from '../../../support/apiWorld.ts';
+import { credentialBody, importEnded } from '../../../support/connect.ts';
+import type { Checked } from '../../../support/contract.ts';
+import { createLocalApi } from '../../../support/localApi.ts';
+import { waitFor } from '../../../support/waitFor.ts';
+
+export const describeLifecycle = (): void => {
+  describe('the line from a credential to rows', () => {
+    let id: string;
+    let importId: string;
+
+    test('a connection check without an integration; 202 when it takes longer', async () => {
+      const done = await call(
+        'POST',
+        '/v1/connection-checks',
+        credentialBody(world.stack, 'app_password.service'),
+      );
+      expect([done.status, done.body.verdict]).toEqual([200, expect.stringMatching(/^ok/)]);
+      expect(done.body.message.code).toBe('connection_ok');
+      expect((await call('GET', `/v1/connection-checks/${done.body.id}`)).body).toEqual(done.body);
+      const patient = createLocalApi({
+        databaseUrl: world.stack.database.apiUrl,
+        taskQueue: world.stack.taskQueue,
+      });
+      const later = await call(
+        'POST',
+        '/v1/connection-checks',
+        credentialBody(world.stack, 'app_password.service'),
+        {
+          send: patient.send,
+        },
+      );
+      expect([later.status, later.headers.get('Location')]).toEqual([
+        202,
+        `/v1/connection-checks/${later.body.id}`,
+      ]);
+      await patient.close();
+    });
+
+    test('a draft, a wrong credential with its remedy, then one that passes', async () => {
+      const made = await call('POST', '/v1/integrations', undefined, { headers: { 'Acting-User': 'ada' } });
+      id = made.body.id;
+      expect(made.body.created_by.acting_user).toBe('ada');
+      expect((await call('GET', `/v1/integrations/${id}`)).body.state).toBe('awaiting_credential');
+      expect((await call('POST', `/v1/integrations/${id}/create`, { name: 'x' })).status).toBe(409);
+      expect((await call('PATCH', `/v1/integrations/${id}`, { name: 'x' })).status).toBe(409);
+      const wrong = await call('PUT', `/v1/integrations/${id}/credential`, {
+        kind: 'api_token',
+        email: 'nobody@example.com',
+        token: 'wrong',
+      });
+      expect([wrong.status, wrong.body.verdict]).toEqual([200, 'failed']);
+      expect(wrong.body.report.findings[0].remedy).not.toBe('');
+      const right = await call(
+        'PUT',
+        `/v1/integrations/${id}/credential`,
+        credentialBody(world.stack, 'api_token.admin'),
+      );
+      expect(right.body.verdict).toMatch(/^ok/);
+      // The next step is open as soon as the answer says so.
+      expect((await call('GET', `/v1/integrations/${id}`)).body.state).toBe('connected');
+      expect((await call('GET', `/v1/integrations/${id}/connection-check`)).body.id).toBe(right.body.id);
+    });
+
+    test('a credential whose check takes longer is answered 202', async () => {
+      const { body: other } = await call('POST', '/v1/integrations', {});
+      const patient = createLocalApi({
+        databaseUrl: world.stack.database.apiUrl,
+        taskQueue: world.stack.taskQueue,
+        commandTimeoutMs: 8_000,
+      });
+      const later = await call(
+        'PUT',
+        `/v1/integrations/${other.id}/credential`,
+        credentialBody(world.stack, 'api_token.admin'),
+        {
+          send: patient.send,
+        },
+      );
+      expect([later.status, later.headers.get('Location')]).toEqual([
+        202,
+        `/v1/integrations/${other.id}/connection-check`,
+      ]);
+      await patient.close();
+      await world.admin`update integrations set state = 'disconnecting' where id = ${other.id}`;
+      const refused = await call(
+        'PUT',
+        `/v1/integrations/${other.id}/credential`,
+        credentialBody(world.stack, 'api_token.admin'),
+      );
+      expect([refused.status, refused.body.code]).toEqual([409, 'disconnecting']);
+    });
+
+    test('create: an empty list and a blank name are refused, then it is active', async () => {
+      const path = `/v1/integrations/${id}/create`;
+      const empty = await call('POST', path, { name: 'Acme', services: [] });
+      expect([empty.status, empty.body.errors[0].location]).toEqual([422, 'body.services']);
+      expect((await call('POST', path, { name: '   ' })).status).toBe(422);
+      const active = await call('POST', path, { name: 'Acme' });
+      expect([active.status, active.body.state, active.body.message.code]).toEqual([
+        200,
+        'active',
+        'integration_created',
+      ]);
+      expect(active.body.links.map((link: { action: string }) => link.action)).toContain('import');
+      const renamed = await call('PATCH', `/v1/integrations/${id}`, { name: 'Acme Corp' });
+      expect([renamed.status, renamed.body.name]).toEqual([200, 'Acme Corp']);
+      const deleted = await call('DELETE', `/v1/integrations/${id}`);
+      expect([deleted.status, deleted.body.code]).toEqual([409, 'deletion_not_available']);
+    });
+
+    test('discovery and its lists, page by page', async () => {
+      const { status, headers } = await call('POST', `/v1/integrations/${id}/discover`, {});
+      expect([status, headers.get('Location')]).toEqual([202, `/v1/integrations/${id}`]);
+      await waitFor({
+        what: 'the discovery is done',
+        read: async () => (await call('GET', `/v1/integrations/${id}`)).body.discovery.state,
+        until: (state) => state === 'done',
+      });
+      for (const list of ['workspaces', 'projects', 'repositories']) {
+        const whole = (await call('GET', `/v1/integrations/${id}/${list}`)).body.data;
+        expect(whole.length, list).toBeGreaterThan(0);
+        const paged: unknown[] = [];
+        for (let cursor: string | null = ''; cursor !== null; ) {
+          const { body }: Checked = await call(
+            'GET',
+            `/v1/integrations/${id}/${list}?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`,
+          );
+          paged.push(...body.data);
+          cursor = body.next_cursor;
+        }
+        expect(paged, list).toEqual(whole);
+        const search = encodeURIComponent(whole[0].name.slice(0, 4));
+        expect(
+          (await call('GET', `/v1/integrations/${id}/${list}?search=${search}`)).body.data,
+        ).toContainEqual(whole[0]);
+        expect((await call('GET', `/v1/integrations/${id}/${list}?search=%25%00_x`)).body.data).toEqual([]);
+      }
+    });
+
+    test('an import: unknown ids are named, then it runs and is followed to its end', async () => {
+      const path = `/v1/integrations/${id}/imports`;
+      const nothing = randomUUID();
+      const unknown = await call('POST', path, { repositories: [nothing] });
+      expect([unknown.status, unknown.body.errors[0].location]).toEqual([422, 'body.repositories.0']);
+      expect((await call('POST', path, {})).status).toBe(422);
+      expect((await call('POST', path, { all: true, projects: [nothing] })).status).toBe(422);
+      const started = await call('POST', path, { all: true });
+      expect(started.status).toBe(202);
+      importId = started.body.id;
+      const events = await call('GET', `/v1/imports/${importId}/events`);
+      expect(events.body).toContain('event: import_started');
+      expect(events.body).toContain('event: import_completed');
+      await importEnded(world.stack, importId);
+      const { body } = await call('GET', `/v1/imports/${importId}`);
+      expect(body.state).toBe('completed');
+      expect(body.repositories.completed).toBe(body.repositories.total);
+      expect((await call('GET', path)).body.data[0].id).toBe(importId);
+      const { body: repositories } = await call('GET', `/v1/imports/${importId}/repositories?limit=2`);
+      expect(repositories.data).toHaveLength(2);
+      expect((await call('GET', `/v1/imports/${importId}/repositories?state=failed`)).body.data).toEqual([]);
+    });
+
+    test('the event stream resumes after the last event seen, and says when there is no more', async () => {
+      const path = `/v1/imports/${importId}/events`;
+      const idsOf = (text: string): number[] =>
+        [...text.matchAll(/^id: (\d+)$/gm)].map(([, value]) => Number(value));
+      const all = idsOf((await call('GET', path)).body);
+      expect(all).toEqual(all.toSorted((a, b) => a - b));
+      const middle = all[Math.floor(all.length / 2)]!;
+      const rest = await call('GET', path, undefined, { headers: { 'Last-Event-ID': String(middle) } });
+      expect(idsOf(rest.body)).toEqual(all.filter((value) => value > middle));
+      const end = await call('GET', path, undefined, { headers: { 'Last-Event-ID': String(all.at(-1)) } });
+      expect(end.status).toBe(204);
+      expect((await call('GET', path, undefined, { headers: { 'Last-Event-ID': 'x' } })).status).toBe(400);
+    });
+
+    test('the data: repositories, commits with files, pull requests with participants and comments, tickets', async () => {
+      const { data } = (await call('GET', `/v1/integrations/${id}/repositories?imported=true&limit=200`))
+        .body;
+      const seen = { commits: 0, files: 0, pullRequests: 0, comments: 0, activity: 0, tickets: 0 };
+      for (const repository of data) {
+        const at = `/v1/repositories/${repository.id}`;
+        expect((await call('GET', at)).body.imported).toBe(true);
+        const commits = (await call('GET', `${at}/commits?include=files&limit=20`)).body.data;
+        seen.commits += commits.length;
+        seen.files += commits.flatMap((commit: { files: unknown[] }) => commit.files).length;
+        const pullRequests = (await call('GET', `${at}/pull-requests?limit=10`)).body.data;
+        seen.pullRequests += pullRequests.length;
+        for (const { number } of pullRequests) {
+          seen.activity += (await call('GET', `${at}/pull-requests/${number}`)).body.activity.length;
+          seen.comments += (await call('GET', `${at}/pull-requests/${number}/comments`)).body.data.length;
+        }
+        seen.tickets += (await call('GET', `${at}/tickets`)).body.data.length;
+      }
+      for (const [what, count] of Object.entries(seen)) expect(count, what).toBeGreaterThan(0);
+      const paged = await pagesOf(`/v1/repositories/${data[0].id}/commits`, 7);
+      expect(paged).toEqual(
+        (await call('GET', `/v1/repositories/${data[0].id}/commits?limit=200`)).body.data,
+      );
+    });
+
+    test('the typed client reads the same, and throws problems', async () => {
+      const api = createApiClient({ baseUrl: world.stack.apiUrl, key: world.keys.admin, fetch });
+      expect((await api.integration(id)).name).toBe('Acme Corp');
+      const { data } = await api.repositories(id, { imported: true, limit: 1 });
+      expect(data).toHaveLength(1);
+      expect((await api.import(importId)).state).toBe('completed');
+      await expect(api.activate(id, { name: 'Another' })).rejects.toMatchObject({ code: 'already_created' });
+      await expect(api.pullRequest(data[0]!.id, 999_999)).rejects.toThrow(ApiProblem);
+    });
+
+    test('a draft is deleted at once and stays gone', async () => {
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      expect((await call('DELETE', `/v1/integrations/${draft.id}`)).status).toBe(204);
+      expect((await call('GET', `/v1/integrations/${draft.id}`)).status).toBe(404);
+      expect((await call('DELETE', `/v1/integrations/${draft.id}`)).status).toBe(404);
+      expect((await call('GET', '/v1/integrations?limit=2')).body.data).toHaveLength(2);
+      expect((await call('GET', '/v1/providers')).body.data[0].credential_kinds[0].kind).toBe('oauth');
+    });
+  });
+};
+
+async function pagesOf(path: string, limit: number): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { body }: Checked = await call(
+      'GET',
+      `${path}?limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`,
+    );
+    rows.push(...body.data);
+    cursor = rows.length >= 200 ? null : body.next_cursor;
+  }
+  return rows;
+}

@@ -1,0 +1,63 @@
+import { type AddressInfo, createServer } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { freePort } from '../../../../scripts/servers/freePort.ts';
+import { call, world } from '../../../support/apiWorld.ts';
+import { createLocalApi } from '../../../support/localApi.ts';
+
+export const describeOutages = (): void => {
+  describe('when Temporal is not there', () => {
+    test('a Postgres and a Temporal that take connections and never answer: 503 within 2 s as well', async () => {
+      const silent = createServer(() => {});
+      await new Promise<void>((resolve) => void silent.listen(0, '127.0.0.1', resolve));
+      const { port } = silent.address() as AddressInfo;
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      const frozen = [
+        createLocalApi({ databaseUrl: `postgres://nobody:x@127.0.0.1:${port}/nothing` }),
+        createLocalApi({ databaseUrl: world.stack.database.apiUrl, temporalAddress: `127.0.0.1:${port}` }),
+      ];
+      for (const { send } of frozen) {
+        const startedAt = performance.now();
+        const { status } = await call('POST', `/v1/integrations/${draft.id}/create`, { name: 'x' }, { send });
+        expect(status).toBe(503);
+        expect(performance.now() - startedAt).toBeLessThan(2_000);
+      }
+      silent.close();
+      await Promise.all(frozen.map((api) => api.close()));
+    });
+
+    test('commands are answered 503 within 2 s, nothing hangs, reads go on', async () => {
+      const port = await freePort();
+      const down = createLocalApi({
+        databaseUrl: world.stack.database.apiUrl,
+        temporalAddress: `127.0.0.1:${port}`,
+      });
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      for (const [method, path, body] of [
+        ['PUT', `/v1/integrations/${draft.id}/credential`, { kind: 'basic', username: 'a', password: 'b' }],
+        ['POST', '/v1/connection-checks', { kind: 'basic', username: 'a', password: 'b' }],
+        ['POST', `/v1/integrations/${draft.id}/create`, { name: 'x' }],
+        ['DELETE', `/v1/integrations/${draft.id}`, undefined],
+      ] as const) {
+        const startedAt = performance.now();
+        const { status } = await call(method, path, body, { send: down.send });
+        expect(status, path).toBe(503);
+        expect(performance.now() - startedAt, path).toBeLessThan(2_000);
+      }
+      expect((await call('GET', `/v1/integrations/${draft.id}`, undefined, { send: down.send })).status).toBe(
+        200,
+      );
+      expect((await down.send('/readyz', {})).status).toBe(503);
+      await down.close();
+    });
+
+    test('a revoked key ends with the next request', async () => {
+      const { key, prefix } = await world.operator.createKey({
+        organization: world.stack.organizationId,
+        role: 'viewer',
+      });
+      expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(200);
+      await world.operator.revokeKey(prefix);
+      expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(401);
+    });
+  });
+};

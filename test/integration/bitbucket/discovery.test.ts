@@ -1,0 +1,237 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import type { DiscoveryActivities } from '../../../workflows/contracts.ts';
+import {
+  createBitbucketEngine,
+  createCredentialRows,
+  createTestKeys,
+  inActivity,
+  type BitbucketEngine,
+  type CredentialRows,
+} from '../../support/bitbucketEngine.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+
+const keys = createTestKeys();
+let testDatabase: TestDatabase;
+let rows: CredentialRows;
+let simulator: Simulator;
+let engine: BitbucketEngine;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  rows = createCredentialRows(testDatabase, keys);
+  simulator = await createSimulator({ limit: 0 });
+  // One request a chunk: every place is carried over once.
+  engine = createBitbucketEngine({
+    databaseUrl: testDatabase.workerUrl,
+    keys,
+    apiUrl: simulator.apiUrl,
+    webUrl: simulator.url,
+    maxRequests: 1,
+  });
+});
+
+afterEach(async () => {
+  simulator.faults.clear();
+  await rows.sql`delete from request_limits`;
+});
+
+afterAll(async () => {
+  await engine.end();
+  await rows.end();
+  await testDatabase.drop();
+  await simulator.close();
+});
+
+type Chunk = Awaited<ReturnType<DiscoveryActivities['discoverChunk']>>;
+interface Integration {
+  organizationId: string;
+  integrationId: string;
+}
+
+async function connect(name: string, organizationId?: string) {
+  const found = simulator.credential(name);
+  const more = organizationId === undefined ? {} : { organizationId };
+  if (found.kind === 'api_token') {
+    return rows.integration('api_token', { email: found.login ?? '', token: found.secret }, more);
+  }
+  const fields = { workspace: found.workspace, project: found.project, repository: found.repository };
+  const given = Object.entries(fields).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
+  return rows.integration(
+    'access_token',
+    { token: found.secret },
+    { ...more, fields: Object.fromEntries(given) as Record<string, string> },
+  );
+}
+
+const chunk = ({ organizationId, integrationId }: Integration, cursor: string | null): Promise<Chunk> =>
+  inActivity(() => engine.discovery.discoverChunk({ organizationId, integrationId, cursor }));
+
+/** Runs chunks to the end as the workflow does. */
+async function discover(integration: Integration) {
+  const total = { workspaces: 0, projects: 0, repositories: 0, chunks: 0 };
+  let cursor: string | null = null;
+  do {
+    const found: Chunk = await chunk(integration, cursor);
+    cursor = found.cursor;
+    total.workspaces += found.workspaces;
+    total.projects += found.projects;
+    total.repositories += found.repositories;
+    total.chunks += 1;
+  } while (cursor !== null);
+  const { organizationId, integrationId } = integration;
+  await engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
+  return total;
+}
+
+const seenRepositories = async ({ integrationId }: Integration) =>
+  (
+    await rows.sql<{ full_name: string }[]>`
+      select r.full_name from integration_repositories l join repositories r on r.id = l.repository_id
+      where l.integration_id = ${integrationId} order by 1`
+  ).map(({ full_name }) => full_name);
+
+/** Row versions: they change with every write. */
+const versions = async ({ organizationId }: Integration) =>
+  await rows.sql`
+    select id, xmin::text from workspaces where organization_id = ${organizationId}
+    union all select id, xmin::text from projects where organization_id = ${organizationId}
+    union all select id, xmin::text from repositories where organization_id = ${organizationId} order by 1`;
+
+describe('discovery', () => {
+  it('finds everything that the account sees, chunk by chunk', async () => {
+    const integration = await connect('api_token.admin');
+    const total = await discover(integration);
+    expect(total).toMatchObject({ workspaces: 2, projects: 3, repositories: 7 });
+    expect(total.chunks).toBeGreaterThan(5);
+    expect(await seenRepositories(integration)).toEqual([
+      'acme-rockets/blank-slate',
+      'acme-rockets/flight-control',
+      'acme-rockets/launch-scripts',
+      'acme-rockets/secret-sauce',
+      'acme-rockets/telemetry',
+      'globex/shop',
+      'globex/telemetry-fork',
+    ]);
+    const { organizationId, integrationId } = integration;
+    expect(
+      await rows.sql`select w.slug, w.name, l.administrator from workspaces w
+        join integration_workspaces l on l.workspace_id = w.id
+        where w.organization_id = ${organizationId} order by 1`,
+    ).toMatchObject([
+      { slug: 'acme-rockets', name: 'Acme Rockets', administrator: true },
+      { slug: 'globex', name: 'Globex Gläser & Söhne', administrator: true },
+    ]);
+    const [row] = await rows.sql`select * from integrations where id = ${integrationId}`;
+    expect(row).toMatchObject({ discovery_state: 'done', discovery_error: null });
+    const [shop] = await rows.sql`
+      select r.*, p.key from repositories r join projects p on p.id = r.project_id
+      where r.organization_id = ${organizationId} and r.slug = 'shop'`;
+    expect(shop).toMatchObject({ name: 'Shop – Läden & مرحبا', key: 'WEB', is_private: true });
+    expect(shop?.['raw']).toMatchObject({ full_name: 'globex/shop' });
+  });
+
+  it('run again writes no row that has not changed', async () => {
+    const integration = await connect('api_token.admin');
+    await discover(integration);
+    const before = await versions(integration);
+    await discover(integration);
+    expect(await versions(integration)).toEqual(before);
+  });
+
+  it('shows two organizations the same repositories, each their own rows', async () => {
+    const [one, two] = [await connect('api_token.service'), await connect('api_token.service')];
+    await discover(one);
+    await discover(two);
+    expect(await seenRepositories(one)).toEqual(await seenRepositories(two));
+    expect(await seenRepositories(one)).not.toContain('acme-rockets/secret-sauce');
+    const ids = async ({ organizationId }: Integration) =>
+      (await rows.sql`select id from repositories where organization_id = ${organizationId}`).map(
+        ({ id }) => id as string,
+      );
+    const [idsOfOne, idsOfTwo] = [await ids(one), await ids(two)];
+    expect(idsOfOne.filter((id) => idsOfTwo.includes(id))).toEqual([]);
+  });
+
+  it('gives two integrations of one organization one set of rows', async () => {
+    const admin = await connect('api_token.admin');
+    const service = await connect('api_token.service', admin.organizationId);
+    await discover(admin);
+    const before = await versions(admin);
+    await discover(service);
+    expect(await versions(admin)).toEqual(before);
+    expect((await seenRepositories(service)).length).toBeLessThan((await seenRepositories(admin)).length);
+  });
+
+  it.each([
+    ['access_token.workspace', 5],
+    ['access_token.project', 2],
+    ['access_token.repository', 1],
+  ])('starts where %s begins', async (name, repositories) => {
+    const integration = await connect(name);
+    await discover(integration);
+    const found = await seenRepositories(integration);
+    expect(found.every((fullName) => fullName.startsWith('acme-rockets/'))).toBe(true);
+    expect(found).toHaveLength(repositories);
+    const [place] = await rows.sql`
+      select w.name, count(p.id)::int as projects from workspaces w left join projects p on p.workspace_id = w.id
+      where w.organization_id = ${integration.organizationId} group by 1`;
+    expect(place?.['name']).toBe('Acme Rockets');
+    expect(place?.['projects']).toBeGreaterThanOrEqual(1);
+  });
+
+  it('stops at a limit with its place, and goes on from there', async () => {
+    const integration = await connect('api_token.admin');
+    const first = await chunk(integration, null);
+    simulator.faults.set({
+      rules: [{ count: 1, fault: { kind: 'rate_limit', retry_after: 'seconds', seconds: 600 } }],
+    });
+    const limited = await chunk(integration, first.cursor);
+    expect(limited.cursor).toBe(first.cursor);
+    expect(Date.parse(limited.limited?.until ?? '') - Date.now()).toBeGreaterThan(500_000);
+    await rows.sql`delete from request_limits`;
+    let cursor = limited.cursor;
+    while (cursor !== null) cursor = (await chunk(integration, cursor)).cursor;
+    expect(await seenRepositories(integration)).toHaveLength(7);
+  });
+
+  it('an empty list removes nothing', async () => {
+    const integration = await connect('api_token.admin');
+    await discover(integration);
+    simulator.faults.set({
+      rules: [{ match: { path: '/repositories/' }, fault: { kind: 'empty_list' } }],
+    });
+    await discover(integration);
+    expect(await seenRepositories(integration)).toHaveLength(7);
+  });
+
+  it.each([{ kind: 'wrong_shape' }, { kind: 'html' }, { kind: 'status', status: 401 }])(
+    'does not take %j for an empty list',
+    async (fault) => {
+      const integration = await connect('api_token.admin');
+      simulator.faults.set({ rules: [{ match: { path: '^/2.0/user/workspaces' }, fault }] });
+      await expect(chunk(integration, null)).rejects.toMatchObject({
+        type: expect.stringMatching(/^(InvalidResponse|AuthRefused)$/) as string,
+      });
+    },
+  );
+
+  it('keeps the row of a renamed repository', async () => {
+    const integration = await connect('api_token.admin');
+    await discover(integration);
+    const idOf = async (slug: string) =>
+      (
+        await rows.sql`select id from repositories
+          where organization_id = ${integration.organizationId} and slug = ${slug}`
+      )[0]?.['id'] as string | undefined;
+    const id = await idOf('launch-scripts');
+    await simulator.mutate({
+      kind: 'repository.rename',
+      repository: 'acme-rockets/launch-scripts',
+      slug: 'launch-pad',
+    });
+    await discover(integration);
+    expect(await idOf('launch-pad')).toBe(id);
+    expect(await idOf('launch-scripts')).toBeUndefined();
+  });
+});

@@ -1,0 +1,378 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { v7 } from 'uuid';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createSealer } from '../../../platform/secrets/seal.ts';
+import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import {
+  createBitbucketEngine,
+  createCredentialRows,
+  createTestKeys,
+  inActivity,
+  type BitbucketEngine,
+  type CredentialRows,
+  type EngineOptions,
+} from '../../support/bitbucketEngine.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { oauthCode } from '../../support/oauthBrowser.ts';
+import type { RefreshOrder, RefreshOutcome } from '../../support/refreshProcess.ts';
+import { waitFor } from '../../support/waitFor.ts';
+
+const keys = createTestKeys();
+const TOKEN_PATH = '/site/oauth2/access_token';
+let testDatabase: TestDatabase;
+let rows: CredentialRows;
+/** re-use of a refresh token: taken for ten minutes, or not at all */
+const hosts: Record<'lenient' | 'strict', Simulator> = {} as never;
+const engines: BitbucketEngine[] = [];
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  rows = createCredentialRows(testDatabase, keys);
+  hosts.lenient = await createSimulator({ limit: 0 });
+  hosts.strict = await createSimulator({ limit: 0, oauth: { refreshLeewayMs: null } });
+});
+
+afterEach(() => {
+  for (const host of Object.values(hosts)) host.faults.clear();
+});
+
+afterAll(async () => {
+  await Promise.all(engines.map((engine) => engine.end()));
+  await rows.end();
+  await testDatabase.drop();
+  await Promise.all(Object.values(hosts).map((host) => host.close()));
+});
+
+const optionsFor = (host: Simulator): EngineOptions => ({
+  databaseUrl: testDatabase.workerUrl,
+  keys,
+  apiUrl: host.apiUrl,
+  webUrl: host.url,
+  consumer: host.consumer,
+});
+
+function engineFor(host: Simulator, more: Partial<EngineOptions> = {}): BitbucketEngine {
+  const engine = createBitbucketEngine({ ...optionsFor(host), ...more });
+  engines.push(engine);
+  return engine;
+}
+
+async function tokensOf(host: Simulator, parameters: Record<string, string>) {
+  const { key, secret } = host.consumer;
+  const answer = await fetch(`${host.url}${TOKEN_PATH}`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}` },
+    body: new URLSearchParams(parameters),
+  });
+  return (await answer.json()) as { access_token: string; refresh_token: string };
+}
+
+/** An integration whose access token has ended, or will be found ended by Bitbucket only. */
+async function connected(host: Simulator, accessExpiresAt: string | null = '2026-01-01T00:00:00Z') {
+  const { code, redirectUri } = await oauthCode(host, 'service');
+  const pair = await tokensOf(host, { grant_type: 'authorization_code', code, redirect_uri: redirectUri });
+  return rows.integration(
+    'oauth',
+    { access_token: pair.access_token, refresh_token: pair.refresh_token },
+    accessExpiresAt === null ? {} : { accessExpiresAt },
+  );
+}
+
+const calls = (host: Simulator, since: number, path: string) =>
+  host.journal.since(since).filter((entry) => entry.path.split('?')[0] === path).length;
+const mark = (host: Simulator) => host.journal.since(0).at(-1)?.sequence ?? 0;
+const ask = (
+  engine: BitbucketEngine,
+  credential: Parameters<BitbucketEngine['client']['get']>[0]['credential'],
+) => engine.client.get({ credential, path: '/user', signal: new AbortController().signal });
+
+describe('50 refreshers', () => {
+  it.each(['lenient', 'strict'] as const)(
+    'in 2 processes make one call, and none hangs (%s host)',
+    async (kind) => {
+      const host = hosts[kind];
+      const credential = await connected(host);
+      const since = mark(host);
+      const order: RefreshOrder = { engine: optionsFor(host), credential, requests: 25 };
+      const processes = await Promise.all([startProcess(), startProcess()]);
+      const outcomes = await Promise.all(processes.map((child) => ordered(child, order)));
+      expect(outcomes.flatMap((outcome) => outcome.outcomes)).toEqual(Array.from({ length: 50 }, () => 'ok'));
+      expect(calls(host, since, TOKEN_PATH)).toBe(1);
+      expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
+    },
+  );
+
+  it('of 12 credentials on a pool of 2 connections do not block each other', async () => {
+    const host = hosts.strict;
+    const engine = engineFor(host);
+    const credentials = await Promise.all(Array.from({ length: 12 }, () => connected(host)));
+    const since = mark(host);
+    await Promise.all([...credentials, ...credentials].map((credential) => ask(engine, credential)));
+    expect(calls(host, since, TOKEN_PATH)).toBe(12);
+  });
+});
+
+async function startProcess(): Promise<ChildProcess> {
+  const script = new URL('../../support/refreshProcess.ts', import.meta.url);
+  const child = fork(script, { execArgv: ['--import', 'tsx'], serialization: 'json' });
+  await new Promise<void>((resolve, reject) => {
+    child.once('message', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the process ended with ${String(code)}`)));
+  });
+  return child;
+}
+
+async function ordered(child: ChildProcess, order: RefreshOrder): Promise<RefreshOutcome> {
+  const outcome = new Promise<RefreshOutcome>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as RefreshOutcome));
+    child.once('exit', (code) => reject(new Error(`the process ended with ${String(code)}`)));
+  });
+  child.send(order);
+  return outcome;
+}
+
+describe('an access token', () => {
+  it('that Bitbucket calls expired is renewed once, and the same request goes again', async () => {
+    const host = hosts.strict;
+    const engine = engineFor(host);
+    const credential = await connected(host, null);
+    const since = mark(host);
+    host.faults.set({ rules: [{ match: { path: '/user' }, nth: 1, fault: { kind: 'expired_token' } }] });
+    expect((await ask(engine, credential)).status).toBe(200);
+    expect(calls(host, since, TOKEN_PATH)).toBe(1);
+    expect(calls(host, since, '/2.0/user')).toBe(2);
+  });
+
+  it('that is refused though it is fresh is not renewed again and again (a brownout)', async () => {
+    const host = hosts.strict;
+    const engine = engineFor(host);
+    const credential = await connected(host, null);
+    const since = mark(host);
+    host.faults.set({ rules: [{ match: { path: '/user' }, fault: { kind: 'brownout' } }] });
+    for (let tries = 0; tries < 5; tries += 1) {
+      await expect(ask(engine, credential)).rejects.toMatchObject({ type: 'AuthRefused' });
+    }
+    expect(calls(host, since, TOKEN_PATH)).toBe(1);
+    host.faults.clear();
+    expect((await ask(engine, credential)).status).toBe(200);
+  });
+
+  it('is stored before it is used: a new process goes on with it', async () => {
+    const host = hosts.strict;
+    const credential = await connected(host);
+    await ask(engineFor(host), credential);
+    const since = mark(host);
+    await ask(engineFor(host), credential);
+    expect(calls(host, since, TOKEN_PATH)).toBe(0);
+  });
+});
+
+describe('a refresh token', () => {
+  it('refused twice, apart in time, ends the credential; then nothing more is sent', async () => {
+    const host = hosts.strict;
+    const engine = engineFor(host, { secondTryAfterMs: 400 });
+    const credential = await connected(host);
+    const since = mark(host);
+    host.faults.set({
+      rules: [
+        {
+          match: { path: TOKEN_PATH },
+          fault: {
+            kind: 'status',
+            status: 400,
+            content_type: 'application/json',
+            body: '{"error_description":"x","error":"invalid_grant"}',
+          },
+        },
+      ],
+    });
+    const unusable = { type: 'CredentialUnusable', finding: { code: 'credential_expired' } };
+    const began = performance.now();
+    await expect(ask(engine, credential)).rejects.toMatchObject(unusable);
+    expect(performance.now() - began).toBeGreaterThan(400);
+    expect(calls(host, since, TOKEN_PATH)).toBe(2);
+    await expect(ask(engine, credential)).rejects.toMatchObject(unusable);
+    expect(calls(host, since, TOKEN_PATH)).toBe(2);
+  });
+
+  it.each(['invalid_grant', 'unauthorized_client'])('refused once (%s) is not believed', async (error) => {
+    const host = hosts.strict;
+    const engine = engineFor(host);
+    const credential = await connected(host);
+    host.faults.set({
+      rules: [
+        {
+          match: { path: TOKEN_PATH },
+          nth: 1,
+          fault: {
+            kind: 'status',
+            status: 401,
+            content_type: 'application/json',
+            body: JSON.stringify({ error, error_description: 'Invalid OAuth client credentials' }),
+          },
+        },
+      ],
+    });
+    expect((await ask(engine, credential)).status).toBe(200);
+  });
+
+  it.each([
+    { kind: 'status', status: 503 },
+    { kind: 'reset' },
+    { kind: 'html' },
+    { kind: 'rate_limit', retry_after: 'seconds' },
+  ])('without a clear answer (%j) may be tried later', async (fault) => {
+    const host = hosts.lenient;
+    const engine = engineFor(host);
+    const credential = await connected(host);
+    host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault }] });
+    const error = await ask(engine, credential).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ retry: { kind: expect.not.stringMatching('never') as string } });
+    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 1, refreshing: true });
+    expect((await ask(engine, credential)).status).toBe(200);
+    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
+  });
+});
+
+describe('a worker that dies between the answer and the commit', () => {
+  it.each([
+    ['lenient', 'ok'],
+    ['strict', 'CredentialUnusable'],
+  ] as const)('loses nothing at the %s host but what that host takes: %s', async (kind, outcome) => {
+    const host = hosts[kind];
+    const credential = await connected(host);
+    const since = mark(host);
+    host.faults.set({
+      rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault: { kind: 'slow_body', ms: 4_000 } }],
+    });
+    const child = await startProcess();
+    const exited = new Promise((resolve) => {
+      child.once('exit', resolve);
+    });
+    child.send({ engine: optionsFor(host), credential, requests: 1 } satisfies RefreshOrder);
+    // The host has rotated the token; the answer is still under way.
+    await waitFor({
+      what: 'the host answers the refresh',
+      read: () => calls(host, since, TOKEN_PATH),
+      until: (count) => count === 1,
+    });
+    child.kill('SIGKILL');
+    await exited;
+    host.faults.clear();
+    // The trace of the refresh is committed, and the row is free again.
+    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 1, refreshing: true });
+    const next = await ask(engineFor(host), credential).then(
+      () => 'ok',
+      (error: { type: string }) => error.type,
+    );
+    expect(next).toBe(outcome);
+    const row = await rows.credential(credential.credentialId);
+    expect(row).toMatchObject({ version: outcome === 'ok' ? 2 : 1, refreshing: false });
+  });
+});
+
+describe('the code of a returned flow', () => {
+  async function returned(host: Simulator, change: { expires?: string; state?: string; code?: string } = {}) {
+    const verifier = randomBytes(32).toString('base64url');
+    const { code, redirectUri } = await oauthCode(host, 'service', {
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+    });
+    const organizationId = await rows.organization();
+    const [integrationId, oauthFlowId] = [v7(), v7()];
+    await rows.sql`insert into integrations (id, organization_id) values (${integrationId}, ${organizationId})`;
+    const sealer = createSealer(keys);
+    const sealed = async (field: string, value: string) =>
+      Buffer.from((await sealer.seal(value, { organizationId, ownerId: integrationId, field })).sealed);
+    await rows.sql`insert into oauth_flows
+        (id, organization_id, integration_id, state_hash, sealed_verifier, sealed_code, key_id, state, expires_at, redirect_uri)
+      values (${oauthFlowId}, ${organizationId}, ${integrationId}, ${randomBytes(32)},
+        ${await sealed('oauth_verifier', verifier)}, ${await sealed('oauth_code', change.code ?? code)}, ${keys.keyId},
+        ${change.state ?? 'returned'}, ${change.expires ?? new Date(Date.now() + 60_000).toISOString()}, ${redirectUri})`;
+    return { organizationId, integrationId, oauthFlowId };
+  }
+  const exchange = (engine: BitbucketEngine, flow: Awaited<ReturnType<typeof returned>>, checkId = v7()) =>
+    inActivity(() => engine.connection.exchangeOauthCode({ ...flow, checkId }));
+  const invalid = { finding: { code: 'oauth_state_invalid' } };
+
+  it('becomes a candidate credential that signs', async () => {
+    const host = hosts.lenient;
+    const engine = engineFor(host);
+    const flow = await returned(host);
+    const outcome = await exchange(engine, flow);
+    if (!('credentialId' in outcome)) throw new Error('no credential');
+    const { credentialId } = outcome;
+    const { organizationId } = flow;
+    expect((await ask(engine, { organizationId, credentialId })).status).toBe(200);
+    expect(await rows.credential(credentialId)).toMatchObject({ state: 'candidate', kind: 'oauth' });
+    const [waits] = await rows.sql<{ minutes: number }[]>`
+      select extract(epoch from discard_after - created_at)::float8 / 60 as minutes
+      from credentials where id = ${credentialId}`;
+    expect(waits?.minutes).toBeCloseTo(15, 1);
+    const [row] = await rows.sql`select * from oauth_flows where id = ${flow.oauthFlowId}`;
+    expect(row).toMatchObject({ state: 'completed', sealed_code: null, sealed_verifier: null });
+  });
+
+  it('is exchanged once, however many complete it at the same time', async () => {
+    const host = hosts.lenient;
+    const engine = engineFor(host);
+    const flow = await returned(host);
+    const since = mark(host);
+    const outcomes = await Promise.all(Array.from({ length: 50 }, () => exchange(engine, flow)));
+    expect(outcomes.filter((outcome) => 'credentialId' in outcome)).toHaveLength(1);
+    expect(outcomes.filter((outcome) => 'finding' in outcome)[0]).toMatchObject(invalid);
+    expect(calls(host, since, TOKEN_PATH)).toBe(1);
+    const [row] = await rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
+    expect(row?.['state']).toBe('completed');
+  });
+
+  it('run again after its answer was lost gives the same credential, without a call', async () => {
+    const host = hosts.lenient;
+    const engine = engineFor(host);
+    const flow = await returned(host);
+    const checkId = v7();
+    const first = await exchange(engine, flow, checkId);
+    const since = mark(host);
+    expect(await exchange(engine, flow, checkId)).toEqual(first);
+    expect(calls(host, since, TOKEN_PATH)).toBe(0);
+  });
+
+  it.each([
+    ['has expired', { expires: '2026-01-01T00:00:00Z' }],
+    ['was denied', { state: 'denied' }],
+    ['was completed', { state: 'completed' }],
+    ['has not returned', { state: 'started' }],
+  ])('of a flow that %s is not sent', async (_, change) => {
+    const host = hosts.lenient;
+    const flow = await returned(host, change);
+    const since = mark(host);
+    expect(await exchange(engineFor(host), flow)).toMatchObject(invalid);
+    expect(calls(host, since, TOKEN_PATH)).toBe(0);
+  });
+
+  it('of another integration is not sent', async () => {
+    const host = hosts.lenient;
+    const [flow, other] = [await returned(host), await returned(host)];
+    const since = mark(host);
+    const foreign = { ...other, oauthFlowId: flow.oauthFlowId };
+    expect(await exchange(engineFor(host), foreign)).toMatchObject(invalid);
+    expect(calls(host, since, TOKEN_PATH)).toBe(0);
+  });
+
+  it('that Bitbucket does not know ends the flow', async () => {
+    const host = hosts.lenient;
+    const flow = await returned(host, { code: 'no-such-code' });
+    expect(await exchange(engineFor(host), flow)).toMatchObject(invalid);
+    const [row] = await rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
+    expect(row?.['state']).toBe('failed');
+  });
+
+  it('with a wrong consumer is told to the operator', async () => {
+    const host = hosts.lenient;
+    const engine = engineFor(host, { consumer: { key: host.consumer.key, secret: 'wrong' } });
+    expect(await exchange(engine, await returned(host))).toMatchObject({
+      finding: { code: 'oauth_consumer_refused' },
+    });
+  });
+});

@@ -1,0 +1,71 @@
+import { sql } from 'drizzle-orm';
+import { v7 as uuid } from 'uuid';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDatabase, type Database } from '../../../db/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+
+let testDatabase: TestDatabase;
+let worker: Database;
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  worker = createDatabase({ url: testDatabase.workerUrl, maxConnections: 4, applicationName: 'client test' });
+});
+
+afterAll(async () => {
+  await worker.end();
+  await testDatabase.drop();
+});
+
+test('timestamps keep their microseconds', async () => {
+  const [row] = await worker.withoutTenant((tx) =>
+    tx.execute(sql`select '2026-10-07T18:39:55.551762+00:00'::timestamptz as at`),
+  );
+  expect(row?.['at']).toBe('2026-10-07 18:39:55.551762+00');
+});
+
+test('an error of the database carries its code, and neither statement nor parameters', async () => {
+  const refused = await worker
+    .transaction(uuid(), (tx) =>
+      tx.execute(sql`insert into request_limits (account_key, limit_group) values (${'canary'}, null)`),
+    )
+    .catch((error: unknown) => error);
+  expect(refused).toMatchObject({ name: 'DatabaseError', code: '23502', table: 'request_limits' });
+  expect(JSON.stringify(refused) + String(refused)).not.toContain('canary');
+});
+
+test('two transactions that deadlock both end well', async () => {
+  await worker.withoutTenant((tx) =>
+    tx.execute(sql`insert into request_limits (account_key, limit_group) values ('a', 'x'), ('b', 'x')`),
+  );
+  let arrived = 0;
+  let bothHold: () => void = () => {};
+  const meeting = new Promise<void>((resolve) => {
+    bothHold = resolve;
+  });
+  const lockThen = (first: string, second: string) =>
+    worker.withoutTenant(async (tx) => {
+      await tx.execute(sql`update request_limits set refusals = refusals + 1 where account_key = ${first}`);
+      arrived += 1;
+      if (arrived === 2) bothHold();
+      await meeting;
+      await tx.execute(sql`update request_limits set refusals = refusals + 1 where account_key = ${second}`);
+    });
+  await Promise.all([lockThen('a', 'b'), lockThen('b', 'a')]);
+  expect(arrived).toBeGreaterThan(2);
+  const rows = await worker.withoutTenant((tx) => tx.execute(sql`select refusals from request_limits`));
+  expect(rows.map((row) => row['refusals'])).toEqual([2, 2]);
+});
+
+test('an error of the work itself passes through and nothing is written', async () => {
+  const own = new Error('own');
+  const failed = worker.withoutTenant(async (tx) => {
+    await tx.execute(sql`insert into request_limits (account_key, limit_group) values ('never', 'x')`);
+    throw own;
+  });
+  await expect(failed).rejects.toBe(own);
+  const rows = await worker.withoutTenant((tx) =>
+    tx.execute(sql`select 1 from request_limits where account_key = 'never'`),
+  );
+  expect(rows).toHaveLength(0);
+});

@@ -1,0 +1,59 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { markStream, openStream } from '../../../activities/checkpoint.ts';
+import { createImportActivities } from '../../../activities/imports.ts';
+import { presentFinding } from '../../../api/schemas/finding.ts';
+import { createDatabase, type Database } from '../../../db/client.ts';
+import type { Finding } from '../../../workflows/words.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTenant } from '../../support/integrationRows.ts';
+
+// What git says of a host's words may be cut in the middle of a character, or hold a NUL.
+const UNSTORABLE: Finding = {
+  code: 'upstream_error',
+  message: 'Bitbucket could not serve the clone: \u0000 \ud83d',
+  remedy: 'Nothing to do: it is tried again by itself.',
+};
+
+let testDatabase: TestDatabase;
+let database: Database;
+let sql: postgres.Sql;
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  sql = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
+  database = createDatabase({ url: testDatabase.workerUrl, maxConnections: 2, applicationName: 'findings' });
+});
+afterAll(async () => {
+  await database.end();
+  await sql.end();
+  await testDatabase.drop();
+});
+
+test('an error with text that Postgres refuses is stored for stream and repository, and read back unchanged', async () => {
+  const tenant = await createTenant(sql, 'active');
+  const { organizationId, integrationId } = tenant;
+  const [repositoryId = ''] = await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  const activities = createImportActivities({ database, isRunning: () => Promise.resolve(true) });
+  await activities.prepareImport({ organizationId, integrationId, importId });
+
+  const stream = { organizationId, repositoryId, importId, stream: 'commits' as const };
+  const { epoch } = await openStream(database, stream);
+  await database.transaction(organizationId, (tx) =>
+    markStream(tx, { ...stream, epoch }, { state: 'failed', error: UNSTORABLE }),
+  );
+  await activities.finishRepository({
+    organizationId,
+    integrationId,
+    importId,
+    repositoryId,
+    state: 'failed',
+    error: UNSTORABLE,
+  });
+
+  const stored = await sql<{ error: Finding }[]>`
+    select last_error as error from streams where repository_id = ${repositoryId}
+    union all select last_error from import_streams where repository_id = ${repositoryId}
+    union all select error from import_repositories where repository_id = ${repositoryId}`;
+  expect(stored.map(({ error }) => presentFinding(error))).toEqual([UNSTORABLE, UNSTORABLE, UNSTORABLE]);
+});

@@ -1,0 +1,146 @@
+import { sql } from 'drizzle-orm';
+import postgres from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDatabase, type Database, type Transaction } from '../../../db/client.ts';
+import { DatabaseError } from '../../../db/errors.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { waitFor } from '../../support/waitFor.ts';
+
+/** An error that nobody catches would fail this run: vitest counts it. */
+let testDatabase: TestDatabase;
+let superuser: postgres.Sql;
+const databases: Database[] = [];
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  superuser = postgres(testDatabase.superuserUrl, { max: 2 });
+});
+afterAll(async () => {
+  await Promise.all(databases.map((database) => database.end()));
+  await superuser.end();
+  await testDatabase.drop();
+});
+
+function open(options: { maxConnections: number; idleTransactionMs?: number }): Database {
+  const database = createDatabase({
+    url: testDatabase.workerUrl,
+    applicationName: 'lost connection test',
+    ...options,
+  });
+  databases.push(database);
+  return database;
+}
+
+const pidOf = async (tx: Transaction): Promise<number> => {
+  const [row] = await tx.execute(sql`select pg_backend_pid() as pid`);
+  return Number(row?.['pid']);
+};
+
+const gone = (pid: number) =>
+  waitFor({
+    what: 'the backend is gone',
+    read: async () => (await superuser`select 1 from pg_stat_activity where pid = ${pid}`).length,
+    until: (count) => count === 0,
+  });
+
+const failure = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => 'it went through',
+    (error: unknown) => error,
+  );
+
+test('a connection that ends between two statements costs its transaction, and nothing else', async () => {
+  const database = open({ maxConnections: 1 });
+  const lost = await failure(
+    database.withoutTenant(async (tx) => {
+      const pid = await pidOf(tx);
+      await superuser`select pg_terminate_backend(${pid})`;
+      await gone(pid);
+      await tx.execute(sql`select 1`).catch(() => {});
+      await tx.execute(sql`select 2`);
+    }),
+  );
+  expect(lost).toBeInstanceOf(DatabaseError);
+  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
+});
+
+test('a connection that ends during a statement does too', async () => {
+  const database = open({ maxConnections: 1 });
+  const lost = await failure(
+    database.withoutTenant(async (tx) => {
+      const pid = await pidOf(tx);
+      const running = tx.execute(sql`select pg_sleep(60)`);
+      await Promise.all([running, superuser`select pg_terminate_backend(${pid})`]);
+    }),
+  );
+  expect(lost).toBeInstanceOf(DatabaseError);
+  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
+});
+
+test('idle connections that ended are replaced', async () => {
+  const database = open({ maxConnections: 3 });
+  const pids = await Promise.all([1, 2, 3].map(() => database.withoutTenant(pidOf)));
+  await superuser`select pg_terminate_backend(pid) from unnest(${pids}::int[]) as pid`;
+  await Promise.all([...new Set(pids)].map(gone));
+  const after = await waitFor({
+    what: 'every place of the pool works',
+    read: () => Promise.all([1, 2, 3].map(() => database.withoutTenant(pidOf))),
+    until: (now) => now.every((pid) => !pids.includes(pid)),
+  });
+  expect(after).toHaveLength(3);
+});
+
+test('a statement that comes after its transaction has ended is refused, not run in the next one', async () => {
+  const database = open({ maxConnections: 1 });
+  let late: Transaction | undefined;
+  await failure(
+    database.withoutTenant(async (tx) => {
+      late = tx;
+      throw new Error('given up');
+    }),
+  );
+  await database.withoutTenant(async (tx) => {
+    expect(await pidOf(tx)).toBeGreaterThan(0);
+    expect(await failure(Promise.resolve(late?.execute(sql`select 1`)))).not.toBe('it went through');
+  });
+});
+
+test('a failed statement that was passed over does not count as committed', async () => {
+  const database = open({ maxConnections: 1 });
+  const passedOver = database.withoutTenant(async (tx) => {
+    await tx.execute(sql`select 1/0`).catch(() => {});
+    return 'done';
+  });
+  expect(await failure(passedOver)).toMatchObject({ code: '25P02' });
+});
+
+test('a process that froze in the middle of a transaction loses its locks', async () => {
+  const frozen = open({ maxConnections: 1, idleTransactionMs: 200 });
+  const other = open({ maxConnections: 1 });
+  const lock = sql`select pg_advisory_xact_lock(4711)`;
+  const lost = await failure(
+    frozen.withoutTenant(async (tx) => {
+      await tx.execute(lock);
+      await other.withoutTenant((successor) => successor.execute(lock));
+      await tx.execute(sql`select 1`);
+    }),
+  );
+  expect(lost).toBeInstanceOf(DatabaseError);
+});
+
+test('users wait for a place, and the end waits for them', async () => {
+  const database = open({ maxConnections: 2 });
+  const slow = (tx: Transaction) => tx.execute(sql`select pg_sleep(0.05), pg_backend_pid() as pid`);
+  const all = [1, 2, 3, 4, 5].map(() => database.withoutTenant(slow));
+  await Promise.all([...all, database.end()]);
+  const pids = (await Promise.all(all)).map(([row]) => Number(row?.['pid']));
+  expect(new Set(pids).size).toBeLessThanOrEqual(2);
+});
+
+test('a Postgres that is not there is said so, soon', async () => {
+  const url = new URL(testDatabase.workerUrl);
+  url.port = '1';
+  const database = createDatabase({ url: url.href, maxConnections: 1, applicationName: 'nobody' });
+  databases.push(database);
+  expect(await failure(database.withoutTenant(pidOf))).toMatchObject({ code: '08006' });
+});

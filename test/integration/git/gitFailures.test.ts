@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/waitFor.ts';
+import { addHistory, progress, storedHistory, toldHistory } from './history.ts';
+import { CANARY, createPlace, type Place, type Subject } from './place.ts';
+
+let place: Place;
+let subject: Subject;
+beforeAll(async () => {
+  place = await createPlace();
+  subject = await place.subject('subject');
+  addHistory(subject, 400);
+});
+afterAll(() => place.close());
+
+/** Processes whose arguments or environment hold the text (proc(5)); git's own children among them. */
+function processesWith(text: string): { pid: number; where: string }[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .flatMap((pid) =>
+      ['cmdline', 'environ'].flatMap((where) => {
+        try {
+          const found = readFileSync(`/proc/${pid}/${where}`, 'latin1').includes(text);
+          return found ? [{ pid: Number(pid), where }] : [];
+        } catch {
+          return [];
+        }
+      }),
+    );
+}
+
+/** Only Linux shows what processes are given. */
+const onLinux = { skip: process.platform !== 'linux' };
+
+const clones = (worker: string) => join(place.folder, 'clones', worker);
+const busyClones = (worker: string) => readdirSync(join(clones(worker), 'busy'));
+
+describe('what the host answers becomes a typed error', () => {
+  test.each([
+    [401, 'AuthRefused', 'invalid_credentials'],
+    [403, 'Forbidden', 'repository_forbidden'],
+    [404, 'RepositoryGone', 'repository_gone'],
+    [301, 'InvalidResponse', 'git_redirected'],
+    [500, 'Upstream', 'upstream_error'],
+    [503, 'Upstream', 'upstream_error'],
+  ])('%i: %s', async (status, type, code) => {
+    place.server.fault = status;
+    const importId = await subject.newImport();
+    const failed = place.importGit({ subject, importId, worker: 'faults' });
+    await expect(failed).rejects.toMatchObject({ type, finding: { code } });
+    place.server.fault = null;
+    expect(busyClones('faults')).toEqual([]);
+  });
+
+  test('a wrong password is refused; that alone does not fail the streams', async () => {
+    const importId = await subject.newImport();
+    const failed = place.importGit({ subject, importId, worker: 'faults', password: 'wrong' });
+    await expect(failed).rejects.toMatchObject({ type: 'AuthRefused' });
+    expect(await progress(place, importId)).toEqual(['commits processing 0/?', 'refs processing 0/?']);
+  });
+
+  test('a repository that is gone fails both streams, with the reason', async () => {
+    place.server.fault = 404;
+    const importId = await subject.newImport();
+    await expect(place.importGit({ subject, importId, worker: 'faults' })).rejects.toThrow(
+      /no repository ws/,
+    );
+    place.server.fault = null;
+    expect(await progress(place, importId)).toEqual(['commits failed 0/?', 'refs failed 0/?']);
+    const rows = await place.sql`select last_error->>'code' code from streams
+      where repository_id = ${subject.repositoryId}`;
+    expect(rows.map((row) => row['code'])).toEqual(['repository_gone', 'repository_gone']);
+  });
+
+  test('429: not a failure but a time to go on', async () => {
+    place.server.fault = 429;
+    const importId = await subject.newImport();
+    const result = await place.importGit({ subject, importId, worker: 'faults' });
+    place.server.fault = null;
+    expect(result).toMatchObject({ done: false, limited: { why: expect.stringContaining('git') } });
+    expect(Date.parse(result.limited?.until ?? '')).toBeGreaterThan(Date.now() + 30_000);
+    expect(await progress(place, importId)).toEqual(['commits rate_limited 0/?', 'refs rate_limited 0/?']);
+  });
+
+  test('a connection that breaks in the middle: Unreachable, and the next attempt goes on', async () => {
+    place.server.fault = 'reset';
+    const importId = await subject.newImport();
+    const failed = place.importGit({ subject, importId, worker: 'reset' });
+    await expect(failed).rejects.toMatchObject({ type: 'Unreachable' });
+    place.server.fault = null;
+    expect(await place.importGit({ subject, importId, worker: 'reset' })).toMatchObject({ done: true });
+    expect(await storedHistory(place, subject)).toEqual(toldHistory(subject));
+  });
+});
+
+test(
+  'the credential is in no argument, environment or file, and nobody else is told it',
+  onLinux,
+  async () => {
+    const importId = await subject.newImport();
+    const seen: { pid: number; where: string }[] = [];
+    const look = setInterval(() => seen.push(...processesWith(CANARY)), 5);
+    await place.importGit({ subject, importId, worker: 'canary' });
+    clearInterval(look);
+    expect(seen).toEqual([]);
+    const files = readdirSync(clones('canary'), { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    expect(files.length).toBeGreaterThan(3);
+    const holding = files.filter((file) => readFileSync(join(file.parentPath, file.name)).includes(CANARY));
+    expect(holding).toEqual([]);
+    expect(place.server.requests.some((request) => request.signed)).toBe(true);
+  },
+);
+
+test('cancellation ends git at once and keeps what is stored', onLinux, async () => {
+  const long = await place.subject('long');
+  addHistory(long, 4_000);
+  const importId = await long.newImport();
+  const environment = new MockActivityEnvironment();
+  const running = place.importGit({ subject: long, importId, worker: 'cancelled', environment });
+  running.catch(() => {});
+  await waitFor({
+    what: 'a page is stored',
+    read: async () => (await storedHistory(place, long)).length,
+    until: (count) => count > 0,
+  });
+  const from = performance.now();
+  environment.cancel('CANCELLED');
+  await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
+  expect(performance.now() - from).toBeLessThan(3_000);
+  const path = clones('cancelled');
+  expect(processesWith(path).filter(({ where }) => where === 'cmdline')).toEqual([]);
+  const before = (await storedHistory(place, long)).length;
+  expect(before).toBeLessThan(4_000);
+  // the clone was whole, so it is used again
+  const requests = place.server.requests.length;
+  await place.importGit({ subject: long, importId, worker: 'cancelled' });
+  expect(place.server.requests.slice(requests).some(({ line }) => line.startsWith('POST'))).toBe(true);
+  expect(await storedHistory(place, long)).toEqual(toldHistory(long));
+});
+
+test('a damaged clone is made anew', async () => {
+  const damaged = await place.subject('damaged');
+  addHistory(damaged, 50);
+  await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'damaged' });
+  const clone = join(clones('damaged'), 'ready', damaged.repositoryId);
+  for (const name of readdirSync(join(clone, 'objects', 'pack'))) {
+    if (!name.endsWith('.pack')) continue;
+    rmSync(join(clone, 'objects', 'pack', name));
+    writeFileSync(join(clone, 'objects', 'pack', name), 'not a pack');
+  }
+  writeFileSync(join(clone, 'packed-refs.lock'), '');
+  addHistory(damaged, 70, 'more', 'refs/heads/main~0');
+  await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'damaged' });
+  expect(await storedHistory(place, damaged)).toEqual(toldHistory(damaged));
+});
+
+test('a worker that is killed leaves no git behind', onLinux, async () => {
+  const program = `
+    import { createGit } from './activities/git/process.ts';
+    const git = createGit({ home: '/', protocols: ['http'] });
+    const run = git.start({
+      folder: ${JSON.stringify(subject.git.path)},
+      args: ['cat-file', '--batch', '--buffer'],
+      input: (async function* () { for (;;) yield 'main\\n'; })(),
+      signal: new AbortController().signal,
+    });
+    for await (const _ of run.output) console.log('reading');
+  `;
+  const worker = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await new Promise((resolve) => worker.stdout.once('data', resolve));
+  const mine = () =>
+    processesWith(subject.git.path).filter(({ pid, where }) => where === 'cmdline' && pid !== worker.pid);
+  expect(mine()).not.toEqual([]);
+  worker.kill('SIGKILL');
+  await waitFor({ what: 'git has ended', read: mine, until: (left) => left.length === 0, timeoutMs: 5_000 });
+});
+
+test('git asks nobody, and tells another host nothing', async () => {
+  const { createGit } = await import('../../../activities/git/process.ts');
+  const git = createGit({ home: place.folder, protocols: ['http'] });
+  const login = {
+    username: 'x-token-auth',
+    password: { reveal: () => CANARY },
+    origin: 'https://bitbucket.org',
+  };
+  const signal = AbortSignal.timeout(20_000);
+  const url = `${place.server.url}/ws/subject.git`;
+  const before = place.server.requests.length;
+  await expect(git.text({ args: ['ls-remote', url], signal, login })).rejects.toThrow(
+    /could not read Username/,
+  );
+  expect(place.server.requests.slice(before).map((request) => request.signed)).toEqual([false]);
+  for (const forbidden of [`file://${subject.git.path}`, subject.git.path, 'ext::sh -c id', 'ssh://x/y']) {
+    await expect(git.text({ args: ['ls-remote', forbidden], signal, login })).rejects.toThrow(/not allowed/);
+  }
+});

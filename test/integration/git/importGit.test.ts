@@ -1,0 +1,180 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../../db/client.ts';
+import { addHistory, progress, storedHistory, storedRefs, toldHistory, toldRefs } from './history.ts';
+import { createPlace, type Place, type Subject } from './place.ts';
+
+let place: Place;
+beforeAll(async () => {
+  place = await createPlace();
+});
+afterAll(() => place.close());
+
+async function expectSame(subject: Subject): Promise<void> {
+  expect(await storedHistory(place, subject)).toEqual(toldHistory(subject));
+  expect(await storedRefs(place, subject)).toEqual(toldRefs(subject));
+}
+
+/** The worker dies at its nth transaction: before it, or after its commit when nobody hears the answer. */
+function dyingDatabase(nth: number, when: 'before' | 'after'): Database {
+  let count = 0;
+  return {
+    ...place.database,
+    async transaction(organizationId, work) {
+      count += 1;
+      if (count >= nth && when === 'before') throw new Error('the worker died');
+      const result = await place.database.transaction(organizationId, work);
+      if (count >= nth) throw new Error('the worker died');
+      return result;
+    },
+  };
+}
+
+test('stores what git log says, and says how far it is', async () => {
+  const subject = await place.subject('first');
+  addHistory(subject, 1_234);
+  subject.git.git(['tag', 'light', 'main~3']);
+  const importId = await subject.newImport();
+  expect(await place.importGit({ subject, importId })).toMatchObject({ done: true, records: 1_236 });
+  await expectSame(subject);
+  expect(await progress(place, importId)).toEqual(['commits healthy 1234/1234', 'refs healthy 2/2']);
+});
+
+describe('going on', () => {
+  test('after the worker died at any transaction, on another worker: nothing lost, nothing twice', async () => {
+    const subject = await place.subject('resumed');
+    addHistory(subject, 5_100);
+    const importId = await subject.newImport();
+    for (let nth = 3; nth <= 8; nth += 1) {
+      const when = nth % 2 === 0 ? 'before' : 'after';
+      const run = { subject, importId, worker: `w${nth}`, database: dyingDatabase(nth, when) };
+      await expect(place.importGit(run)).rejects.toThrow('the worker died');
+    }
+    expect(await place.importGit({ subject, importId, worker: 'last' })).toMatchObject({ done: true });
+    await expectSame(subject);
+    expect(await progress(place, importId)).toEqual(['commits healthy 5100/5100', 'refs healthy 1/1']);
+  });
+
+  test('reads only what is new, and forgets refs that are gone', async () => {
+    const subject = await place.subject('later');
+    addHistory(subject, 700);
+    subject.git.git(['branch', 'old', 'main~5']);
+    await place.importGit({ subject, importId: await subject.newImport() });
+    addHistory(subject, 40, 'feature', 'refs/heads/main~0');
+    subject.git.git(['branch', '-D', 'old']);
+    const importId = await subject.newImport();
+    expect(await place.importGit({ subject, importId })).toMatchObject({ records: 42 });
+    await expectSame(subject);
+    expect(await progress(place, importId)).toEqual(['commits healthy 740/740', 'refs healthy 2/2']);
+  });
+
+  test('with nothing new it writes no row version', async () => {
+    const subject = await place.subject('unchanged');
+    addHistory(subject, 60);
+    await place.importGit({ subject, importId: await subject.newImport() });
+    const versions = () => place.sql`select 'commit' kind, hash key, xmin::text from commits
+      where repository_id = ${subject.repositoryId} union all select 'file', commit_hash || place, xmin::text
+      from commit_files where repository_id = ${subject.repositoryId} union all select 'branch', name, xmin::text
+      from branches where repository_id = ${subject.repositoryId} order by 1, 2`;
+    const before = await versions();
+    await place.importGit({ subject, importId: await subject.newImport() });
+    await place.importGit({ subject, importId: await subject.newImport(), mode: 'full', worker: 'other' });
+    expect(await versions()).toEqual(before);
+  });
+
+  test('a full import repairs what is missing or wrong', async () => {
+    const subject = await place.subject('repaired');
+    addHistory(subject, 60);
+    await place.importGit({ subject, importId: await subject.newImport() });
+    const of = place.sql`repository_id = ${subject.repositoryId}`;
+    await place.sql`delete from commits where ${of} and hash < '8'`;
+    await place.sql`delete from commit_files where ${of} and commit_hash < '4'`;
+    await place.sql`update commit_files set lines_added = 99 where ${of} and commit_hash > 'c'`;
+    await place.sql`insert into commit_files (organization_id, repository_id, commit_hash, place, path)
+      select organization_id, repository_id, hash, 500, 'never there' from commits where ${of}`;
+    await place.importGit({ subject, importId: await subject.newImport() });
+    expect(await storedHistory(place, subject)).not.toEqual(toldHistory(subject));
+    await place.importGit({ subject, importId: await subject.newImport(), mode: 'full' });
+    await expectSame(subject);
+  });
+
+  test('when a force push took the frozen heads away meanwhile', async () => {
+    const subject = await place.subject('forced');
+    addHistory(subject, 1_600);
+    const importId = await subject.newImport();
+    const dying = { subject, importId, worker: 'first', database: dyingDatabase(6, 'after') };
+    await expect(place.importGit(dying)).rejects.toThrow('the worker died');
+    addHistory(subject, 900, 'rewritten');
+    subject.git.git(['branch', '-f', 'main', 'rewritten']);
+    subject.git.git(['branch', '-D', 'rewritten']);
+    subject.git.git(['reflog', 'expire', '--expire=now', '--all']);
+    subject.git.git(['gc', '--quiet', '--prune=now']);
+    expect(await place.importGit({ subject, importId, worker: 'second' })).toMatchObject({ done: true });
+    const stored = new Set(await storedHistory(place, subject));
+    expect(toldHistory(subject).filter((line) => !stored.has(line))).toEqual([]);
+    expect(await progress(place, importId)).toEqual(['commits healthy 900/900', 'refs healthy 1/1']);
+  });
+
+  test('when the list comes in another order than when the position was stored', async () => {
+    const subject = await place.subject('reordered');
+    addHistory(subject, 1_100);
+    const importId = await subject.newImport();
+    const dying = { subject, importId, database: dyingDatabase(5, 'after') };
+    await expect(place.importGit(dying)).rejects.toThrow('the worker died');
+    await place.sql`update streams set position = jsonb_set(position, '{digest}', '"another order"')
+      where repository_id = ${subject.repositoryId} and stream = 'commits'`;
+    await place.sql`delete from commits where repository_id = ${subject.repositoryId}`;
+    await place.importGit({ subject, importId });
+    await expectSame(subject);
+  });
+});
+
+test('an attempt that another one overtook writes nothing more', async () => {
+  const subject = await place.subject('fenced');
+  addHistory(subject, 1_600);
+  const importId = await subject.newImport();
+  let pages = 0;
+  let overtake = async () => {};
+  const slow: Database = {
+    ...place.database,
+    async transaction(organizationId, work) {
+      pages += 1;
+      if (pages === 6) await overtake();
+      return place.database.transaction(organizationId, work);
+    },
+  };
+  overtake = async () => {
+    await place.importGit({ subject, importId, worker: 'second' });
+  };
+  await expect(place.importGit({ subject, importId, worker: 'first', database: slow })).rejects.toMatchObject(
+    {
+      type: 'Fenced',
+    },
+  );
+  await expectSame(subject);
+  expect(await progress(place, importId)).toEqual(['commits healthy 1600/1600', 'refs healthy 1/1']);
+});
+
+test('two attempts at once on one worker each have a clone of their own', async () => {
+  const subject = await place.subject('twice');
+  addHistory(subject, 300);
+  const importId = await subject.newImport();
+  const both = await Promise.allSettled([
+    place.importGit({ subject, importId, worker: 'same' }),
+    place.importGit({ subject, importId, worker: 'same' }),
+  ]);
+  const [lost] = both.filter((result) => result.status === 'rejected');
+  expect(both.some((result) => result.status === 'fulfilled')).toBe(true);
+  if (lost !== undefined) expect(lost.reason).toMatchObject({ type: 'Fenced' });
+  await expectSame(subject);
+});
+
+test('heartbeats tell how far it is', async () => {
+  const subject = await place.subject('heartbeats');
+  addHistory(subject, 30);
+  const environment = new MockActivityEnvironment();
+  const beats: unknown[] = [];
+  environment.on('heartbeat', (details: unknown) => beats.push(details));
+  await place.importGit({ subject, importId: await subject.newImport(), environment });
+  expect(beats.length).toBeGreaterThan(0);
+});

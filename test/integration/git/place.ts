@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import postgres from 'postgres';
+import { v7 as uuid } from 'uuid';
+import { createGitActivities } from '../../../activities/commits.ts';
+import { createDatabase, type Database } from '../../../db/client.ts';
+import { Secret } from '../../../platform/secrets/secret.ts';
+import type { ChunkResult } from '../../../workflows/contracts.ts';
+import type { ImportMode } from '../../../workflows/words.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTestRepository, type TestRepository } from '../../support/gitRepository.ts';
+import { type GitServer, startGitServer } from '../../support/gitServer.ts';
+
+export const USERNAME = 'x-token-auth';
+/** searched for where no secret may be */
+export const CANARY = 'canary-3f9d51c07b';
+
+/** A repository that a test imports: the git side, and its rows. */
+export interface Subject {
+  readonly git: TestRepository;
+  readonly repositoryId: string;
+  /** a new import of it */
+  newImport(): Promise<string>;
+}
+
+export interface Place {
+  readonly database: Database;
+  readonly sql: postgres.Sql;
+  readonly server: GitServer;
+  readonly organizationId: string;
+  readonly integrationId: string;
+  readonly folder: string;
+  /** `fullName`: as another host knows it; its own is `ws/slug` */
+  subject(slug: string, fullName?: string): Promise<Subject>;
+  /** runs importGit as a worker with this clone folder would */
+  importGit(run: RunOptions): Promise<ChunkResult>;
+  close(): Promise<void>;
+}
+
+export interface RunOptions {
+  subject: Subject;
+  importId: string;
+  mode?: ImportMode;
+  /** name of the worker: each has a clone folder of its own */
+  worker?: string;
+  /** another host than the place's own, and who signs in there */
+  host?: { url: string; username: string; password: string };
+  password?: string;
+  environment?: MockActivityEnvironment;
+  /** instead of the place's database */
+  database?: Database;
+}
+
+/** Postgres with the rows that an import needs, and a git server with one user. */
+export async function createPlace(): Promise<Place> {
+  const testDatabase: TestDatabase = await createTestDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-git-'));
+  const root = join(folder, 'served');
+  const server = await startGitServer({ root, username: USERNAME, password: CANARY });
+  const database = createDatabase({
+    url: testDatabase.workerUrl,
+    maxConnections: 4,
+    applicationName: 'git test',
+  });
+  const sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
+  const [organizationId, integrationId, workspaceId] = [uuid(), uuid(), uuid()];
+  await sql`insert into organizations (id, name) values (${organizationId}, 'git test')`;
+  await sql`insert into integrations (id, organization_id, name, state, credential_id)
+    values (${integrationId}, ${organizationId}, 'git', 'active', ${uuid()})`;
+  await sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
+    values (${workspaceId}, ${organizationId}, '{w}', 'ws', 'ws', now())`;
+
+  return {
+    database,
+    sql,
+    server,
+    organizationId,
+    integrationId,
+    folder,
+    async subject(slug, fullName = `ws/${slug}`) {
+      const repositoryId = uuid();
+      await sql`insert into repositories
+        (id, organization_id, workspace_id, provider_uuid, slug, name, full_name, is_private, raw, observed_at)
+        values (${repositoryId}, ${organizationId}, ${workspaceId}, ${`{${slug}}`}, ${slug}, ${slug}, ${fullName},
+          true, '{}', now())`;
+      return {
+        git: createTestRepository(join(root, 'ws', `${slug}.git`)),
+        repositoryId,
+        async newImport() {
+          const importId = uuid();
+          await sql`insert into imports (id, organization_id, integration_id, mode, selection)
+            values (${importId}, ${organizationId}, ${integrationId}, 'changed', '{"all":true}')`;
+          await sql`insert into import_repositories (organization_id, import_id, repository_id, place)
+            values (${organizationId}, ${importId}, ${repositoryId}, 1)`;
+          return importId;
+        },
+      };
+    },
+    importGit(run) {
+      const activities = createGitActivities({
+        database: run.database ?? database,
+        credentials: {
+          ofIntegration: async () => ({ organizationId, credentialId: uuid() }),
+          gitCredential: async () => ({
+            username: run.host?.username ?? USERNAME,
+            version: 1,
+            password: new Secret(run.host?.password ?? run.password ?? CANARY),
+          }),
+          renew: async () => false,
+          renewalDidNotHelp: () => {},
+        },
+        webUrl: run.host?.url ?? server.url,
+        cloneFolder: join(folder, 'clones', run.worker ?? 'worker'),
+      });
+      const input = {
+        organizationId,
+        integrationId,
+        repositoryId: run.subject.repositoryId,
+        importId: run.importId,
+        mode: run.mode ?? ('changed' as const),
+      };
+      const environment = run.environment ?? new MockActivityEnvironment();
+      return environment.run<[typeof input], ChunkResult, typeof activities.importGit>(
+        activities.importGit,
+        input,
+      );
+    },
+    async close() {
+      await server.close();
+      await database.end();
+      await sql.end();
+      await testDatabase.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

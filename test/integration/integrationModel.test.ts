@@ -1,0 +1,181 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import * as messages from '../../workflows/messages.ts';
+import type { IntegrationState } from '../../workflows/words.ts';
+import { refusal } from '../support/fakeBitbucket.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
+import { waitFor } from '../support/waitFor.ts';
+import {
+  actor,
+  command,
+  createWorkflowBench,
+  handleOf,
+  refusalOf,
+  type WorkflowBench,
+} from '../support/workflowBench.ts';
+import type { WorkflowRun } from '../support/workflows.ts';
+
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+/** What the guide says, in a few lines: states and names, nothing of how it is done. */
+interface Model {
+  state: IntegrationState | 'deleted';
+  name: string | null;
+}
+
+type Step =
+  | { do: 'submit'; passes: boolean }
+  | { do: 'create' | 'rename'; name: string }
+  | { do: 'pause' | 'resume' | 'discover' | 'deleteDraft' | 'import' }
+  | { do: 'restart workers' | 'lose the run' };
+
+const anyName = fc.constantFrom('Acme', 'Beta');
+const anyStep: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('submit' as const), passes: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom('create' as const, 'rename' as const), name: anyName }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('pause' as const, 'resume' as const, 'discover' as const, 'import' as const),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('deleteDraft' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constantFrom('restart workers' as const, 'lose the run' as const) }),
+  },
+);
+
+const isDraft = ({ state }: Model): boolean => state === 'awaiting_credential' || state === 'connected';
+
+/** The refusal that the guide asks for, or undefined; changes the model when there is none. */
+function expected(model: Model, step: Step): string | undefined {
+  switch (step.do) {
+    case 'submit':
+      if (step.passes && model.state === 'awaiting_credential') model.state = 'connected';
+      return undefined;
+    case 'create':
+      if (model.state === 'awaiting_credential') return 'needs_connection';
+      if (!isDraft(model)) return model.name === step.name ? undefined : 'already_created';
+      Object.assign(model, { state: 'active', name: step.name });
+      return undefined;
+    case 'rename':
+      if (isDraft(model)) return 'needs_create';
+      model.name = step.name;
+      return undefined;
+    case 'discover':
+    case 'import':
+      if (isDraft(model)) return step.do === 'import' ? 'import_needs_create' : 'needs_create';
+      return model.state === 'paused' ? 'paused' : undefined;
+    case 'pause':
+    case 'resume':
+      if (isDraft(model)) return 'needs_create';
+      model.state = step.do === 'pause' ? 'paused' : 'active';
+      return undefined;
+    case 'deleteDraft':
+      if (!isDraft(model)) return 'already_created';
+      model.state = 'deleted';
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Each command is sent twice at once: the same command twice changes nothing and is answered the same. */
+async function act(
+  run: WorkflowRun & { bitbucket: { refused: Map<string, typeof refusal> } },
+  tenant: TestTenant,
+  step: Step,
+) {
+  const twice = async (send: () => Promise<unknown>): Promise<string | undefined> => {
+    const [one, other] = await Promise.all([refusalOf(send()), refusalOf(send())]);
+    expect(one).toBe(other);
+    return one;
+  };
+  switch (step.do) {
+    case 'submit': {
+      const check = await tenant.credential();
+      if (!step.passes) run.bitbucket.refused.set(check.credentialId, refusal);
+      const refused = await twice(() => command(run, tenant, messages.submitCredential, { ...check, actor }));
+      const lastState = async () =>
+        (await tenant.credentialStates()).find(({ id }) => id === check.credentialId)?.state;
+      await waitFor({
+        what: 'the check is applied',
+        read: lastState,
+        until: (state) => state !== 'candidate',
+      });
+      return refused;
+    }
+    case 'create':
+      return twice(() => command(run, tenant, messages.create, { name: step.name, services: null, actor }));
+    case 'rename':
+      return twice(() => command(run, tenant, messages.rename, { name: step.name, actor }));
+    case 'pause':
+      return twice(() => command(run, tenant, messages.pause, { actor }));
+    case 'resume':
+      return twice(() => command(run, tenant, messages.resume, { actor }));
+    case 'discover':
+      return twice(() => command(run, tenant, messages.discover, { actor }));
+    case 'import': {
+      const importId = await tenant.storeImport({ all: true });
+      return twice(() => command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }));
+    }
+    case 'deleteDraft':
+      return refusalOf(command(run, tenant, messages.deleteDraft, { actor }));
+    case 'restart workers':
+      await run.restart();
+      return undefined;
+    default:
+      // Terminated by an operator, or never begun: the next command starts it from the row.
+      await handleOf(run.client, tenant)
+        .terminate('by the test')
+        .catch(() => undefined);
+      return undefined;
+  }
+}
+
+async function follow(steps: readonly Step[]): Promise<void> {
+  const tenant = await bench.tenant();
+  await bench.run(
+    async (run) => {
+      const model: Model = { state: 'awaiting_credential', name: null };
+      // A first credential that fails, so that there is a run from the start.
+      await act(run, tenant, { do: 'submit', passes: false });
+      for (const step of steps) {
+        const before = { ...model };
+        const wanted = expected(model, step);
+        expect(await act(run, tenant, step), JSON.stringify({ before, step })).toBe(wanted);
+        if (model.state === 'deleted') break;
+        await waitFor({
+          what: `${JSON.stringify({ before, step })} leads to ${model.state}`,
+          read: () => tenant.integration(),
+          until: (row) => row?.['state'] === model.state && row['name'] === model.name,
+        });
+      }
+      if (model.state === 'deleted') expect(await tenant.integration()).toBeUndefined();
+    },
+    { unfinished: () => [`integration/${tenant.integrationId}`] },
+  );
+}
+
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 6);
+
+test(
+  'random commands, each twice at once, with restarted workers and lost runs, lead where the guide says',
+  async () => {
+    await expect(
+      fc.assert(fc.asyncProperty(fc.array(anyStep, { minLength: 4, maxLength: 14 }), follow), {
+        numRuns: RUNS,
+        endOnFailure: true,
+      }),
+    ).resolves.toBeUndefined();
+  },
+  RUNS * 30_000,
+);

@@ -1,0 +1,121 @@
+import { sql } from 'drizzle-orm';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BitbucketError } from '../../../activities/bitbucket/errors.ts';
+import { createSituation, type ImportInput, type Situation } from './situation.ts';
+
+let situation: Situation;
+let input: ImportInput;
+beforeEach(async () => {
+  situation = await createSituation({ size: 'small' });
+  input = await situation.startImport(await situation.repository('acme-rockets/telemetry'));
+});
+afterEach(() => situation.close());
+
+const faults = (rules: object[]): void => situation.simulator.faults.set({ seed: 1, rules });
+
+/** As Temporal would: tries a chunk again after an error that may pass. */
+async function importThroughFaults(attempts = 200): Promise<number> {
+  let failed = 0;
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    try {
+      if ((await situation.chunk(input)).done) return failed;
+    } catch (error) {
+      if (!(error instanceof BitbucketError) || error.retry.kind === 'never') throw error;
+      failed += 1;
+    }
+  }
+  throw new Error(`not done after ${String(attempts)} attempts`);
+}
+
+describe('answers that are wrong', () => {
+  test.each([
+    ['5xx', { kind: 'status', status: 503 }],
+    ['cut off', { kind: 'truncate', share: 0.6 }],
+    ['of another shape', { kind: 'wrong_shape' }],
+    ['a web page', { kind: 'html', status: 200 }],
+    ['reset connections', { kind: 'reset' }],
+  ] as const)('one in eight is %s: everything is stored all the same', async (_, fault) => {
+    faults([{ match: { path: '/repositories/' }, probability: 0.12, fault }]);
+    const failed = await importThroughFaults();
+    expect(failed).toBeGreaterThan(0);
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('false empty lists are never taken for the end', async () => {
+    faults([
+      { match: { path: '/pullrequests\\?' }, nth: [1, 3], fault: { kind: 'empty_list' } },
+      { match: { path: '/pullrequests/activity' }, nth: [1, 4, 8], fault: { kind: 'empty_list' } },
+      { match: { path: '/issues\\?' }, nth: 1, fault: { kind: 'empty_list' } },
+    ]);
+    await importThroughFaults();
+    situation.simulator.faults.clear();
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('a feed that refuses a stored next starts again and keeps its rows', async () => {
+    faults([
+      {
+        match: { path: '/pullrequests/activity.*page=[34]' },
+        nth: 1,
+        fault: { kind: 'status', status: 400 },
+      },
+    ]);
+    expect(await importThroughFaults()).toBe(0);
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('where the feed is gone, each pull request is asked for its own activity', async () => {
+    faults([{ match: { path: '/pullrequests/activity' }, fault: { kind: 'status', status: 410 } }]);
+    await importThroughFaults();
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('a full import goes on in the middle of them, also after a chunk', async () => {
+    faults([{ match: { path: '/pullrequests/activity' }, fault: { kind: 'status', status: 410 } }]);
+    const full = await situation.startImport(input.repositoryId, 'full');
+    const chunks = await situation.importAll(full, { limits: { requests: 20 } });
+    expect(chunks.length).toBeLessThan(20);
+    expect(await situation.differences()).toBe('');
+  });
+});
+
+describe('limits', () => {
+  test('a limit ends the chunk with the time it ends; the stream is rate limited, then goes on', async () => {
+    faults([
+      {
+        match: { path: '/pullrequests/activity' },
+        nth: 3,
+        fault: { kind: 'rate_limit', retry_after: 'seconds', seconds: 30 },
+      },
+    ]);
+    const result = await situation.chunk(input);
+    expect(result.done).toBe(false);
+    expect(Date.parse(result.limited?.until ?? '')).toBeGreaterThan(Date.now() + 20_000);
+    const states = await situation.rows(
+      sql`select state from streams where stream = 'pull_request_activity'`,
+    );
+    expect(states[0]?.['state']).toBe('rate_limited');
+    await situation.database.withoutTenant((tx) =>
+      tx.execute(sql`update request_limits set blocked_until = clock_timestamp()`),
+    );
+    await importThroughFaults();
+    expect(await situation.differences()).toBe('');
+  });
+});
+
+describe('a repository that is gone', () => {
+  test('is a typed error with a remedy, and its stream has failed', async () => {
+    await situation.simulator.mutate({ kind: 'repository.delete', repository: 'acme-rockets/telemetry' });
+    const error = await situation.chunk(input).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ type: 'RepositoryGone', finding: { remedy: expect.any(String) } });
+    const states = await situation.rows(sql`
+      select state, failing_since is not null as dated, last_error ->> 'code' as code from streams`);
+    expect(states.map((row) => ({ ...row }))).toEqual([
+      { state: 'failed', dated: true, code: 'repository_gone' },
+    ]);
+    const [row] = await situation.rows(sql`select provider_uuid from repositories`);
+    await situation.simulator.mutate({ kind: 'repository.restore', repository: row?.['provider_uuid'] });
+    await importThroughFaults();
+    expect(await situation.differences()).toBe('');
+  });
+});

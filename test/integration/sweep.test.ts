@@ -1,0 +1,55 @@
+import postgres from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createDatabase, type Database } from '../../db/client.ts';
+import { sweep } from '../../worker/sweep.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { createTenant } from '../support/integrationRows.ts';
+
+let testDatabase: TestDatabase;
+let database: Database;
+let sql: postgres.Sql;
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  sql = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
+  database = createDatabase({ url: testDatabase.workerUrl, maxConnections: 2, applicationName: 'sweep' });
+});
+afterAll(async () => {
+  await database.end();
+  await sql.end();
+  await testDatabase.drop();
+});
+
+test('secrets that waited too long are removed in every organization; those in time or in use stay', async () => {
+  const [one, other] = [await createTenant(sql), await createTenant(sql)];
+  const overdue = [await one.credential(), await other.credential()].map(({ credentialId }) => credentialId);
+  const inTime = (await one.credential()).credentialId;
+  const used = (await other.credential()).credentialId;
+  await sql`update credentials set discard_after = now() - interval '1 second' where id = any(${[...overdue, used]}::uuid[])`;
+  await sql`update credentials set discard_after = now() + interval '1 minute' where id = ${inTime}`;
+  await sql`update credentials set state = 'active' where id = ${used}`;
+  expect(await sweep(database)).toEqual({ secrets: 2, flows: 0, answers: 0 });
+  const left = await sql<{ id: string }[]>`select id from credentials where sealed is not null order by id`;
+  expect(left.map(({ id }) => id)).toEqual([inTime, used].toSorted());
+  expect(await sweep(database)).toEqual({ secrets: 0, flows: 0, answers: 0 });
+});
+
+test('OAuth flows and kept answers whose time is over are removed in every organization; the others stay', async () => {
+  const tenants = [await createTenant(sql), await createTenant(sql)];
+  const kept: string[] = [];
+  for (const tenant of tenants) {
+    const { organizationId } = tenant;
+    const { oauthFlowId: over } = await tenant.oauthFlow();
+    const { oauthFlowId: underWay } = await tenant.oauthFlow();
+    await sql`update oauth_flows set expires_at = now() - interval '61 minutes' where id = ${over}`;
+    await sql`update oauth_flows set expires_at = now() - interval '59 minutes' where id = ${underWay}`;
+    await sql`insert into idempotency_keys (organization_id, key, operation, fingerprint, created_at) values
+      (${organizationId}, 'old', 'POST /', 'x', now() - interval '25 hours'),
+      (${organizationId}, 'young', 'POST /', 'x', now() - interval '23 hours')`;
+    kept.push(underWay);
+  }
+  expect(await sweep(database)).toEqual({ secrets: 0, flows: 2, answers: 2 });
+  const flows = await sql<{ id: string }[]>`select id from oauth_flows order by id`;
+  expect(flows.map(({ id }) => id)).toEqual(kept.toSorted());
+  const answers = await sql<{ key: string }[]>`select key from idempotency_keys`;
+  expect(answers.map(({ key }) => key)).toEqual(['young', 'young']);
+});

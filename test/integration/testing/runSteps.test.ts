@@ -1,0 +1,79 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { countTests } from '../../../scripts/testing/countTests.ts';
+import { runSteps, type Step } from '../../../scripts/testing/runSteps.ts';
+
+const VITEST = fileURLToPath(new URL('../../../node_modules/.bin/vitest', import.meta.url));
+
+describe('npm test', () => {
+  let folder: string;
+  let printed: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'run-steps-'));
+    printed = '';
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const shell = (name: string, script: string): Step => ({ name, command: '/bin/sh', args: ['-c', script] });
+  const run = (steps: readonly Step[]): Promise<boolean> =>
+    runSteps({ steps, reports: folder, print: (text) => void (printed += text) });
+
+  /** A vitest project of its own with one test file. */
+  async function project(name: string, source: string): Promise<Step> {
+    await writeFile(join(folder, `${name}.test.ts`), source);
+    await writeFile(join(folder, 'vitest.config.mjs'), 'export default { test: { globals: true } };');
+    return { name, command: VITEST, args: ['run', '--root', folder, `${name}.test.ts`], project: name };
+  }
+
+  const lastLine = (): string | undefined => printed.trimEnd().split('\n').at(-1);
+
+  it('stops at the first step that fails, shows what it said, and never says "0 failed" of it', async () => {
+    const steps = [
+      shell('good', 'echo unseen'),
+      shell('bad', 'echo the reason >&2; exit 3'),
+      shell('later', 'true'),
+    ];
+    expect(await run(steps)).toBe(false);
+    expect(printed).not.toContain('unseen');
+    expect(printed).toMatch(
+      /good: ok \(\d\.\d s\)\n\[2\/3\] bad …\nthe reason\n\[2\/3\] bad: FAILED .*\nnot run: later\n/,
+    );
+    expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
+  });
+
+  it('sums the tests of all projects in its last line', async () => {
+    const one = await project(
+      'one',
+      "it('a', () => {}); it('b', () => {}); it.skip('c', () => {}); it.todo('d');",
+    );
+    const two = await project('two', "it('e', () => {});");
+    expect(await run([one, two])).toBe(true);
+    expect(lastLine()).toBe('3 passed, 0 failed, 2 skipped');
+  });
+
+  it('counts failed tests, and files that fail as a whole', async () => {
+    const one = await project('one', "it('a', () => {}); it('b', () => { expect(1).toBe(2); });");
+    expect(await run([one])).toBe(false);
+    expect(lastLine()).toBe('1 passed, 1 failed, 0 skipped');
+
+    const broken = await project('broken', "throw new Error('cannot be loaded');");
+    expect(await run([broken])).toBe(false);
+    expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
+  });
+
+  it('counts a run without a report as a failure', () => {
+    expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  });
+
+  it('counts an error outside of all tests as a failure', () => {
+    const report = {
+      success: false,
+      testResults: [{ status: 'passed', assertionResults: [{ status: 'passed' }] }],
+    };
+    expect(countTests(JSON.stringify(report), 1)).toEqual({ passed: 1, failed: 1, skipped: 0 });
+  });
+});

@@ -1,0 +1,173 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import postgres from 'postgres';
+import { v7 } from 'uuid';
+import { createBitbucketClient, type CredentialRef } from '../../activities/bitbucket/client.ts';
+import { createRequestGate } from '../../activities/bitbucket/requestGate.ts';
+import { createTokenEndpoint } from '../../activities/bitbucket/tokenEndpoint.ts';
+import { createConnectionActivities } from '../../activities/connection.ts';
+import { createCodeExchange } from '../../activities/credentials/codeExchange.ts';
+import { createCredentialStore } from '../../activities/credentials/credentialStore.ts';
+import { createOauthRefresher } from '../../activities/credentials/oauthRefresh.ts';
+import { createDiscoveryActivities } from '../../activities/discovery.ts';
+import { createDatabase } from '../../db/client.ts';
+import { createOpener } from '../../platform/secrets/open.ts';
+import { createSealer } from '../../platform/secrets/seal.ts';
+import { Secret } from '../../platform/secrets/secret.ts';
+import type { CredentialKind } from '../../workflows/words.ts';
+import type { TestDatabase } from './database.ts';
+
+/** One key pair for seals, as plain text: a child process gets the same. */
+export interface TestKeys {
+  keyId: string;
+  publicKey: string;
+  privateKey: string;
+}
+
+export function createTestKeys(): TestKeys {
+  const { privateKey } = generateKeyPairSync('x25519');
+  const { x = '', d = '' } = privateKey.export({ format: 'jwk' });
+  return { keyId: 'test', publicKey: x, privateKey: d };
+}
+
+export interface EngineOptions {
+  /** the worker role's */
+  databaseUrl: string;
+  keys: TestKeys;
+  apiUrl: string;
+  webUrl: string;
+  consumer?: { key: string; secret: string };
+  passwordLogin?: boolean;
+  secondTryAfterMs?: number;
+  deadlineMs?: number;
+  maxBytes?: number;
+  maxRequests?: number;
+}
+
+/** The engine's side of Bitbucket, put together as the worker does, without a Temporal worker around it. */
+export function createBitbucketEngine(options: EngineOptions) {
+  const { databaseUrl: url, keys, apiUrl, webUrl, consumer, deadlineMs, maxBytes, maxRequests } = options;
+  const database = createDatabase({ url, maxConnections: 8, applicationName: 'test' });
+  const refreshDatabase = createDatabase({ url, maxConnections: 2, applicationName: 'test refresh' });
+  const sealer = createSealer(keys);
+  const opener = createOpener({
+    keys: [{ keyId: keys.keyId, privateKey: new Secret(keys.privateKey) }],
+  });
+  const tokens =
+    consumer === undefined
+      ? undefined
+      : createTokenEndpoint({
+          webUrl,
+          clientKey: consumer.key,
+          clientSecret: new Secret(consumer.secret),
+        });
+  const refresher =
+    tokens === undefined
+      ? undefined
+      : createOauthRefresher({
+          database: refreshDatabase,
+          opener,
+          sealer,
+          tokens,
+          secondTryAfterMs: options.secondTryAfterMs ?? 300,
+        });
+  const credentials = createCredentialStore({ database, opener, refresher });
+  const gate = createRequestGate({ database });
+  const client = createBitbucketClient({
+    apiUrl,
+    signer: credentials,
+    gate,
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  });
+  const connection = createConnectionActivities({
+    database,
+    client,
+    credentials,
+    exchangeCode: createCodeExchange({ database, opener, sealer, tokens }),
+    apiUrl,
+    passwordLogin: options.passwordLogin ?? false,
+  });
+  const discovery = createDiscoveryActivities({
+    database,
+    client,
+    credentials,
+    ...(maxRequests === undefined ? {} : { maxRequests }),
+  });
+  return {
+    database,
+    credentials,
+    gate,
+    client,
+    connection,
+    discovery,
+    sealer,
+    refresher,
+    end: async () => {
+      await Promise.all([database.end(), refreshDatabase.end()]);
+    },
+  };
+}
+export type BitbucketEngine = ReturnType<typeof createBitbucketEngine>;
+
+/** Runs work as inside an activity: heartbeats and cancellation have somewhere to go. */
+export async function inActivity<T>(work: () => Promise<T>): Promise<T> {
+  const results: T[] = [];
+  await new MockActivityEnvironment().run(async () => {
+    results.push(await work());
+  });
+  return results[0]!;
+}
+
+/** Rows around a credential, written as a superuser. */
+export function createCredentialRows(testDatabase: TestDatabase, keys: TestKeys) {
+  const sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
+  const sealer = createSealer(keys);
+
+  async function organization(): Promise<string> {
+    const id = v7();
+    await sql`insert into organizations (id, name) values (${id}, ${id})`;
+    return id;
+  }
+
+  return {
+    sql,
+    organization,
+    /** An integration in its own organization unless one is given, with this credential as the one that signs. */
+    async integration(
+      kind: CredentialKind,
+      secret: Record<string, string>,
+      more: {
+        fields?: Record<string, string>;
+        expiresOn?: string;
+        accessExpiresAt?: string;
+        organizationId?: string;
+      } = {},
+    ): Promise<CredentialRef & { integrationId: string; checkId: string }> {
+      const organizationId = more.organizationId ?? (await organization());
+      const [integrationId, credentialId, checkId] = [v7(), v7(), v7()];
+      const { sealed, keyId } = await sealer.seal(JSON.stringify(secret), {
+        organizationId,
+        ownerId: integrationId,
+        field: 'credential',
+      });
+      await sql`insert into integrations (id, organization_id, credential_id)
+        values (${integrationId}, ${organizationId}, ${credentialId})`;
+      await sql`insert into credentials
+          (id, organization_id, integration_id, owner_id, kind, state, sealed, key_id, fields, expires_on, access_expires_at)
+        values (${credentialId}, ${organizationId}, ${integrationId}, ${integrationId}, ${kind}, 'active',
+          ${Buffer.from(sealed)}, ${keyId}, ${sql.json(more.fields ?? {})}, ${more.expiresOn ?? null},
+          ${more.accessExpiresAt ?? null})`;
+      await sql`insert into connection_checks (id, organization_id, integration_id, credential_kind)
+        values (${checkId}, ${organizationId}, ${integrationId}, ${kind})`;
+      return { organizationId, credentialId, integrationId, checkId };
+    },
+    async credential(id: string) {
+      const [row] =
+        await sql`select *, refresh_started_at is not null as refreshing from credentials where id = ${id}`;
+      return row;
+    },
+    end: () => sql.end(),
+  };
+}
+export type CredentialRows = ReturnType<typeof createCredentialRows>;

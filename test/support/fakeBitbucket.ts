@@ -1,0 +1,150 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { activityInfo, cancelled, heartbeat } from '@temporalio/activity';
+import type postgres from 'postgres';
+import type {
+  ChunkResult,
+  ConnectionActivities,
+  DiscoveryActivities,
+  StreamActivities,
+} from '../../workflows/contracts.ts';
+import { type Finding, SERVICES, type Service } from '../../workflows/words.ts';
+
+export type FakeActivities = ConnectionActivities & DiscoveryActivities & StreamActivities;
+
+/** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
+export type Step = Partial<ChunkResult> | Error | 'hang';
+
+/**
+ * Stands for everything that calls Bitbucket, for tests of workflows: says what it is told to, and stores what the real
+ * activities store. All else in those tests is real.
+ */
+export interface FakeBitbucket {
+  readonly activities: FakeActivities;
+  /** verdicts by credential id; a credential that is not here passes with all services */
+  readonly refused: Map<string, Finding>;
+  allowed: Service[];
+  /** answers to probes, one after the other; then `true` */
+  readonly probes: boolean[];
+  /** by repository id, one after the other; then `done` */
+  readonly git: Map<string, Step[]>;
+  readonly chunks: Map<string, Step[]>;
+  readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
+  /** every call, in order: `importChunk <repository id>` … */
+  readonly calls: string[];
+  /** a check of this credential goes on until it is cancelled */
+  readonly hanging: Set<string>;
+}
+
+export const refusal: Finding = {
+  code: 'invalid_credentials',
+  message: 'Bitbucket refused the credential.',
+  remedy: 'Check it.',
+};
+
+/** An error as `castErrors` leaves it. */
+export const failureOf = (type: string, details: Record<string, unknown> = {}): ApplicationFailure =>
+  ApplicationFailure.create({
+    type,
+    message: type,
+    nonRetryable: true,
+    details: [{ code: type, message: `${type} happened`, remedy: 'Mend it.' }, details],
+  });
+
+export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
+  const probes: boolean[] = [];
+  const git = new Map<string, Step[]>();
+  const chunks = new Map<string, Step[]>();
+  const discovery: FakeBitbucket['discovery'] = [];
+  const refused = new Map<string, Finding>();
+  const hanging = new Set<string>();
+  const calls: string[] = [];
+
+  const endCheck = (checkId: string, verdict: string, report: Record<string, unknown>) => sql`
+    update connection_checks set state = 'done', verdict = ${verdict}, report = ${sql.json(report as never)},
+      finished_at = clock_timestamp()
+    where id = ${checkId} and state = 'running'`;
+
+  async function hang(): Promise<never> {
+    const beat = setInterval(() => heartbeat(), 500);
+    try {
+      return await cancelled();
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  async function play(script: Step[] | undefined): Promise<ChunkResult> {
+    const step = script?.shift() ?? { done: true };
+    if (step === 'hang') return hang();
+    if (step instanceof Error) throw step;
+    return { done: false, stream: null, requests: 1, records: 10, ...step };
+  }
+
+  const fake: FakeBitbucket = {
+    refused,
+    allowed: [...SERVICES],
+    probes,
+    git,
+    chunks,
+    discovery,
+    calls,
+    hanging,
+    activities: {
+      async exchangeOauthCode({ integrationId, oauthFlowId }) {
+        calls.push(`exchangeOauthCode ${oauthFlowId}`);
+        const [row] = await sql<{ credentialId: string }[]>`
+          insert into credentials (id, organization_id, integration_id, owner_id, kind, sealed, key_id)
+          select gen_random_uuid(), organization_id, id, id, 'oauth', 'sealed', 'test' from integrations
+          where id = ${integrationId} returning id as "credentialId"`;
+        return row!;
+      },
+      async checkConnection({ checkId, credentialId }) {
+        calls.push(`checkConnection ${credentialId}`);
+        if (hanging.has(credentialId)) return hang();
+        const finding = refused.get(credentialId);
+        const allowedServices = finding === undefined ? fake.allowed : [];
+        const verdict = finding === undefined ? 'ok' : 'failed';
+        await endCheck(checkId, verdict, {
+          allowed_services: allowedServices,
+          account: { uuid: '{1}', name: 'Service account', kind: 'user' },
+          findings: finding === undefined ? [] : [{ ...finding, severity: 'error' }],
+        });
+        return { verdict, allowedServices };
+      },
+      async failCheck({ checkId, finding }) {
+        calls.push(`failCheck ${finding.code}`);
+        await endCheck(checkId, 'failed', {
+          allowed_services: [],
+          findings: [{ ...finding, severity: 'error' }],
+        });
+      },
+      async discardCheckSecret({ checkId }) {
+        calls.push('discardCheckSecret');
+        await sql`update credentials set state = 'shredded', sealed = null where owner_id = ${checkId}`;
+      },
+      async probeCredential() {
+        calls.push('probeCredential');
+        return { accepted: probes.shift() ?? true };
+      },
+      async discoverChunk() {
+        calls.push('discoverChunk');
+        const step = discovery.shift() ?? { cursor: null };
+        if (step instanceof Error) throw step;
+        return { workspaces: 1, projects: 1, repositories: 1, ...step };
+      },
+      async finishDiscovery({ integrationId, outcome }) {
+        calls.push(`finishDiscovery ${outcome}`);
+        await sql`update integrations set discovery_state = ${outcome} where id = ${integrationId}`;
+      },
+      importGit({ repositoryId }) {
+        calls.push(`importGit ${repositoryId}`);
+        return play(git.get(repositoryId));
+      },
+      importChunk({ repositoryId }) {
+        calls.push(`importChunk ${repositoryId} ${activityInfo().attempt}`);
+        return play(chunks.get(repositoryId));
+      },
+    },
+  };
+  return fake;
+}

@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startPostgres } from '../../scripts/servers/embeddedPostgres.ts';
+import { startTemporal } from '../../scripts/servers/temporalDevServer.ts';
+import { writeWorkflowBundle } from '../../scripts/workflowBundle.ts';
+import { findTemporalCli } from '../../scripts/setup/temporalCli.mjs';
+import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
+
+/** What every test file of `integration` and `e2e` gets by `inject('servers')`. */
+export interface TestServers {
+  /** Superuser, database `postgres`. Tests work on databases of their own: see `createTestDatabase`. */
+  readonly postgresUrl: string;
+  /** Of the roles that `db/provision.ts` makes, the same for all databases of a run. */
+  readonly rolePasswords: { readonly owner: string; readonly api: string; readonly worker: string };
+  /** host:port */
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** The Temporal CLI, for tests that restart a server and so need one of their own. */
+  readonly temporalCli: string;
+  /** The workflows, bundled once for all worker processes of a run. */
+  readonly workflowBundle: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    servers: TestServers;
+  }
+}
+
+const NAMESPACE = 'bucket-brigade';
+const password = (): string => randomBytes(18).toString('base64url');
+
+/** Starts one Postgres and one Temporal dev server for all files of a project, and stops them at its end. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { path: temporalCli } = await findTemporalCli({
+    say: (message) => project.vitest.logger.log(message),
+  });
+  const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-test-'));
+  // Under root Postgres runs as another user, who must get in.
+  await chmod(folder, 0o755);
+  const log = (): void => {};
+  const [postgres, temporal, bundle] = await Promise.allSettled([
+    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log }),
+    startTemporal({
+      executable: temporalCli,
+      namespace: NAMESPACE,
+      searchAttributes: SEARCH_ATTRIBUTES,
+      log,
+    }),
+    writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
+  ]);
+  const teardown = async (): Promise<void> => {
+    const servers = [postgres, temporal].flatMap((started) =>
+      started.status === 'fulfilled' ? [started.value] : [],
+    );
+    await Promise.all(servers.map((server) => server.stop()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  if (postgres.status === 'rejected' || temporal.status === 'rejected' || bundle.status === 'rejected') {
+    await teardown();
+    throw [postgres, temporal, bundle].find((started) => started.status === 'rejected')?.reason;
+  }
+  project.provide('servers', {
+    postgresUrl: postgres.value.url,
+    rolePasswords: { owner: password(), api: password(), worker: password() },
+    temporalAddress: temporal.value.address,
+    temporalNamespace: NAMESPACE,
+    temporalCli,
+    workflowBundle: bundle.value.file,
+  });
+  return teardown;
+}

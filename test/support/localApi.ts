@@ -1,0 +1,72 @@
+import { inject } from 'vitest';
+import { createApi } from '../../api/app.ts';
+import { boundedDatabase } from '../../api/boundedDatabase.ts';
+import type { ApiDependencies } from '../../api/dependencies.ts';
+import { createOrchestrator } from '../../api/orchestrator.ts';
+import { createDatabase } from '../../db/client.ts';
+import { createLogger } from '../../platform/log.ts';
+import { createMetrics } from '../../platform/metrics.ts';
+import { createSealer } from '../../platform/secrets/seal.ts';
+import { Secret } from '../../platform/secrets/secret.ts';
+import type { Send } from './contract.ts';
+
+export const IDEMPOTENCY_SECRET = new Secret('local-api-idempotency-secret-0123456789');
+export const PUBLIC_URL = 'http://127.0.0.1:4400';
+
+export interface LocalApiOptions {
+  databaseUrl: string;
+  /** default: the run's dev server */
+  temporalAddress?: string;
+  taskQueue?: string;
+  commandTimeoutMs?: number;
+  more?: Partial<ApiDependencies>;
+}
+
+/** The api in this process, without a socket: for what needs other circumstances than a stack has. */
+export function createLocalApi(options: LocalApiOptions): {
+  send: Send;
+  close: () => Promise<void>;
+  log: string[];
+} {
+  const servers = inject('servers');
+  const log: string[] = [];
+  const database = createDatabase({
+    url: options.databaseUrl,
+    maxConnections: 4,
+    applicationName: 'local-api',
+    connectTimeoutSeconds: 1,
+    statementTimeoutMs: 5_000,
+  });
+  const orchestrator = createOrchestrator({
+    address: options.temporalAddress ?? servers.temporalAddress,
+    namespace: servers.temporalNamespace,
+    taskQueue: options.taskQueue ?? 'nobody-listens',
+    commandTimeoutMs: options.commandTimeoutMs ?? 1_000,
+  });
+  const api = createApi({
+    database: boundedDatabase(database, 1_800),
+    orchestrator,
+    // Nobody holds the private key: what is sealed here is never opened.
+    sealer: createSealer({ keyId: 'nobodys', publicKey: Buffer.alloc(32, 9).toString('base64url') }),
+    log: createLogger({
+      service: 'api',
+      level: 'debug',
+      destination: { write: (line) => void log.push(line) },
+    }),
+    metrics: createMetrics({ service: 'api' }),
+    idempotencySecret: IDEMPOTENCY_SECRET,
+    publicUrl: PUBLIC_URL,
+    bitbucket: { webUrl: 'https://bitbucket.example', oauthKey: 'consumer' },
+    checkWaitMs: 0,
+    eventPollMs: 50,
+    ...options.more,
+  });
+  return {
+    send: (path, init) => api.request(path, init),
+    log,
+    async close() {
+      await orchestrator.close();
+      await database.end();
+    },
+  };
+}

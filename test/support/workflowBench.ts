@@ -1,0 +1,102 @@
+import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
+import type { UpdateDefinition } from '@temporalio/common';
+import postgres from 'postgres';
+import { createImportActivities } from '../../activities/imports.ts';
+import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { createRunLookup } from '../../activities/runs.ts';
+import { createDatabase, type Database } from '../../db/client.ts';
+import { integrationWorkflowId } from '../../workflows/ids.ts';
+import type { integration } from '../../workflows/integration.ts';
+import type { IntegrationTiming } from '../../workflows/messages.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createFakeBitbucket, type FakeBitbucket } from './fakeBitbucket.ts';
+import { createTenant, type TestTenant } from './integrationRows.ts';
+import { createWorkflowRig, type WorkflowRig, type WorkflowRun } from './workflows.ts';
+import type { IntegrationState } from '../../workflows/words.ts';
+
+export const actor = { apiKeyId: '01990000-0000-7000-8000-000000000001', actingUser: 'anna' };
+
+/** The workflows with their real rows in Postgres; only what calls Bitbucket is scripted. */
+export interface WorkflowBench {
+  readonly sql: postgres.Sql;
+  readonly database: Database;
+  tenant(state?: IntegrationState, draftMs?: number): Promise<TestTenant>;
+  run(
+    test: (run: WorkflowRun & { bitbucket: FakeBitbucket }) => Promise<void>,
+    options?: { unfinished?: () => readonly string[] },
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function createWorkflowBench(): Promise<WorkflowBench> {
+  const rig: WorkflowRig = await createWorkflowRig();
+  const testDatabase: TestDatabase = await createTestDatabase();
+  const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
+  const database = createDatabase({
+    url: testDatabase.workerUrl,
+    maxConnections: 8,
+    applicationName: 'workflow-test',
+  });
+  return {
+    sql,
+    database,
+    tenant: (state, draftMs) => createTenant(sql, state, draftMs),
+    run(test, options) {
+      const bitbucket = createFakeBitbucket(sql);
+      return rig.run(
+        (client) => ({
+          rowActivities: {
+            ...createIntegrationActivities({ database }),
+            ...createImportActivities({ database, isRunning: createRunLookup(client) }),
+          },
+          bitbucketActivities: bitbucket.activities,
+        }),
+        (run) => test({ ...run, bitbucket }),
+        options,
+      );
+    },
+    async close() {
+      await rig.close();
+      await database.end();
+      await sql.end();
+      await testDatabase.drop();
+    },
+  };
+}
+
+/** Sends a command as the api does: with the snapshot, so that a run that was lost begins again. */
+export async function command<Answer, Args>(
+  { client, taskQueue }: { client: Client; taskQueue: string },
+  tenant: TestTenant,
+  definition: UpdateDefinition<Answer, [Args]>,
+  args: Args,
+  timing?: Partial<IntegrationTiming>,
+): Promise<Answer> {
+  const startWorkflowOperation = new WithStartWorkflowOperation<typeof integration>('integration', {
+    workflowId: integrationWorkflowId(tenant.integrationId),
+    taskQueue,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    args: [{ snapshot: await tenant.snapshot(), ...(timing === undefined ? {} : { timing }) }],
+  });
+  return client.workflow.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] });
+}
+
+/** The problem code for which a command was refused. */
+export async function refusalOf(sent: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await sent;
+  } catch (error) {
+    const cause: unknown = error instanceof Error ? error.cause : undefined;
+    if (cause instanceof Error && 'type' in cause && 'details' in cause) {
+      const [detail] = cause.details as [{ message: string; fix: string }];
+      if (typeof detail.message !== 'string' || typeof detail.fix !== 'string') throw error;
+      return String(cause.type);
+    }
+    throw error;
+  }
+  return undefined;
+}
+
+export const handleOf = (client: Client, tenant: TestTenant): WorkflowHandle =>
+  client.workflow.getHandle(integrationWorkflowId(tenant.integrationId));

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { answerDate, retryAfterSeconds, scopeHeaders } from '../../../activities/bitbucket/answerHeaders.ts';
+
+const NOW = Date.parse('2026-11-23T12:00:00Z');
+const wait = (headers: Record<string, string>) => retryAfterSeconds(new Headers(headers), NOW);
+
+describe('how long a 429 asks to wait', () => {
+  it.each([
+    ['seconds', { 'retry-after': '120' }, 120],
+    ['a part of a second, rounded up', { 'retry-after': '0.2' }, 1],
+    ['zero, still at least a second', { 'retry-after': '0' }, 1],
+    ['a date', { 'retry-after': 'Mon, 23 Nov 2026 12:05:00 GMT' }, 300],
+    ['a date that is past', { 'retry-after': 'Mon, 23 Nov 2026 11:00:00 GMT' }, 1],
+    [
+      'a date, read against the clock of who sent it',
+      { 'retry-after': 'Mon, 23 Nov 2026 18:00:30 GMT', date: 'Mon, 23 Nov 2026 18:00:00 GMT' },
+      30,
+    ],
+    ['seconds, at most a day', { 'retry-after': '99999999' }, 86_400],
+    ['the reset header, in seconds left', { 'x-ratelimit-reset': '879' }, 879],
+    ['the first number of a list', { 'x-ratelimit-reset': '60, 60;w=3600' }, 60],
+    ['a reset, at most the window', { 'x-ratelimit-reset': '1795521600' }, 3_600],
+    ['Retry-After before the reset', { 'retry-after': '7', 'x-ratelimit-reset': '879' }, 7],
+    ['the reset where Retry-After is no value', { 'retry-after': 'soon', 'x-ratelimit-reset': '9' }, 9],
+  ])('is %s', (_, headers, seconds) => {
+    expect(wait(headers)).toBe(seconds);
+  });
+
+  it.each([
+    {},
+    { 'retry-after': '' },
+    { 'retry-after': 'soon' },
+    { 'retry-after': '-5' },
+    { 'x-ratelimit-reset': '0' },
+    { 'x-ratelimit-reset': 'x' },
+  ])('is left open by %j', (headers) => {
+    expect(wait(headers)).toBeUndefined();
+  });
+});
+
+describe('the scope headers', () => {
+  it('are lists with commas and blanks, in the vocabulary of the credential', () => {
+    const headers = new Headers({
+      'x-oauth-scopes': 'pullrequest:write, account',
+      'x-accepted-oauth-scopes': 'repository',
+      'x-credential-type': 'api_token',
+    });
+    expect(scopeHeaders(headers)).toEqual({
+      granted: ['pullrequest:write', 'account'],
+      accepted: ['repository'],
+      credentialType: 'api_token',
+    });
+  });
+
+  it('tell "none granted" from "not said"', () => {
+    expect(scopeHeaders(new Headers({ 'x-oauth-scopes': '' }))).toEqual({ granted: [] });
+    expect(scopeHeaders(new Headers())).toEqual({});
+  });
+
+  it('come with the time of the answer', () => {
+    expect(answerDate(new Headers({ date: 'Mon, 23 Nov 2026 12:00:00 GMT' }))).toBe(
+      '2026-11-23T12:00:00.000Z',
+    );
+    expect(answerDate(new Headers({ date: 'yesterday' }))).toBeUndefined();
+    expect(answerDate(new Headers())).toBeUndefined();
+  });
+});

@@ -1,0 +1,84 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type CloneFolder, createCloneFolder } from '../../../activities/git/cloneFolder.ts';
+import { createOwner } from '../../../activities/git/owner.ts';
+
+let folder: string;
+let clones: CloneFolder;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'bucket-brigade-clones-'));
+  clones = createCloneFolder({ folder, maxBytes: 1_000 });
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const ready = () => readdirSync(join(folder, 'ready')).toSorted();
+const busy = () => readdirSync(join(folder, 'busy'));
+
+/** A clone of so many bytes, last used so many minutes ago. */
+async function store(repositoryId: string, bytes: number, minutesAgo = 0): Promise<void> {
+  const clone = await clones.take(repositoryId, 1);
+  mkdirSync(clone.path, { recursive: true });
+  writeFileSync(join(clone.path, 'pack'), Buffer.alloc(bytes));
+  await clone.giveBack();
+  const then = Date.now() / 1000 - minutesAgo * 60;
+  utimesSync(join(folder, 'ready', repositoryId), then, then);
+}
+
+test('a clone that was given back is there for the next one, and for one at a time', async () => {
+  const none = await clones.take('a', 1);
+  expect(none.whole).toBe(false);
+  await none.discard();
+  await store('a', 10);
+  const first = await clones.take('a', 2);
+  const second = await clones.take('a', 3);
+  expect([first.whole, second.whole]).toEqual([true, false]);
+  expect(first.path).not.toBe(second.path);
+  mkdirSync(second.path);
+  await second.giveBack();
+  await first.giveBack();
+  expect([ready(), busy()]).toEqual([['a'], []]);
+});
+
+test('what a dead worker held is removed, what a living one holds is not', async () => {
+  await store('a', 10);
+  const me = createOwner().me;
+  const [machine, pid, started] = me.split('-');
+  const names = {
+    mine: `x.${me}.1`,
+    dead: `x.${machine}-4194303-1.1`,
+    reusedNumber: `x.${machine}-${pid}-${Number(started) + 1}.1`,
+    living: `x.${machine}-1-0.1`,
+    elsewhere: 'x.otherhost-1-1.1',
+    abandoned: 'y.otherhost-1-1.1',
+  };
+  for (const name of Object.values(names)) mkdirSync(join(folder, 'busy', name));
+  const longAgo = Date.now() / 1000 - 7_200;
+  utimesSync(join(folder, 'busy', names.abandoned), longAgo, longAgo);
+  await (await clones.take('b', 1)).discard();
+  const kept = process.platform === 'linux' ? [] : [names.reusedNumber];
+  expect(busy().toSorted()).toEqual([names.mine, names.living, names.elsewhere, ...kept].toSorted());
+});
+
+test('room is made by removing what was not used for longest, never what is in use', async () => {
+  await store('old', 300, 30);
+  await store('older', 300, 60);
+  await store('new', 300, 1);
+  const held = await clones.take('older', 2);
+  await clones.makeRoom(50);
+  expect(ready()).toEqual(['new', 'old']);
+  await clones.makeRoom(200);
+  expect(ready()).toEqual(['new']);
+  await clones.makeRoom(Number.POSITIVE_INFINITY);
+  expect(ready()).toEqual([]);
+  expect(readdirSync(held.path)).toEqual(['pack']);
+  await held.giveBack();
+  expect([ready(), busy()]).toEqual([['older'], []]);
+});
+
+test('a clone can be removed', async () => {
+  await store('a', 10);
+  await clones.remove('a');
+  expect(ready()).toEqual([]);
+});

@@ -1,0 +1,69 @@
+import type { Database } from '../db/client.ts';
+import {
+  deleteOverdueAnswers,
+  deleteOverdueFlows,
+  selectOrganizationsToSweep,
+  selectOverdueSecrets,
+  shredOverdueSecret,
+} from '../db/queries/overdueRows.ts';
+import type { Logger } from '../platform/log.ts';
+
+const EVERY_MS = 60_000;
+
+/** How many of each kind one pass removed. */
+export interface Swept {
+  secrets: number;
+  flows: number;
+  answers: number;
+}
+
+/**
+ * Removes what outlived its use: secrets that waited for a connection check longer than allowed (15 minutes; the
+ * check's own end removes them at once, but a run that an operator terminates has no end), OAuth flows that are over,
+ * answers kept for an `Idempotency-Key`. Answers how to stop.
+ */
+export function startSweep({
+  database,
+  log,
+  everyMs = EVERY_MS,
+}: {
+  database: Database;
+  log: Logger;
+  everyMs?: number;
+}): () => Promise<void> {
+  let sweeping: Promise<void> = Promise.resolve();
+  const run = async (): Promise<void> => {
+    try {
+      const swept = await sweep(database);
+      if (Object.values(swept).some((count) => count > 0))
+        log.info(swept, 'What outlived its use was removed');
+    } catch (error) {
+      log.warn({ error }, 'What outlived its use could not be removed; tried again in a minute');
+    }
+  };
+  const timer = setInterval(() => {
+    sweeping = sweeping.then(run);
+  }, everyMs);
+  return () => {
+    clearInterval(timer);
+    return sweeping;
+  };
+}
+
+/** One pass over all tenants, each in a transaction of its own. */
+export async function sweep(database: Database): Promise<Swept> {
+  const swept: Swept = { secrets: 0, flows: 0, answers: 0 };
+  const overdue = await database.withoutTenant((tx) => selectOverdueSecrets(tx));
+  for (const { organizationId, id } of overdue) {
+    if (await database.transaction(organizationId, (tx) => shredOverdueSecret(tx, id))) swept.secrets += 1;
+  }
+  for (const organizationId of await database.withoutTenant((tx) => selectOrganizationsToSweep(tx))) {
+    const [flows, answers] = await database.transaction(organizationId, async (tx) => [
+      await deleteOverdueFlows(tx),
+      await deleteOverdueAnswers(tx),
+    ]);
+    swept.flows += flows ?? 0;
+    swept.answers += answers ?? 0;
+  }
+  return swept;
+}

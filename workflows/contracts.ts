@@ -1,0 +1,184 @@
+import type {
+  CredentialKind,
+  Finding,
+  ImportMode,
+  ImportRepositoryState,
+  ImportState,
+  IntegrationState,
+  Service,
+  Stream,
+  Verdict,
+} from './words.ts';
+import type { Actor } from './messages.ts';
+
+/**
+ * What activities take and give: ids and counters only, never rows, never secrets.
+ * Workflows know the activities by these types alone.
+ */
+
+export interface Tenant {
+  organizationId: string;
+}
+interface OfIntegration extends Tenant {
+  integrationId: string;
+}
+export interface OfRepository extends OfIntegration {
+  repositoryId: string;
+}
+
+/** Rows of the integration, written by the entity workflow. Queue: ingestion. */
+export interface IntegrationActivities {
+  /**
+   * Compare-and-set of the row's version; applying the same change twice answers as the first time did.
+   * Throws `name_taken` (non-retryable) when the name is in use in the organization.
+   */
+  saveIntegration(
+    input: OfIntegration & {
+      expectedVersion: number;
+      change: {
+        state?: IntegrationState;
+        name?: string;
+        services?: Service[];
+        allowedServices?: Service[];
+        reason?: Finding | null;
+        /** ISO time; null once created */
+        draftExpiresAt?: string | null;
+      };
+      audit?: { action: string; actor: Actor };
+    },
+  ): Promise<{ version: number }>;
+  /** Reads the row again (start of a run, after a lost answer). `null`: the integration is gone. */
+  loadIntegration(input: OfIntegration): Promise<{
+    state: IntegrationState;
+    version: number;
+    name: string | null;
+    services: Service[];
+    allowedServices: Service[];
+    credentialKind: CredentialKind | null;
+    draftExpiresAt: string | null;
+    accountName: string | null;
+    /** imports that have not ended */
+    runningImportIds: string[];
+  } | null>;
+  /** The outcome of a check by its row. `reason`: the finding that made it fail. A row that is gone counts as failed. */
+  checkOutcome(input: OfIntegration & { checkId: string }): Promise<{
+    done: boolean;
+    verdict: Verdict | null;
+    allowedServices: Service[];
+    reason: Finding | null;
+  }>;
+  /**
+   * Makes a checked credential the one that signs, shreds the one it replaces.
+   * `credentialId: null`: the candidate that the OAuth exchange stored.
+   */
+  adoptCredential(input: OfIntegration & { credentialId: string | null; checkId: string }): Promise<void>;
+  /** Shreds a candidate that failed its check; never the credential that signs. */
+  discardCredential(input: OfIntegration & { credentialId: string | null }): Promise<void>;
+  /** Shreds secrets and removes the draft's rows. `actor: null`: nobody asked, it expired. */
+  removeDraft(input: OfIntegration & { actor: Actor | null }): Promise<void>;
+}
+
+/** Queue: bitbucket. */
+export interface ConnectionActivities {
+  /** Exchanges the sealed OAuth code once; stores the tokens sealed as a candidate credential. A denied or spent code is a finding. */
+  exchangeOauthCode(
+    input: OfIntegration & { oauthFlowId: string; checkId: string },
+  ): Promise<{ credentialId: string } | { finding: Finding }>;
+  /** Runs the whole connection check and stores its report in the check's row. */
+  checkConnection(
+    input: Tenant & { integrationId: string | null; checkId: string; credentialId: string },
+  ): Promise<{ verdict: Verdict; allowedServices: Service[] }>;
+  /** Ends a check that cannot run, with a finding as its report. */
+  failCheck(input: Tenant & { checkId: string; finding: Finding }): Promise<void>;
+  /** Removes the secret that a check outside an integration waited with. */
+  discardCheckSecret(input: Tenant & { checkId: string }): Promise<void>;
+  /** One cheap signed request: does the host still take the credential? */
+  probeCredential(input: OfIntegration): Promise<{ accepted: boolean }>;
+}
+
+/** A chunk that met a limit says when to go on; the workflow sleeps on a named timer. */
+export interface Limited {
+  /** ISO time */
+  until: string;
+  why: string;
+}
+
+/** Queue: bitbucket. Workspaces, projects and repositories, in bounded chunks that carry their place. */
+export interface DiscoveryActivities {
+  discoverChunk(input: OfIntegration & { cursor: string | null }): Promise<{
+    cursor: string | null;
+    workspaces: number;
+    projects: number;
+    repositories: number;
+    limited?: Limited;
+  }>;
+  finishDiscovery(input: OfIntegration & { outcome: 'done' | 'failed'; error?: Finding }): Promise<void>;
+}
+
+/** Rows of imports. Queue: ingestion. */
+export interface ImportActivities {
+  /** Turns the selection into one row a repository (idempotent) and marks the import running. */
+  prepareImport(input: OfIntegration & { importId: string }): Promise<{ total: number; title: string }>;
+  /** The next repositories that have no run yet, in order; those in hand are left out. */
+  nextRepositories(
+    input: Tenant & { importId: string; limit: number; inHand: string[] },
+  ): Promise<{ repositories: { repositoryId: string; fullName: string }[] }>;
+  /**
+   * What became of the repositories in hand (a lost signal is found here): `finished` by their row,
+   * `lost` are those that neither finished nor have a running `importRepository` (an operator terminated it).
+   */
+  repositoryOutcomes(
+    input: Tenant & { importId: string; repositoryIds: string[] },
+  ): Promise<{ finished: string[]; lost: string[] }>;
+  /** Counts by state, rolled up into the import's row. */
+  rollUpImport(
+    input: Tenant & { importId: string },
+  ): Promise<{ total: number; completed: number; failed: number; requests: number; records: number }>;
+  finishImport(input: Tenant & { importId: string; cancelled: boolean }): Promise<{ state: ImportState }>;
+  setImportState(
+    input: Tenant & { importId: string; state: ImportState; waiting?: Limited | null },
+  ): Promise<void>;
+  /** Begins (or joins) the import of one repository: which streams, in which order. */
+  beginRepository(
+    input: OfRepository & { importId: string },
+  ): Promise<{ fullName: string; mode: ImportMode; streams: Stream[] }>;
+  setRepositoryState(
+    input: OfRepository & {
+      importId: string;
+      state: ImportRepositoryState;
+      waiting?: Limited | null;
+      error?: Finding | null;
+    },
+  ): Promise<void>;
+  /** Writes the outcome row (also for every other import that waits for this repository). */
+  finishRepository(
+    input: OfRepository & { importId: string; state: 'completed' | 'failed' | 'cancelled'; error?: Finding },
+  ): Promise<{
+    /** the imports whose repository this ended: each is told by a signal */
+    importIds: string[];
+  }>;
+}
+
+export interface ChunkResult {
+  /** every stream asked for is at its end */
+  done: boolean;
+  /** the stream in hand when the chunk ended, for the operator */
+  stream: Stream | null;
+  requests: number;
+  records: number;
+  /** records expected in all streams of this repository, where known so far: for the operator */
+  expected?: number | null;
+  /** records stored in all streams of this repository by this import, whichever attempt stored them */
+  stored?: number;
+  limited?: Limited;
+}
+
+/** Queue: bitbucket. */
+export interface StreamActivities {
+  /** refs and commits of one repository from git, in one activity (clone or fetch, then stream). */
+  importGit(input: OfRepository & { importId: string; mode: ImportMode }): Promise<ChunkResult>;
+  /** One bounded chunk (25 requests, 3 minutes or 5,000 rows) over the API streams, from their checkpoints. */
+  importChunk(
+    input: OfRepository & { importId: string; mode: ImportMode; streams: Stream[] },
+  ): Promise<ChunkResult>;
+}

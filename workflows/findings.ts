@@ -1,0 +1,28 @@
+import type { Finding } from './words.ts';
+
+/** Reasons that the workflows themselves give; what Bitbucket's answers tell is found by the activities. */
+
+export const CHECK_INTERRUPTED: Finding = {
+  code: 'check_interrupted',
+  message: 'The connection check ended before it had a result.',
+  remedy: 'Submit the credential again.',
+};
+
+export const CREDENTIAL_REFUSED: Finding = {
+  code: 'invalid_credentials',
+  message: 'Bitbucket refused the credential (401) at least three times over a longer time.',
+  remedy:
+    'The credential is expired, revoked or was changed. Submit a new one: imports then go on from their checkpoints.',
+};
+
+export const DISCOVERY_INTERRUPTED: Finding = {
+  code: 'discovery_interrupted',
+  message: 'The discovery of workspaces and repositories ended unexpectedly.',
+  remedy: 'Start it again with discover.',
+};
+
+export const REPOSITORY_RUN_LOST: Finding = {
+  code: 'run_ended_unexpectedly',
+  message: 'The run that imported this repository ended without a result, or an operator ended it.',
+  remedy: 'Import the repository again: it goes on from its checkpoints.',
+};

@@ -1,0 +1,17 @@
+/**
+ * Workflow ids are business keys: the same thing asked for twice meets the same run.
+ * All of them are made here, so that a collision or an over-long id can be tested in one place.
+ */
+
+export const integrationWorkflowId = (integrationId: string): string => `integration/${integrationId}`;
+
+export const connectionCheckWorkflowId = (checkId: string): string => `connection-check/${checkId}`;
+
+export const discoveryWorkflowId = (integrationId: string): string =>
+  `integration/${integrationId}/discovery`;
+
+export const importWorkflowId = (importId: string): string => `import/${importId}`;
+
+/** One per repository, not per import: a second import of the same repository joins the first. */
+export const importRepositoryWorkflowId = (repositoryId: string): string =>
+  `repository/${repositoryId}/import`;

@@ -1,0 +1,77 @@
+import { condition } from '@temporalio/workflow';
+import type { Limited, OfRepository } from '../contracts.ts';
+import { clock, summary } from '../details.ts';
+import { integrationWorkflowId } from '../ids.ts';
+import type { PauseReason } from '../inputs.ts';
+import { credentialRefused } from '../messages.ts';
+import { rows } from '../policies.ts';
+import type { ImportTiming } from '../timing.ts';
+import type { ImportRepositoryState } from '../words.ts';
+import type { Screen } from './screen.ts';
+import { tell } from './tell.ts';
+
+/** What signals have told the run of a repository. */
+export interface Steering {
+  paused: PauseReason | null;
+  /** how many signals came: any of them ends a wait for the credential */
+  messages: number;
+}
+
+/** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
+export interface Patience {
+  forLimit(limited: Limited): Promise<void>;
+  forCredential(): Promise<void>;
+  forResume(reason: PauseReason): Promise<void>;
+}
+
+export function createPatience(options: {
+  ids: OfRepository & { importId: string };
+  timing: ImportTiming;
+  screen: Screen;
+  steering: Steering;
+}): Patience {
+  const { ids, timing, screen, steering } = options;
+
+  async function forLimit({ until, why }: { until: string; why: string }): Promise<void> {
+    await store('rate_limited', { until, why });
+    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null);
+    if (steering.paused === null) await store('running');
+  }
+
+  /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
+  async function forCredential(): Promise<void> {
+    const nowMs = Date.now();
+    await tell(integrationWorkflowId(ids.integrationId), (handle) =>
+      handle.signal(credentialRefused, { at: new Date(nowMs).toISOString() }),
+    );
+    const untilMs = nowMs + timing.refusedEveryMs;
+    const why = 'Bitbucket refused the credential';
+    await store('needs_credential', { until: new Date(untilMs).toISOString(), why });
+    const before = steering.messages;
+    await wait(`${why}; tries again`, untilMs, () => steering.messages !== before);
+    if (steering.paused === null) await store('running');
+  }
+
+  async function forResume(reason: PauseReason): Promise<void> {
+    screen.waiting(reason === 'person' ? 'paused by a person' : 'waits for a new credential', null);
+    await store(reason === 'person' ? 'paused' : 'needs_credential');
+    await condition(() => steering.paused !== reason);
+    if (steering.paused === null) await store('running');
+  }
+
+  /** A durable timer that an operator can read; `woken` ends it early. */
+  async function wait(saying: string, untilMs: number, woken: () => boolean): Promise<void> {
+    const until = clock(untilMs, Date.now());
+    screen.waiting(saying, until);
+    await condition(woken, Math.max(1, untilMs - Date.now()), { summary: summary(`${saying} ${until}`) });
+  }
+
+  async function store(state: ImportRepositoryState, waiting: { until: string; why: string } | null = null) {
+    screen.stage(state);
+    await rows().setRepositoryState.executeWithOptions({ summary: `store state ${state}` }, [
+      { ...ids, state, waiting },
+    ]);
+  }
+
+  return { forLimit, forCredential, forResume };
+}

@@ -1,0 +1,152 @@
+import {
+  ActivityFailure,
+  CancellationScope,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ChunkResult } from './contracts.ts';
+import { readFailure } from './failures.ts';
+import { importWorkflowId } from './ids.ts';
+import { createPatience, type Steering } from './import/patience.ts';
+import { createScreen } from './import/screen.ts';
+import { tell } from './import/tell.ts';
+import type { ImportRepositoryInput } from './inputs.ts';
+import { repositoryFinished, setPaused, stopImport } from './messages.ts';
+import { bitbucketChunk, gitWork, rows } from './policies.ts';
+import { IMPORT_TIMING } from './timing.ts';
+import type { Finding, Stream } from './words.ts';
+
+const GIT_STREAMS: readonly Stream[] = ['refs', 'commits'];
+
+type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
+
+/**
+ * Brings in one repository. Id: `repository/{repositoryId}/import`: one at a time, whichever import asked.
+ *
+ *  1. Ask which streams there are, in which order.
+ *  2. Branches, tags and commits come from git, in one activity.
+ *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
+ *  4. At a limit: sleep on a timer that says until when. At a refused credential: tell the integration and wait.
+ *     Paused: the chunk in hand is stopped at its checkpoint.
+ *  5. Write the outcome into the row, then tell the imports that wait for it.
+ */
+export async function importRepository(input: ImportRepositoryInput): Promise<void> {
+  const { organizationId, integrationId, importId, repositoryId } = input;
+  const ids = { organizationId, integrationId, importId, repositoryId };
+  const timing = { ...IMPORT_TIMING, ...input.timing };
+  const screen = createScreen(input);
+  const work = new CancellationScope();
+  let inHand: CancellationScope | null = null;
+  const steering: Steering = { paused: input.carried?.paused ?? null, messages: 0 };
+  const patience = createPatience({ ids, timing, screen, steering });
+  let todo = input.carried;
+
+  setHandler(
+    setPaused,
+    (message) => {
+      steering.paused = message.paused ? (message.reason ?? 'person') : null;
+      steering.messages += 1;
+      if (steering.paused !== null) inHand?.cancel();
+    },
+    { description: 'Wait at the checkpoint, or go on.' },
+  );
+  setHandler(stopImport, (message) => void (message.importId === importId && work.cancel()), {
+    description: 'End at the checkpoint, if this run works for that import.',
+  });
+
+  const outcome = await work.run(walk).catch((error: unknown): Outcome => {
+    if (isCancellation(error)) return { state: 'cancelled' };
+    if (!(error instanceof ActivityFailure)) throw error;
+    return { state: 'failed', error: readFailure(error).finding };
+  });
+  if (outcome === null) {
+    const carried = { ...begun(), paused: steering.paused, progress: screen.progress };
+    await continueAsNew<typeof importRepository>({ ...input, carried });
+    return;
+  }
+  await CancellationScope.nonCancellable(() => finish(outcome));
+
+  /** Steps 1 to 4; `null`: the history is long. */
+  async function walk(): Promise<Outcome | null> {
+    if (todo === undefined) {
+      const { mode, streams } = await rows().beginRepository.executeWithOptions(
+        { summary: 'which streams are to be read' },
+        [ids],
+      );
+      todo = { mode, streams, gitDone: false, paused: steering.paused, progress: screen.progress };
+    }
+    for (;;) {
+      if (steering.paused !== null) await patience.forResume(steering.paused);
+      if (isLong()) return null;
+      const part = nextPart();
+      if (part === null) return { state: 'completed' };
+      const result = await chunk(part);
+      if (result === null) continue;
+      screen.count(result);
+      if (result.limited !== undefined) await patience.forLimit(result.limited);
+      else if (result.done && part.git) todo = { ...begun(), gitDone: true };
+      else if (result.done) return { state: 'completed' };
+    }
+  }
+
+  function nextPart(): { git: boolean; streams: Stream[] } | null {
+    const { streams, gitDone } = begun();
+    const git = streams.filter((stream) => GIT_STREAMS.includes(stream));
+    const overApi = streams.filter((stream) => !GIT_STREAMS.includes(stream));
+    if (git.length > 0 && !gitDone) return { git: true, streams: git };
+    return overApi.length > 0 ? { git: false, streams: overApi } : null;
+  }
+
+  function begun() {
+    if (todo === undefined) throw new TypeError('A repository was read before it was begun.');
+    return todo;
+  }
+
+  /** Steps 2 and 3. `null`: stopped by a pause, or by a credential that Bitbucket refused. */
+  async function chunk({ git, streams }: { git: boolean; streams: Stream[] }): Promise<ChunkResult | null> {
+    const { mode } = begun();
+    const stage = git
+      ? 'commits'
+      : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
+    screen.working(stage ?? 'commits');
+    const options = { summary: screen.summary(stage ?? 'commits') };
+    const scope = new CancellationScope();
+    inHand = scope;
+    try {
+      return await scope.run(() =>
+        git
+          ? gitWork().importGit.executeWithOptions(options, [{ ...ids, mode }])
+          : bitbucketChunk().importChunk.executeWithOptions(options, [{ ...ids, mode, streams }]),
+      );
+    } catch (error) {
+      // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself.
+      if (isCancellation(error) && !work.consideredCancelled) return null;
+      const { type, limited } = readFailure(error);
+      if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
+      if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
+      await patience.forCredential();
+      return null;
+    } finally {
+      inHand = null;
+    }
+  }
+
+  /** Step 5. */
+  async function finish({ state, error }: Outcome): Promise<void> {
+    const { importIds } = await rows().finishRepository.executeWithOptions(
+      { summary: `store outcome ${state}` },
+      [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
+    );
+    screen.stage(state);
+    for (const id of importIds) {
+      await tell(importWorkflowId(id), (handle) => handle.signal(repositoryFinished, { repositoryId }));
+    }
+  }
+
+  function isLong(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested || historyLength > timing.historyLimit;
+  }
+}

@@ -1,0 +1,139 @@
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { clock, integrationDetails } from './details.ts';
+import { handleCommands, removeDraft } from './integration/commands.ts';
+import { createEntity, type Entity } from './integration/entity.ts';
+import { isConfirmed } from './integration/refusals.ts';
+import { isDraft } from './integration/rules.ts';
+import { confirmRefusals, runNextCheck } from './integration/work.ts';
+import { CHECK_INTERRUPTED } from './findings.ts';
+import type { IntegrationInput } from './messages.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
+
+/**
+ * One connection of an organization to Bitbucket, from draft to deletion. Id: `integration/{integrationId}`.
+ * Started by the first command (update-with-start) with the row's snapshot, and again should its run ever be lost.
+ *
+ *  1. Read the row: without one the integration is deleted, and stays so.
+ *  2. Take commands (`integration/commands.ts`), one at a time. Rows hold the truth; this run steers.
+ *  3. Meanwhile, one thing after the other: check credentials that were submitted, confirm refusals of the one
+ *     that signs, let an untouched draft expire.
+ *  4. Continue as new before the history gets long; children are abandoned to their own runs and live on.
+ */
+export async function integration(input: IntegrationInput): Promise<void> {
+  const entity = createEntity(input);
+  show(entity, null);
+  // Before the handlers: a command that came with the start must find the row read.
+  const begun = entity.exclusive(() => begin(entity, input));
+  handleCommands(entity);
+  await begun;
+
+  while (!entity.gone) {
+    if (entity.checks.length > 0) {
+      await runNextCheck(entity);
+    } else if (isDue(probeOf(entity)) || isConfirmed(entity.refusals, entity.timing)) {
+      await confirmRefusals(entity);
+    } else if (isDue(expiryOf(entity))) {
+      await entity.exclusive(async () => {
+        // a command that waited for its turn may have touched or created it
+        if (isDue(expiryOf(entity))) await removeDraft(entity, 'the untouched draft expired', null);
+      });
+    } else if (isLong(entity)) {
+      await condition(allHandlersFinished);
+      if (!entity.gone) await continueAsNew<typeof integration>(carried(entity, input));
+    } else {
+      await waitForWork(entity);
+    }
+  }
+  await condition(allHandlersFinished);
+}
+
+/** Step 1. What a run that was lost had in hand is put right: without its check, `checking` would never end. */
+async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
+  await entity.load();
+  if (entity.gone) return;
+  const { organizationId, integrationId, state } = entity.snapshot;
+  upsertSearchAttributes([
+    { key: ORGANIZATION_ID, value: organizationId },
+    { key: INTEGRATION_ID, value: integrationId },
+    { key: STAGE, value: state },
+  ]);
+  if (state === 'checking' && (input.carried?.checks ?? []).length === 0) {
+    await entity.save({ state: 'awaiting_credential', reason: CHECK_INTERRUPTED });
+  }
+  if (entity.refusals.length > 0) entity.probeAtMs = Date.now() + entity.timing.probeEveryMs;
+}
+
+interface Due {
+  atMs: number;
+  saying: string;
+}
+
+const probeOf = ({ probeAtMs, snapshot }: Entity): Due | null =>
+  probeAtMs === null || snapshot.state !== 'active'
+    ? null
+    : { atMs: probeAtMs, saying: 'Bitbucket refused the credential; asks again' };
+
+const expiryOf = ({ snapshot: { state, draftExpiresAt } }: Entity): Due | null =>
+  draftExpiresAt === null || !isDraft(state)
+    ? null
+    : { atMs: Date.parse(draftExpiresAt), saying: 'the draft expires' };
+
+const isDue = (due: Due | null): boolean => due !== null && due.atMs <= Date.now();
+
+const isLong = ({ timing }: Entity): boolean => {
+  const { historyLength, continueAsNewSuggested } = workflowInfo();
+  return continueAsNewSuggested || historyLength > timing.historyLimit;
+};
+
+/** Sleeps until a command or signal brings work, or the next date is there. */
+async function waitForWork(entity: Entity): Promise<void> {
+  const next = [probeOf(entity), expiryOf(entity)]
+    .filter((due) => due !== null)
+    .toSorted((one, other) => one.atMs - other.atMs)[0];
+  show(entity, next ?? null);
+  const { version } = entity.snapshot;
+  const probeAtMs = entity.probeAtMs;
+  const woken = () =>
+    entity.gone ||
+    entity.checks.length > 0 ||
+    entity.snapshot.version !== version ||
+    entity.probeAtMs !== probeAtMs ||
+    isConfirmed(entity.refusals, entity.timing) ||
+    isLong(entity);
+  if (next === undefined) {
+    await condition(woken);
+  } else {
+    const summary = `${next.saying} ${clock(next.atMs, Date.now())}`;
+    await condition(woken, Math.max(1, next.atMs - Date.now()), { summary });
+  }
+}
+
+function show({ snapshot, importIds, refusals }: Entity, next: Due | null): void {
+  setCurrentDetails(
+    integrationDetails({
+      name: snapshot.name,
+      state: snapshot.state,
+      services: snapshot.services,
+      runningImports: importIds.size,
+      refusals: refusals.length,
+      nextTimer: next === null ? null : `${next.saying} ${clock(next.atMs, Date.now())}`,
+    }),
+  );
+}
+
+const carried = (entity: Entity, input: IntegrationInput): IntegrationInput => ({
+  ...(input.timing === undefined ? {} : { timing: input.timing }),
+  snapshot: { ...entity.snapshot },
+  carried: {
+    runningImportIds: [...entity.importIds],
+    checks: [...entity.checks],
+    refusals: [...entity.refusals],
+  },
+});

@@ -1,0 +1,105 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  getExternalWorkflowHandle,
+  log,
+  ParentClosePolicy,
+  startChild,
+  WorkflowIdReusePolicy,
+  type ChildWorkflowHandle,
+  type Workflow,
+} from '@temporalio/workflow';
+import { connectionCheck } from '../connectionCheck.ts';
+import { summary } from '../details.ts';
+import { discoverIntegration } from '../discoverIntegration.ts';
+import { connectionCheckWorkflowId, discoveryWorkflowId, importWorkflowId } from '../ids.ts';
+import { importRepositories } from '../importRepositories.ts';
+import type { ConnectionCheckResult } from '../inputs.ts';
+import type { PendingCheck } from '../messages.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
+import type { Entity } from './entity.ts';
+
+/**
+ * Children outlive a run of the integration (ABANDON: a continue-as-new would end others). One that is there
+ * already is the same thing asked for twice: `null`.
+ */
+async function startOnce<T extends Workflow>(
+  start: () => Promise<ChildWorkflowHandle<T>>,
+): Promise<ChildWorkflowHandle<T> | null> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+    throw error;
+  }
+}
+
+const common = ({ snapshot }: Entity, saying: string) => ({
+  parentClosePolicy: ParentClosePolicy.ABANDON,
+  staticSummary: summary(`${saying} – ${snapshot.name ?? 'draft'}`),
+  typedSearchAttributes: [
+    { key: ORGANIZATION_ID, value: snapshot.organizationId },
+    { key: INTEGRATION_ID, value: snapshot.integrationId },
+  ],
+});
+
+/** Starts the discovery of what the account sees, or joins the one that runs. Its outcome is in the integration's row. */
+export async function startDiscovery(entity: Entity): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  const handle = await startOnce(() =>
+    startChild(discoverIntegration, {
+      ...common(entity, 'Discover workspaces and repositories'),
+      workflowId: discoveryWorkflowId(integrationId),
+      args: [{ organizationId, integrationId }],
+    }),
+  );
+  watch(handle);
+}
+
+/** Starts an import. Its id is used once: an import that ended is never started again. */
+export async function startImportRun(entity: Entity, importId: string): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  const handle = await startOnce(() =>
+    startChild(importRepositories, {
+      ...common(entity, 'Import repositories'),
+      workflowId: importWorkflowId(importId),
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      args: [{ organizationId, integrationId, importId }],
+    }),
+  );
+  watch(handle);
+}
+
+/** Nobody waits for these: what they did is in their rows. A failure is shown in their own page. */
+function watch(handle: ChildWorkflowHandle<Workflow> | null): void {
+  void handle
+    ?.result()
+    .catch((error: unknown) =>
+      log.warn('A child of the integration failed', { child: handle.workflowId, error }),
+    );
+}
+
+/** Starts the check; `ended` resolves when it ended in whatever way. `null`: it runs already. */
+export async function startCheck(
+  entity: Entity,
+  check: PendingCheck,
+): Promise<{ ended: Promise<ConnectionCheckResult | null> } | null> {
+  const { organizationId, integrationId } = entity.snapshot;
+  const handle = await startOnce(() =>
+    startChild(connectionCheck, {
+      ...common(entity, 'Check the connection'),
+      workflowId: connectionCheckWorkflowId(check.checkId),
+      args: [{ organizationId, integrationId, ...check }],
+    }),
+  );
+  if (handle === null) return null;
+  return { ended: handle.result().catch(() => null) };
+}
+
+/** Asks a check to end; one that ended meanwhile is just as good. */
+export async function cancelCheck(checkId: string): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(connectionCheckWorkflowId(checkId)).cancel();
+  } catch (error) {
+    log.debug('The check had ended already', { checkId, error });
+  }
+}

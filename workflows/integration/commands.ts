@@ -1,0 +1,209 @@
+import type { UpdateDefinition } from '@temporalio/common';
+import { setHandler } from '@temporalio/workflow';
+import { waitingFor } from '../details.ts';
+import * as messages from '../messages.ts';
+import type { Actor, CommandAnswer, PendingCheck } from '../messages.ts';
+import { rows } from '../policies.ts';
+import { startDiscovery, startImportRun } from './children.ts';
+import { type Entity, integrationGone, refused } from './entity.ts';
+import { withRefusal } from './refusals.ts';
+import { isDraft, isSameCreate, refuseByState, refuseCreate, refuseName, type Refusal } from './rules.ts';
+
+/**
+ * Registers the commands. Each is refused by its (synchronous) validator where the state forbids it. While something
+ * else is under way the validator lets it pass: whoever read the new state in the row may command before this run knows
+ * it. In its turn each is judged (again).
+ */
+export function handleCommands(entity: Entity): void {
+  const { snapshot } = entity;
+
+  function command<Answer, Args>(
+    definition: UpdateDefinition<Answer, [Args]>,
+    description: string,
+    refuse: (args: Args) => Refusal | null,
+    run: (args: Args) => Promise<Answer>,
+  ): void {
+    const judge = (args: Args): void => {
+      if (entity.gone) throw integrationGone();
+      const refusal = refuse(args);
+      if (refusal !== null) throw refused(refusal);
+    };
+    setHandler(
+      definition,
+      (args: Args) =>
+        entity.exclusive(async () => {
+          judge(args);
+          return run(args);
+        }),
+      { validator: (args: Args) => (entity.isBusy ? undefined : judge(args)), description },
+    );
+  }
+
+  /** A check asked for twice is one check; a second credential waits until the first is checked. */
+  async function submit(check: PendingCheck, actor: Actor): Promise<CommandAnswer & { checkId: string }> {
+    const { organizationId, integrationId } = snapshot;
+    const { checkId } = check;
+    const known = await rows().checkOutcome.executeWithOptions({ summary: 'was this check done already?' }, [
+      { organizationId, integrationId, checkId },
+    ]);
+    if (!known.done && !entity.checks.some((waiting) => waiting.checkId === checkId)) {
+      await entity.save(
+        {
+          ...(snapshot.state === 'awaiting_credential' ? { state: 'checking' as const } : {}),
+          ...touched(),
+        },
+        { action: check.oauthFlowId === null ? 'credential_submitted' : 'oauth_completed', actor },
+      );
+      entity.checks.push(check);
+    }
+    return { ...entity.answer(), checkId };
+  }
+
+  /** A draft expires when nobody touched it for a week. */
+  const touched = () =>
+    isDraft(snapshot.state)
+      ? { draftExpiresAt: new Date(Date.now() + entity.timing.draftMs).toISOString() }
+      : {};
+
+  command(
+    messages.submitCredential,
+    'Checks a credential; one that passes becomes the one that signs.',
+    () => refuseByState('submitCredential', snapshot.state),
+    ({ checkId, credentialId, actor }) => submit({ checkId, credentialId, oauthFlowId: null }, actor),
+  );
+
+  command(
+    messages.completeOauth,
+    'Exchanges the code of a returned OAuth flow, then checks the connection.',
+    () => refuseByState('completeOauth', snapshot.state),
+    ({ checkId, oauthFlowId, actor }) => submit({ checkId, credentialId: null, oauthFlowId }, actor),
+  );
+
+  command(
+    messages.create,
+    'Gives the connected draft its name and services, and discovers what it sees.',
+    (wanted) => refuseCreate(snapshot, wanted),
+    async ({ name, services, actor }) => {
+      if (!isSameCreate(snapshot, { name, services })) {
+        const chosen = services ?? snapshot.allowedServices;
+        await entity.save(
+          { state: 'active', name, services: chosen, reason: null, draftExpiresAt: null },
+          { action: 'integration_created', actor },
+        );
+        await startDiscovery(entity);
+      }
+      return { ...entity.answer(), services: snapshot.services, name };
+    },
+  );
+
+  command(
+    messages.rename,
+    'Gives the integration another name, unique in its organization.',
+    ({ name }) => refuseByState('rename', snapshot.state) ?? refuseName(name),
+    async ({ name, actor }) => {
+      if (snapshot.name !== name) await entity.save({ name }, { action: 'integration_renamed', actor });
+      return { ...entity.answer(), name };
+    },
+  );
+
+  command(
+    messages.discover,
+    'Discovers workspaces, projects and repositories again.',
+    () => refuseByState('discover', snapshot.state),
+    async () => {
+      await startDiscovery(entity);
+      return entity.answer();
+    },
+  );
+
+  command(
+    messages.startImport,
+    'Starts the import whose row is stored.',
+    () => refuseByState('startImport', snapshot.state),
+    async ({ importId }) => {
+      await startImportRun(entity, importId);
+      entity.importIds.add(importId);
+      return { ...entity.answer(), importId };
+    },
+  );
+
+  command(
+    messages.pause,
+    'Stops fetching; running imports wait at their checkpoints.',
+    () => refuseByState('pause', snapshot.state),
+    async ({ actor }) => {
+      if (snapshot.state === 'active') {
+        entity.refusals = [];
+        entity.probeAtMs = null;
+        await entity.save({ state: 'paused' }, { action: 'integration_paused', actor });
+        await entity.tellImports('person');
+      }
+      return entity.answer();
+    },
+  );
+
+  command(
+    messages.resume,
+    'Goes on after a pause, from the checkpoints.',
+    () => refuseByState('resume', snapshot.state),
+    async ({ actor }) => {
+      if (snapshot.state === 'paused') {
+        await entity.save({ state: 'active', reason: null }, { action: 'integration_resumed', actor });
+        await entity.tellImports(null);
+      }
+      return entity.answer();
+    },
+  );
+
+  // Not by `command`: the draft being gone already is what was asked for.
+  setHandler<{ deleted: true }, [{ actor: Actor }], typeof messages.deleteDraft>(
+    messages.deleteDraft,
+    ({ actor }) =>
+      entity.exclusive(async () => {
+        if (!entity.gone) {
+          const refusal = refuseByState('deleteDraft', snapshot.state);
+          if (refusal !== null) throw refused(refusal);
+          await removeDraft(entity, 'remove the draft and shred its secrets', actor);
+        }
+        return { deleted: true };
+      }),
+    {
+      validator: () => {
+        if (entity.isBusy || entity.gone) return;
+        const refusal = refuseByState('deleteDraft', snapshot.state);
+        if (refusal !== null) throw refused(refusal);
+      },
+      description: 'Removes an integration that was not created yet.',
+    },
+  );
+
+  setHandler(messages.importFinished, ({ importId }) => void entity.importIds.delete(importId), {
+    description: 'An import ended.',
+  });
+
+  setHandler(
+    messages.credentialRefused,
+    ({ at }) => {
+      if (snapshot.state !== 'active') return;
+      entity.refusals = withRefusal(entity.refusals, at, entity.timing);
+      entity.probeAtMs ??= Date.now() + entity.timing.probeEveryMs;
+    },
+    { description: 'Bitbucket answered 401 to a run.' },
+  );
+
+  setHandler(
+    messages.currentState,
+    () => ({ state: snapshot.state, version: snapshot.version, waitingFor: waitingFor(snapshot.state) }),
+    { description: 'What the run holds in its hands (the truth is the row).' },
+  );
+}
+
+/** Ends the integration before it was created; `actor: null`: it expired. */
+export async function removeDraft(entity: Entity, saying: string, actor: Actor | null): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  await rows().removeDraft.executeWithOptions({ summary: saying }, [
+    { organizationId, integrationId, actor },
+  ]);
+  entity.checks.length = 0;
+  entity.gone = true;
+}

@@ -1,0 +1,160 @@
+import {
+  ApplicationFailure,
+  getExternalWorkflowHandle,
+  log,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type { IntegrationActivities } from '../contracts.ts';
+import { applicationFailure } from '../failures.ts';
+import { importWorkflowId } from '../ids.ts';
+import { setPaused } from '../messages.ts';
+import type {
+  Actor,
+  CommandAnswer,
+  IntegrationInput,
+  IntegrationSnapshot,
+  IntegrationTiming,
+  PendingCheck,
+} from '../messages.ts';
+import { rows } from '../policies.ts';
+import { STAGE } from '../searchAttributes.ts';
+import { INTEGRATION_TIMING } from '../timing.ts';
+import type { PauseReason } from '../inputs.ts';
+import type { Refusal } from './rules.ts';
+
+type Change = Parameters<IntegrationActivities['saveIntegration']>[0]['change'];
+
+/** The state of one run of `integration`, and the few ways in which it may change. */
+export interface Entity {
+  readonly snapshot: IntegrationSnapshot;
+  readonly timing: IntegrationTiming;
+  readonly importIds: Set<string>;
+  readonly checks: PendingCheck[];
+  refusals: string[];
+  /** when the refused credential is tried again; null: nothing to confirm */
+  probeAtMs: number | null;
+  /** the row is removed: the run ends, and no command finds anything any more */
+  gone: boolean;
+  /** Work is under way or waits for its turn: the row may already say what this run does not know yet. */
+  readonly isBusy: boolean;
+  /** One at a time, in the order of asking; waits until the row was read at the start of the run. */
+  exclusive<T>(work: () => Promise<T>): Promise<T>;
+  /** Writes the change into the row, then here. Throws ApplicationFailure `name_taken`. */
+  save(change: Change, audit?: { action: string; actor: Actor }): Promise<void>;
+  /** Reads the row again; `gone` when there is none. */
+  load(): Promise<void>;
+  answer(): CommandAnswer;
+  tellImports(pause: PauseReason | null): Promise<void>;
+}
+
+/** An ApplicationFailure as the api expects it: type = problem code, first detail = `{message, fix}`. */
+export const refused = (refusal: Refusal): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: refusal.code,
+    message: refusal.message,
+    nonRetryable: true,
+    details: [{ message: refusal.message, fix: refusal.fix }],
+  });
+
+export const integrationGone = (): ApplicationFailure =>
+  refused({
+    code: 'integration_gone',
+    message: 'The integration does not exist any more.',
+    fix: 'Connect again with a new integration.',
+  });
+
+export function createEntity(input: IntegrationInput): Entity {
+  const snapshot = { ...input.snapshot };
+  const { organizationId, integrationId } = snapshot;
+  const { loadIntegration, saveIntegration } = rows();
+  let last: Promise<unknown> = Promise.resolve();
+  let queued = 0;
+
+  const entity: Entity = {
+    snapshot,
+    timing: { ...INTEGRATION_TIMING, ...input.timing },
+    importIds: new Set(input.carried?.runningImportIds),
+    checks: [...(input.carried?.checks ?? [])],
+    refusals: input.carried?.refusals ?? [],
+    probeAtMs: null,
+    gone: false,
+
+    get isBusy() {
+      return queued > 0;
+    },
+
+    exclusive(work) {
+      queued += 1;
+      const mine = last.then(work).finally(() => {
+        queued -= 1;
+      });
+      last = mine.catch(() => undefined);
+      return mine;
+    },
+
+    async load() {
+      const row = await loadIntegration.executeWithOptions({ summary: 'read the integration again' }, [
+        { organizationId, integrationId },
+      ]);
+      if (row === null) {
+        entity.gone = true;
+        return;
+      }
+      const { accountName: _, runningImportIds, ...known } = row;
+      Object.assign(snapshot, known);
+      entity.importIds.clear();
+      for (const importId of runningImportIds) entity.importIds.add(importId);
+    },
+
+    async save(change, audit) {
+      const before = snapshot.state;
+      const write = () =>
+        saveIntegration.executeWithOptions({ summary: saying(change, audit?.action) }, [
+          {
+            organizationId,
+            integrationId,
+            expectedVersion: snapshot.version,
+            change,
+            ...(audit === undefined ? {} : { audit }),
+          },
+        ]);
+      const { version } = await write().catch(async (error: unknown) => {
+        const failure = applicationFailure(error);
+        if (failure?.type !== 'version_conflict') throw failure ?? error;
+        // Somebody else wrote the row (an operator by hand): go on from what it says now, if it allows that.
+        await entity.load();
+        if (entity.gone) throw integrationGone();
+        if (snapshot.state !== before) throw changedMeanwhile();
+        return write();
+      });
+      const { reason: _, ...known } = change;
+      Object.assign(snapshot, known, { version });
+      if (snapshot.state !== before) upsertSearchAttributes([{ key: STAGE, value: snapshot.state }]);
+    },
+
+    answer: () => ({ state: snapshot.state, version: snapshot.version }),
+
+    async tellImports(pause) {
+      const message = { paused: pause !== null, reason: pause };
+      for (const importId of entity.importIds) {
+        try {
+          await getExternalWorkflowHandle(importWorkflowId(importId)).signal(setPaused, message);
+        } catch (error) {
+          // It ended meanwhile, or never began: its row says so, and it is read at the start of the next run.
+          log.debug('An import could not be told', { importId, error });
+        }
+      }
+    },
+  };
+  return entity;
+}
+
+const saying = (change: Change, action: string | undefined): string =>
+  change.state === undefined ? `store ${action ?? 'a change'}` : `store state ${change.state}`;
+
+const changedMeanwhile = (): ApplicationFailure =>
+  refused({
+    code: 'changed_meanwhile',
+    message: 'The integration was changed by somebody else at the same moment.',
+    fix: 'Read it again, then repeat the command if it is still wanted.',
+  });

@@ -1,0 +1,141 @@
+import type { IntegrationSnapshot } from '../messages.ts';
+import type { IntegrationState, Service } from '../words.ts';
+
+/** Why a command is refused: the api's problem code, what is the matter, and what to do instead. */
+export interface Refusal {
+  code: string;
+  message: string;
+  fix: string;
+}
+
+export type Command =
+  | 'submitCredential'
+  | 'completeOauth'
+  | 'create'
+  | 'rename'
+  | 'discover'
+  | 'startImport'
+  | 'pause'
+  | 'resume'
+  | 'deleteDraft';
+
+const DRAFT_STATES: readonly IntegrationState[] = ['awaiting_credential', 'checking', 'connected'];
+
+/** Before `create`: nothing was imported, and it may expire. */
+export const isDraft = (state: IntegrationState): boolean => DRAFT_STATES.includes(state);
+
+const disconnecting: Refusal = {
+  code: 'disconnecting',
+  message: 'The integration is being removed.',
+  fix: 'Connect again with a new integration.',
+};
+const needsCreate: Refusal = {
+  code: 'needs_create',
+  message: 'The integration is not created yet.',
+  fix: 'Connect it, then create it with a name and its services.',
+};
+const importNeedsCreate: Refusal = { ...needsCreate, code: 'import_needs_create' };
+const paused: Refusal = {
+  code: 'paused',
+  message: 'The integration is paused.',
+  fix: 'Resume it first.',
+};
+const needsCredential: Refusal = {
+  code: 'needs_credential',
+  message: 'Bitbucket refused the credential of this integration.',
+  fix: 'Submit a new credential first.',
+};
+const needsConnection: Refusal = {
+  code: 'needs_connection',
+  message: 'The integration has no credential that passed its connection check.',
+  fix: 'Submit a credential, or complete OAuth, and wait for the check to pass.',
+};
+const alreadyCreated: Refusal = {
+  code: 'already_created',
+  message: 'The integration is created already.',
+  fix: 'Rename it with PATCH; a created integration is no draft any more.',
+};
+
+/** What a created integration must be in to do its work. */
+function refuseUnlessActive(state: IntegrationState, draft: Refusal): Refusal | null {
+  if (isDraft(state)) return draft;
+  if (state === 'paused') return paused;
+  return state === 'needs_credential' ? needsCredential : null;
+}
+
+const allowed = (): null => null;
+const refuseDraft = (state: IntegrationState): Refusal | null => (isDraft(state) ? needsCreate : null);
+const refuseDraftOrDead = (state: IntegrationState): Refusal | null =>
+  refuseDraft(state) ?? (state === 'needs_credential' ? needsCredential : null);
+
+const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
+  submitCredential: allowed,
+  completeOauth: allowed,
+  create: (state) => (state === 'awaiting_credential' || state === 'checking' ? needsConnection : null),
+  rename: refuseDraft,
+  discover: (state) => refuseUnlessActive(state, needsCreate),
+  startImport: (state) => refuseUnlessActive(state, importNeedsCreate),
+  pause: refuseDraftOrDead,
+  resume: refuseDraftOrDead,
+  deleteDraft: (state) => (isDraft(state) ? null : alreadyCreated),
+};
+
+/**
+ * Whether the state forbids the command (design section 5). What it allows may still change nothing:
+ * the same command twice is no error.
+ */
+export function refuseByState(command: Command, state: IntegrationState): Refusal | null {
+  return state === 'disconnecting' ? disconnecting : RULES[command](state);
+}
+
+const nameInvalid: Refusal = {
+  code: 'name_invalid',
+  message: 'A name has 1 to 100 characters and is not blank.',
+  fix: 'Give a name of 1 to 100 characters.',
+};
+
+/** Length in code points, as Postgres counts. */
+export function refuseName(name: string): Refusal | null {
+  const length = Array.from(name).length;
+  return length >= 1 && length <= 100 && name.trim() !== '' ? null : nameInvalid;
+}
+
+const sameServices = (one: readonly Service[], other: readonly Service[]): boolean =>
+  one.length === other.length && one.every((service) => other.includes(service));
+
+/** `create` of what is created already with the same name and services: answers again, changes nothing. */
+export const isSameCreate = (
+  snapshot: IntegrationSnapshot,
+  wanted: { name: string; services: Service[] | null },
+): boolean =>
+  !isDraft(snapshot.state) &&
+  snapshot.name === wanted.name &&
+  (wanted.services === null || sameServices(snapshot.services, wanted.services));
+
+/** Everything that `create` may be refused for; a taken name shows only when the row is written. */
+export function refuseCreate(
+  snapshot: IntegrationSnapshot,
+  wanted: { name: string; services: Service[] | null },
+): Refusal | null {
+  const byState = refuseByState('create', snapshot.state);
+  if (byState !== null) return byState;
+  if (isSameCreate(snapshot, wanted)) return null;
+  if (!isDraft(snapshot.state)) return alreadyCreated;
+  const chosen = wanted.services ?? snapshot.allowedServices;
+  if (chosen.length === 0) {
+    return {
+      code: 'nothing_chosen',
+      message: 'No service is chosen.',
+      fix: `Choose at least one of: ${snapshot.allowedServices.join(', ')}.`,
+    };
+  }
+  const missing = chosen.filter((service) => !snapshot.allowedServices.includes(service));
+  if (missing.length > 0) {
+    return {
+      code: 'service_not_allowed',
+      message: `The credential does not allow: ${missing.join(', ')}.`,
+      fix: 'Leave it out, or submit a credential with the scopes that the connection check names.',
+    };
+  }
+  return refuseName(wanted.name);
+}

@@ -1,0 +1,153 @@
+import { condition } from '@temporalio/workflow';
+import { readFailure } from '../failures.ts';
+import { CHECK_INTERRUPTED, CREDENTIAL_REFUSED } from '../findings.ts';
+import type { PendingCheck } from '../messages.ts';
+import { bitbucketRows, connectionCheckTries, rows } from '../policies.ts';
+import type { Finding, IntegrationState, Service } from '../words.ts';
+import { cancelCheck, startCheck } from './children.ts';
+import type { Entity } from './entity.ts';
+import { isConfirmed, withRefusal } from './refusals.ts';
+
+/** Runs the check that waits longest, and takes its outcome from its row. */
+export async function runNextCheck(entity: Entity): Promise<void> {
+  const check = entity.checks[0];
+  if (check === undefined) return;
+  const credentialId = (await awaitCheck(entity, check)) ?? check.credentialId;
+  await entity.exclusive(async () => {
+    if (entity.gone) return;
+    entity.checks.shift();
+    await applyOutcome(entity, { ...check, credentialId });
+  });
+}
+
+/**
+ * Waits until the check ended and gives the credential it checked, where its run tells.
+ * A check whose run is not ours (a run of ours was reset) is watched by its row.
+ */
+async function awaitCheck(entity: Entity, check: PendingCheck): Promise<string | null> {
+  const started = await startCheck(entity, check);
+  if (started !== null) {
+    const result = await Promise.race([started.ended, condition(() => entity.gone)]);
+    if (entity.gone) await cancelCheck(check.checkId);
+    return result?.credentialId ?? null;
+  }
+  for (let look = 0; look < 60 && !entity.gone; look += 1) {
+    const { done } = await outcomeOf(entity, check);
+    if (done) break;
+    await condition(() => entity.gone, '10 seconds', {
+      summary: 'the check still runs; looks at its row again',
+    });
+  }
+  return null;
+}
+
+const outcomeOf = (entity: Entity, { checkId }: PendingCheck) =>
+  rows().checkOutcome.executeWithOptions({ summary: 'read the outcome of the check' }, [
+    { ...tenantOf(entity), checkId },
+  ]);
+
+const tenantOf = ({ snapshot: { organizationId, integrationId } }: Entity) => ({
+  organizationId,
+  integrationId,
+});
+
+const AFTER_PASS: Partial<Record<IntegrationState, IntegrationState>> = {
+  awaiting_credential: 'connected',
+  checking: 'connected',
+  needs_credential: 'active',
+};
+
+/** A credential that passed replaces the one before; one that failed changes nothing that runs. */
+async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> {
+  const outcome = await outcomeOf(entity, check);
+  if (!outcome.done) {
+    await bitbucketRows().failCheck.executeWithOptions({ summary: 'end the check that broke off' }, [
+      { organizationId: entity.snapshot.organizationId, checkId: check.checkId, finding: CHECK_INTERRUPTED },
+    ]);
+  }
+  if (!outcome.done || outcome.verdict === null || outcome.verdict === 'failed') {
+    await reject(entity, check, outcome.reason ?? CHECK_INTERRUPTED);
+    return;
+  }
+  const shredded = await adopt(entity, check);
+  if (shredded === null) await goOn(entity, outcome.allowedServices);
+  else await reject(entity, check, shredded);
+}
+
+async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Finding): Promise<void> {
+  await rows().discardCredential.executeWithOptions({ summary: 'shred the credential that failed' }, [
+    { ...tenantOf(entity), credentialId },
+  ]);
+  if (entity.snapshot.state === 'checking' && entity.checks.length === 0) {
+    await entity.save({ state: 'awaiting_credential', reason });
+  }
+}
+
+/** Why it could not be adopted: its secret was removed while it waited for its check. */
+async function adopt(entity: Entity, { checkId, credentialId }: PendingCheck): Promise<Finding | null> {
+  try {
+    await rows().adoptCredential.executeWithOptions(
+      { summary: 'make the checked credential the one that signs' },
+      [{ ...tenantOf(entity), checkId, credentialId }],
+    );
+    return null;
+  } catch (error) {
+    const { type, finding } = readFailure(error);
+    if (type !== 'credential_shredded') throw error;
+    return finding;
+  }
+}
+
+async function goOn(entity: Entity, allowedServices: Service[]): Promise<void> {
+  const before = entity.snapshot.state;
+  const state = AFTER_PASS[before];
+  entity.refusals = [];
+  entity.probeAtMs = null;
+  await entity.save({
+    ...(state === undefined ? {} : { state }),
+    allowedServices,
+    ...(before === 'paused' ? {} : { reason: null }),
+  });
+  // Runs that met a 401 and still wait to try again go on at once with the new credential.
+  if (entity.snapshot.state === 'active') await entity.tellImports(null);
+}
+
+/** Asks Bitbucket whether it still refuses; `needs_credential` once that is sure. */
+export async function confirmRefusals(entity: Entity): Promise<void> {
+  if (!isConfirmed(entity.refusals, entity.timing)) {
+    const accepted = await probe(entity);
+    const nowMs = Date.now();
+    if (accepted === true) {
+      entity.refusals = [];
+      entity.probeAtMs = null;
+      await entity.tellImports(null);
+      return;
+    }
+    entity.probeAtMs = nowMs + entity.timing.probeEveryMs;
+    if (accepted === false) {
+      entity.refusals = withRefusal(entity.refusals, new Date(nowMs).toISOString(), entity.timing);
+    }
+  }
+  if (!isConfirmed(entity.refusals, entity.timing)) return;
+  await entity.exclusive(async () => {
+    if (entity.gone || entity.snapshot.state !== 'active') return;
+    await entity.save({ state: 'needs_credential', reason: CREDENTIAL_REFUSED });
+    entity.refusals = [];
+    entity.probeAtMs = null;
+    await entity.tellImports('needs_credential');
+  });
+}
+
+/** `null`: the host could not be asked, which says nothing about the credential. */
+async function probe(entity: Entity): Promise<boolean | null> {
+  try {
+    const { accepted } = await connectionCheckTries().probeCredential.executeWithOptions(
+      { summary: 'does Bitbucket still refuse the credential?' },
+      [tenantOf(entity)],
+    );
+    return accepted;
+  } catch (error) {
+    const { type } = readFailure(error);
+    return type === 'AuthRefused' || type === 'CredentialUnusable' ? false : null;
+  }
+}

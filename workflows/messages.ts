@@ -1,0 +1,121 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { CredentialKind, ImportMode, IntegrationState, Service } from './words.ts';
+
+/** The integration's row as the api read it in the same request: a fresh run starts from it. */
+export interface IntegrationSnapshot {
+  organizationId: string;
+  integrationId: string;
+  state: IntegrationState;
+  /** row version; the entity's writes compare and set it */
+  version: number;
+  name: string | null;
+  services: Service[];
+  /** services that the last passed check allows */
+  allowedServices: Service[];
+  credentialKind: CredentialKind | null;
+  /** ISO time at which an untouched draft expires; null once created */
+  draftExpiresAt: string | null;
+}
+
+/** Input of the `integration` workflow. Everything but the snapshot is carried across continue-as-new. */
+export interface IntegrationInput {
+  snapshot: IntegrationSnapshot;
+  carried?: {
+    runningImportIds: string[];
+    /** checks that wait for their turn, oldest first */
+    checks: PendingCheck[];
+    /** ISO times at which the host refused the credential, newest last */
+    refusals: string[];
+  };
+  /** Left out: the defaults of `workflows/timing.ts`. */
+  timing?: Partial<IntegrationTiming>;
+}
+
+/** A credential that waits to be checked: given directly, or as the sealed code of an OAuth flow. */
+export interface PendingCheck {
+  checkId: string;
+  credentialId: string | null;
+  oauthFlowId: string | null;
+}
+
+/** How long the integration waits for what; tests give shorter ones. */
+export interface IntegrationTiming {
+  /** a draft that nobody touches for this long expires */
+  draftMs: number;
+  /** between two probes of a credential that the host refused */
+  probeEveryMs: number;
+  /** refusals must span this long before the integration asks for a new credential */
+  confirmMs: number;
+  /** a run of this many events continues as new */
+  historyLimit: number;
+}
+
+/** Who asked: for created_by and the audit trail. */
+export interface Actor {
+  apiKeyId: string;
+  actingUser: string | null;
+}
+
+export interface CommandAnswer {
+  state: IntegrationState;
+  version: number;
+}
+
+/**
+ * Commands to the `integration` workflow. A validator refuses what the state does not allow with an
+ * ApplicationFailure whose `type` is the API's problem code and whose first detail is
+ * `{ message, fix }`; the api turns it into a 409.
+ */
+export const submitCredential = defineUpdate<
+  CommandAnswer & { checkId: string },
+  [{ checkId: string; credentialId: string; actor: Actor }]
+>('submitCredential');
+
+/** Exchanges the sealed code of a returned OAuth flow, then checks the connection. */
+export const completeOauth = defineUpdate<
+  CommandAnswer & { checkId: string },
+  [{ checkId: string; oauthFlowId: string; actor: Actor }]
+>('completeOauth');
+
+/** `services: null` means all that the check allows. */
+export const create = defineUpdate<
+  CommandAnswer & { services: Service[]; name: string },
+  [{ name: string; services: Service[] | null; actor: Actor }]
+>('create');
+
+export const rename = defineUpdate<CommandAnswer & { name: string }, [{ name: string; actor: Actor }]>(
+  'rename',
+);
+
+export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
+
+/** The import's row (with its selection and mode) is stored by the api before this is sent. */
+export const startImport = defineUpdate<
+  CommandAnswer & { importId: string },
+  [{ importId: string; mode: ImportMode; actor: Actor }]
+>('startImport');
+
+export const pause = defineUpdate<CommandAnswer, [{ actor: Actor }]>('pause');
+export const resume = defineUpdate<CommandAnswer, [{ actor: Actor }]>('resume');
+
+/** Only a draft (before `create`) can be removed this way. */
+export const deleteDraft = defineUpdate<{ deleted: true }, [{ actor: Actor }]>('deleteDraft');
+
+/** To the integration: an import ended (the truth is its row; a lost signal must not hang anybody). */
+export const importFinished = defineSignal<[{ importId: string }]>('importFinished');
+/** To the integration: a run was answered 401. */
+export const credentialRefused = defineSignal<[{ at: string }]>('credentialRefused');
+
+/** To `importRepositories`: a repository's outcome row is written. */
+export const repositoryFinished = defineSignal<[{ repositoryId: string }]>('repositoryFinished');
+
+/** To `importRepositories` and `importRepository`. */
+export const setPaused =
+  defineSignal<[{ paused: boolean; reason: 'person' | 'needs_credential' | null }]>('setPaused');
+
+/** To `importRepository`: end, unless the run works for another import. */
+export const stopImport = defineSignal<[{ importId: string }]>('stopImport');
+
+export const currentState = defineQuery<{ state: IntegrationState; version: number; waitingFor: string }>(
+  'currentState',
+);

@@ -1,0 +1,92 @@
+import { proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type {
+  ConnectionActivities,
+  DiscoveryActivities,
+  ImportActivities,
+  IntegrationActivities,
+  StreamActivities,
+} from './contracts.ts';
+import { bitbucketQueue } from './taskQueues.ts';
+
+/**
+ * How each kind of activity is tried. Retries add no history events, so patience is free; what must not be
+ * tried again says so by its error (`activities/castErrors.ts`).
+ */
+
+const patient = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' } as const;
+
+// Heartbeats every 2 s; a worker that dies is noticed after 10 s (measured in F01: 88 % of the progress survives).
+const HEARTBEAT = '10 seconds';
+// What is too short for heartbeats: its worker counts as lost after as long.
+const SHORT = HEARTBEAT;
+
+/**
+ * A worker that was lost is replaced at once, however often that happens; the wait after an error grows with the
+ * attempts and comes with the error (`activities/castErrors.ts`).
+ */
+const atOnce = { initialInterval: '1 second', backoffCoefficient: 1 } as const;
+
+const onBitbucket = () => ({ taskQueue: bitbucketQueue(workflowInfo().taskQueue) });
+
+/** One short transaction in Postgres. Comes back quickly when Postgres does, or when its worker was lost. */
+export const rows = () =>
+  proxyActivities<IntegrationActivities & ImportActivities>({
+    startToCloseTimeout: SHORT,
+    retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
+  });
+
+/** Turns a selection of up to 10,000 repositories into rows. */
+export const manyRows = () =>
+  proxyActivities<Pick<ImportActivities, 'prepareImport'>>({
+    startToCloseTimeout: '5 minutes',
+    retry: { ...patient, maximumInterval: '30 seconds' },
+  });
+
+/** A person waits for the answer: few tries, close together; then a finding says what is wrong. */
+export const connectionCheckTries = () =>
+  proxyActivities<Pick<ConnectionActivities, 'checkConnection' | 'probeCredential'>>({
+    ...onBitbucket(),
+    startToCloseTimeout: '2 minutes',
+    scheduleToCloseTimeout: '5 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumAttempts: 3 },
+  });
+
+/** A code can be exchanged once. The activity knows by the flow's row whether it was, so it may run again. */
+export const codeExchange = () =>
+  proxyActivities<Pick<ConnectionActivities, 'exchangeOauthCode'>>({
+    ...onBitbucket(),
+    startToCloseTimeout: '1 minute',
+    scheduleToCloseTimeout: '5 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 4 },
+  });
+
+/** Short rows of connection and discovery, which live on the bitbucket queue. */
+export const bitbucketRows = () =>
+  proxyActivities<
+    Pick<ConnectionActivities, 'failCheck' | 'discardCheckSecret'> &
+      Pick<DiscoveryActivities, 'finishDiscovery'>
+  >({
+    ...onBitbucket(),
+    startToCloseTimeout: SHORT,
+    retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
+  });
+
+/** One bounded chunk (25 requests or 3 minutes), with room for waits of up to a minute inside. Never gives up. */
+export const bitbucketChunk = () =>
+  proxyActivities<Pick<StreamActivities, 'importChunk'> & Pick<DiscoveryActivities, 'discoverChunk'>>({
+    ...onBitbucket(),
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: atOnce,
+  });
+
+/** The whole git work of one repository: a first clone may take hours; only its heartbeat is bounded. */
+export const gitWork = () =>
+  proxyActivities<Pick<StreamActivities, 'importGit'>>({
+    ...onBitbucket(),
+    startToCloseTimeout: '24 hours',
+    heartbeatTimeout: HEARTBEAT,
+    retry: atOnce,
+  });

@@ -1,0 +1,34 @@
+import type { IntegrationTiming } from './messages.ts';
+
+const MINUTE_MS = 60_000;
+
+/** How long the integration waits for what, unless its input says otherwise. */
+export const INTEGRATION_TIMING: IntegrationTiming = {
+  draftMs: 7 * 24 * 60 * MINUTE_MS,
+  // Brownouts answer 401 for 15 minutes and more: three refusals over 20 minutes tell a dead credential from one.
+  probeEveryMs: 10 * MINUTE_MS,
+  confirmMs: 20 * MINUTE_MS,
+  historyLimit: 2_000,
+};
+
+/** How an import walks; tests give shorter waits. */
+export interface ImportTiming {
+  /** repositories in hand at once: the request limit is the fence, not this */
+  fanOut: number;
+  /** how often totals are rolled up while nothing else happens */
+  rollUpEveryMs: number;
+  /** how often the rows of the repositories in hand are read again, for lost signals and terminated runs */
+  lookAgainEveryMs: number;
+  /** how long a repository waits before it tries a refused credential again */
+  refusedEveryMs: number;
+  /** a run of this many events continues as new: replaying 2,000 takes about a second (the limit is 51,200) */
+  historyLimit: number;
+}
+
+export const IMPORT_TIMING: ImportTiming = {
+  fanOut: 16,
+  rollUpEveryMs: 30_000,
+  lookAgainEveryMs: 2 * MINUTE_MS,
+  refusedEveryMs: 5 * MINUTE_MS,
+  historyLimit: 2_000,
+};

@@ -1,0 +1,91 @@
+/**
+ * The closed lists of words that the workflows, the API and the database share.
+ * The database checks the same lists (`db/schema/words.ts` re-exports them).
+ */
+
+export const INTEGRATION_STATES = [
+  'awaiting_credential',
+  'checking',
+  'connected',
+  'active',
+  'paused',
+  'needs_credential',
+  'disconnecting',
+] as const;
+export type IntegrationState = (typeof INTEGRATION_STATES)[number];
+
+export const SERVICES = ['repositories', 'pull_requests', 'tickets'] as const;
+export type Service = (typeof SERVICES)[number];
+
+export const CREDENTIAL_KINDS = ['oauth', 'api_token', 'access_token', 'basic'] as const;
+export type CredentialKind = (typeof CREDENTIAL_KINDS)[number];
+
+export const STREAMS = [
+  'refs',
+  'commits',
+  'pull_requests',
+  'pull_request_activity',
+  'pull_request_comments',
+  'tickets',
+  'ticket_comments',
+  'ticket_changes',
+] as const;
+export type Stream = (typeof STREAMS)[number];
+
+/** Which streams a service brings in, in the order in which they are read. */
+export const STREAMS_OF_SERVICE: Record<Service, readonly Stream[]> = {
+  repositories: ['refs', 'commits'],
+  pull_requests: ['pull_requests', 'pull_request_activity', 'pull_request_comments'],
+  tickets: ['tickets', 'ticket_comments', 'ticket_changes'],
+};
+
+export const STREAM_STATES = [
+  'never',
+  'processing',
+  'healthy',
+  'rate_limited',
+  'failed',
+  'unavailable',
+] as const;
+export type StreamState = (typeof STREAM_STATES)[number];
+
+export const IMPORT_STATES = [
+  'pending',
+  'running',
+  'rate_limited',
+  'needs_credential',
+  'paused',
+  'completed',
+  'completed_with_failures',
+  'cancelled',
+] as const;
+export type ImportState = (typeof IMPORT_STATES)[number];
+
+export const IMPORT_REPOSITORY_STATES = [
+  'pending',
+  'running',
+  'rate_limited',
+  'needs_credential',
+  'paused',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
+export type ImportRepositoryState = (typeof IMPORT_REPOSITORY_STATES)[number];
+
+export const IMPORT_MODES = ['changed', 'full'] as const;
+export type ImportMode = (typeof IMPORT_MODES)[number];
+
+export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** A finding of the connection check, or the reason why something does not go on. Never carries a secret. */
+export interface Finding {
+  code: string;
+  /** what happened, to what */
+  message: string;
+  /** what the reader can do about it */
+  remedy: string;
+  /** facts behind it, e.g. `{ "missing": ["pullrequest"] }` */
+  details?: Record<string, unknown>;
+}
