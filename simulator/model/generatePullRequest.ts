@@ -130,12 +130,7 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
   const comments = makeComments(
     input,
     random,
-    moments(
-      random,
-      createdOn,
-      closedOn,
-      counts?.comments ?? random.below(random.chance(0.04) ? 24 : 4),
-    ),
+    moments(random, createdOn, closedOn, counts?.comments ?? random.below(random.chance(0.04) ? 24 : 4)),
     commenters,
   );
   const update = (
