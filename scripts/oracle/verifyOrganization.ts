@@ -51,7 +51,8 @@ export async function verifyOrganization(
   for (const row of imported.map((found) => importedRow.parse(found))) {
     const kinds = new Set<RecordKind>(['repository']);
     for (const stream of row.streams) for (const kind of KINDS_OF_STREAM[stream] ?? []) kinds.add(kind);
-    const truth = await truthByKind(simulatorUrl, row.provider_uuid);
+    const ofGit = row.streams.some((stream) => stream === 'refs' || stream === 'commits');
+    const truth = await truthByKind(simulatorUrl, row.provider_uuid, ofGit);
     for (const kind of RECORD_KINDS) {
       const stored = await database.transaction(organizationId, (tx) => STORED[kind](tx, row.id));
       const owed = kinds.has(kind) ? (truth.get(kind) ?? []) : [];
@@ -64,9 +65,10 @@ export async function verifyOrganization(
 async function truthByKind(
   simulatorUrl: string,
   repositoryUuid: string,
+  git: boolean,
 ): Promise<Map<RecordKind, CanonicalRecord[]>> {
   const kinds = new Map<RecordKind, CanonicalRecord[]>();
-  for await (const record of readTruth(simulatorUrl, repositoryUuid)) {
+  for await (const record of readTruth(simulatorUrl, repositoryUuid, git)) {
     const known = kinds.get(record.kind);
     if (known === undefined) kinds.set(record.kind, [record]);
     else known.push(record);
