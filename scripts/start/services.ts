@@ -178,7 +178,7 @@ function simulatorArguments(installation: Installation, options: StartOptions, p
     port: String(port),
     era: 'guide',
     size: options.size,
-    data: join(installation.simulator, options.size),
+    data: installation.simulator,
     // The demo shows the line at full speed; the request allowance is the simulator's other subject.
     limit: '0',
   };
