@@ -30,6 +30,7 @@ async function main(asked: StartOptions): Promise<void> {
       installation,
       options,
       supervisor,
+      say,
       environment,
       watch: true,
     });

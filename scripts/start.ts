@@ -36,6 +36,7 @@ async function main(asked: StartOptions): Promise<number> {
       installation,
       options,
       supervisor,
+      say,
       environment: process.env,
     });
     const key = await demoKey(addresses.ownerUrl, installation);
