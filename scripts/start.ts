@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve as absolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createMeasures } from './start/demo/measures.ts';
 import { demoKey, tellStory } from './start/demo/story.ts';
 import { connectByHand, TODAY, whatNext } from './start/demo/whatNext.ts';
 import { asOnlyStart, openInstallation } from './start/installation.ts';
@@ -53,7 +54,8 @@ async function main(asked: StartOptions): Promise<number> {
     }
     const { simulator: simulatorUrl, api: apiUrl } = addresses;
     const terminal = process.stdout.isTTY;
-    const summary = await tellStory({ apiUrl, simulatorUrl, installation, say, terminal }, key);
+    const measures = createMeasures({ ...addresses, workerPid: () => supervisor.pidOf('worker') });
+    const summary = await tellStory({ apiUrl, simulatorUrl, installation, say, terminal, measures }, key);
     if (options.summaryFile !== undefined) {
       await writeFile(options.summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
     }
