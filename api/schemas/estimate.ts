@@ -33,7 +33,7 @@ const ends = z.strictObject({ low: timestamp, expected: timestamp, high: timesta
 
 const allowance = z
   .strictObject({
-    limit: count.meta({ description: 'requests in any window' }),
+    limit: count.nullable().meta({ description: 'requests in any window; null: none is known' }),
     reserve: count.meta({ description: 'of these, kept for live syncs and connection checks' }),
     used: count.meta({ description: 'in the window when the estimate was made, its own requests included' }),
     window_seconds: count,
@@ -83,7 +83,7 @@ export const estimateSchema = z
     ends: ends
       .nullable()
       .meta({ description: 'when an import that is started at once would end at the present allowance' }),
-    allowance: allowance.nullable().meta({ description: 'null: no limit is known' }),
+    allowance: allowance.nullable().meta({ description: 'null: nothing is known of it' }),
     sample: z.array(estimatedRepository),
     error: finding.nullable().meta({ description: 'why it failed' }),
     waiting: waiting.nullable(),
