@@ -5,6 +5,7 @@ import { addProgress } from '../db/queries/importProgress.ts';
 import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
+import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { LastRead } from './closing.ts';
 import { storePage } from './storePage.ts';
@@ -116,6 +117,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         memory: { ...(completion.memory ?? checkpoint.memory), import: last },
         progress: { ...progressAtEnd(completion, closing), quarantinedInAll, requests: unrecorded },
       });
+      await completion.also?.(tx);
       await markStream(tx, stream, { state: 'healthy', error: null });
     });
     unrecorded = 0;
@@ -129,6 +131,20 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return closing === undefined ? own : { ...own, stored: 0 };
   }
 
+  /** A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now. */
+  async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
+    const witness = reader.witness(step.at, step.place);
+    if (witness === undefined) return undefined;
+    if (!samePlace(witness, step.place)) {
+      const told = await ask(witness).catch((error: unknown) => {
+        if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
+        throw error;
+      });
+      if (told !== undefined && readListPage(told, 'a list').values.length === 0) return undefined;
+    }
+    return ask(step.place);
+  }
+
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
     const asked = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead.answer : ask(step.place);
     ahead = undefined;
@@ -139,8 +155,9 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     });
     if (!isAnswer(answer)) return moveTo(answer);
     let page = pageOf(step.at, answer);
-    if (page.values.length === 0 && reader.doubtsEmpty(step.at)) {
-      answer = await ask(step.place);
+    const second = page.values.length === 0 ? await askWitness(step) : undefined;
+    if (second !== undefined) {
+      answer = second;
       page = pageOf(step.at, answer);
     }
     const place = reader.ahead(page.position);

@@ -1,3 +1,4 @@
+import type { ActivityRow } from '../db/queries/activity.ts';
 import type { CommentRow } from '../db/queries/comments.ts';
 import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
@@ -29,6 +30,31 @@ export function commentRow(
   };
 }
 
+/** A comment's key among the entries of the activity. */
+export const commentEntryKey = (id: number | undefined): string => `comment:${String(id)}`;
+
+/**
+ * The entry of a comment that came from the pull request's own list of comments, for where the feed does not show it. Its
+ * raw value says where it comes from.
+ */
+function activityOfComment(
+  { value, raw }: ParsedRecord<Comment>,
+  pullRequestNumber: number,
+  observedAt: string,
+): ActivityRow {
+  return {
+    pull_request_number: pullRequestNumber,
+    entry_key: commentEntryKey(value.id),
+    kind: 'comment',
+    actor_uuid: value.user?.uuid ?? null,
+    at: value.created_on,
+    state: null,
+    comment_id: value.id,
+    raw: escapeJson({ from: 'comments', comment: raw }),
+    observed_at: observedAt,
+  };
+}
+
 export function commentItem(
   record: ParsedRecord<Comment>,
   pullRequestNumber: number,
@@ -38,6 +64,7 @@ export function commentItem(
     key: `${String(pullRequestNumber)}/${String(record.value.id)}`,
     raw: record.raw,
     row: commentRow(record, pullRequestNumber, observedAt),
+    activity: activityOfComment(record, pullRequestNumber, observedAt),
     accounts: accountRows([record.value.user], observedAt),
   };
 }
