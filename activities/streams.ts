@@ -5,6 +5,7 @@ import { readNewest } from '../db/queries/newest.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
+import { type Asker, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
@@ -19,6 +20,7 @@ import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
 import { createTicketReader } from './tickets.ts';
+import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
   database: Database;
@@ -62,7 +64,8 @@ export function createStreamActivities(
       const onPage = (): void => {
         pageBegan = performance.now();
       };
-      return await readStreams({ input, allowance, signal, onPage, clock: createSourceClock() });
+      const asker = walker(input.importId, workflowId());
+      return await readStreams({ input, asker, allowance, signal, onPage, clock: createSourceClock() });
     } finally {
       clearInterval(timer);
     }
@@ -70,6 +73,7 @@ export function createStreamActivities(
 
   interface Chunk {
     input: ChunkInput;
+    asker: Asker;
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
@@ -150,7 +154,7 @@ export function createStreamActivities(
         allowance,
         signal,
         get: async (place) => {
-          const answer = await bitbucket.get({ credential, signal, ...place });
+          const answer = await bitbucket.get({ credential, signal, asker: chunk.asker, ...place });
           clock.see(answer);
           return answer;
         },

@@ -11,6 +11,7 @@ import {
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import { connectionCheckWorkflowId, estimateWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
+import { priorityOf } from '../workflows/priority.ts';
 import type { ConnectionCheckInput, EstimateImportInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
@@ -115,6 +116,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           taskQueue,
           args: [input],
           workflowIdConflictPolicy: 'USE_EXISTING',
+          priority: priorityOf('check', organizationId),
           staticSummary: summary('Check a connection – test only, no integration'),
           typedSearchAttributes: [{ key: ORGANIZATION_ID, value: organizationId }],
         }),
@@ -130,6 +132,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           args: [input],
           workflowIdConflictPolicy: 'USE_EXISTING',
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+          priority: priorityOf('check', integrationId),
           staticSummary: summary(`Estimate an import – ${title}`),
           typedSearchAttributes: [
             { key: ORGANIZATION_ID, value: organizationId },

@@ -3,7 +3,7 @@ import { connect, importAll } from './support/connection.ts';
 import { median, round } from './support/median.ts';
 import { countRecords, forgetRecords, mixOptions } from './support/mix.ts';
 import { peakMb, resetPeak } from './support/processMemory.ts';
-import { withStand } from './support/stand.ts';
+import { tellingCpu, withStand } from './support/stand.ts';
 
 const RUNS = 3;
 
@@ -17,7 +17,7 @@ export const bench: Bench = ({ say, scale, cpuProfile }) =>
       await forgetRecords(stand);
       const connection = await connect(stand, ['repositories', 'pull_requests']);
       await resetPeak(stand.pidOf('worker'));
-      const { seconds } = await importAll(connection);
+      const { seconds } = await tellingCpu(stand, say, () => importAll(connection));
       records = await countRecords(stand);
       rates.push(records / seconds);
       memories.push(await peakMb(stand.pidOf('worker')));

@@ -1,8 +1,9 @@
 import {
   CancellationScope,
+  condition,
   isCancellation,
   setCurrentDetails,
-  sleep,
+  setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import type { Limited } from './contracts.ts';
@@ -12,7 +13,7 @@ import { ESTIMATE_INTERRUPTED } from './findings.ts';
 import { integrationWorkflowId } from './ids.ts';
 import { tell } from './import/tell.ts';
 import type { EstimateImportInput } from './inputs.ts';
-import { credentialRefused } from './messages.ts';
+import { allowanceFreed, credentialRefused } from './messages.ts';
 import { estimateTries, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 
@@ -20,7 +21,8 @@ import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
  * Finds out what an import would take, and imports nothing. Id: `import-estimate/{estimateId}`.
  *
  *  1. Choose up to 30 repositories that speak for all that are meant.
- *  2. Ask Bitbucket about them, at most three requests each. At a limit: sleep on a timer that says until when.
+ *  2. Ask Bitbucket about them, at most three requests each. At a limit: sleep on a timer that says until
+ *     when; a signal ends it early.
  *  3. Work out requests, rows and end, and store them.
  *
  * A refused credential ends it, and the integration is told. At most 90 requests are made, so the history stays short.
@@ -33,6 +35,10 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
     { key: INTEGRATION_ID, value: integrationId },
     { key: STAGE, value: 'estimating' },
   ]);
+  let freed = false;
+  setHandler(allowanceFreed, () => void (freed = true), {
+    description: 'End a wait for the request budget early.',
+  });
   let progress = { title: 'repositories', total: 0, sampled: 0, asked: 0, requests: 0 };
   const show = (doing: string): void => setCurrentDetails(estimateDetails({ ...progress, doing }));
   show('begins');
@@ -65,6 +71,7 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
   /** Step 2. */
   async function askAll(): Promise<void> {
     for (;;) {
+      freed = false;
       show('asks Bitbucket');
       const limited = await chunkOrLimit();
       if (limited === 'done') return;
@@ -89,11 +96,12 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
   }
 
   async function waitUntil({ until, why }: Limited): Promise<void> {
+    if (freed) return;
     const untilMs = Date.parse(until);
     const saying = `${why}; goes on ${clock(untilMs, Date.now())}`;
     await store('rate_limited', { until, why });
     show(saying);
-    await sleep(Math.max(1, untilMs - Date.now()), { summary: summary(saying) });
+    await condition(() => freed, Math.max(1, untilMs - Date.now()), { summary: summary(saying) });
     await store('running');
   }
 

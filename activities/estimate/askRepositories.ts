@@ -4,9 +4,11 @@ import * as queries from '../../db/queries/estimates.ts';
 import { factsSchema, type RepositoryFacts } from '../../forecast/facts.ts';
 import type { EstimateQuestions, Limited } from '../../workflows/contracts.ts';
 import type { Finding } from '../../workflows/words.ts';
+import { estimateConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from '../bitbucket/errors.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import { workflowId } from '../workflowId.ts';
 import { estimateGone } from './estimateGone.ts';
 import { type Asked, learn, nextQuestion, type Question } from './questions.ts';
 
@@ -72,9 +74,10 @@ export function createEstimateQuestions(options: EstimateQuestionsOptions): Esti
     const { input, plan, next, asked, facts, question, signal } = asking;
     if (plan.credentialId === null) throw noCredential();
     const credential = { organizationId: input.organizationId, credentialId: plan.credentialId };
+    const asker = walker(estimateConsumer(input.estimateId), workflowId());
     const began = performance.now();
     try {
-      const answer = await client.get({ credential, path: question.path, signal });
+      const answer = await client.get({ credential, path: question.path, asker, signal });
       const tookMs = [...facts.tookMs, Math.round(performance.now() - began)];
       const learned = { ...learn(facts, question, answer, asked), tookMs };
       await note(input, next, { facts: learned, requests: 1, done: false, finding: null });

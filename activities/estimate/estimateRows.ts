@@ -1,6 +1,6 @@
-import type { Database, Transaction } from '../../db/client.ts';
+import type { Database } from '../../db/client.ts';
+import { readAllowance } from '../../db/queries/allowance.ts';
 import * as queries from '../../db/queries/estimates.ts';
-import type { Allowance } from '../../forecast/allowance.ts';
 import { factsSchema } from '../../forecast/facts.ts';
 import { sampleRepositories } from '../../forecast/repositorySample.ts';
 import type { EstimateActivities } from '../../workflows/contracts.ts';
@@ -8,20 +8,27 @@ import type { Finding } from '../../workflows/words.ts';
 import { estimateGone } from './estimateGone.ts';
 import { workOut } from './workOut.ts';
 
+/** Without a credential nothing is known of any account. */
+const NO_BUDGET = { allowance: null, sharers: 1 };
+
 /** Repositories that an estimate asks about, at most. */
 const MOST_SAMPLED = 30;
 
 export interface EstimateRowsOptions {
   database: Database;
-  /** what the account may still ask for in its rolling hour; null: no limit is known */
-  readAllowance: (tx: Transaction, accountKey: string) => Promise<Allowance | null>;
   /** default 30 */
   mostSampled?: number;
 }
 
 /** Rows of estimates, as their workflow writes them. Each may run again after its answer was lost. */
 export function createEstimateRows(options: EstimateRowsOptions): EstimateActivities {
-  const { database, readAllowance, mostSampled = MOST_SAMPLED } = options;
+  const { database, mostSampled = MOST_SAMPLED } = options;
+
+  const budgetOf = (accountKey: string) =>
+    database.withoutTenant(async (tx) => ({
+      allowance: (await readAllowance(tx, { accountKey, group: 'repository_data' })) ?? null,
+      sharers: 1 + (await queries.countSharers(tx, accountKey)),
+    }));
 
   return {
     beginEstimate: ({ organizationId, estimateId }) =>
@@ -68,8 +75,7 @@ export function createEstimateRows(options: EstimateRowsOptions): EstimateActivi
         plan,
         sample: sample.map((one) => ({ ...one, facts: factsSchema.parse(one.facts) })),
         density,
-        allowance,
-        sharers: imports + 1,
+        ...budget,
         nowMs: Date.now(),
       });
       await database.transaction(organizationId, (tx) =>

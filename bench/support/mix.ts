@@ -12,9 +12,9 @@ export function mixOptions({ scale, flawless = false }: { scale: number; flawles
 /** Rows that the rates are measured by, in all of the database. */
 export async function countRecords({ sql }: Pick<Stand, 'sql'>): Promise<number> {
   const [row] = await sql<{ records: number }[]>`
-    select (select count(*) from commits) + (select count(*) from pull_requests)
-      + (select count(*) from pull_request_activity) + (select count(*) from pull_request_comments) as records`;
-  return Number(row?.records ?? 0);
+    select ((select count(*) from commits) + (select count(*) from pull_requests)
+      + (select count(*) from pull_request_activity) + (select count(*) from pull_request_comments))::float8 as records`;
+  return row?.records ?? 0;
 }
 
 /** Empties what imports write, so that the next one finds the tables as the first one did. */

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { dataFolderOf, openInstallation } from '../../scripts/start/installation.ts';
 import { type Addresses, startServices, workerName } from '../../scripts/start/services.ts';
 import { createSupervisor } from '../../scripts/start/supervisor.ts';
+import { cpuSeconds } from './cpuTime.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -35,6 +36,8 @@ export interface Stand extends Addresses {
   readonly folder: string;
   /** process id by name (`worker`, `worker-2`, `api`, `simulator`, `postgres`, `temporal`); throws when there is none */
   pidOf(name: string): number;
+  /** processor seconds so far, by process */
+  cpu(): Promise<Record<string, number>>;
 }
 
 /** Starts a stand, runs `work` on it, and stops and removes all of it whatever happened. */
@@ -76,6 +79,11 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
         if (pid === undefined) throw new Error(`The stand has no process ${name}.`);
         return pid;
       },
+      async cpu() {
+        const names = ['simulator', 'postgres', 'temporal', 'api', ...stand.workers];
+        const spent = await Promise.all(names.map((name) => cpuSeconds(stand.pidOf(name))));
+        return Object.fromEntries(names.map((name, index) => [name, spent[index] ?? Number.NaN]));
+      },
     };
     try {
       return await Promise.race([work(stand), supervisor.failed]);
@@ -98,3 +106,19 @@ function worldFolder(simulator: StandOptions['simulator']): string {
 }
 
 export const uniqueName = (what: string): string => `${what} ${randomBytes(6).toString('hex')}`;
+
+/** Runs `work` and says what processor time it took, which a busy machine changes less than the time on the clock. */
+export async function tellingCpu<T>(
+  stand: Stand,
+  say: (line: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  const before = await stand.cpu();
+  const result = await work();
+  const after = await stand.cpu();
+  const spent = Object.entries(after).map(
+    ([name, seconds]) => `${name} ${(seconds - (before[name] ?? 0)).toFixed(1)}`,
+  );
+  say(`  processor seconds: ${spent.join(', ')}`);
+  return result;
+}

@@ -178,14 +178,15 @@ export async function endEstimate(
     where s.estimate_id = ${input.estimateId} and s.repository_id = given."repositoryId"`);
 }
 
-/** Imports of the tenant that ask with the same Bitbucket account and have not ended. */
-export async function countImportsOfAccount(tx: Transaction, accountKey: string): Promise<number> {
+/** Imports, of whatever tenant, that ask of this account's allowance at present: their number alone. */
+export async function countSharers(tx: Transaction, accountKey: string): Promise<number> {
   const [row] = await tx.execute<{ count: number }>(sql`
-    select count(*)::int as count from imports i
-    join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
-    join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id
-    where i.finished_at is null and i.state in ('pending', 'running', 'rate_limited')
-      and coalesce(c.account_key, 'credential:' || c.id::text) = ${accountKey}`);
+    select count(*)::int as count
+    from request_limits h
+    cross join lateral request_levels(h.account_key, h.limit_group, clock_timestamp(),
+      make_interval(secs => h.window_ms / 1000.0)) l
+    where h.account_key = ${accountKey} and h.limit_group = 'repository_data'
+      and l.has_work and l.consumer <> 'background' and l.consumer not like '%/%'`);
   return row?.count ?? 0;
 }
 

@@ -187,7 +187,7 @@ function simulatorArguments({ installation, options, simulator }: Context): stri
     era: 'guide',
     size: options.size,
     data: join(installation.simulator, options.size),
-    // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+    // The demo shows the line at full speed; the request allowance is the simulator's other subject. The worker is told.
     limit: '0',
   };
   return [
@@ -211,7 +211,12 @@ async function simulatorSettings(
   };
   return {
     api: shared,
-    worker: { ...shared, BITBUCKET_OAUTH_SECRET: consumer.secret, BITBUCKET_PASSWORD_LOGIN: 'true' },
+    worker: {
+      ...shared,
+      BITBUCKET_OAUTH_SECRET: consumer.secret,
+      BITBUCKET_PASSWORD_LOGIN: 'true',
+      BITBUCKET_LIMITS: 'none',
+    },
   };
 }
 

@@ -49,7 +49,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
           rowActivities: {
             ...createIntegrationActivities({ database }),
             ...createImportActivities({ database, isRunning: createRunLookup(client) }),
-            ...createEstimateRows({ database, readAllowance: async () => null }),
+            ...createEstimateRows({ database }),
           },
           bitbucketActivities: bitbucket.activities,
         }),
