@@ -8,6 +8,8 @@ import type { Secret } from '../platform/secrets/secret.ts';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
+  EstimateActivities,
+  EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
   StreamActivities,
@@ -22,6 +24,8 @@ import { createCodeExchange } from './credentials/codeExchange.ts';
 import { createCredentialStore } from './credentials/credentialStore.ts';
 import { createOauthRefresher } from './credentials/oauthRefresh.ts';
 import { createDiscoveryActivities } from './discovery.ts';
+import { createEstimateQuestions } from './estimate/askRepositories.ts';
+import { createEstimateRows } from './estimate/estimateRows.ts';
 import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
 import { createRunLookup } from './runs.ts';
@@ -53,9 +57,9 @@ export interface ActivitiesOptions {
 
 export interface Activities {
   /** queue of the workflows: only Postgres */
-  rowActivities: IntegrationActivities & ImportActivities;
+  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities;
   /** queue of its own: Bitbucket and git */
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
+  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
 }
 
 /** Puts the activities of a worker together. */
@@ -93,10 +97,12 @@ export function createActivities(options: ActivitiesOptions): Activities {
     rowActivities: {
       ...createIntegrationActivities({ database }),
       ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
+      ...createEstimateRows({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
       ...createDiscoveryActivities({ database, client, credentials }),
+      ...createEstimateQuestions({ database, client }),
       importChunk: withTotals(database, importChunk),
       importGit: withTotals(database, importGit),
     },

@@ -23,3 +23,6 @@ export const walker = (consumer: string, waiter: string | null): Asker => ({
 
 /** By which a discovery shares: one at a time of an integration. */
 export const discoveryConsumer = (integrationId: string): string => `discovery/${integrationId}`;
+
+/** By which an estimate shares. */
+export const estimateConsumer = (estimateId: string): string => `estimate/${estimateId}`;

@@ -8,6 +8,7 @@ import { addDiscover } from './discover.ts';
 import { addFollowImport } from './followImport.ts';
 import { addGetConnectionCheck } from './getConnectionCheck.ts';
 import { addGetImport } from './getImport.ts';
+import { addGetImportEstimate } from './getImportEstimate.ts';
 import { addGetIntegration } from './getIntegration.ts';
 import { addGetLastConnectionCheck } from './getLastConnectionCheck.ts';
 import { addGetPullRequest } from './getPullRequest.ts';
@@ -57,6 +58,7 @@ export function addRoutes(app: ApiApp): void {
   addGetImport(app);
   addListImportRepositories(app);
   addFollowImport(app);
+  addGetImportEstimate(app);
   addGetRepository(app);
   addListCommits(app);
   addListPullRequests(app);

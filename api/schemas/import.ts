@@ -17,7 +17,7 @@ import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
-const waiting = z
+export const waiting = z
   .strictObject({
     since: timestamp.nullable(),
     until: timestamp.nullable(),
@@ -39,6 +39,9 @@ export const startImportBody = z
     mode: z.enum(IMPORT_MODES).default('changed').meta({
       description: '`changed`: what changed since the last time; `full`: read everything again and repair',
     }),
+    dry_run: z.boolean().default(false).meta({
+      description: 'import nothing: estimate requests, rows and end instead',
+    }),
   })
   .refine(
     ({ repositories, projects, workspaces, all }) =>
@@ -50,7 +53,7 @@ export const startImportBody = z
   )
   .openapi('StartImport');
 
-const selection = z.union([
+export const selection = z.union([
   z.strictObject({ repositories: z.array(id) }),
   z.strictObject({ projects: z.array(id) }),
   z.strictObject({ workspaces: z.array(id) }),
@@ -132,7 +135,7 @@ interface WaitingColumns {
   waitingReason: string | null;
 }
 
-const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
+export const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
   row.waitingSince === null && row.waitingUntil === null && row.waitingReason === null
     ? null
     : {
