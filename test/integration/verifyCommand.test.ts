@@ -44,7 +44,12 @@ describe('npm run verify', () => {
   });
 
   const named = (simulatorUrl: string, databaseUrl: string): string[] => [
-    ...['--simulator', simulatorUrl, '--database', databaseUrl, '--organization', organizationId],
+    '--simulator',
+    simulatorUrl,
+    '--database',
+    databaseUrl,
+    '--organization',
+    organizationId,
   ];
 
   test('does not call it exact when nothing was imported, and names what was only discovered', async () => {
