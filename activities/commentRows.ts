@@ -1,12 +1,11 @@
 import type { CommentRow } from '../db/queries/comments.ts';
-import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import type { Comment } from './bitbucket/schemas.ts';
 import type { Item } from './streamReader.ts';
 
 export function commentRow(
-  { value, raw }: ParsedRecord<Comment>,
+  { value, storable }: ParsedRecord<Comment>,
   pullRequestNumber: number,
   observedAt: string,
 ): CommentRow {
@@ -25,7 +24,7 @@ export function commentRow(
     created_on: value.created_on,
     updated_on: value.updated_on,
     observed_at: observedAt,
-    raw: escapeJson(raw),
+    raw: storable,
   };
 }
 

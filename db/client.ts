@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import { openConnection, type Transaction } from './connection.ts';
 import { DatabaseError, databaseError, isRepeatable } from './errors.ts';
 import { createPool } from './pool.ts';
@@ -59,12 +58,7 @@ export function createDatabase(options: DatabaseOptions): Database {
 
   async function attempt<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
     try {
-      return await pool.use((connection) =>
-        connection.transaction(async (tx) => {
-          await tx.execute(sql`select set_config('app.organization', ${organizationId}, true)`);
-          return work(tx);
-        }),
-      );
+      return await pool.use((connection) => connection.transaction(organizationId, work));
     } catch (error) {
       throw databaseError(error) ?? error;
     }
