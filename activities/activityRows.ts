@@ -3,7 +3,7 @@ import type { ActivityRow } from '../db/queries/activity.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import { commentSchema, type Account, type ActivityEntry } from './bitbucket/schemas.ts';
-import { commentRow } from './commentRows.ts';
+import { commentEntryKey, commentRow } from './commentRows.ts';
 import { canonicalInstant } from './instants.ts';
 import type { Item } from './streamReader.ts';
 
@@ -54,7 +54,7 @@ function lasting(value: unknown): unknown {
  * destination do not count: they turn null when a fork or branch goes.
  */
 export function entryKey(found: Kind, entry: ActivityEntry, raw: unknown): string {
-  if (found.kind === 'comment') return `comment:${String(entry.comment?.id)}`;
+  if (found.kind === 'comment') return commentEntryKey(entry.comment?.id);
   const key = `${found.kind}:${canonicalInstant(found.at)}:${found.actor?.uuid ?? 'nobody'}`;
   return found.kind === 'update' ? `${key}:${said(raw)}` : key;
 }

@@ -6,6 +6,7 @@ import { addProgress } from '../db/queries/importProgress.ts';
 import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
+import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { LastRead } from './closing.ts';
 import { storePage } from './storePage.ts';
@@ -125,6 +126,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         memory: { ...(completion.memory ?? checkpoint.memory), import: last },
         progress: { ...progressAtEnd(completion, closing), quarantinedInAll, requests: unrecorded },
       });
+      await completion.also?.(tx);
       await markStream(tx, stream, { state: 'healthy', error: null });
     });
     unrecorded = 0;
@@ -135,6 +137,20 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const own = { ...page, position: signed(page.position) };
     // A closing round reads what is counted already; what it adds is counted at its end.
     return closing === undefined ? own : { ...own, stored: 0 };
+  }
+
+  /** A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now. */
+  async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
+    const witness = reader.witness(step.at, step.place);
+    if (witness === undefined) return undefined;
+    if (!samePlace(witness, step.place)) {
+      const told = await ask(witness).catch((error: unknown) => {
+        if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
+        throw error;
+      });
+      if (told !== undefined && readListPage(told, 'a list').values.length === 0) return undefined;
+    }
+    return ask(step.place);
   }
 
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
@@ -149,8 +165,9 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
     let page = pageOf(isRead ? await early.page : reader.read(step.at, answer));
-    if (page.values.length === 0 && reader.doubtsEmpty(step.at)) {
-      answer = await ask(step.place);
+    const second = page.values.length === 0 ? await askWitness(step) : undefined;
+    if (second !== undefined) {
+      answer = second;
       page = pageOf(reader.read(step.at, answer));
     }
     const at = page.position;

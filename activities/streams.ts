@@ -1,6 +1,7 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import { readKnowledge } from '../db/queries/checkpoints.ts';
+import { readNewest } from '../db/queries/newest.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
@@ -10,6 +11,7 @@ import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
 import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
 import { expectedInAll, readSituation, type ApiStream, type ChunkInput } from './importSituation.ts';
+import { before, OVERLAP_MS } from './instants.ts';
 import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
 import { createPullRequestReader } from './pullRequests.ts';
@@ -178,16 +180,22 @@ export function createStreamActivities(
     const { organizationId } = context.scope;
     const known = await database.transaction(organizationId, (tx) => readKnowledge(tx, context.scope));
     const listed = (list: ApiStream): string | null => known.get(list)?.watermark ?? null;
+    const newest = async (table: 'pull_requests' | 'tickets') => {
+      const { watermark, position } = context.checkpoint;
+      if (watermark === null || position !== null || context.mode === 'full') return undefined;
+      const since = before(watermark, OVERLAP_MS);
+      return database.transaction(organizationId, (tx) => readNewest(tx, context.scope, table, since));
+    };
     const feedBegan = feedStarted(known.get('pull_request_activity')?.memory ?? null);
     switch (stream) {
       case 'pull_requests':
-        return createPullRequestReader(context);
+        return createPullRequestReader(context, await newest(stream));
       case 'pull_request_activity':
         return createActivityReader(context);
       case 'pull_request_comments':
         return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
       case 'tickets':
-        return createTicketReader(context);
+        return createTicketReader(context, await newest(stream));
       case 'ticket_comments':
       case 'ticket_changes':
         return createTicketDetailReader(context, stream, listed('tickets'));

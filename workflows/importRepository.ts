@@ -113,6 +113,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     screen.working(stage ?? 'commits');
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
+    const heard = steering.messages;
     inHand = scope;
     try {
       return await scope.run(() =>
@@ -126,7 +127,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
       if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
-      await patience.forCredential();
+      await patience.forCredential(heard);
       return null;
     } finally {
       inHand = null;

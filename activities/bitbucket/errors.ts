@@ -3,6 +3,7 @@ import type { Finding } from '../../workflows/words.ts';
 export type BitbucketErrorType =
   | 'AuthRefused'
   | 'CredentialUnusable'
+  | 'CredentialReplaced'
   | 'ScopeMissing'
   | 'Forbidden'
   | 'RepositoryGone'
@@ -69,6 +70,13 @@ export class CredentialUnusable extends BitbucketError {
   override readonly name = 'CredentialUnusable';
   readonly type = 'CredentialUnusable';
   readonly retry: Retry = { kind: 'never' };
+}
+
+/** Another credential has taken the place of this one since the work began: the next attempt signs with that. */
+export class CredentialReplaced extends BitbucketError {
+  override readonly name = 'CredentialReplaced';
+  readonly type = 'CredentialReplaced';
+  readonly retry: Retry = { kind: 'always' };
 }
 
 /** 403 that names scopes: `finding.details` has `granted` and `required`. */

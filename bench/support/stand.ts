@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { dataFolderOf, openInstallation } from '../../scripts/start/installation.ts';
+import { openInstallation } from '../../scripts/start/installation.ts';
+import { dataFolderOf } from '../../scripts/start/lastStart.ts';
 import { type Addresses, startServices, workerName } from '../../scripts/start/services.ts';
 import { createSupervisor } from '../../scripts/start/supervisor.ts';
 import { cpuSeconds } from './cpuTime.ts';
@@ -46,7 +47,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-bench-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
-  const installation = await openInstallation(folder, false);
+  const installation = await openInstallation(folder, 'small', { reset: false });
   const supervisor = await createSupervisor({ logFolder: installation.logs, say });
   try {
     say('starting Postgres, Temporal, simulator, worker and api (the first time its data is made: minutes)');
@@ -55,6 +56,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       installation,
       supervisor,
       environment: process.env,
+      say,
       workers,
       simulator: { limit: '0', data: worldFolder(simulator), ...simulator },
       ...(cpuProfile === undefined ? {} : { postgres: STATEMENT_COSTS }),

@@ -12,16 +12,19 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import {
+  GAP_REASONS,
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
   STREAMS,
   STREAM_STATES,
   type Finding,
+  type GapReason,
   type ImportMode,
   type ImportRepositoryState,
   type ImportState,
   type Stream,
+  type StreamNote,
   type StreamState,
 } from '../../workflows/words.ts';
 import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
@@ -151,7 +154,15 @@ export const importStreams = pgTable(
     /** how `expected` is known: `size`, `rev_list`, `comment_count`, `counted` … */
     expectedBasis: text('expected_basis'),
     quarantined: bigint('quarantined', { mode: 'number' }).notNull().default(0),
+    /** announced by the source, which then did not have them (`source_gaps`, or a list that grew shorter) */
+    gone: bigint('gone', { mode: 'number' }).notNull().default(0),
+    /** announced by the source, which refuses them to this account */
+    notPermitted: bigint('not_permitted', { mode: 'number' }).notNull().default(0),
     requests: bigint('requests', { mode: 'number' }).notNull().default(0),
+    /** which of several ways the stream was read, e.g. `feed`, `per_pull_request`; null: there is only one */
+    method: text('method'),
+    /** what a reader of the completeness report should know, by code */
+    notes: jsonb('notes').$type<Record<string, StreamNote>>().notNull().default({}),
     lastError: jsonb('last_error').$type<Finding>(),
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
@@ -208,14 +219,52 @@ export const quarantine = pgTable(
     recordKey: text('record_key').notNull(),
     raw: bytes('raw').notNull(),
     reason: text('reason').notNull(),
+    /** the request that brought it: path and query under the API base; null: not known */
+    requestPath: text('request_path'),
+    /** its place in that page, from 0 */
+    pageIndex: integer('page_index'),
+    /** the pull request or ticket whose own list it came from */
+    parentNumber: integer('parent_number'),
+    /** our clock when the request that brought it was made: what a later retry stores must not beat newer data */
+    observedAt: instant('observed_at'),
     attempts: integer('attempts').notNull().default(1),
     createdAt: createdAt(),
     lastAttemptAt: instant('last_attempt_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
     unique('quarantine_record').on(t.organizationId, t.repositoryId, t.stream, t.recordKey),
+    index('quarantine_page').on(t.organizationId, t.id),
     foreignKey({
       name: 'quarantine_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/**
+ * Records that the source announces (a count, a state, a vote) and does not have or not give: proven by reading the own
+ * list of that pull request or ticket to its end. Holds for the version of the parent that was read.
+ */
+export const sourceGaps = pgTable(
+  'source_gaps',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    /** of the pull request */
+    number: integer('number').notNull(),
+    records: integer('records').notNull(),
+    reason: word<GapReason>('reason').notNull(),
+    /** the parent's `updated_on` when its list was read */
+    version: instant('version').notNull(),
+    at: instant('at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId, t.stream, t.number] }),
+    oneOf('source_gaps_reason', t.reason, GAP_REASONS),
+    foreignKey({
+      name: 'source_gaps_repository',
       columns: [t.organizationId, t.repositoryId],
       foreignColumns: [repositories.organizationId, repositories.id],
     }).onDelete('cascade'),

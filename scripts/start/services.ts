@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { migrate } from '../../db/migrate.ts';
@@ -10,10 +11,12 @@ import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
 import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
+import { childEnvironment } from './childEnvironment.ts';
 import type { Installation } from './installation.ts';
 import type { StartOptions } from './options.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { StartService, Supervisor } from './supervisor.ts';
 
 /** Fixed where free, so that a bookmark keeps working; the next free one otherwise. */
 const PORTS = {
@@ -59,6 +62,8 @@ interface Context {
   readonly supervisor: Supervisor;
   /** the environment that the person started with, and settings for Bitbucket in it */
   readonly environment: NodeJS.ProcessEnv;
+  /** tells the person at the terminal */
+  readonly say: (line: string) => void;
   /** start worker and api again when their code changes; for development */
   readonly watch?: boolean;
   /** how many workers; default 1 */
@@ -71,14 +76,26 @@ interface Context {
   readonly nodeArguments?: readonly string[];
 }
 
-/** Starts everything in the order in which one needs the other, and waits until each is ready. */
+/** A lock a user: from choosing a port to listening on it, no other start may choose. */
+const PORTS_LOCK = join(tmpdir(), `bucket-brigade-ports-${process.getuid?.() ?? 'user'}`, 'lock');
+
+/**
+ * Starts everything in the order in which one needs the other, and waits until each is ready. Starts on other data
+ * folders wait for each other, or both would take the same ports for free.
+ */
 export async function startServices(context: Context): Promise<Addresses> {
+  const onWait = (pid: number): void =>
+    context.say(`Another start (process ${pid}) is choosing its ports; waiting until it is up …`);
+  return withOwnerLock(PORTS_LOCK, { onWait }, () => startAll(context));
+}
+
+async function startAll(context: Context): Promise<Addresses> {
   const { installation, supervisor } = context;
   await generateKeys(installation.keys);
   const [database, temporal, simulator, bundle] = await Promise.all([
     startDatabase(context),
     findTemporalCli({}).then(({ path }) =>
-      supervisor.run('temporal', (log) =>
+      supervisor.run('temporal', (log, signal) =>
         startTemporal({
           executable: path,
           port: PORTS.temporal,
@@ -87,6 +104,7 @@ export async function startServices(context: Context): Promise<Addresses> {
           namespace: NAMESPACE,
           searchAttributes: SEARCH_ATTRIBUTES,
           log,
+          signal,
         }),
       ),
     ),
@@ -151,8 +169,8 @@ export const workerName = (number: number): string => (number === 1 ? 'worker' :
 
 async function startDatabase({ installation, supervisor, postgres = {} }: Context) {
   const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
-  const server = await supervisor.run('postgres', (log) =>
-    startPostgres({ ...where, settings: postgres, log }),
+  const server = await supervisor.run('postgres', (log, signal) =>
+    startPostgres({ ...where, settings: postgres, log, signal }),
   );
   await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
   const urlOf = (role: string): string => {
@@ -173,15 +191,11 @@ async function startSimulator(context: Context): Promise<string> {
   const port = await freePort(PORTS.simulator);
   const url = `http://127.0.0.1:${port}`;
   const ready = `${url}/_simulator/credentials`;
-  const child = {
-    command: process.execPath,
-    args: ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)],
-    cwd: root,
-    env: environment,
-  };
-  await supervisor.run('simulator', (log) =>
-    startReady('simulator', ready, { ...child, log }, SIMULATOR_READY_TIMEOUT_MS),
-  );
+  await supervisor.run('simulator', (log, signal) => {
+    const args = ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)];
+    const child = { command: process.execPath, args, cwd: root, env: environment, log };
+    return startReady('simulator', ready, child, signal, SIMULATOR_READY_TIMEOUT_MS);
+  });
   return url;
 }
 
@@ -189,7 +203,7 @@ function simulatorArguments({ installation, options, simulator }: Context): stri
   const settings: Readonly<Record<string, string | true>> = simulator ?? {
     era: 'guide',
     size: options.size,
-    data: join(installation.simulator, options.size),
+    data: installation.simulator,
     // The demo shows the line at full speed; the request allowance is the simulator's other subject.
     limit: '0',
   };
@@ -229,18 +243,17 @@ interface NodeService {
 /** The worker and the api: both answer `/readyz`, and both are started again when they die. */
 async function startNode(context: Context, service: NodeService): Promise<void> {
   const { supervisor, root, environment, watch = false, nodeArguments = [] } = context;
-  const start = (log: (line: string) => void): Promise<ChildServer> =>
-    startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, {
+  const set = { ...service.env, HOST: '127.0.0.1', [service.portVariable]: String(service.port) };
+  const start: StartService<ChildServer> = (log, signal) => {
+    const args = [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script];
+    const child = {
       command: process.execPath,
-      args: [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
+      args,
       cwd: root,
-      env: {
-        ...environment,
-        ...service.env,
-        HOST: '127.0.0.1',
-        [service.portVariable]: String(service.port),
-      },
+      env: childEnvironment(environment, set),
       log,
-    });
+    };
+    return startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, child, signal);
+  };
   await supervisor.run(service.name, start, { restart: true });
 }

@@ -74,7 +74,7 @@ const inRows =
   (statement) =>
     stores(statement, table) ? statement.withRows(change) : statement.query;
 
-/** Imports with a bug; */
+/** Imports with a bug planted. */
 async function importWith(bug: Bug, more: Partial<ImportInput> & { bitbucket?: BitbucketClient } = {}) {
   const { bitbucket, ...of } = more;
   await situation.importAll(
