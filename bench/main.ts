@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { writeReport } from './support/report.ts';
 
 /** What a benchmark found: flat, units at the end of the names. */
 export type BenchResult = Record<string, number | string | boolean>;
@@ -24,7 +25,7 @@ const HELP = `Measures one thing, or all.
 
   --scale SHARE          smaller amounts for a quick look, e.g. 0.1; the bars are for 1, the default
   --repository PATH      the git repository that \`git\` measures with
-  --cpu-profile FOLDER   where the processes that are measured write their CPU profiles
+  --cpu-profile FOLDER   for CPU profiles of what is measured, and the costs of its statements
 
 The last line is one flat JSON object; with several benchmarks each name stands before its own figures.
 Names:`;
@@ -60,8 +61,9 @@ async function main(): Promise<void> {
   if (unknown.length > 0)
     throw new Error(`No benchmark ${unknown.join(', ')}; there are ${names.join(', ')}`);
   const chosen = positionals.length > 0 ? positionals : names;
-  const results: BenchResult = {};
+  const results = new Map<string, BenchResult>();
   for (const name of chosen) {
+    say(`${name}:`);
     const bench = await load(name);
     const profile = values['cpu-profile'];
     const found = await bench({
@@ -70,10 +72,22 @@ async function main(): Promise<void> {
       ...(profile === undefined ? {} : { cpuProfile: profile }),
       ...(values.repository === undefined ? {} : { repository: values.repository }),
     });
-    const prefix = chosen.length > 1 ? `${name}.` : '';
-    for (const [figure, value] of Object.entries(found)) results[`${prefix}${figure}`] = value;
+    results.set(name, found);
+    if (chosen.length > 1) say(JSON.stringify(found));
   }
-  say(JSON.stringify(results));
+  const all = positionals.length === 0 && values.scale === '1';
+  if (all) await writeReport(new URL('README.md', import.meta.url), results);
+  say(JSON.stringify(flat(results)));
+}
+
+/** With several benchmarks each figure carries its benchmark's name. */
+function flat(results: ReadonlyMap<string, BenchResult>): BenchResult {
+  const figures: BenchResult = {};
+  for (const [name, found] of results) {
+    const prefix = results.size > 1 ? `${name}.` : '';
+    for (const [figure, value] of Object.entries(found)) figures[`${prefix}${figure}`] = value;
+  }
+  return figures;
 }
 
 main().catch((error: unknown) => {

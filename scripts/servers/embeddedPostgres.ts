@@ -37,6 +37,8 @@ export interface PostgresOptions {
   readonly port?: number;
   /** True: data survives a power cut. False: fast, for tests; the folder is still the caller's to remove. */
   readonly persistent: boolean;
+  /** More settings, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Called with each line that Postgres prints. */
   readonly log: (line: string) => void;
   /** Gives a start up that is not ready yet. */
@@ -105,7 +107,7 @@ async function startOnce(
   user: PostgresUser | undefined,
   options: PostgresOptions,
 ): Promise<{ child: ChildServer; url: string }> {
-  const settings = { ...ALWAYS, ...(options.persistent ? {} : THROWAWAY) };
+  const settings = { ...ALWAYS, ...(options.persistent ? {} : THROWAWAY), ...options.settings };
   const data = join(folder, 'data');
   await removeStalePostmasterPid(data);
   const password = await readFile(join(folder, 'password'), 'utf8');

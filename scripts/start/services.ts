@@ -70,6 +70,8 @@ interface Context {
   readonly workers?: number;
   /** in place of the demo's settings of the simulator (simulator/README.md), by option name; `true` for a switch */
   readonly simulator?: Readonly<Record<string, string | true>>;
+  /** more settings of Postgres, by name */
+  readonly postgres?: Readonly<Record<string, string>>;
   /** for the Node processes of the engine, e.g. `--cpu-prof` */
   readonly nodeArguments?: readonly string[];
 }
@@ -165,9 +167,10 @@ async function startAll(context: Context): Promise<Addresses> {
 /** The first one is just `worker`. */
 export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
 
-async function startDatabase({ installation, supervisor }: Context) {
+async function startDatabase({ installation, supervisor, postgres = {} }: Context) {
+  const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
   const server = await supervisor.run('postgres', (log, signal) =>
-    startPostgres({ folder: installation.postgres, port: PORTS.postgres, persistent: true, log, signal }),
+    startPostgres({ ...where, settings: postgres, log, signal }),
   );
   await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
   const urlOf = (role: string): string => {
