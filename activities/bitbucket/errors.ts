@@ -19,13 +19,14 @@ export type BitbucketErrorType =
  * Whether the same request may be sent again:
  * `never`: the answer will be the same until a person changes something;
  * `always`: it will pass by itself, however long it takes;
- * `limited`: worth a few attempts (`attempts` in all), then somebody should see it;
+ * `limited`: worth a few attempts (`attempts` in a row), then somebody should see it; `endless`: each of them reads on, and
+ * so is no progress;
  * `later`: not before `RateLimited.until`.
  */
 export type Retry =
   | { kind: 'never' }
   | { kind: 'always' }
-  | { kind: 'limited'; attempts: number }
+  | { kind: 'limited'; attempts: number; endless?: boolean }
   | { kind: 'later' };
 
 /** What came back, as far as it may be shown and logged: never a body, never a header that carries a secret. */
@@ -171,9 +172,13 @@ export class InvalidResponse extends BitbucketError {
   readonly type = 'InvalidResponse';
   readonly retry: Retry;
 
-  /** `lasting`: the same again will not help (a hostile `next`); otherwise a few attempts are worth it. */
-  constructor(refusal: Refusal & { lasting?: boolean }) {
+  /**
+   * `lasting`: the same again will not help (a hostile `next`); otherwise a few attempts are worth it.
+   * `endless`: a list that leads in circles, where reading on is no progress.
+   */
+  constructor(refusal: Refusal & { lasting?: boolean; endless?: boolean }) {
     super(refusal);
-    this.retry = refusal.lasting === true ? { kind: 'never' } : { kind: 'limited', attempts: 5 };
+    const { lasting = false, endless = false } = refusal;
+    this.retry = lasting ? { kind: 'never' } : { kind: 'limited', attempts: 5, endless };
   }
 }

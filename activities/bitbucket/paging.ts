@@ -60,6 +60,7 @@ export async function* walkPages(options: {
 
 function endless(name: string, what: string): InvalidResponse {
   return new InvalidResponse({
+    endless: true,
     path: name,
     finding: {
       code: 'endless_list',

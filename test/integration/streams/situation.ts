@@ -1,4 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import {
@@ -129,10 +130,11 @@ function situationOf(parts: Parts): Situation {
 
   async function chunk(input: ImportInput, options: Partial<StreamActivitiesOptions> = {}) {
     const activities = createStreamActivities({ database, bitbucket, ...options });
-    return new MockActivityEnvironment().run<[ImportInput], ChunkResult, typeof activities.importChunk>(
-      activities.importChunk,
-      input,
-    );
+    return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run<
+      [ImportInput],
+      ChunkResult,
+      typeof activities.importChunk
+    >(activities.importChunk, input);
   }
 
   async function truthOf(fullName: string): Promise<Row> {
