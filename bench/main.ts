@@ -12,6 +12,9 @@ export interface BenchOptions {
   cpuProfile?: string;
   /** amounts, as a share of what the bars are for: less than 1 is for development */
   scale: number;
+  /** requests in a window that the simulated host allows, and its length, where a benchmark is about them */
+  limit?: number;
+  windowMs?: number;
   /** a local git repository to measure git with */
   repository?: string;
 }
@@ -21,9 +24,10 @@ export type Bench = (options: BenchOptions) => Promise<BenchResult>;
 
 const HELP = `Measures one thing, or all.
 
-  npm run bench -- [NAME] [--scale SHARE] [--repository PATH] [--cpu-profile FOLDER]
+  npm run bench -- [NAME] [--scale SHARE] [--limit N] [--window-ms N] [--repository PATH] [--cpu-profile FOLDER]
 
   --scale SHARE          smaller amounts for a quick look, e.g. 0.1; the bars are for 1, the default
+  --limit N, --window-ms N   what \`allowance\` is measured against: requests in a window, and its length
   --repository PATH      the git repository that \`git\` measures with
   --cpu-profile FOLDER   for CPU profiles of what is measured, and the costs of its statements
 
@@ -44,6 +48,15 @@ async function load(name: string): Promise<Bench> {
   return loaded.bench;
 }
 
+/** An option that is a whole number above 0, if it was given. */
+function numberOf<Name extends string>(name: Name, text: string | undefined): { [Key in Name]?: number } {
+  if (text === undefined) return {};
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`${name} must be a whole number, not ${text}`);
+  const found: { [Key in Name]?: number } = {};
+  found[name] = Number(text);
+  return found;
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
@@ -51,6 +64,8 @@ async function main(): Promise<void> {
       'cpu-profile': { type: 'string' },
       scale: { type: 'string', default: '1' },
       repository: { type: 'string' },
+      limit: { type: 'string' },
+      'window-ms': { type: 'string' },
     },
     allowPositionals: true,
   });
@@ -71,6 +86,8 @@ async function main(): Promise<void> {
       scale: Number(values.scale),
       ...(profile === undefined ? {} : { cpuProfile: profile }),
       ...(values.repository === undefined ? {} : { repository: values.repository }),
+      ...numberOf('limit', values.limit),
+      ...numberOf('windowMs', values['window-ms']),
     });
     results.set(name, found);
     if (chosen.length > 1) say(JSON.stringify(found));

@@ -125,6 +125,11 @@ export class BadRequest extends BitbucketError {
   readonly retry: Retry = { kind: 'never' };
 }
 
+/** `RateLimited.why` of a 429, as an operator reads it on the timer: `Bitbucket asked to wait; goes on 14:05 UTC`. */
+export const REFUSED = 'Bitbucket asked to wait';
+/** The same of the allowance that is used up. */
+export const USED_UP = 'Bitbucket allowance';
+
 /** 429, or a wait that an earlier 429 ordered. Not a failure: go on at `until`. */
 export class RateLimited extends BitbucketError {
   override readonly name = 'RateLimited';

@@ -156,8 +156,10 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   };
 }
 
-/** Until the account is known, a credential's requests are counted by themselves. */
-const accountKeyOf = (row: CredentialRow): string => row.account_key ?? `credential:${row.id}`;
+const accountKeyOf = (row: CredentialRow): string => row.account_key ?? standInKey(row.id);
+
+/** By which a credential's requests are counted until its account is known. */
+export const standInKey = (credentialId: string): string => `credential:${credentialId}`;
 
 /** The work goes on for those who share it; this caller stops waiting. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

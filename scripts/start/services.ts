@@ -119,7 +119,8 @@ async function startAll(context: Context): Promise<Addresses> {
     TEMPORAL_NAMESPACE: NAMESPACE,
     LOG_LEVEL: 'info',
   };
-  const bitbucket = simulator === undefined ? undefined : await simulatorSettings(simulator);
+  const bitbucket =
+    simulator === undefined ? undefined : await simulatorSettings(simulator, simulatorOptions(context));
   const startWorker = async (number: number): Promise<void> =>
     startNode(context, {
       name: workerName(number),
@@ -199,18 +200,41 @@ async function startSimulator(context: Context): Promise<string> {
   return url;
 }
 
-function simulatorArguments({ installation, options, simulator }: Context): string[] {
-  const settings: Readonly<Record<string, string | true>> = simulator ?? {
-    era: 'guide',
-    size: options.size,
-    data: installation.simulator,
-    // The demo shows the line at full speed; the request allowance is the simulator's other subject. The worker is told.
-    limit: '0',
-  };
+type Settings = Readonly<Record<string, string | true>>;
+
+function simulatorOptions({ installation, options, simulator }: Context): Settings {
+  return (
+    simulator ?? {
+      era: 'guide',
+      size: options.size,
+      data: installation.simulator,
+      // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+      limit: '0',
+    }
+  );
+}
+
+function simulatorArguments(context: Context): string[] {
   return [
-    ...Object.entries(settings).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
-    ...options.repositories.map((path) => `--repository=${path}`),
+    ...Object.entries(simulatorOptions(context)).map(([name, value]) =>
+      value === true ? `--${name}` : `--${name}=${value}`,
+    ),
+    ...context.options.repositories.map((path) => `--repository=${path}`),
   ];
+}
+
+/** The worker is told the limits that its simulator has, as an operator would know the real ones. */
+function limitSettings({
+  limit = '1000',
+  'window-ms': windowMs = '3600000',
+}: Settings): Record<string, string> {
+  return {
+    BITBUCKET_LIMITS:
+      limit === '0'
+        ? 'none'
+        : `repository_data=${limit},webhook_data=${limit},git_operations=${60 * Number(limit)}`,
+    BITBUCKET_LIMIT_WINDOW_MS: String(windowMs),
+  };
 }
 
 const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), secret: z.string() }) });
@@ -218,6 +242,7 @@ const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), se
 /** Where the simulated host is, and its OAuth consumer: what an operator would set for the real one. */
 async function simulatorSettings(
   simulator: string,
+  options: Settings,
 ): Promise<{ api: Record<string, string>; worker: Record<string, string> }> {
   const answer = await fetch(`${simulator}/_simulator/credentials`);
   const { oauth_consumer: consumer } = credentialList.parse(await answer.json());
@@ -232,7 +257,7 @@ async function simulatorSettings(
       ...shared,
       BITBUCKET_OAUTH_SECRET: consumer.secret,
       BITBUCKET_PASSWORD_LOGIN: 'true',
-      BITBUCKET_LIMITS: 'none',
+      ...limitSettings(options),
     },
   };
 }
