@@ -56,7 +56,7 @@ async function expectLike(stack: Stack, world: string, told: Body, importId: str
   expect(ended.requests, world).toBeLessThanOrEqual(told.requests.high * 1.05);
 }
 
-async function compare(world: string, options: StackOptions, services?: string[]): Promise<void> {
+async function expectAccurate(world: string, options: StackOptions, services?: string[]): Promise<void> {
   await withStack(options, async (stack) => {
     const integrationId = await activeIntegration(stack, services === undefined ? {} : { services });
     const before = stack.simulator.journal.since(0).length;
@@ -74,21 +74,21 @@ async function compare(world: string, options: StackOptions, services?: string[]
 }
 
 test('small repositories with tickets', () =>
-  compare('small, tickets', { simulator: { era: 'guide', size: 'small' } }));
+  expectAccurate('small, tickets', { simulator: { era: 'guide', size: 'small' } }));
 
 test('small repositories on a host that has no trackers any more', () =>
-  compare('small, no trackers', { simulator: { era: 'today', size: 'small' } }));
+  expectAccurate('small, no trackers', { simulator: { era: 'today', size: 'small' } }));
 
 test('a medium repository with a heavy tail of comments, some of them not in the feed', () =>
-  compare('heavy tail', {
+  expectAccurate('heavy tail', {
     simulator: { world: mixWorld({ pullRequests: 1_500, commits: 3_000, flawed: true }) },
   }));
 
 test('a medium repository with ordinary discussions', () =>
-  compare('medium', { simulator: { world: oneRepository({ pullRequests: 1_000, commits: 2_000 }) } }));
+  expectAccurate('medium', { simulator: { world: oneRepository({ pullRequests: 1_000, commits: 2_000 }) } }));
 
 test('many small repositories, of which thirty speak for all; a fifth has no pull requests', () =>
-  compare('many small', { simulator: { world: manyRepositoriesWorld(80) } }));
+  expectAccurate('many small', { simulator: { world: manyRepositoriesWorld(80) } }));
 
 function oneRepository(amounts: { pullRequests: number; commits: number }): WorldSpec {
   const [workspace] = manyRepositoriesWorld(1).workspaces;
