@@ -44,6 +44,7 @@ const { input, write } = upsertParts(
       raw: 'jsonb',
     },
     newer: ['updated_on', 'observed_at'],
+    besides: { participants: 'jsonb' },
   },
   ['organization_id', 'repository_id'],
 );
@@ -53,27 +54,21 @@ const { input, write } = upsertParts(
 const text = `with input as materialized (${input}),
   written as (${write}),
   accepted as materialized (
-    select i.number from input i
-    left join pull_requests t on t.organization_id = $organization_id$ and t.repository_id = $repository_id$
-      and t.number = i.number
-    where t.number is null or (i.updated_on, i.observed_at) >= (t.updated_on, t.observed_at)
+    select i.number, i.participants from input i
+    where jsonb_typeof(i.participants) = 'array' and coalesce((
+      select (i.updated_on, i.observed_at) >= (t.updated_on, t.observed_at) from pull_requests t
+      where t.organization_id = $organization_id$ and t.repository_id = $repository_id$ and t.number = i.number), true)
   ),
   people as materialized (
-    select r.number, p.account_key, p.role, p.approved, p.state, p.participated_on
-    from jsonb_to_recordset($rows$) as r(number integer, participants jsonb)
-    join accepted using (number),
-    lateral jsonb_to_recordset(r.participants) as p(account_key text, role text, approved boolean, state text,
+    select a.number, p.account_key, p.role, p.approved, p.state, p.participated_on
+    from accepted a,
+    lateral jsonb_to_recordset(a.participants) as p(account_key text, role text, approved boolean, state text,
       participated_on timestamptz)
-    where jsonb_typeof(r.participants) = 'array'
-  ),
-  replaced as (
-    select r.number from jsonb_to_recordset($rows$) as r(number integer, participants jsonb)
-    join accepted using (number) where jsonb_typeof(r.participants) = 'array'
   ),
   gone as (
-    delete from pull_request_participants p using replaced
+    delete from pull_request_participants p
     where p.organization_id = $organization_id$ and p.repository_id = $repository_id$
-      and p.pull_request_number = replaced.number
+      and p.pull_request_number = any (array(select number from accepted))
       and not exists (
         select 1 from people n where n.number = p.pull_request_number and n.account_key = p.account_key)
   ),

@@ -10,6 +10,8 @@ export interface UpsertTable {
   content: Record<string, string>;
   /** columns that tell which of two versions is newer, most significant first; `observed_at` is always the last */
   newer: readonly ['updated_on', 'observed_at'] | readonly ['observed_at'];
+  /** what the records carry besides, for other tables, with SQL types */
+  besides?: Record<string, string>;
 }
 
 export interface RepositoryScope {
@@ -37,9 +39,10 @@ const typed = (columns: Record<string, string>): string =>
  * `observed_at` is when this content was first seen, not last. Only an A-B-A change under one `updated_on` whose
  * observations are written out of order could so let B win, and the epochs of the checkpoints keep the order.
  *
- * The join before the insert leaves unchanged rows unlocked (`on conflict do update … where` locks them even where it
+ * The look before the insert leaves unchanged rows unlocked (`on conflict do update … where` locks them even where it
  * writes nothing); the guard is repeated for rows that another transaction wrote in between. Sorted by key, so that
- * two writers never lock in different orders.
+ * two writers never lock in different orders. It is a subquery and no join, so that it goes by the key whatever the
+ * planner believes of a table that grows: a join read the whole repository for every page.
  */
 export function upsertParts(table: UpsertTable, scope: readonly string[]): { input: string; write: string } {
   const keys = Object.keys(table.key);
@@ -57,14 +60,13 @@ export function upsertParts(table: UpsertTable, scope: readonly string[]): { inp
        and (${list(content, left)}) is distinct from (${list(content, right)})`;
   const newerContent = table.newer.filter((name) => name !== 'observed_at');
   return {
-    input: `select * from jsonb_to_recordset($rows$) as r(${typed(taken)})`,
+    input: `select * from jsonb_to_recordset($rows$) as r(${typed({ ...taken, ...table.besides })})`,
     write: `insert into ${table.name} as t (${list([...scope, ...columns])})
       select ${scope.map((name) => `$${name}$`).join(', ')}, ${list(columns, 'i.')}
-      from input i left join ${table.name} s on ${[
+      from input i where coalesce((select ${differs('i.', 's.')} from ${table.name} s where ${[
         ...scope.map((name) => `s.${name} = $${name}$`),
         ...keys.map((name) => `s.${name} = i.${name}`),
-      ].join(' and ')}
-      where s.${keys[0] ?? ''} is null or (${differs('i.', 's.')})
+      ].join(' and ')}), true)
       order by ${list(keys, 'i.')}
       on conflict (${list([...scope, ...keys])}) do update set ${list(
         [...content, ...newerContent, 'observed_at'].map((name) => `${name} = excluded.${name}`),
