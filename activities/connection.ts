@@ -2,6 +2,7 @@ import type { Database } from '../db/client.ts';
 import { finishCheck } from '../db/queries/connectionChecks.ts';
 import { noteCheckedCredential, shredSecretsOf } from '../db/queries/credentials.ts';
 import type { ConnectionActivities } from '../workflows/contracts.ts';
+import { LIVE } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { checkConnection } from './bitbucket/connectionCheck/connectionCheck.ts';
 import { AuthRefused, CredentialUnusable, Forbidden, ScopeMissing } from './bitbucket/errors.ts';
@@ -72,7 +73,7 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
       withHeartbeats(async (signal) => {
         try {
           const credential = await credentials.ofIntegration(integration);
-          await client.get({ credential, path: '/user', signal });
+          await client.get({ credential, path: '/user', signal, asker: LIVE });
           return { accepted: true };
         } catch (error) {
           if (error instanceof AuthRefused || error instanceof CredentialUnusable) return { accepted: false };

@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../db/client.ts';
 import * as queries from '../db/queries/imports.ts';
+import { stopWaiting } from '../db/queries/requestBudget.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import { REPOSITORY_RUN_LOST } from '../workflows/findings.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
@@ -11,6 +12,9 @@ export interface ImportDependencies {
   /** Whether a workflow of this id runs now. */
   isRunning: (workflowId: string) => Promise<boolean>;
 }
+
+/** States in which a repository asks, or waits for its turn. */
+const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
 
 /** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
 export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
@@ -86,12 +90,15 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
     setRepositoryState: (input) =>
       database.transaction(input.organizationId, async (tx) => {
         await changeState(tx, input);
+        // Whoever is paused asks for nothing: the request budget keeps no room for it.
+        if (!GOES_ON.has(input.state)) await stopWaiting(tx, importRepositoryWorkflowId(input.repositoryId));
         await queries.rollUp(tx, input.importId);
       }),
 
     finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
       database.transaction(organizationId, async (tx) => {
         const outcome = { importId, repositoryId, state, error: error ?? null };
+        await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
         const ended = await queries.endRepository(tx, outcome);
         const others = ended.filter((id) => id !== importId);
         await queries.copyProgress(tx, { importId, repositoryId, to: others });

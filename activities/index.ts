@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
+import type { Registry } from 'prom-client';
 import type { Database } from '../db/client.ts';
 import { createOpener, type SealingPrivateKey } from '../platform/secrets/open.ts';
+import type { RequestLimits } from '../platform/requestLimits.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type {
@@ -12,6 +14,7 @@ import type {
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
+import { createRequestMetrics } from './bitbucket/requestMetrics.ts';
 import { createTokenEndpoint } from './bitbucket/tokenEndpoint.ts';
 import { createGitActivities } from './commits.ts';
 import { createConnectionActivities } from './connection.ts';
@@ -40,8 +43,12 @@ export interface ActivitiesOptions {
     oauthKey: string | undefined;
     oauthSecret: Secret | undefined;
     passwordLogin: boolean;
+    limits: RequestLimits;
+    limitWindowMs: number;
   };
   cloneFolder: string;
+  /** where requests are counted; left out: nowhere */
+  metrics?: Registry | undefined;
 }
 
 export interface Activities {
@@ -54,7 +61,7 @@ export interface Activities {
 /** Puts the activities of a worker together. */
 export function createActivities(options: ActivitiesOptions): Activities {
   const { database, refreshDatabase, sealer, bitbucket, cloneFolder } = options;
-  const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin } = bitbucket;
+  const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin, limits, limitWindowMs } = bitbucket;
   const opener = createOpener({ keys: options.sealingKeys });
   const tokens =
     oauthKey === undefined || oauthSecret === undefined
@@ -65,13 +72,22 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ? undefined
       : createOauthRefresher({ database: refreshDatabase, opener, sealer, tokens });
   const credentials = createCredentialStore({ database, opener, refresher });
+  const metrics = options.metrics === undefined ? undefined : createRequestMetrics(options.metrics, database);
+  const gate = createRequestGate({
+    database,
+    limits,
+    windowMs: limitWindowMs,
+    ...(metrics === undefined ? {} : { onTaken: metrics.onTaken }),
+  });
   const client = createBitbucketClient({
     apiUrl,
     signer: credentials,
-    gate: createRequestGate({ database }),
+    gate,
+    deadlineMs: deadlineOf(limitWindowMs),
+    ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
   });
   const { importChunk } = createStreamActivities({ database, bitbucket: client });
-  const { importGit } = createGitActivities({ database, credentials, webUrl, cloneFolder });
+  const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder });
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
   return {
     rowActivities: {
@@ -86,3 +102,6 @@ export function createActivities(options: ActivitiesOptions): Activities {
     },
   };
 }
+
+/** A minute of an hour's window; of a shorter one as much less, but time enough for an answer. */
+const deadlineOf = (windowMs: number): number => Math.min(60_000, Math.max(5_000, windowMs / 60));

@@ -4,6 +4,7 @@ import { readKnowledge } from '../db/queries/checkpoints.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
+import { type Asker, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
@@ -17,6 +18,7 @@ import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
 import { createTicketReader } from './tickets.ts';
+import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
   database: Database;
@@ -64,8 +66,10 @@ export function createStreamActivities(
         pageBegan = performance.now();
         progressed = true;
       };
+      const asker = walker(input.importId, workflowId());
       const clock = createSourceClock();
-      return await readStreams({ input, allowance, signal, onPage, clock, hasProgressed: () => progressed });
+      const hasProgressed = (): boolean => progressed;
+      return await readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
     } finally {
       clearInterval(timer);
     }
@@ -73,6 +77,7 @@ export function createStreamActivities(
 
   interface Chunk {
     input: ChunkInput;
+    asker: Asker;
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
@@ -156,7 +161,7 @@ export function createStreamActivities(
         allowance,
         signal,
         get: async (place) => {
-          const answer = await bitbucket.get({ credential, signal, ...place });
+          const answer = await bitbucket.get({ credential, signal, asker: chunk.asker, ...place });
           clock.see(answer);
           return answer;
         },

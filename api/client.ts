@@ -53,6 +53,8 @@ const lists = {
   tickets: listOf(ticketSchema, 'TicketList'),
 };
 
+export type ApiClient = ReturnType<typeof createApiClient>;
+
 /**
  * The API for TypeScript: answers are checked by the schemas that the api itself is built from, problems are thrown as
  * ApiProblem.

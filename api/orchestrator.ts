@@ -10,6 +10,7 @@ import {
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import { connectionCheckWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
+import { priorityOf } from '../workflows/priority.ts';
 import type { ConnectionCheckInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
@@ -107,6 +108,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           taskQueue,
           args: [input],
           workflowIdConflictPolicy: 'USE_EXISTING',
+          priority: priorityOf('check', organizationId),
           staticSummary: summary('Check a connection – test only, no integration'),
           typedSearchAttributes: [{ key: ORGANIZATION_ID, value: organizationId }],
         }),

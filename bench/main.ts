@@ -4,12 +4,27 @@ import { parseArgs } from 'node:util';
 /** What a benchmark found: flat, units at the end of the names. */
 export type BenchResult = Record<string, number | string | boolean>;
 
-/** A file of this folder exports one as `bench`. `say` writes a line for people. */
-export type Bench = (options: { say: (line: string) => void; cpuProfile?: string }) => Promise<BenchResult>;
+export interface BenchOptions {
+  /** writes a line for people */
+  say: (line: string) => void;
+  /** a folder for the CPU profiles of the processes that are measured */
+  cpuProfile?: string;
+  /** amounts, as a share of what the bars are for: less than 1 is for development */
+  scale: number;
+  /** a local git repository to measure git with */
+  repository?: string;
+}
+
+/** A file of this folder exports one as `bench`. */
+export type Bench = (options: BenchOptions) => Promise<BenchResult>;
 
 const HELP = `Measures one thing, or all.
 
-  npm run bench -- [NAME] [--cpu-profile FOLDER]
+  npm run bench -- [NAME] [--scale SHARE] [--repository PATH] [--cpu-profile FOLDER]
+
+  --scale SHARE          smaller amounts for a quick look, e.g. 0.1; the bars are for 1, the default
+  --repository PATH      the git repository that \`git\` measures with
+  --cpu-profile FOLDER   where the processes that are measured write their CPU profiles
 
 The last line is one flat JSON object; with several benchmarks each name stands before its own figures.
 Names:`;
@@ -30,7 +45,12 @@ async function load(name: string): Promise<Bench> {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { help: { type: 'boolean', default: false }, 'cpu-profile': { type: 'string' } },
+    options: {
+      help: { type: 'boolean', default: false },
+      'cpu-profile': { type: 'string' },
+      scale: { type: 'string', default: '1' },
+      repository: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const names = await listNames();
@@ -44,7 +64,12 @@ async function main(): Promise<void> {
   for (const name of chosen) {
     const bench = await load(name);
     const profile = values['cpu-profile'];
-    const found = await bench({ say, ...(profile === undefined ? {} : { cpuProfile: profile }) });
+    const found = await bench({
+      say,
+      scale: Number(values.scale),
+      ...(profile === undefined ? {} : { cpuProfile: profile }),
+      ...(values.repository === undefined ? {} : { repository: values.repository }),
+    });
     const prefix = chosen.length > 1 ? `${name}.` : '';
     for (const [figure, value] of Object.entries(found)) results[`${prefix}${figure}`] = value;
   }

@@ -9,6 +9,8 @@ export interface Connection {
   isLost(): boolean;
   /** Runs `work` between begin and commit, or rolls back and throws what it threw. One at a time. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs one statement that commits by itself. */
+  statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -49,9 +51,9 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   /** What a transaction sends through; it closes with the transaction. */
   function createGate() {
     let open = true;
-    const unsafe: typeof reserved.unsafe = (...statement) => {
+    const unsafe: typeof reserved.unsafe = (...query) => {
       if (lost || !open) throw new DatabaseError('08006', 'The connection to Postgres was lost.');
-      return reserved.unsafe(...statement);
+      return reserved.unsafe(...query);
     };
     const gate = new Proxy(reserved, {
       get: (target, name) =>
@@ -79,7 +81,19 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
-  return { isLost: () => lost, transaction, close };
+  async function statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { tx, shut } = createGate();
+    try {
+      return await work(tx);
+    } catch (error) {
+      if (saysLost(error)) lost = true;
+      throw error;
+    } finally {
+      shut();
+    }
+  }
+
+  return { isLost: () => lost, transaction, statement, close };
 }
 
 /** Connects by a query, since a request for a connection would stay in the client's queue when it fails. */

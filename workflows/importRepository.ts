@@ -13,7 +13,7 @@ import { createPatience, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
-import { repositoryFinished, setPaused, stopImport } from './messages.ts';
+import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding, Stream } from './words.ts';
@@ -28,7 +28,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  1. Ask which streams there are, in which order.
  *  2. Branches, tags and commits come from git, in one activity.
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
- *  4. At a limit: sleep on a timer that says until when. At a refused credential: tell the integration and wait.
+ *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it.
  */
@@ -39,7 +39,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const screen = createScreen(input);
   const work = new CancellationScope();
   let inHand: CancellationScope | null = null;
-  const steering: Steering = { paused: input.carried?.paused ?? null, messages: 0 };
+  const steering: Steering = { paused: input.carried?.paused ?? null, messages: 0, freed: false };
   const patience = createPatience({ ids, timing, screen, steering });
   let todo = input.carried;
 
@@ -52,6 +52,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     },
     { description: 'Wait at the checkpoint, or go on.' },
   );
+  setHandler(allowanceFreed, () => void (steering.freed = true), {
+    description: 'End a wait for the request budget early.',
+  });
   setHandler(stopImport, (message) => void (message.importId === importId && work.cancel()), {
     description: 'End at the checkpoint, if this run works for that import.',
   });
@@ -114,6 +117,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
     inHand = scope;
+    // It asks anyway; what is said from now on is for the wait behind it.
+    steering.freed = false;
     try {
       return await scope.run(() =>
         git

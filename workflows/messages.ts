@@ -116,6 +116,9 @@ export const setPaused =
 /** To `importRepository`: end, unless the run works for another import. */
 export const stopImport = defineSignal<[{ importId: string }]>('stopImport');
 
+/** To whoever waits for the request budget: there is room earlier than foreseen. */
+export const allowanceFreed = defineSignal('allowanceFreed');
+
 export const currentState = defineQuery<{ state: IntegrationState; version: number; waitingFor: string }>(
   'currentState',
 );

@@ -148,10 +148,13 @@ export class Unreachable extends BitbucketError {
   readonly type = 'Unreachable';
   readonly retry: Retry = { kind: 'always' };
   readonly stage: UnreachableStage;
+  /** true: the host cannot have seen anything of the request */
+  readonly neverLeft: boolean;
 
-  constructor(refusal: Refusal & { stage: UnreachableStage }) {
+  constructor(refusal: Refusal & { stage: UnreachableStage; neverLeft?: boolean }) {
     super(refusal);
     this.stage = refusal.stage;
+    this.neverLeft = refusal.neverLeft ?? false;
   }
 }
 

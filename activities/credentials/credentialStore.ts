@@ -33,7 +33,10 @@ export interface CredentialStore extends Signer {
   /** The user name of `basic` and `api_token`, for findings that depend on its form; it is no secret. */
   userName(credential: CredentialRef): Promise<string | null>;
   /** For git over HTTPS; an ending OAuth token is renewed first. `version`: for `renew`, when git is refused. */
-  gitCredential(credential: CredentialRef, signal: AbortSignal): Promise<GitCredential & { version: number }>;
+  gitCredential(
+    credential: CredentialRef,
+    signal: AbortSignal,
+  ): Promise<GitCredential & { version: number; accountKey: string }>;
 }
 
 export interface CredentialStoreOptions {
@@ -89,7 +92,7 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
       return {
         authorization,
         kind: row.kind,
-        accountKey: row.account_key ?? `credential:${row.id}`,
+        accountKey: accountKeyOf(row),
         version: row.version,
       };
     },
@@ -131,10 +134,17 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
 
     async gitCredential(credential, signal) {
       const row = await usable(credential, signal);
-      return { ...gitCredentialOf(await open(credential, row)), version: row.version };
+      return {
+        ...gitCredentialOf(await open(credential, row)),
+        version: row.version,
+        accountKey: accountKeyOf(row),
+      };
     },
   };
 }
+
+/** Until the account is known, a credential's requests are counted by themselves. */
+const accountKeyOf = (row: CredentialRow): string => row.account_key ?? `credential:${row.id}`;
 
 /** The work goes on for those who share it; this caller stops waiting. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

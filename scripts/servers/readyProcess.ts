@@ -12,6 +12,7 @@ export async function startReady(
   name: string,
   readyUrl: string,
   options: ChildOptions,
+  timeoutMs = READY_TIMEOUT_MS,
 ): Promise<ChildServer> {
   const child = await startChild(options);
   const probe = async (): Promise<void> => {
@@ -20,7 +21,7 @@ export async function startReady(
     if (!answer.ok) throw new Error(`${readyUrl} answers ${answer.status}`);
   };
   try {
-    await untilReady(name, child, probe, READY_TIMEOUT_MS);
+    await untilReady(name, child, probe, timeoutMs);
   } catch (error) {
     await child.stop();
     throw error;

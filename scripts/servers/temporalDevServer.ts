@@ -12,6 +12,8 @@ const START_ATTEMPTS = 5;
 const DYNAMIC_CONFIG = {
   // A new search attribute is known at once, not after a minute. For development only: it costs a read each time.
   'system.forceSearchAttributesCacheRefreshOnRead': 'true',
+  // What `workflows/priority.ts` stands on.
+  'matching.useNewMatcher': 'true',
   'matching.enableFairness': 'true',
 };
 

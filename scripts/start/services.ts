@@ -26,6 +26,8 @@ const PORTS = {
 };
 /** What lives is far less; without a bound Node lets garbage grow with the machine. */
 const HEAP = ['--max-old-space-size=256'];
+/** It makes its git repositories first; thousands of them take minutes. */
+const SIMULATOR_READY_TIMEOUT_MS = 30 * 60_000;
 /** Workflow code is bundled by path, so nothing imports it: it is named for the watcher. */
 const WATCHING = [
   'node_modules/tsx/dist/cli.mjs',
@@ -59,6 +61,12 @@ interface Context {
   readonly environment: NodeJS.ProcessEnv;
   /** start worker and api again when their code changes; for development */
   readonly watch?: boolean;
+  /** how many workers; default 1 */
+  readonly workers?: number;
+  /** in place of the demo's settings of the simulator (simulator/README.md), by option name; `true` for a switch */
+  readonly simulator?: Readonly<Record<string, string | true>>;
+  /** for the Node processes of the engine, e.g. `--cpu-prof` */
+  readonly nodeArguments?: readonly string[];
 }
 
 /** Starts everything in the order in which one needs the other, and waits until each is ready. */
@@ -92,21 +100,23 @@ export async function startServices(context: Context): Promise<Addresses> {
     LOG_LEVEL: 'info',
   };
   const bitbucket = simulator === undefined ? undefined : await simulatorSettings(simulator);
-  await Promise.all([
+  const startWorker = async (number: number): Promise<void> =>
     startNode(context, {
-      name: 'worker',
+      name: workerName(number),
       script: 'worker.ts',
-      port: await freePort(PORTS.workerMetrics),
+      port: await freePort(PORTS.workerMetrics + number - 1),
       portVariable: 'METRICS_PORT',
       env: {
         ...shared,
         ...bitbucket?.worker,
         DATABASE_URL: database.urlOf(WORKER_ROLE),
         SEALING_PRIVATE_KEYS_FILE: join(installation.keys, KEY_FILES.privateKeys),
-        CLONE_FOLDER: installation.clones,
+        CLONE_FOLDER: number === 1 ? installation.clones : `${installation.clones}-${number}`,
         ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle.file }),
       },
-    }),
+    });
+  await Promise.all([
+    ...Array.from({ length: context.workers ?? 1 }, (_, index) => startWorker(index + 1)),
     startNode(context, {
       name: 'api',
       script: 'api/server.ts',
@@ -134,6 +144,9 @@ export async function startServices(context: Context): Promise<Addresses> {
   };
 }
 
+/** The first one is just `worker`. */
+export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
+
 async function startDatabase({ installation, supervisor }: Context) {
   const server = await supervisor.run('postgres', (log) =>
     startPostgres({ folder: installation.postgres, port: PORTS.postgres, persistent: true, log }),
@@ -152,41 +165,35 @@ async function startDatabase({ installation, supervisor }: Context) {
   return { urlOf, adminUrl: server.url.replace(/\/[^/]*$/, `/${DATABASE}`) };
 }
 
-async function startSimulator({
-  root,
-  installation,
-  options,
-  supervisor,
-  environment,
-}: Context): Promise<string> {
+async function startSimulator(context: Context): Promise<string> {
+  const { root, supervisor, environment } = context;
   const port = await freePort(PORTS.simulator);
   const url = `http://127.0.0.1:${port}`;
+  const ready = `${url}/_simulator/credentials`;
+  const child = {
+    command: process.execPath,
+    args: ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)],
+    cwd: root,
+    env: environment,
+  };
   await supervisor.run('simulator', (log) =>
-    startReady('simulator', `${url}/_simulator/credentials`, {
-      command: process.execPath,
-      args: ['--import', 'tsx', 'simulator/main.ts', ...simulatorArguments(installation, options, port)],
-      cwd: root,
-      env: environment,
-      log,
-    }),
+    startReady('simulator', ready, { ...child, log }, SIMULATOR_READY_TIMEOUT_MS),
   );
   return url;
 }
 
-function simulatorArguments(installation: Installation, options: StartOptions, port: number): string[] {
-  const settings = {
-    port: String(port),
+function simulatorArguments({ installation, options, simulator }: Context): string[] {
+  const settings: Readonly<Record<string, string | true>> = simulator ?? {
     era: 'guide',
     size: options.size,
     data: join(installation.simulator, options.size),
-    // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+    // The demo shows the line at full speed; the request allowance is the simulator's other subject. The worker is told.
     limit: '0',
   };
-  const repositories = options.repositories.map((path) => ['repository', path]);
-  return [...Object.entries(settings), ...repositories].flatMap(([name, value]) => [
-    `--${name}`,
-    value ?? '',
-  ]);
+  return [
+    ...Object.entries(settings).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
+    ...options.repositories.map((path) => `--repository=${path}`),
+  ];
 }
 
 const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), secret: z.string() }) });
@@ -204,7 +211,12 @@ async function simulatorSettings(
   };
   return {
     api: shared,
-    worker: { ...shared, BITBUCKET_OAUTH_SECRET: consumer.secret, BITBUCKET_PASSWORD_LOGIN: 'true' },
+    worker: {
+      ...shared,
+      BITBUCKET_OAUTH_SECRET: consumer.secret,
+      BITBUCKET_PASSWORD_LOGIN: 'true',
+      BITBUCKET_LIMITS: 'none',
+    },
   };
 }
 
@@ -218,11 +230,11 @@ interface NodeService {
 
 /** The worker and the api: both answer `/readyz`, and both are started again when they die. */
 async function startNode(context: Context, service: NodeService): Promise<void> {
-  const { supervisor, root, environment, watch = false } = context;
+  const { supervisor, root, environment, watch = false, nodeArguments = [] } = context;
   const start = (log: (line: string) => void): Promise<ChildServer> =>
     startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, {
       command: process.execPath,
-      args: [...HEAP, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
+      args: [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
       cwd: root,
       env: {
         ...environment,

@@ -35,6 +35,8 @@ export interface Supervisor {
   ): Promise<S>;
   /** Never resolves; rejects with ServiceDied. */
   readonly failed: Promise<never>;
+  /** The process of a child by its name, the newest where it was started again; undefined when there is none. */
+  pidOf(name: string): number | undefined;
   /** Stops all children, the last started first. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -107,6 +109,7 @@ export async function createSupervisor({ logFolder, say }: SupervisorOptions): P
       void watch(child, policy.restart ? () => start(log) : undefined);
       return service;
     },
+    pidOf: (name) => children.find((child) => child.name === name)?.service.pid,
     stop() {
       stopping ??= (async () => {
         for (const child of children.toReversed()) await child.service.stop();

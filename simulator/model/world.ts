@@ -142,6 +142,7 @@ async function generateRepository(
         commentBase,
         git: git.get(number),
         contributors,
+        ...(spec.activity === undefined ? {} : { mix: spec.activity }),
       }),
     ),
     tickets: freshTickets(),

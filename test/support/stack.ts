@@ -88,6 +88,11 @@ async function makeOrganization(ownerUrl: string, role: Role, returnUrl: string)
   }
 }
 
+/** The worker is told the limits that its simulator has: none unless a test asks for some. */
+function limitsOf({ limit = 0 }: SimulatorOptions = {}): string {
+  return limit === 0 ? 'none' : `repository_data=${limit},webhook_data=${limit},git_operations=${limit * 60}`;
+}
+
 export const RETURN_URL = 'http://127.0.0.1:9/connected';
 
 /** Starts a stack. Close it in `afterAll`/`finally`, whatever happened. */
@@ -121,6 +126,8 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     BITBUCKET_OAUTH_KEY: simulator.consumer.key,
     BITBUCKET_OAUTH_SECRET: simulator.consumer.secret,
     BITBUCKET_PASSWORD_LOGIN: 'true',
+    BITBUCKET_LIMITS: limitsOf(options.simulator),
+    BITBUCKET_LIMIT_WINDOW_MS: String(options.simulator?.windowMs ?? 3_600_000),
     ...options.environment,
   };
   const startNode = async (name: string, script: string, port: number, env: Record<string, string>) => {

@@ -12,6 +12,7 @@ import { importRepositoryWorkflowId } from '../ids.ts';
 import { importRepository } from '../importRepository.ts';
 import type { ImportRepositoriesInput, InHand } from '../inputs.ts';
 import { rows } from '../policies.ts';
+import { priorityOf } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../searchAttributes.ts';
 
 /** The repositories that an import has in hand: runs it started, or joined because another import's was there. */
@@ -59,6 +60,7 @@ export function createHand(input: ImportRepositoriesInput): Hand {
         ],
         // the only policy under which a child survives the parent's continue-as-new
         parentClosePolicy: ParentClosePolicy.ABANDON,
+        priority: priorityOf('import', integrationId),
         staticSummary: summary(`Import ${fullName}`),
         typedSearchAttributes: [
           { key: ORGANIZATION_ID, value: organizationId },

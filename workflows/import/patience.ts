@@ -15,6 +15,8 @@ export interface Steering {
   paused: PauseReason | null;
   /** how many signals came: any of them ends a wait for the credential */
   messages: number;
+  /** the request budget has room earlier than the chunk in hand was, or will be, told */
+  freed: boolean;
 }
 
 /** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
@@ -33,8 +35,9 @@ export function createPatience(options: {
   const { ids, timing, screen, steering } = options;
 
   async function forLimit({ until, why }: { until: string; why: string }): Promise<void> {
+    if (steering.freed) return;
     await store('rate_limited', { until, why });
-    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null);
+    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || steering.freed);
     if (steering.paused === null) await store('running');
   }
 

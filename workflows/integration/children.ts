@@ -15,6 +15,7 @@ import { connectionCheckWorkflowId, discoveryWorkflowId, importWorkflowId } from
 import { importRepositories } from '../importRepositories.ts';
 import type { ConnectionCheckResult } from '../inputs.ts';
 import type { PendingCheck } from '../messages.ts';
+import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
 import type { Entity } from './entity.ts';
 
@@ -33,7 +34,8 @@ async function startOnce<T extends Workflow>(
   }
 }
 
-const common = ({ snapshot }: Entity, saying: string) => ({
+const common = ({ snapshot }: Entity, work: Work, saying: string) => ({
+  priority: priorityOf(work, snapshot.integrationId),
   parentClosePolicy: ParentClosePolicy.ABANDON,
   staticSummary: summary(`${saying} – ${snapshot.name ?? 'draft'}`),
   typedSearchAttributes: [
@@ -47,7 +49,7 @@ export async function startDiscovery(entity: Entity): Promise<void> {
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(discoverIntegration, {
-      ...common(entity, 'Discover workspaces and repositories'),
+      ...common(entity, 'discovery', 'Discover workspaces and repositories'),
       workflowId: discoveryWorkflowId(integrationId),
       args: [{ organizationId, integrationId }],
     }),
@@ -60,7 +62,7 @@ export async function startImportRun(entity: Entity, importId: string): Promise<
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(importRepositories, {
-      ...common(entity, 'Import repositories'),
+      ...common(entity, 'import', 'Import repositories'),
       workflowId: importWorkflowId(importId),
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       args: [{ organizationId, integrationId, importId }],
@@ -86,7 +88,7 @@ export async function startCheck(
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(connectionCheck, {
-      ...common(entity, 'Check the connection'),
+      ...common(entity, 'check', 'Check the connection'),
       workflowId: connectionCheckWorkflowId(check.checkId),
       args: [{ organizationId, integrationId, ...check }],
     }),
