@@ -2,20 +2,16 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
-import {
-  createBitbucketClient,
-  type BitbucketClient,
-  type Signer,
-} from '../../../activities/bitbucket/client.ts';
+import { createBitbucketClient, type BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
-import { Secret } from '../../../platform/secrets/secret.ts';
 import { verifyOrganization } from '../../../scripts/oracle/verifyOrganization.ts';
 import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
 import type { SimulatorOptions } from '../../../simulator/options.ts';
 import type { ChunkResult } from '../../../workflows/contracts.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
+import { signerOf } from '../../support/bareClient.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 
 export const API_STREAMS: Stream[] = [
@@ -57,22 +53,6 @@ export interface ImportInput {
   importId: string;
   mode: ImportMode;
   streams: Stream[];
-}
-
-/** Signs as the simulator's administrator, with no secret store in between. */
-export function signerOf(simulator: Simulator): Signer {
-  const { login, secret } = simulator.credential('api_token.admin');
-  const basic = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;
-  return {
-    sign: async () => ({
-      authorization: new Secret(basic),
-      kind: 'api_token',
-      accountKey: 'admin',
-      version: 1,
-    }),
-    renew: async () => false,
-    renewalDidNotHelp: () => {},
-  };
 }
 
 export async function createSituation(options: SimulatorOptions = {}): Promise<Situation> {
