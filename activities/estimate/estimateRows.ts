@@ -56,19 +56,13 @@ export function createEstimateRows(options: EstimateRowsOptions): EstimateActivi
       ),
 
     async finishEstimate({ organizationId, estimateId }) {
-      const { plan, sample, density, imports } = await database.transaction(organizationId, async (tx) => {
-        const found = await queries.readEstimatePlan(tx, estimateId);
-        return {
-          plan: found,
-          sample: await queries.readSample(tx, estimateId),
-          density: await queries.readCommitDensity(tx),
-          imports: found?.accountKey == null ? 0 : await queries.countImportsOfAccount(tx, found.accountKey),
-        };
-      });
+      const { plan, sample, density } = await database.transaction(organizationId, async (tx) => ({
+        plan: await queries.readEstimatePlan(tx, estimateId),
+        sample: await queries.readSample(tx, estimateId),
+        density: await queries.readCommitDensity(tx),
+      }));
       if (plan === undefined) throw estimateGone();
-      const { accountKey } = plan;
-      const allowance =
-        accountKey === null ? null : await database.withoutTenant((tx) => readAllowance(tx, accountKey));
+      const budget = plan.accountKey === null ? NO_BUDGET : await budgetOf(plan.accountKey);
       const requests = sample.reduce((total, one) => total + one.requests, 0);
       const finding = nothingToSee(sample);
       const answer = workOut({

@@ -56,7 +56,7 @@ async function expectLike(stack: Stack, world: string, told: Body, importId: str
   expect(ended.requests, world).toBeLessThanOrEqual(told.requests.high * 1.05);
 }
 
-async function compare(world: string, options: StackOptions, services?: string[]): Promise<void> {
+async function expectAccurate(world: string, options: StackOptions, services?: string[]): Promise<void> {
   await withStack(options, async (stack) => {
     const integrationId = await activeIntegration(stack, services === undefined ? {} : { services });
     const before = stack.simulator.journal.since(0).length;
@@ -74,21 +74,66 @@ async function compare(world: string, options: StackOptions, services?: string[]
 }
 
 test('small repositories with tickets', () =>
-  compare('small, tickets', { simulator: { era: 'guide', size: 'small' } }));
+  expectAccurate('small, tickets', { simulator: { era: 'guide', size: 'small' } }));
 
 test('small repositories on a host that has no trackers any more', () =>
-  compare('small, no trackers', { simulator: { era: 'today', size: 'small' } }));
+  expectAccurate('small, no trackers', { simulator: { era: 'today', size: 'small' } }));
 
 test('a medium repository with a heavy tail of comments, some of them not in the feed', () =>
-  compare('heavy tail', {
+  expectAccurate('heavy tail', {
     simulator: { world: mixWorld({ pullRequests: 1_500, commits: 3_000, flawed: true }) },
   }));
 
 test('a medium repository with ordinary discussions', () =>
-  compare('medium', { simulator: { world: oneRepository({ pullRequests: 1_000, commits: 2_000 }) } }));
+  expectAccurate('medium', { simulator: { world: oneRepository({ pullRequests: 1_000, commits: 2_000 }) } }));
 
 test('many small repositories, of which thirty speak for all; a fifth has no pull requests', () =>
-  compare('many small', { simulator: { world: manyRepositoriesWorld(80) } }));
+  expectAccurate('many small', { simulator: { world: manyRepositoriesWorld(80) } }));
+
+test('at a limit it says when the import would end', () =>
+  withStack(
+    {
+      simulator: {
+        world: mixWorld({ pullRequests: 1_200, commits: 1_200, flawed: false }),
+        limit: 20,
+        windowMs: 5_000,
+      },
+    },
+    async (stack) => {
+      const integrationId = await activeIntegration(stack);
+      const told = await estimate(stack, integrationId);
+      expect(told.allowance).toMatchObject({ limit: 20, reserve: 1, window_seconds: 5, shared_by: 1 });
+      const importId = await startImport(stack, integrationId);
+      await expectLike(stack, 'limited', told, importId);
+      const { body } = await stack.call('GET', `/v1/imports/${importId}`);
+      const seconds = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1_000;
+      const expected = seconds(told.finished_at, told.ends.expected);
+      const actual = seconds(body.created_at, body.finished_at);
+      console.log(`limited: ${expected.toFixed(1)} s estimated, ${actual.toFixed(1)} s taken`);
+      expect(Math.abs(expected - actual), `${expected} for ${actual}`).toBeLessThanOrEqual(WITHIN * actual);
+    },
+  ));
+
+test('what it cannot see is a finding; a refused credential, or nothing to see at all, ends it', () =>
+  withStack({ simulator: { era: 'guide', size: 'tiny' } }, async (stack) => {
+    const { simulator } = stack;
+    const integrationId = await activeIntegration(stack, { credential: 'api_token.service' });
+    const all = await listAll(stack, `/v1/integrations/${integrationId}/repositories`);
+    const gone = 'acme-rockets/launch-scripts';
+    await simulator.mutate({ kind: 'repository.delete', repository: gone });
+    const partly = await estimate(stack, integrationId);
+    expect(partly).toMatchObject({ state: 'done', error: null, repositories: { sampled: all.length } });
+    const findings = partly.sample.filter(({ finding }: Body) => finding !== null);
+    expect(findings.map((one: Body) => [one.full_name, one.finding.code, one.requests])).toEqual([
+      [gone, 'repository_gone', null],
+    ]);
+    const { id } = all.find(({ full_name: name }) => name === gone);
+    const nothing = await estimate(stack, integrationId, { repositories: [id] });
+    expect(nothing).toMatchObject({ state: 'failed', requests: null, error: { code: 'repository_gone' } });
+    await simulator.mutate({ kind: 'credential.revoke', name: 'api_token.service' });
+    const refused = await estimate(stack, integrationId);
+    expect(refused).toMatchObject({ state: 'failed', ends: null, error: { code: 'invalid_credentials' } });
+  }));
 
 function oneRepository(amounts: { pullRequests: number; commits: number }): WorldSpec {
   const [workspace] = manyRepositoriesWorld(1).workspaces;
