@@ -1,13 +1,12 @@
 import type { ActivityRow } from '../db/queries/activity.ts';
 import type { CommentRow } from '../db/queries/comments.ts';
-import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import type { Comment } from './bitbucket/schemas.ts';
 import type { Item } from './streamReader.ts';
 
 export function commentRow(
-  { value, raw }: ParsedRecord<Comment>,
+  { value, storable }: ParsedRecord<Comment>,
   pullRequestNumber: number,
   observedAt: string,
 ): CommentRow {
@@ -26,7 +25,7 @@ export function commentRow(
     created_on: value.created_on,
     updated_on: value.updated_on,
     observed_at: observedAt,
-    raw: escapeJson(raw),
+    raw: storable,
   };
 }
 
@@ -38,7 +37,7 @@ export const commentEntryKey = (id: number | undefined): string => `comment:${St
  * raw value says where it comes from.
  */
 function activityOfComment(
-  { value, raw }: ParsedRecord<Comment>,
+  { value, storable }: ParsedRecord<Comment>,
   pullRequestNumber: number,
   observedAt: string,
 ): ActivityRow {
@@ -50,7 +49,7 @@ function activityOfComment(
     at: value.created_on,
     state: null,
     comment_id: value.id,
-    raw: escapeJson({ from: 'comments', comment: raw }),
+    raw: { from: 'comments', comment: storable },
     observed_at: observedAt,
   };
 }

@@ -49,12 +49,15 @@ export function createStreamActivities(
    * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
    * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
    * A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
-   * goes on. Throws typed errors with a finding; a stream that fails for good is marked so before.
+   * goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
+   * none it throws, so that only failures without any progress between them count as attempts.
+   * Throws typed errors with a finding; a stream that fails for good is marked so before.
    */
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
     let pageBegan = performance.now();
+    let progressed = false;
     const beat = (): void => {
       if (performance.now() - pageBegan < pageDeadlineMs) heartbeat();
     };
@@ -63,9 +66,12 @@ export function createStreamActivities(
     try {
       const onPage = (): void => {
         pageBegan = performance.now();
+        progressed = true;
       };
       const asker = walker(input.importId, workflowId());
-      return await readStreams({ input, asker, allowance, signal, onPage, clock: createSourceClock() });
+      const clock = createSourceClock();
+      const hasProgressed = (): boolean => progressed;
+      return await readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
     } finally {
       clearInterval(timer);
     }
@@ -78,6 +84,8 @@ export function createStreamActivities(
     signal: AbortSignal;
     onPage: () => void;
     clock: SourceClock;
+    /** this attempt has stored a page */
+    hasProgressed: () => boolean;
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
@@ -114,6 +122,7 @@ export function createStreamActivities(
         if (error instanceof RateLimited) {
           return await result({ stream, limited: { until: error.until, why: error.why } });
         }
+        if (chunk.hasProgressed() && mayPassAtOnce(error)) return await result({ stream });
         if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
         trackerGone = error.finding;
         rounds.leave(stream);
@@ -233,6 +242,11 @@ function stateAfter(
     error.retry.kind === 'always' || error.type === 'AuthRefused' || error.type === 'CredentialUnusable';
   return passes ? undefined : { state: 'failed', error: error.finding };
 }
+
+/** One request that failed on its way, or its answer did: the next chunk asks for it again. */
+const mayPassAtOnce = (error: unknown): boolean =>
+  error instanceof BitbucketError &&
+  (error.retry.kind === 'always' || (error.retry.kind === 'limited' && error.retry.endless !== true));
 
 const noTracker = (stream: Stream, source: RepositorySource): Finding | undefined =>
   source.hasIssues === false && isOfTracker(stream)

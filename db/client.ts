@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import { type Connection, openConnection, type Transaction } from './connection.ts';
 import { DatabaseError, databaseError, isRepeatable } from './errors.ts';
 import { createPool } from './pool.ts';
@@ -81,12 +80,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   const asTenant = <T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> =>
-    repeat((connection) =>
-      connection.transaction(async (tx) => {
-        await tx.execute(sql`select set_config('app.organization', ${organizationId}, true)`);
-        return work(tx);
-      }),
-    );
+    repeat((connection) => connection.transaction(organizationId, work));
 
   return {
     transaction: asTenant,

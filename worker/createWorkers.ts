@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { castErrors } from '../activities/castErrors.ts';
+import { createCastErrors } from '../activities/castErrors.ts';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
@@ -40,6 +40,7 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
  */
 export async function createWorkers(options: WorkersOptions): Promise<{ rows: Worker; bitbucket: Worker }> {
   const { connection, namespace, taskQueue } = options;
+  const castErrors = createCastErrors();
   const common = {
     connection,
     namespace,

@@ -116,6 +116,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     screen.working(stage ?? 'commits');
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
+    const heard = steering.messages;
     inHand = scope;
     // It asks anyway; what is said from now on is for the wait behind it.
     steering.freed = false;
@@ -131,7 +132,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
       if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
-      await patience.forCredential();
+      await patience.forCredential(heard);
       return null;
     } finally {
       inHand = null;

@@ -51,6 +51,8 @@ export interface BitbucketAnswer {
   json: unknown;
   /** the body as it came */
   bytes: Uint8Array;
+  /** true: no text of it needs an escape to be stored (`db/text.ts`), which spares looking at each */
+  plain?: boolean;
   /** Postgres' clock when the request was taken: rows read from this answer are at least this new */
   observedAt: string;
   /** the Date header as ISO time */
@@ -200,7 +202,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     const etag = raw.headers.get('etag');
     return {
       status: raw.status,
-      json: unchanged ? undefined : readJson(raw, path),
+      ...(unchanged ? { json: undefined } : readJson(raw, path)),
       bytes: raw.bytes,
       observedAt,
       date: answerDate(raw.headers),

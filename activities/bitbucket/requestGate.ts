@@ -4,7 +4,7 @@ import type { LimitGroup, RequestLimits } from '../../platform/requestLimits.ts'
 import { answerRequest, type TakeAnswer, takeRequest } from '../../db/queries/requestBudget.ts';
 import { retryAfterSeconds, statedLimits } from './answerHeaders.ts';
 import { type Asker, BACKGROUND } from './asker.ts';
-import { RateLimited } from './errors.ts';
+import { RateLimited, REFUSED, USED_UP } from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
 
 interface Window {
@@ -70,6 +70,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       accountKey,
       group,
       consumer: asker.consumer,
+      waiter: asker.waiter,
       requests,
       observedAt: taken.observed_at,
       dueAt: taken.due_at,
@@ -143,11 +144,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
   };
 }
 
-/** What an operator reads on the timer: `Bitbucket allowance; goes on 14:05 UTC`. */
-const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = {
-  used_up: 'Bitbucket allowance',
-  refused: 'Bitbucket asked to wait',
-};
+const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = { used_up: USED_UP, refused: REFUSED };
 
 function limited(until: string, why: TakeAnswer['why']): RateLimited {
   return new RateLimited({ until, why: SAYS[why ?? 'refused'], finding: rateLimitedFinding(until) });

@@ -23,6 +23,7 @@ const journalEntry = z.object({
   path: z.string(),
   page: z.string().nullable(),
   group: z.string().nullable(),
+  credential_name: z.string().nullable(),
   status: z.number().nullable(),
 });
 /** What a benchmark reads of a request in the simulator's journal. */

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import postgres from 'postgres';
-import { dataFolderOf, openInstallation } from '../../scripts/start/installation.ts';
+import { openInstallation } from '../../scripts/start/installation.ts';
+import { dataFolderOf } from '../../scripts/start/lastStart.ts';
 import { type Addresses, startServices, workerName } from '../../scripts/start/services.ts';
 import { createSupervisor } from '../../scripts/start/supervisor.ts';
 import { cpuSeconds } from './cpuTime.ts';
@@ -18,7 +19,7 @@ export interface StandOptions {
   repositories?: readonly string[];
   /** default 1 */
   workers?: number;
-  /** a folder: api and workers write their CPU profiles there when they end */
+  /** a folder: api and workers write their CPU profiles there when they end, and Postgres its statements' costs */
   cpuProfile?: string | undefined;
   say: (line: string) => void;
 }
@@ -44,7 +45,9 @@ export interface Stand extends Addresses {
 export async function withStand<T>(options: StandOptions, work: (stand: Stand) => Promise<T>): Promise<T> {
   const { say, simulator, workers = 1, cpuProfile } = options;
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-bench-'));
-  const installation = await openInstallation(folder, false);
+  // Under root Postgres runs as another user, who must get in.
+  await chmod(folder, 0o755);
+  const installation = await openInstallation(folder, 'small', { reset: false });
   const supervisor = await createSupervisor({ logFolder: installation.logs, say });
   try {
     say('starting Postgres, Temporal, simulator, worker and api (the first time its data is made: minutes)');
@@ -53,8 +56,10 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       installation,
       supervisor,
       environment: process.env,
+      say,
       workers,
       simulator: { limit: '0', data: worldFolder(simulator), ...simulator },
+      ...(cpuProfile === undefined ? {} : { postgres: STATEMENT_COSTS }),
       nodeArguments: cpuProfile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`],
       options: {
         exitWhenDone: true,
@@ -68,6 +73,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
     });
     if (addresses.simulator === undefined) throw new Error('The stand has no simulator.');
     const sql = postgres(addresses.adminUrl, { max: 4, onnotice: () => {} });
+    if (cpuProfile !== undefined) await sql`create extension if not exists pg_stat_statements`;
     const stand: Stand = {
       ...addresses,
       simulator: addresses.simulator,
@@ -88,12 +94,32 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
     try {
       return await Promise.race([work(stand), supervisor.failed]);
     } finally {
+      if (cpuProfile !== undefined) await writeStatements(sql, join(cpuProfile, 'statements.txt'));
       await sql.end({ timeout: 1 });
     }
   } finally {
     await supervisor.stop();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+const STATEMENT_COSTS = {
+  shared_preload_libraries: 'pg_stat_statements',
+  'pg_stat_statements.track_planning': 'on',
+  'pg_stat_statements.track': 'all',
+};
+
+/** What Postgres spent its time with, the costliest statement first. */
+async function writeStatements(sql: postgres.Sql, file: string): Promise<void> {
+  const rows = await sql<{ calls: string; plan: number; execution: number; query: string }[]>`
+    select calls::text, total_plan_time as plan, total_exec_time as execution, regexp_replace(query, '\\s+', ' ', 'g') as query
+    from pg_stat_statements order by total_plan_time + total_exec_time desc limit 60`;
+  const lines = rows.map(
+    ({ calls, plan, execution, query }) =>
+      `${calls.padStart(8)} calls ${plan.toFixed(0).padStart(8)} ms planned ${execution.toFixed(0).padStart(8)} ms executed  ${query}`,
+  );
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${lines.join('\n')}\n`);
 }
 
 /** Git repositories of a generated world are made once and kept in the checkout's data folder. */

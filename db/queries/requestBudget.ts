@@ -56,6 +56,8 @@ export async function takeRequest(tx: Transaction, input: TakeInput): Promise<Ta
 
 export interface AnswerInput extends WindowKey {
   consumer: string;
+  /** as for the taking: a refusal makes it wait */
+  waiter: string | null;
   requests: number;
   observedAt: string;
   dueAt: string;
@@ -73,7 +75,8 @@ export async function answerRequest(tx: Transaction, input: AnswerInput): Promis
   const { stated } = input;
   const [row] = await tx.execute<{ until: string | null }>(sql`
     select ${iso(sql`until`)} as until
-    from answer_request(${input.accountKey}, ${input.group}, ${input.consumer}, ${input.requests}::integer,
+    from answer_request(${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter},
+      ${input.requests}::integer,
       ${input.observedAt}::timestamptz, ${input.dueAt}::timestamptz, ${input.outcome}, ${input.probing},
       ${input.waitSeconds}::integer, ${stated.limit}::integer, ${stated.remaining}::integer,
       ${stated.nearLimit}::boolean) as until`);
@@ -86,6 +89,11 @@ export async function wakeWaiting(tx: Transaction): Promise<string[]> {
     sql`select distinct waiter from wake_waiting() as waiter`,
   );
   return rows.map(({ waiter }) => waiter);
+}
+
+/** The account behind a key that stood in for it is known: what was counted for the one counts for the other. */
+export async function mergeWindows(tx: Transaction, keys: { from: string; to: string }): Promise<void> {
+  await tx.execute(sql`select merge_windows(${keys.from}, ${keys.to})`);
 }
 
 /** A workflow waits no more: it ended, or was paused. Its import must not keep room for it. */

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { migrate } from '../../db/migrate.ts';
@@ -10,10 +11,12 @@ import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
 import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
+import { childEnvironment } from './childEnvironment.ts';
 import type { Installation } from './installation.ts';
 import type { StartOptions } from './options.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { StartService, Supervisor } from './supervisor.ts';
 
 /** Fixed where free, so that a bookmark keeps working; the next free one otherwise. */
 const PORTS = {
@@ -59,24 +62,40 @@ interface Context {
   readonly supervisor: Supervisor;
   /** the environment that the person started with, and settings for Bitbucket in it */
   readonly environment: NodeJS.ProcessEnv;
+  /** tells the person at the terminal */
+  readonly say: (line: string) => void;
   /** start worker and api again when their code changes; for development */
   readonly watch?: boolean;
   /** how many workers; default 1 */
   readonly workers?: number;
   /** in place of the demo's settings of the simulator (simulator/README.md), by option name; `true` for a switch */
   readonly simulator?: Readonly<Record<string, string | true>>;
+  /** more settings of Postgres, by name */
+  readonly postgres?: Readonly<Record<string, string>>;
   /** for the Node processes of the engine, e.g. `--cpu-prof` */
   readonly nodeArguments?: readonly string[];
 }
 
-/** Starts everything in the order in which one needs the other, and waits until each is ready. */
+/** A lock a user: from choosing a port to listening on it, no other start may choose. */
+const PORTS_LOCK = join(tmpdir(), `bucket-brigade-ports-${process.getuid?.() ?? 'user'}`, 'lock');
+
+/**
+ * Starts everything in the order in which one needs the other, and waits until each is ready. Starts on other data
+ * folders wait for each other, or both would take the same ports for free.
+ */
 export async function startServices(context: Context): Promise<Addresses> {
+  const onWait = (pid: number): void =>
+    context.say(`Another start (process ${pid}) is choosing its ports; waiting until it is up …`);
+  return withOwnerLock(PORTS_LOCK, { onWait }, () => startAll(context));
+}
+
+async function startAll(context: Context): Promise<Addresses> {
   const { installation, supervisor } = context;
   await generateKeys(installation.keys);
   const [database, temporal, simulator, bundle] = await Promise.all([
     startDatabase(context),
     findTemporalCli({}).then(({ path }) =>
-      supervisor.run('temporal', (log) =>
+      supervisor.run('temporal', (log, signal) =>
         startTemporal({
           executable: path,
           port: PORTS.temporal,
@@ -85,6 +104,7 @@ export async function startServices(context: Context): Promise<Addresses> {
           namespace: NAMESPACE,
           searchAttributes: SEARCH_ATTRIBUTES,
           log,
+          signal,
         }),
       ),
     ),
@@ -99,7 +119,8 @@ export async function startServices(context: Context): Promise<Addresses> {
     TEMPORAL_NAMESPACE: NAMESPACE,
     LOG_LEVEL: 'info',
   };
-  const bitbucket = simulator === undefined ? undefined : await simulatorSettings(simulator);
+  const bitbucket =
+    simulator === undefined ? undefined : await simulatorSettings(simulator, simulatorOptions(context));
   const startWorker = async (number: number): Promise<void> =>
     startNode(context, {
       name: workerName(number),
@@ -147,9 +168,10 @@ export async function startServices(context: Context): Promise<Addresses> {
 /** The first one is just `worker`. */
 export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
 
-async function startDatabase({ installation, supervisor }: Context) {
-  const server = await supervisor.run('postgres', (log) =>
-    startPostgres({ folder: installation.postgres, port: PORTS.postgres, persistent: true, log }),
+async function startDatabase({ installation, supervisor, postgres = {} }: Context) {
+  const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
+  const server = await supervisor.run('postgres', (log, signal) =>
+    startPostgres({ ...where, settings: postgres, log, signal }),
   );
   await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
   const urlOf = (role: string): string => {
@@ -170,30 +192,49 @@ async function startSimulator(context: Context): Promise<string> {
   const port = await freePort(PORTS.simulator);
   const url = `http://127.0.0.1:${port}`;
   const ready = `${url}/_simulator/credentials`;
-  const child = {
-    command: process.execPath,
-    args: ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)],
-    cwd: root,
-    env: environment,
-  };
-  await supervisor.run('simulator', (log) =>
-    startReady('simulator', ready, { ...child, log }, SIMULATOR_READY_TIMEOUT_MS),
-  );
+  await supervisor.run('simulator', (log, signal) => {
+    const args = ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)];
+    const child = { command: process.execPath, args, cwd: root, env: environment, log };
+    return startReady('simulator', ready, child, signal, SIMULATOR_READY_TIMEOUT_MS);
+  });
   return url;
 }
 
-function simulatorArguments({ installation, options, simulator }: Context): string[] {
-  const settings: Readonly<Record<string, string | true>> = simulator ?? {
-    era: 'guide',
-    size: options.size,
-    data: join(installation.simulator, options.size),
-    // The demo shows the line at full speed; the request allowance is the simulator's other subject. The worker is told.
-    limit: '0',
-  };
+type Settings = Readonly<Record<string, string | true>>;
+
+function simulatorOptions({ installation, options, simulator }: Context): Settings {
+  return (
+    simulator ?? {
+      era: 'guide',
+      size: options.size,
+      data: installation.simulator,
+      // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+      limit: '0',
+    }
+  );
+}
+
+function simulatorArguments(context: Context): string[] {
   return [
-    ...Object.entries(settings).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
-    ...options.repositories.map((path) => `--repository=${path}`),
+    ...Object.entries(simulatorOptions(context)).map(([name, value]) =>
+      value === true ? `--${name}` : `--${name}=${value}`,
+    ),
+    ...context.options.repositories.map((path) => `--repository=${path}`),
   ];
+}
+
+/** The worker is told the limits that its simulator has, as an operator would know the real ones. */
+function limitSettings({
+  limit = '1000',
+  'window-ms': windowMs = '3600000',
+}: Settings): Record<string, string> {
+  return {
+    BITBUCKET_LIMITS:
+      limit === '0'
+        ? 'none'
+        : `repository_data=${limit},webhook_data=${limit},git_operations=${60 * Number(limit)}`,
+    BITBUCKET_LIMIT_WINDOW_MS: String(windowMs),
+  };
 }
 
 const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), secret: z.string() }) });
@@ -201,6 +242,7 @@ const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), se
 /** Where the simulated host is, and its OAuth consumer: what an operator would set for the real one. */
 async function simulatorSettings(
   simulator: string,
+  options: Settings,
 ): Promise<{ api: Record<string, string>; worker: Record<string, string> }> {
   const answer = await fetch(`${simulator}/_simulator/credentials`);
   const { oauth_consumer: consumer } = credentialList.parse(await answer.json());
@@ -215,7 +257,7 @@ async function simulatorSettings(
       ...shared,
       BITBUCKET_OAUTH_SECRET: consumer.secret,
       BITBUCKET_PASSWORD_LOGIN: 'true',
-      BITBUCKET_LIMITS: 'none',
+      ...limitSettings(options),
     },
   };
 }
@@ -231,18 +273,17 @@ interface NodeService {
 /** The worker and the api: both answer `/readyz`, and both are started again when they die. */
 async function startNode(context: Context, service: NodeService): Promise<void> {
   const { supervisor, root, environment, watch = false, nodeArguments = [] } = context;
-  const start = (log: (line: string) => void): Promise<ChildServer> =>
-    startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, {
+  const set = { ...service.env, HOST: '127.0.0.1', [service.portVariable]: String(service.port) };
+  const start: StartService<ChildServer> = (log, signal) => {
+    const args = [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script];
+    const child = {
       command: process.execPath,
-      args: [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
+      args,
       cwd: root,
-      env: {
-        ...environment,
-        ...service.env,
-        HOST: '127.0.0.1',
-        [service.portVariable]: String(service.port),
-      },
+      env: childEnvironment(environment, set),
       log,
-    });
+    };
+    return startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, child, signal);
+  };
   await supervisor.run(service.name, start, { restart: true });
 }

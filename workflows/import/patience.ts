@@ -22,7 +22,8 @@ export interface Steering {
 /** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
 export interface Patience {
   forLimit(limited: Limited): Promise<void>;
-  forCredential(): Promise<void>;
+  /** `heard`: how many signals had come when the work began that was refused. */
+  forCredential(heard: number): Promise<void>;
   forResume(reason: PauseReason): Promise<void>;
 }
 
@@ -42,7 +43,9 @@ export function createPatience(options: {
   }
 
   /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
-  async function forCredential(): Promise<void> {
+  async function forCredential(heard: number): Promise<void> {
+    // The word to go on came while the old credential was still being refused.
+    if (steering.messages !== heard) return;
     const nowMs = Date.now();
     await tell(integrationWorkflowId(ids.integrationId), (handle) =>
       handle.signal(credentialRefused, { at: new Date(nowMs).toISOString() }),
@@ -50,8 +53,7 @@ export function createPatience(options: {
     const untilMs = nowMs + timing.refusedEveryMs;
     const why = 'Bitbucket refused the credential';
     await store('needs_credential', { until: new Date(untilMs).toISOString(), why });
-    const before = steering.messages;
-    await wait(`${why}; tries again`, untilMs, () => steering.messages !== before);
+    await wait(`${why}; tries again`, untilMs, () => steering.messages !== heard);
     if (steering.paused === null) await store('running');
   }
 

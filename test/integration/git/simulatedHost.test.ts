@@ -48,7 +48,7 @@ test('every repository of the simulated host, odd ones too, is stored as its tru
     const subject = await place.subject(fullName.replace('/', '-'), fullName);
     await place.importGit({ subject, importId: await subject.newImport(), host });
     const truth: CanonicalRecord[] = [];
-    for await (const record of readTruth(simulator.url, repository)) truth.push(record);
+    for await (const record of readTruth(simulator.url, repository, true)) truth.push(record);
     for (const kind of KINDS) {
       const stored = await place.database.transaction(place.organizationId, (tx) =>
         STORED[kind](tx, subject.repositoryId),

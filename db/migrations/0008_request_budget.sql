@@ -233,7 +233,7 @@ end $$;
 -- Bitbucket's word is believed over ours: a 429 blocks until its time (without one the wait doubles from a minute to an
 -- hour; refusals of requests that were taken before the last one was noted are part of the same event); the limit that
 -- an answer states replaces ours; what it counted beyond our own requests was used elsewhere.
-create function answer_request(p_account text, p_group text, p_consumer text, p_requests integer,
+create function answer_request(p_account text, p_group text, p_consumer text, p_waiter text, p_requests integer,
   p_observed_at timestamptz, p_due_at timestamptz, p_outcome text, p_probing boolean, p_wait_seconds integer,
   p_stated_limit integer, p_remaining integer, p_near_limit boolean)
 returns timestamptz
@@ -244,6 +244,7 @@ declare
   moment timestamptz;
   window_length interval;
   now_at timestamptz;
+  come_at timestamptz;
 begin
   perform set_config('synchronous_commit', 'off', true);
   select * into head from request_limits where account_key = p_account and limit_group = p_group for no key update;
@@ -286,8 +287,14 @@ begin
       end,
       updated_at = moment
     where account_key = p_account and limit_group = p_group
-    returning blocked_until into moment;
-    return moment;
+    returning blocked_until into come_at;
+    if p_waiter is not null then
+      insert into request_waits as w (account_key, limit_group, waiter, consumer, since, until)
+      values (p_account, p_group, p_waiter, p_consumer, moment, come_at)
+      on conflict (account_key, limit_group, waiter)
+      do update set consumer = excluded.consumer, until = excluded.until, woken_at = null;
+    end if;
+    return come_at;
   end if;
   if p_probing and head.updated_at <= p_observed_at then
     -- The probe got through, and nobody was refused since it was taken. One that never left ends only its own turn.
@@ -400,16 +407,41 @@ begin
     returning w.waiter;
 end $$;
 --> statement-breakpoint
+-- The requests of a credential's first check were counted by the credential: now its account is known, and it may have
+-- others that count for it too.
+create function merge_windows(p_from text, p_to text) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  head request_limits;
+begin
+  for head in
+    select * from request_limits where account_key = p_from order by limit_group for update
+  loop
+    insert into request_limits (account_key, limit_group, default_limit, window_ms)
+    values (p_to, head.limit_group, head.default_limit, head.window_ms) on conflict do nothing;
+    update request_limits l set
+      blocked_until = greatest(l.blocked_until, head.blocked_until),
+      refusals = greatest(l.refusals, head.refusals)
+    where l.account_key = p_to and l.limit_group = head.limit_group;
+    insert into request_uses as u (account_key, limit_group, leaves_at, consumer, requests)
+    select p_to, limit_group, leaves_at, consumer, requests from request_uses
+    where account_key = p_from and limit_group = head.limit_group
+    on conflict (account_key, limit_group, leaves_at, consumer) do update set requests = u.requests + excluded.requests;
+  end loop;
+  delete from request_uses where account_key = p_from;
+  delete from request_limits where account_key = p_from;
+end $$;
+--> statement-breakpoint
 revoke all on function
   take_request(text, text, text, boolean, text, integer, integer, integer, integer),
-  answer_request(text, text, text, integer, timestamptz, timestamptz, text, boolean, integer, integer, integer, boolean),
+  answer_request(text, text, text, text, integer, timestamptz, timestamptz, text, boolean, integer, integer, integer, boolean),
   correct_window(request_limits, timestamptz, timestamptz, timestamptz, integer, integer, boolean),
-  wake_waiting()
+  wake_waiting(), merge_windows(text, text)
   from public;
 --> statement-breakpoint
 grant execute on function
   take_request(text, text, text, boolean, text, integer, integer, integer, integer),
-  answer_request(text, text, text, integer, timestamptz, timestamptz, text, boolean, integer, integer, integer, boolean),
+  answer_request(text, text, text, text, integer, timestamptz, timestamptz, text, boolean, integer, integer, integer, boolean),
   correct_window(request_limits, timestamptz, timestamptz, timestamptz, integer, integer, boolean),
-  wake_waiting()
+  wake_waiting(), merge_windows(text, text)
   to bucket_brigade_worker;
