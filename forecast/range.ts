@@ -39,13 +39,6 @@ export function sum(ranges: readonly Range[]): Range {
   return orderly({ low: expected - below, expected, high: expected + above, basis });
 }
 
-export const scale = (range: Range, factor: number): Range => ({
-  low: range.low * factor,
-  expected: range.expected * factor,
-  high: range.high * factor,
-  basis: range.basis,
-});
-
 /** The same in whole numbers; the bounds are rounded outwards. */
 export const rounded = (range: Range): Range => ({
   low: Math.floor(range.low),
