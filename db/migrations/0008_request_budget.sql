@@ -178,7 +178,8 @@ begin
     ),
     own as (select coalesce(sum(used) filter (where consumer = p_consumer), 0) as used from levels)
     select coalesce(sum(l.used), 0),
-      coalesce(sum(greatest(0, own.used - l.used)) filter (where l.has_work and l.consumer <> p_consumer), 0)
+      coalesce(sum(greatest(0, own.used + p_requests - 1 - l.used))
+        filter (where l.has_work and l.consumer <> p_consumer), 0)
     into total, lifts
     from own left join levels l on true;
     if p_goes_first then

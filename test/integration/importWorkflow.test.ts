@@ -122,6 +122,22 @@ describe('an import', () => {
     });
   });
 
+  test('at a limit: it goes on as soon as it is told that the allowance is free', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      const until = new Date(Date.now() + 3_600_000).toISOString();
+      run.bitbucket.chunks.set(id!, [{ limited: { until, why: 'Bitbucket allowance' } }, { done: true }]);
+      const handle = await start(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'rate_limited');
+      await run.client.workflow.getHandle(importRepositoryWorkflowId(id!)).signal(messages.allowanceFreed);
+      await handle.result();
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed', waiting_until: null });
+      expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toHaveLength(2);
+    });
+  });
+
   test('a paused import stops at once at its checkpoint, and goes on when resumed', async () => {
     const tenant = await bench.tenant('active');
     const ids = await tenant.repositories(3);

@@ -1,0 +1,109 @@
+import { sql } from 'drizzle-orm';
+import { afterEach, expect, test } from 'vitest';
+import { describeDifferences } from '../../scripts/oracle/compare.ts';
+import {
+  activeIntegration,
+  importEnded,
+  listAll,
+  startImport,
+  submitCredential,
+} from '../support/connect.ts';
+import { seededRandom } from '../support/seededRandom.ts';
+import { createStack, type Stack } from '../support/stack.ts';
+import { expectReplays } from '../support/stackRuns.ts';
+import { waitFor } from '../support/waitFor.ts';
+
+const repository = (slug: string, pullRequests: number) => ({
+  workspace: 'acme',
+  project: 'ENG',
+  slug,
+  pullRequests,
+  commits: 20,
+});
+const WORLD = {
+  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
+  repositories: [repository('first', 250), repository('second', 150), repository('third', 100)],
+};
+
+let stack: Stack;
+afterEach(() => stack?.close());
+
+/** Waits until every repository that has not ended waits for the allowance. */
+const limited = (importId: string) =>
+  waitFor({
+    what: 'the import waits for the allowance',
+    read: async () => (await stack.call('GET', `/v1/imports/${importId}`)).body,
+    until: ({ waiting }) => waiting?.reason === 'Bitbucket allowance',
+    timeoutMs: 60_000,
+  });
+const requestsOf = async (importId: string): Promise<number> =>
+  (await stack.call('GET', `/v1/imports/${importId}`)).body.requests;
+const hours = (iso: string) => (Date.parse(iso) - Date.now()) / 3_600_000;
+
+test('an import whose allowance is used up waits on a timer, and goes on early when another account signs or the limit is raised', async () => {
+  const environment = { BITBUCKET_LIMITS: 'repository_data=14' };
+  stack = await createStack({ simulator: { era: 'guide', world: WORLD }, environment });
+  const integrationId = await activeIntegration(stack, { credential: 'api_token.service' });
+  const importId = await startImport(stack, integrationId);
+  const shown = await limited(importId);
+  expect(hours(shown.waiting.until)).toBeGreaterThan(0.9);
+  expect(hours(shown.waiting.until)).toBeLessThan(1.1);
+  for (const one of await listAll(stack, `/v1/imports/${importId}/repositories`)) {
+    if (one.state !== 'completed') expect(one).toMatchObject({ state: 'rate_limited', error: null });
+  }
+
+  expect((await submitCredential(stack, integrationId, 'api_token.admin')).verdict).not.toBe('failed');
+  await waitFor({
+    what: 'the import goes on with the allowance of the new account',
+    read: () => requestsOf(importId),
+    until: (requests) => requests > shown.requests + 5,
+    timeoutMs: 60_000,
+  });
+  await limited(importId);
+
+  await stack.rows.statement((tx) => tx.execute(sql`update request_limits set stated_limit = 5000`));
+  expect(await importEnded(stack, importId)).toMatchObject({ state: 'completed', waiting: null });
+  expect(describeDifferences(await stack.verify())).toBe('lost=0 extra=0 stale=0 duplicated=0 corrupted=0');
+  await expectReplays(stack);
+});
+
+test('two workers, three imports of one account, one worker killed at random moments: Bitbucket never refuses', async () => {
+  const random = seededRandom(7);
+  const LIMIT = 30;
+  stack = await createStack({
+    simulator: { era: 'guide', world: WORLD, limit: LIMIT, windowMs: 8_000 },
+    workers: 2,
+  });
+  const credentials = ['api_token.service', 'api_token.excess', 'api_token.expiring'];
+  const integrations: string[] = [];
+  for (const credential of credentials) {
+    integrations.push(await activeIntegration(stack, { credential, name: credential }));
+  }
+  const imports = await Promise.all(integrations.map((id) => startImport(stack, id)));
+  const state = { done: false };
+  const ended = Promise.all(imports.map((id) => importEnded(stack, id, 200_000))).finally(
+    () => (state.done = true),
+  );
+  const sent = () =>
+    stack.simulator.journal.since(0).filter(({ path }) => path.startsWith('/2.0/repositories'));
+  let kills = 0;
+  while (!state.done && kills < 3) {
+    const target = sent().length + 5 + Math.floor((random() * LIMIT) / 2);
+    await waitFor({
+      what: `${target} requests were sent, or the imports have ended`,
+      read: () => sent().length,
+      until: (requests) => requests >= target || state.done,
+      timeoutMs: 60_000,
+      intervalMs: 20,
+    });
+    if (state.done) break;
+    await stack.workers.at(-1)?.kill();
+    await stack.startWorker();
+    kills += 1;
+  }
+  for (const body of await ended) expect(body.state).toBe('completed');
+  expect(kills).toBeGreaterThan(1);
+  const journal = sent();
+  expect(journal.filter(({ status }) => status === 429)).toEqual([]);
+  expect(journal.length).toBeGreaterThan(2 * LIMIT);
+});
