@@ -103,20 +103,26 @@ language sql stable as $$
     select leaves_at, (select sum(requests) from uses) - sum(sum(requests)) over (order by leaves_at) as used
     from uses group by leaves_at
   ),
+  -- Once a party: summed for each bucket's end again, a window of an hour would take half a second.
+  parties as materialized (
+    select p.consumer, coalesce(sum(u.requests), 0) as requests
+    from (select consumer from others union all select asking) p left join uses u on u.consumer = p.consumer
+    group by p.consumer
+  ),
   levels as (
     select e.leaves_at, p.consumer,
-      coalesce((select sum(requests) from uses where consumer = p.consumer), 0)
-        - coalesce(sum(u.requests) over (partition by p.consumer order by e.leaves_at), 0) as used
+      p.requests - coalesce(sum(u.requests) over (partition by p.consumer order by e.leaves_at), 0) as used
     from ends e
-    cross join (select consumer from others union all select asking) p
+    cross join parties p
     left join uses u on u.leaves_at = e.leaves_at and u.consumer = p.consumer
   ),
+  compared as (
+    select leaves_at, used, max(used) filter (where consumer = asking) over (partition by leaves_at) as own from levels
+  ),
   demands as (
-    select l.leaves_at, sum(greatest(0, own.used + a.requests - l.used)) as requests
-    from levels l
-    join levels own on own.leaves_at = l.leaves_at and own.consumer = asking
-    cross join aim a
-    group by l.leaves_at
+    select c.leaves_at, sum(greatest(0, c.own + a.requests - c.used)) as requests
+    from compared c cross join aim a
+    group by c.leaves_at
   )
   select coalesce(
     (select min(e.leaves_at) from ends e join demands d on d.leaves_at = e.leaves_at cross join aim a
