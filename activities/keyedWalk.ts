@@ -32,6 +32,13 @@ const positionSchema = z.object({
   pages: z.int(),
   /** the end of the list was met */
   ended: z.boolean(),
+  /** walk: where it stood before the last page, and how many records that page said are behind it */
+  stretch: z
+    .object({ after: z.int(), read: z.int(), highest: z.int(), left: z.int() })
+    .nullable()
+    .default(null),
+  /** the last page is asked for again, because the one behind it knew of fewer records: it is believed now */
+  again: z.boolean().default(false),
 });
 export type KeyedPosition = z.infer<typeof positionSchema>;
 
@@ -47,6 +54,8 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   expected: null,
   pages: 0,
   ended: false,
+  stretch: null,
+  again: false,
   ...position,
 });
 
@@ -155,6 +164,8 @@ export function behindPage(
         : position.expected + fresh;
   return {
     ...position,
+    stretch: stretchBehind(position, page),
+    again: false,
     after,
     began: canonicalInstant(began),
     read: position.read + page.values.length - known,
@@ -163,6 +174,22 @@ export function behindPage(
     pages: position.pages + 1,
     ended: page.next === null,
   };
+}
+
+function stretchBehind(position: KeyedPosition, page: Page): KeyedPosition['stretch'] {
+  if (position.phase !== 'walk' || position.again || page.size === null) return null;
+  const { after, read, highest } = position;
+  return { after, read, highest, left: page.size - page.values.length };
+}
+
+/**
+ * Where to read again when a page knows of fewer records than the one before it promised: either list may have left
+ * some out (records that are deleted meanwhile look the same, so once is enough). Undefined: all is well.
+ */
+function shortOf({ stretch, ...position }: KeyedPosition, page: Page): KeyedPosition | undefined {
+  if (stretch === null || page.size === null || page.size >= stretch.left) return undefined;
+  const { after, read, highest } = stretch;
+  return { ...position, after, read, highest, stretch: null, again: true };
 }
 
 function idOf(value: unknown): number | undefined {
@@ -202,6 +229,8 @@ export function readKeyed<T>(
   answer: BitbucketAnswer,
 ): PageRead {
   const page = readPage(answer, list.name);
+  const short = shortOf(position, page);
+  if (short !== undefined) return { items: [], stored: 0, rejected: [], position: short, values: [] };
   const { records, rejected } = readRecords(list.schema, answer, page);
   const next = behindPage(list.name, position, page, answer);
   const items = records.map((record) => list.item(record, answer.observedAt));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
 import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
 import {
@@ -7,6 +8,8 @@ import {
   completeKeyed,
   doubtsEmptyList,
   keyedPath,
+  readKeyed,
+  type KeyedPosition,
 } from '../../../activities/keyedWalk.ts';
 import type { ReaderContext } from '../../../activities/streamReader.ts';
 
@@ -137,6 +140,53 @@ describe('a list without records', () => {
     expect(doubtsEmptyList(next, beginKeyed(next))).toBe(false);
     const other = context({ memory: completeKeyed({ ...empty, read: 1 }, 0).memory ?? null });
     expect(doubtsEmptyList(other, beginKeyed(other))).toBe(true);
+  });
+});
+
+describe('a page that leaves records out', () => {
+  const list = {
+    name: 'x',
+    schema: z.object({ id: z.int() }),
+    item: ({ value }: { value: { id: number } }) => ({
+      key: String(value.id),
+      raw: value,
+      row: {},
+      accounts: [],
+    }),
+  };
+  /** A host with these records at its n-th answer, which may leave some out. */
+  const walk = (
+    recordsAt: (asked: number) => number[],
+    leaveOut: (asked: number, ids: number[]) => number[] = (_, ids) => ids,
+  ): KeyedPosition & { asked: number } => {
+    let position = beginKeyed(context({}));
+    let asked = 0;
+    while (!position.ended) {
+      asked += 1;
+      const behind = recordsAt(asked).filter((id) => id > position.after);
+      const ids = leaveOut(asked, behind.slice(0, 3));
+      const json = page(ids, behind.length > 3 ? 'more' : null, behind.length);
+      position = readKeyed(list, position, { ...answer(T0), json }).position as KeyedPosition;
+    }
+    return { ...position, asked };
+  };
+  const RECORDS = [1, 2, 3, 4, 5, 6, 7, 8];
+
+  test('is read again when the next one knows of fewer than it promised, and its records count once', () => {
+    expect(walk(() => RECORDS)).toMatchObject({ read: 8, expected: 8, asked: 3 });
+    const thin = walk(
+      () => RECORDS,
+      (asked, ids) => (asked === 2 ? ids.slice(2) : ids),
+    );
+    expect(thin).toMatchObject({ read: 8, expected: 8, asked: 5 });
+  });
+
+  test('is believed the second time: records may really have gone, all that are left too', () => {
+    expect(walk((asked) => (asked >= 2 ? [1, 2, 3, 4, 6, 8] : RECORDS))).toMatchObject({
+      ended: true,
+      asked: 4,
+    });
+    expect(walk((asked) => (asked >= 2 ? [1, 2, 3] : RECORDS))).toMatchObject({ ended: true, asked: 3 });
   });
 });
 
