@@ -10,11 +10,13 @@ import {
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
+  isEndedImport,
   STREAM_STATES,
   STREAMS,
 } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
+import { importLinks } from './importLinks.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
 const waiting = z
@@ -49,6 +51,13 @@ export const startImportBody = z
     },
   )
   .openapi('StartImport');
+
+/** Left out: all that failed. */
+export const retryFailedBody = z
+  .strictObject({
+    repositories: ids.optional().meta({ description: 'ids of failed repositories; left out: all' }),
+  })
+  .openapi('RetryFailed');
 
 const selection = z.union([
   z.strictObject({ repositories: z.array(id) }),
@@ -141,23 +150,7 @@ const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
         reason: row.waitingReason,
       };
 
-const ENDED = ['completed', 'completed_with_failures', 'cancelled'];
-
-export const hasEnded = (row: Pick<ImportRow, 'state'>): boolean => ENDED.includes(row.state);
-
-function linksOf(row: ImportRow): z.infer<typeof link>[] {
-  const at = `/v1/imports/${row.id}`;
-  return [
-    { action: 'read', method: 'GET', href: at, hint: 'How far it is.' },
-    {
-      action: 'list_repositories',
-      method: 'GET',
-      href: `${at}/repositories`,
-      hint: 'The same per repository.',
-    },
-    { action: 'follow', method: 'GET', href: `${at}/events`, hint: 'What happens, as server-sent events.' },
-  ];
-}
+export const hasEnded = (row: Pick<ImportRow, 'state'>): boolean => isEndedImport(row.state);
 
 export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
   return {
@@ -174,7 +167,7 @@ export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
     created_at: instant(row.createdAt),
     started_at: instantOrNull(row.startedAt),
     finished_at: instantOrNull(row.finishedAt),
-    links: linksOf(row),
+    links: importLinks(row),
   };
 }
 

@@ -83,6 +83,10 @@ export const imports = pgTable(
     waitingSince: instant('waiting_since'),
     waitingUntil: instant('waiting_until'),
     waitingReason: text('waiting_reason'),
+    /** a person paused it: it stays so whatever becomes of its integration */
+    pausedByPersonAt: instant('paused_by_person_at'),
+    /** a person cancelled it; its runs are stopping */
+    cancelRequestedAt: instant('cancel_requested_at'),
     startedByKey: uuid('started_by_key'),
     startedByUser: text('started_by_user'),
     createdAt: createdAt(),
@@ -111,6 +115,10 @@ export const importRepositories = pgTable(
     /** the order in which repositories are taken up */
     place: integer('place').notNull(),
     state: word<ImportRepositoryState>('state').notNull().default('pending'),
+    /** another import whose run reads the repository for this one too; its progress is that one's meanwhile */
+    readBy: uuid('read_by'),
+    /** how often a person had it tried again after it failed */
+    retries: integer('retries').notNull().default(0),
     error: jsonb('error').$type<Finding>(),
     waitingSince: instant('waiting_since'),
     waitingUntil: instant('waiting_until'),
