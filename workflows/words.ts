@@ -82,6 +82,20 @@ export type ImportRepositoryState = (typeof IMPORT_REPOSITORY_STATES)[number];
 export const IMPORT_MODES = ['changed', 'full'] as const;
 export type ImportMode = (typeof IMPORT_MODES)[number];
 
+export const ESTIMATE_STATES = ['pending', 'running', 'rate_limited', 'done', 'failed'] as const;
+export type EstimateState = (typeof ESTIMATE_STATES)[number];
+
+/** How a number of an estimate is known, from the surest to the least sure. */
+export const ESTIMATE_BASES = [
+  'counted',
+  'listed',
+  'pull_requests',
+  'imported_repositories',
+  'repository_size',
+  'sampled_repositories',
+] as const;
+export type EstimateBasis = (typeof ESTIMATE_BASES)[number];
+
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 

@@ -1,0 +1,134 @@
+import type { Service, Stream } from '../workflows/words.ts';
+
+/**
+ * What an import asks of Bitbucket: the one place that counts it. The estimate uses it before an import, progress while
+ * one runs. Refs and commits come from git, which has an allowance of its own.
+ */
+
+/** The most records that Bitbucket gives in one page (facts 3.2). */
+export const PAGE_LENGTH = {
+  pull_requests: 50,
+  pull_request_activity: 50,
+  pull_request_comments: 100,
+  tickets: 100,
+  ticket_comments: 100,
+  ticket_changes: 100,
+} as const satisfies Partial<Record<Stream, number>>;
+
+export type RequestStream = keyof typeof PAGE_LENGTH;
+export type RequestCounts = Record<RequestStream, number>;
+
+export const REQUEST_STREAMS = Object.keys(PAGE_LENGTH).filter(
+  (name): name is RequestStream => name in PAGE_LENGTH,
+);
+
+/**
+ * - `alive`: its lists answer
+ * - `refused`: the host answers that there is none (404 for this repository, 410 for all), which costs a request
+ * - `known_off`: the repository's own record says that there is none
+ */
+export type Tracker = 'alive' | 'refused' | 'known_off';
+
+/** What one repository holds, as far as its import's requests follow from it. Numbers may be guesses, so need not be whole. */
+export interface ImportSize {
+  /** pull requests in the list: all of them, or those changed since the watermark */
+  pullRequests: number;
+  /** entries of the repository's activity feed that are read */
+  activity: number;
+  /** the feed cannot be had: each pull request is asked for its own */
+  feedGone: boolean;
+  /** pull requests whose own activity is read because the feed does not show what must be there */
+  ownActivity: number;
+  /** pull requests whose own comments are read */
+  ownComments: number;
+  tracker: Tracker;
+  tickets: number;
+  /** tickets whose comments are read, and those whose changes are */
+  commentedTickets: number;
+  changedTickets: number;
+  /** everything is read; false: what changed since the watermarks */
+  whole: boolean;
+}
+
+/** A chunk that is not full and quick needs no closing round (`activities/closing.ts`, `activities/streams.ts`). */
+const CHUNK_REQUESTS = 25;
+
+/** Pages of a list; `doubted`: an empty answer is asked for twice before it is believed. */
+const pages = (records: number, length: number, doubted: boolean): number =>
+  records <= 0 ? (doubted ? 2 : 1) : Math.ceil(records / length);
+
+/** A walk of more than one page is followed by a pass over what changed meanwhile: one page, where little did. */
+const withClosingPass = (walk: number): number => (walk > 1 ? walk + 1 : walk);
+
+function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
+  const { pullRequests, activity, feedGone, ownActivity, ownComments, whole } = size;
+  const list = pages(pullRequests, PAGE_LENGTH.pull_requests, whole);
+  const feed = feedGone
+    ? 1 + pullRequests
+    : // A feed that is read down to a watermark shows at least one entry that is known already.
+      withClosingPass(pages(activity, PAGE_LENGTH.pull_request_activity, whole));
+  return {
+    pull_requests: pullRequests <= 0 ? list : withClosingPass(list),
+    pull_request_activity: feed + ownActivity,
+    pull_request_comments: ownComments,
+  };
+}
+
+function ticketCounts(size: ImportSize): Partial<RequestCounts> {
+  const { tracker, tickets, commentedTickets, changedTickets, whole } = size;
+  if (tracker === 'known_off') return {};
+  if (tracker === 'refused') return { tickets: 1 };
+  const list = pages(tickets, PAGE_LENGTH.tickets, whole);
+  return {
+    tickets: tickets <= 0 ? list : withClosingPass(list),
+    ticket_comments: commentedTickets,
+    ticket_changes: changedTickets,
+  };
+}
+
+/** What one closing round asks: each stream's list from its watermark. */
+const closingRound = (services: readonly Service[], size: ImportSize): Partial<RequestCounts> => ({
+  ...(services.includes('pull_requests') ? { pull_requests: 1, pull_request_activity: 1 } : {}),
+  ...(services.includes('tickets') && size.tracker === 'alive' ? { tickets: 1 } : {}),
+});
+
+const none = (): RequestCounts => ({
+  pull_requests: 0,
+  pull_request_activity: 0,
+  pull_request_comments: 0,
+  tickets: 0,
+  ticket_comments: 0,
+  ticket_changes: 0,
+});
+
+function added(...parts: readonly Partial<RequestCounts>[]): RequestCounts {
+  const counts = none();
+  for (const part of parts) for (const name of REQUEST_STREAMS) counts[name] += part[name] ?? 0;
+  return counts;
+}
+
+export const totalOf = (counts: RequestCounts): number =>
+  REQUEST_STREAMS.reduce((total, name) => total + counts[name], 0);
+
+/**
+ * The API requests that the import of one repository makes, by stream. More of anything never makes it fewer.
+ * `interrupted`: a limit stops it in the middle, so it does not pass as quick however small it is.
+ */
+export function requestsOf(
+  size: ImportSize,
+  { services, interrupted = false }: { services: readonly Service[]; interrupted?: boolean },
+): RequestCounts {
+  const first = added(
+    services.includes('pull_requests') ? pullRequestCounts(size) : {},
+    services.includes('tickets') ? ticketCounts(size) : {},
+  );
+  const asked = totalOf(first);
+  if (asked === 0 || (asked < CHUNK_REQUESTS && !interrupted)) return first;
+  return added(first, closingRound(services, size));
+}
+
+/** Requests that are left of a stream, from what is stored of what is expected. For progress. */
+export const requestsLeft = (
+  stream: RequestStream,
+  { stored, expected }: { stored: number; expected: number },
+): number => Math.ceil(Math.max(0, expected - stored) / PAGE_LENGTH[stream]);

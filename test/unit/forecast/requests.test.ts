@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type ImportSize, requestsLeft, requestsOf, totalOf } from '../../../forecast/requests.ts';
+import { SERVICES } from '../../../workflows/words.ts';
+
+const empty: ImportSize = {
+  pullRequests: 0,
+  activity: 0,
+  feedGone: false,
+  ownActivity: 0,
+  ownComments: 0,
+  tracker: 'known_off',
+  tickets: 0,
+  commentedTickets: 0,
+  changedTickets: 0,
+  whole: true,
+};
+const pullRequestsOnly = { services: ['repositories', 'pull_requests'] } as const;
+const total = (size: Partial<ImportSize>, services: Parameters<typeof requestsOf>[1] = pullRequestsOnly) =>
+  totalOf(requestsOf({ ...empty, ...size }, services));
+
+test('a repository of one page asks once for each list', () => {
+  expect(requestsOf({ ...empty, pullRequests: 50, activity: 50 }, pullRequestsOnly)).toMatchObject({
+    pull_requests: 1,
+    pull_request_activity: 1,
+    pull_request_comments: 0,
+    tickets: 0,
+  });
+});
+
+test('a second page brings a pass over what changed meanwhile', () => {
+  expect(total({ pullRequests: 51, activity: 50 })).toBe(2 + 1 + 1);
+  expect(total({ pullRequests: 51, activity: 51 })).toBe(2 + 1 + 2 + 1);
+});
+
+test('without the service, or with git alone, nothing is asked', () => {
+  expect(total({ pullRequests: 500, activity: 900, tickets: 9 }, { services: ['repositories'] })).toBe(0);
+  expect(total({ pullRequests: 500, activity: 900 }, { services: ['tickets'] })).toBe(0);
+});
+
+test('a tracker that is refused costs one request, one that is known to be off none', () => {
+  const services = { services: ['tickets'] } as const;
+  expect(total({ tracker: 'refused' }, services)).toBe(1);
+  expect(total({ tracker: 'known_off' }, services)).toBe(0);
+  expect(total({ tracker: 'alive', tickets: 10, commentedTickets: 10, changedTickets: 10 }, services)).toBe(
+    21,
+  );
+});
+
+test('a feed that cannot be had is asked once, then each pull request for itself', () => {
+  expect(requestsOf({ ...empty, pullRequests: 40, feedGone: true }, pullRequestsOnly)).toMatchObject({
+    pull_request_activity: 1 + 40 + 1,
+  });
+});
+
+const size = fc.record({
+  pullRequests: fc.nat(30_000),
+  activity: fc.nat(200_000),
+  feedGone: fc.boolean(),
+  ownActivity: fc.nat(300),
+  ownComments: fc.nat(300),
+  tracker: fc.constantFrom('alive' as const, 'refused' as const, 'known_off' as const),
+  tickets: fc.nat(3_000),
+  commentedTickets: fc.nat(3_000),
+  changedTickets: fc.nat(3_000),
+  whole: fc.boolean(),
+});
+
+test('more of anything never takes fewer requests', () => {
+  const growing = [
+    'pullRequests',
+    'activity',
+    'ownActivity',
+    'ownComments',
+    'tickets',
+    'commentedTickets',
+    'changedTickets',
+  ] as const;
+  fc.assert(
+    fc.property(
+      size,
+      fc.constantFrom(...growing),
+      fc.integer({ min: 1, max: 500 }),
+      fc.subarray([...SERVICES]),
+      (before, what, more, services) => {
+        // Empty lists are asked for twice: a first record may save a request.
+        fc.pre(before[what] > 0);
+        const after = { ...before, [what]: before[what] + more };
+        const [less, more2] = [before, after].map((given) => totalOf(requestsOf(given, { services })));
+        expect(more2).toBeGreaterThanOrEqual(less!);
+      },
+    ),
+  );
+});
+
+test('every record of a list is on one of its pages', () => {
+  fc.assert(
+    fc.property(size, (given) => {
+      const counts = requestsOf({ ...given, feedGone: false }, { services: SERVICES });
+      expect(counts.pull_requests * 50).toBeGreaterThanOrEqual(given.pullRequests);
+      expect(counts.pull_request_activity * 50).toBeGreaterThanOrEqual(given.activity);
+      if (given.tracker === 'alive') expect(counts.tickets * 100).toBeGreaterThanOrEqual(given.tickets);
+    }),
+  );
+});
+
+test('what is left of a stream are the pages behind what is stored', () => {
+  expect(requestsLeft('pull_requests', { stored: 0, expected: 101 })).toBe(3);
+  expect(requestsLeft('pull_requests', { stored: 100, expected: 101 })).toBe(1);
+  expect(requestsLeft('tickets', { stored: 120, expected: 100 })).toBe(0);
+});
