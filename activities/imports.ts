@@ -1,4 +1,5 @@
 import type { Database, Transaction } from '../db/client.ts';
+import { forecastImport } from '../db/queries/importForecast.ts';
 import { lockImport } from '../db/queries/importControl.ts';
 import * as queries from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
@@ -50,7 +51,11 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
     },
 
     rollUpImport: ({ organizationId, importId }) =>
-      database.transaction(organizationId, (tx) => queries.rollUp(tx, importId)),
+      database.transaction(organizationId, async (tx) => {
+        const totals = await queries.rollUp(tx, importId);
+        const { requestsLeft, estimatedEnd } = await forecastImport(tx, importId);
+        return { ...totals, requestsLeft, estimatedEnd };
+      }),
 
     finishImport: ({ organizationId, importId, cancelled }) =>
       database.transaction(organizationId, async (tx) => {

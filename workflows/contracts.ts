@@ -150,7 +150,9 @@ export interface ImportActivities {
   /** Counts by state, rolled up into the import's row. */
   rollUpImport(
     input: Tenant & { importId: string },
-  ): Promise<{ total: number; completed: number; failed: number; requests: number; records: number }>;
+  ): Promise<
+    { total: number; completed: number; failed: number; requests: number; records: number } & Outlook
+  >;
   /** `running`: not all repositories have ended (some are to be tried again), so neither has the import. */
   finishImport(input: Tenant & { importId: string; cancelled: boolean }): Promise<{ state: ImportState }>;
   setImportState(
@@ -200,7 +202,14 @@ export interface ImportActivities {
   }>;
 }
 
-export interface ChunkResult {
+/** For the operator: the same that the API shows. Left out where nothing is known. */
+export interface Outlook {
+  requestsLeft?: number | null;
+  /** ISO time */
+  estimatedEnd?: string | null;
+}
+
+export interface ChunkResult extends Outlook {
   /** every stream asked for is at its end */
   done: boolean;
   /** the stream in hand when the chunk ended, for the operator */

@@ -10,6 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { Outlook } from './contracts.ts';
 import { importDetails, summary } from './details.ts';
 import { createControl } from './import/control.ts';
 import { createHand } from './import/hand.ts';
@@ -60,7 +61,12 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   const standing = { isOpen: true, more: false };
   // what the integration is told arrives in the order of telling
   const telling = createTurns();
-  let counts = { completed: 0, failed: 0, records: 0, requests: 0 };
+  let counts: Outlook & Record<'completed' | 'failed' | 'records' | 'requests', number> = {
+    completed: 0,
+    failed: 0,
+    records: 0,
+    requests: 0,
+  };
 
   setHandler(repositoryFinished, ({ repositoryId }) => hand.finished(repositoryId), {
     description: 'A repository of this import has its outcome.',
@@ -207,7 +213,9 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     standing.isOpen = false;
     control.end(state);
     upsertSearchAttributes([{ key: STAGE, value: state }]);
-    setCurrentDetails(importDetails({ title, doing: state, total, ...counts, inHand: [] }));
+    setCurrentDetails(
+      importDetails({ title, doing: state, total, ...counts, nowMs: Date.now(), inHand: [] }),
+    );
     await tellIntegration(importFinished);
   }
 
@@ -219,7 +227,9 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   function show(): void {
     const doing = control.paused === null ? 'imports' : PAUSED[control.paused].doing;
     const inHand = hand.list().map(({ fullName }) => fullName);
-    setCurrentDetails(importDetails({ title: summary(title), doing, total, ...counts, inHand }));
+    setCurrentDetails(
+      importDetails({ title: summary(title), doing, total, ...counts, nowMs: Date.now(), inHand }),
+    );
   }
 
   function isLong(): boolean {

@@ -96,4 +96,7 @@ export interface RepositoryProgress {
   records: number;
   requests: number;
   expected: number | null;
+  requestsLeft?: number | null;
+  /** ISO time */
+  estimatedEnd?: string | null;
 }

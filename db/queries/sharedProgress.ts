@@ -1,17 +1,37 @@
 import { sql } from 'drizzle-orm';
+import { PAGE_LENGTH } from '../../forecast/requests.ts';
 import type { Transaction } from '../client.ts';
+import { rateOf } from './rates.ts';
 
 /**
  * Several imports may want a repository at the same time; one run reads it for all. These statements say whose rows show
  * its progress.
  */
 
+const lengths = JSON.stringify(PAGE_LENGTH);
+
+/**
+ * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
+ * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments and changes
+ * come with the lists, except where those fall short, which shows only behind them.
+ */
+const requestsLeft = sql`case
+    when s.state in ('healthy', 'unavailable', 'failed') or s.stream in ('refs', 'commits') then 0
+    when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((greatest(
+      s.records_expected, case when s.stream = 'pull_request_activity' then (
+        select list.records_expected from import_streams list
+        where list.organization_id = s.organization_id and list.import_id = s.import_id
+          and list.repository_id = s.repository_id and list.stream = 'pull_requests') end)
+      - s.records_stored) / (${lengths}::jsonb ->> s.stream)::numeric))
+    else 0 end::float8`;
+
 /**
  * The streams of an import as a table: its own, and those of another import's run that it waits for. `own_requests` are
  * those made for this import: a request is counted once.
  */
 export const progressOf = (importId: string) => sql`(
-  select s.*, case when r.read_by is null then s.requests else coalesce((
+  select s.*, ${requestsLeft} as requests_left, ${rateOf('records')} as records_rate,
+    ${rateOf('requests')} as requests_rate, case when r.read_by is null then s.requests else coalesce((
       select mine.requests from import_streams mine
       where mine.organization_id = r.organization_id and mine.import_id = r.import_id
         and mine.repository_id = r.repository_id and mine.stream = s.stream), 0) end as own_requests

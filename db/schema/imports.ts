@@ -160,6 +160,12 @@ export const importStreams = pgTable(
     expectedBasis: text('expected_basis'),
     quarantined: bigint('quarantined', { mode: 'number' }).notNull().default(0),
     requests: bigint('requests', { mode: 'number' }).notNull().default(0),
+    /** for rates: what came in the minute that began then, and in the minute before it */
+    windowAt: instant('window_at'),
+    windowRecords: bigint('window_records', { mode: 'number' }).notNull().default(0),
+    windowRequests: bigint('window_requests', { mode: 'number' }).notNull().default(0),
+    beforeRecords: bigint('before_records', { mode: 'number' }).notNull().default(0),
+    beforeRequests: bigint('before_requests', { mode: 'number' }).notNull().default(0),
     lastError: jsonb('last_error').$type<Finding>(),
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),

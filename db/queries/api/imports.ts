@@ -97,6 +97,9 @@ export interface StreamTotals extends Record<string, unknown> {
   expected: number | null;
   quarantined: number;
   requests: number;
+  /** of the repositories that have begun */
+  requestsLeft: number;
+  recordsPerSecond: number;
   failed: number;
 }
 
@@ -106,7 +109,8 @@ export async function totalStreams(tx: Transaction, importId: string): Promise<S
     select stream, sum(records_stored)::float8 as stored,
       case when bool_and(records_expected is not null) then sum(records_expected)::float8 end as expected,
       sum(quarantined)::float8 as quarantined, sum(own_requests)::float8 as requests,
-      (count(*) filter (where state = 'failed'))::int as failed
+      (count(*) filter (where state = 'failed'))::int as failed,
+      sum(requests_left)::float8 as "requestsLeft", sum(records_rate)::float8 as "recordsPerSecond"
     from ${progressOf(importId)} p
     group by stream order by stream`);
 }
@@ -133,6 +137,9 @@ export interface ImportStreamRow {
   expected_basis: string | null;
   quarantined: number;
   requests: number;
+  requests_left: number;
+  records_rate: number;
+  requests_rate: number;
   last_error: Finding | null;
   started_at: string | null;
   finished_at: string | null;
@@ -155,7 +162,8 @@ export async function listImportRepositories(
       ir.started_at as "startedAt", ir.finished_at as "finishedAt",
       coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'stored', s.records_stored,
           'expected', s.records_expected, 'expected_basis', s.expected_basis, 'quarantined', s.quarantined,
-          'requests', s.own_requests, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
+          'requests', s.own_requests, 'requests_left', s.requests_left, 'records_rate', s.records_rate,
+          'requests_rate', s.requests_rate, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
           order by s.started_at nulls last, s.stream)
         from ${progressOf(importId)} s where s.repository_id = ir.repository_id), '[]') as streams
     from import_repositories ir
