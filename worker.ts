@@ -12,6 +12,7 @@ import { createWorkers, runWorkers } from './worker/createWorkers.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { type StatusServer, startStatusServer } from './worker/statusServer.ts';
 import { startSweep } from './worker/sweep.ts';
+import { startWaking } from './worker/wakeWaiting.ts';
 
 /** Runs until SIGTERM or SIGINT; then ends in order: probes, workers, connection to Temporal, pools. */
 async function run(config: WorkerConfig, log: Logger): Promise<void> {
@@ -26,12 +27,14 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     // A transaction of this pool waits for Bitbucket's token endpoint, 30 s at most.
     idleTransactionMs: 35_000,
   });
+  const client = new Client({ connection, namespace: temporal.namespace });
   const stopSweep = startSweep({ database, log });
+  const stopWaking = startWaking({ database, client, log });
+  const metrics = config.metrics.port === 0 ? undefined : createMetrics({ service: 'worker', process: true });
   let ready = false;
   let status: StatusServer | null = null;
   try {
-    if (config.metrics.port !== 0) {
-      const metrics = createMetrics({ service: 'worker', process: true });
+    if (metrics !== undefined) {
       status = await startStatusServer({ ...config.metrics, metrics, isReady: () => ready });
     }
     const workers = await createWorkers({
@@ -41,9 +44,10 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
       ...(config.workflowBundle === undefined ? {} : { workflowBundle: { codePath: config.workflowBundle } }),
       ...createActivities({
         ...config,
+        metrics,
         database,
         refreshDatabase,
-        client: new Client({ connection, namespace: temporal.namespace }),
+        client,
         sealer: sealerOf(config),
       }),
     });
@@ -54,7 +58,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   } finally {
     ready = false;
     await status?.close();
-    await stopSweep();
+    await Promise.all([stopSweep(), stopWaking()]);
     try {
       await connection.close();
     } finally {

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
-import { before, OVERLAP_MS } from './instants.ts';
 import { MAX_RESTARTS } from './nextWalk.ts';
 import type { Position } from './streamReader.ts';
 
@@ -13,18 +12,12 @@ const common = {
 const feedSchema = z.object({
   phase: z.literal('feed'),
   ...common,
-  /** the walk's first answer, by Bitbucket's clock */
+  /** the first answer, by Bitbucket's clock */
   began: z.string().nullable(),
-  /** the first walk's */
-  started: z.string().nullable(),
   /** entries before this are stored already; null: reads all there is */
   until: z.string().nullable(),
-  /** an entry after this was not there when the pass before began */
-  newSince: z.string().nullable(),
-  changed: z.boolean(),
   /** key of the last entry read */
   last: z.string().nullable(),
-  pass: z.int(),
   ended: z.boolean(),
   read: z.int(),
   skipped: z.int(),
@@ -39,14 +32,11 @@ const repairSchema = z.object({
   /** every pull request, because the feed cannot be had */
   all: z.boolean(),
   began: z.string().nullable(),
-  started: z.string().nullable(),
   read: z.int(),
 });
 export const positionSchema = z.discriminatedUnion('phase', [feedSchema, lateVotesSchema, repairSchema]);
 export type Feed = z.infer<typeof feedSchema>;
 export type Repair = z.infer<typeof repairSchema>;
-
-const MAX_PASSES = 5;
 
 /** A walk of the feed from its top. */
 export const feedFrom = (from: Partial<Feed>): Feed => ({
@@ -55,29 +45,25 @@ export const feedFrom = (from: Partial<Feed>): Feed => ({
   pages: 0,
   restarts: 0,
   began: null,
-  started: null,
   until: null,
-  newSince: null,
-  changed: false,
   last: null,
-  pass: 0,
   ended: false,
   read: 0,
   skipped: 0,
   ...from,
 });
 
-const votesFrom = ({ began, started, read }: Feed): LateVotes => ({
+/** The look at late votes, behind the feed. */
+export const votesFrom = ({ began, read }: Feed): LateVotes => ({
   phase: 'votes',
   after: 0,
   asked: 0,
   began,
-  started,
   read,
 });
 
 /** The comparison per pull request. */
-export const repairFrom = (feed: Pick<Feed, 'began' | 'started' | 'read'>, all: boolean): Repair => ({
+export const repairFrom = (feed: Pick<Feed, 'began' | 'read'>, all: boolean): Repair => ({
   phase: 'repair',
   next: null,
   pages: 0,
@@ -86,24 +72,8 @@ export const repairFrom = (feed: Pick<Feed, 'began' | 'started' | 'read'>, all: 
   pullRequest: null,
   all,
   began: feed.began,
-  started: feed.started,
   read: feed.read,
 });
-
-/** The closing pass, or the comparison. One answer shows one moment, so a feed of one page needs no second look. */
-export function afterFeed(position: Feed): Feed | LateVotes {
-  const { began, pages, pass, changed } = position;
-  const quiet = pages <= 1 || (pass > 0 && !changed);
-  if (quiet || began === null || pass >= MAX_PASSES) return votesFrom(position);
-  return feedFrom({
-    until: before(began, OVERLAP_MS),
-    newSince: began,
-    started: position.started,
-    pass: pass + 1,
-    read: position.read,
-    skipped: position.skipped,
-  });
-}
 
 /** Behind a page of a pull request's own activity. */
 export function behindOwnPage(position: Repair, next: string | null, read: number): Repair {

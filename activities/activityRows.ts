@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ActivityRow } from '../db/queries/activity.ts';
-import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import { commentSchema, type Account, type ActivityEntry } from './bitbucket/schemas.ts';
-import { commentRow } from './commentRows.ts';
+import { commentEntryKey, commentRow } from './commentRows.ts';
 import { canonicalInstant } from './instants.ts';
 import type { Item } from './streamReader.ts';
 
@@ -55,7 +54,7 @@ function lasting(value: unknown): unknown {
  * destination do not count: they turn null when a fork or branch goes.
  */
 export function entryKey(found: Kind, entry: ActivityEntry, raw: unknown): string {
-  if (found.kind === 'comment') return `comment:${String(entry.comment?.id)}`;
+  if (found.kind === 'comment') return commentEntryKey(entry.comment?.id);
   const key = `${found.kind}:${canonicalInstant(found.at)}:${found.actor?.uuid ?? 'nobody'}`;
   return found.kind === 'update' ? `${key}:${said(raw)}` : key;
 }
@@ -76,12 +75,12 @@ export function activityItem(
   record: ParsedRecord<ActivityEntry>,
   observedAt: string,
 ): (Item & { row: ActivityRow }) | undefined {
-  const { value, raw } = record;
+  const { value, raw, storable } = record;
   const found = kindOf(value);
   if (found === undefined) return undefined;
   const number = value.pull_request.id;
   const key = entryKey(found, value, raw);
-  const comment = fullComment(raw);
+  const comment = fullComment(raw, storable);
   return {
     key: `${String(number)}/${key}`,
     raw,
@@ -93,7 +92,7 @@ export function activityItem(
       at: found.at,
       state: found.kind === 'update' ? escaped(value.update?.state ?? null) : null,
       comment_id: found.kind === 'comment' ? (value.comment?.id ?? null) : null,
-      raw: escapeJson(raw),
+      raw: storable,
       observed_at: observedAt,
     },
     accounts: accountRows([found.actor], observedAt),
@@ -105,10 +104,15 @@ export function activityItem(
  * The comment of an entry when it is there in full. A short one is no loss: the pull request then counts more comments
  * than are stored, and its own list is read.
  */
-function fullComment(raw: unknown): ParsedRecord<ReturnType<typeof commentSchema.parse>> | undefined {
+function fullComment(
+  raw: unknown,
+  storable: unknown,
+): ParsedRecord<ReturnType<typeof commentSchema.parse>> | undefined {
   if (raw === null || typeof raw !== 'object' || !('comment' in raw)) return undefined;
   const { comment } = raw;
   if (comment === null || typeof comment !== 'object' || !('content' in comment)) return undefined;
   const parsed = commentSchema.safeParse(comment);
-  return parsed.success ? { value: parsed.data, raw: comment } : undefined;
+  if (!parsed.success || storable === null || typeof storable !== 'object' || !('comment' in storable))
+    return undefined;
+  return { value: parsed.data, raw: comment, storable: storable.comment };
 }

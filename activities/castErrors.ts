@@ -17,6 +17,8 @@ interface TypedError extends Error {
 export interface Attempt {
   /** from 1 */
   number: number;
+  /** how many failures in a row, this one included, were of those that are worth a few attempts only */
+  limitedInARow: number;
   /** true: the activity's policy has no growing wait of its own (a lost worker is replaced at once), so the error brings it */
   bringsWait: boolean;
 }
@@ -87,7 +89,7 @@ function castTyped(error: TypedError, attempt: Attempt, nowMs: number): Applicat
   const common = { type, message: finding.message };
   if (retry.kind !== 'later') {
     const nonRetryable =
-      retry.kind === 'never' || (retry.kind === 'limited' && attempt.number >= retry.attempts);
+      retry.kind === 'never' || (retry.kind === 'limited' && attempt.limitedInARow >= retry.attempts);
     return ApplicationFailure.create({
       ...common,
       ...waitAfter(error, attempt),
@@ -106,19 +108,44 @@ function castTyped(error: TypedError, attempt: Attempt, nowMs: number): Applicat
   });
 }
 
+/** So many activities are remembered; of those beyond, the ones that failed longest ago begin to count anew. */
+const MOST_REMEMBERED = 1_000;
+
+const isLimited = (error: unknown): boolean => isTyped(error) && error.retry.kind === 'limited';
+
+/**
+ * Counts for each activity the failures in a row that are worth a few attempts only: Temporal's own number counts an
+ * outage of an hour as well, behind which a single unreadable answer must not be the last. Kept by this worker alone:
+ * where another one goes on, it counts anew.
+ */
+export function createFailureCounts(): (activity: string, error: unknown) => number {
+  const counts = new Map<string, number>();
+  return (activity, error) => {
+    const count = isLimited(error) ? (counts.get(activity) ?? 0) + 1 : 0;
+    counts.delete(activity);
+    if (count > 0) counts.set(activity, count);
+    if (counts.size > MOST_REMEMBERED) counts.delete(counts.keys().next().value ?? '');
+    return count;
+  };
+}
+
 /** The one place where errors become failures: an inbound interceptor of both workers, around every activity. */
-export const castErrors = {
-  async execute<Input, Output>(input: Input, next: (input: Input) => Promise<Output>): Promise<Output> {
-    try {
-      return await next(input);
-    } catch (error) {
-      const { attempt, retryPolicy } = activityInfo();
-      const cast = castError(error, {
-        number: attempt,
-        bringsWait: retryPolicy?.backoffCoefficient === 1,
-      });
-      if (cast !== error && !isTyped(error)) log.error('An activity met an unexpected error', { error });
-      throw cast;
-    }
-  },
-};
+export function createCastErrors() {
+  const countOf = createFailureCounts();
+  return {
+    async execute<Input, Output>(input: Input, next: (input: Input) => Promise<Output>): Promise<Output> {
+      try {
+        return await next(input);
+      } catch (error) {
+        const { attempt, retryPolicy, activityId, workflowExecution } = activityInfo();
+        const cast = castError(error, {
+          number: attempt,
+          limitedInARow: countOf(`${workflowExecution?.runId ?? ''}/${activityId}`, error),
+          bringsWait: retryPolicy?.backoffCoefficient === 1,
+        });
+        if (cast !== error && !isTyped(error)) log.error('An activity met an unexpected error', { error });
+        throw cast;
+      }
+    },
+  };
+}

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
@@ -5,6 +6,7 @@ import { addProgress } from '../db/queries/importProgress.ts';
 import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
+import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { LastRead } from './closing.ts';
 import { storePage } from './storePage.ts';
@@ -56,7 +58,15 @@ export interface StreamRun {
 interface Ahead {
   place: Place;
   answer: Promise<BitbucketAnswer>;
+  /** the position it is asked for from, and what its answer holds there */
+  at: Position;
+  page: Promise<PageRead>;
 }
+
+/** Where both walks stand the same, whoever signed them (see `signed`). */
+const sameWalk = (left: Position, right: Position): boolean =>
+  isDeepStrictEqual({ ...left, ...UNSIGNED }, { ...right, ...UNSIGNED });
+const UNSIGNED = { import: null, changed: null };
 
 const samePlace = (left: Place, right: Place): boolean => JSON.stringify(left) === JSON.stringify(right);
 
@@ -116,39 +126,60 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         memory: { ...(completion.memory ?? checkpoint.memory), import: last },
         progress: { ...progressAtEnd(completion, closing), quarantinedInAll, requests: unrecorded },
       });
+      await completion.also?.(tx);
       await markStream(tx, stream, { state: 'healthy', error: null });
     });
     unrecorded = 0;
     return last;
   }
 
-  function pageOf(at: Position, answer: BitbucketAnswer): PageRead {
-    const page = reader.read(at, answer);
+  function pageOf(page: PageRead): PageRead {
     const own = { ...page, position: signed(page.position) };
     // A closing round reads what is counted already; what it adds is counted at its end.
     return closing === undefined ? own : { ...own, stored: 0 };
   }
 
+  /** A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now. */
+  async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
+    const witness = reader.witness(step.at, step.place);
+    if (witness === undefined) return undefined;
+    if (!samePlace(witness, step.place)) {
+      const told = await ask(witness).catch((error: unknown) => {
+        if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
+        throw error;
+      });
+      if (told !== undefined && readListPage(told, 'a list').values.length === 0) return undefined;
+    }
+    return ask(step.place);
+  }
+
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
-    const asked = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead.answer : ask(step.place);
+    const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
     ahead = undefined;
+    const asked = early?.answer ?? ask(step.place);
     let answer = await asked.catch((error: unknown) => {
       const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
       if (elsewhere === undefined) throw error;
       return elsewhere;
     });
     if (!isAnswer(answer)) return moveTo(answer);
-    let page = pageOf(step.at, answer);
-    if (page.values.length === 0 && reader.doubtsEmpty(step.at)) {
-      answer = await ask(step.place);
-      page = pageOf(step.at, answer);
+    const isRead = early !== undefined && sameWalk(early.at, step.at);
+    let page = pageOf(isRead ? await early.page : reader.read(step.at, answer));
+    const second = page.values.length === 0 ? await askWitness(step) : undefined;
+    if (second !== undefined) {
+      answer = second;
+      page = pageOf(reader.read(step.at, answer));
     }
-    const place = reader.ahead(page.position);
+    const at = page.position;
+    const place = reader.ahead(at);
     const requests = unrecorded;
     if (place !== undefined && allowance.allows(page.items.length)) {
-      ahead = { place, answer: ask(place) };
+      const coming = ask(place);
+      // Read as soon as it is there, which is while Postgres works on this page.
+      ahead = { place, answer: coming, at, page: coming.then((known) => reader.read(at, known)) };
       // Looked at when its turn comes; until then a failure must not count as unhandled.
-      ahead.answer.catch(() => {});
+      ahead.page.catch(() => {});
+      coming.catch(() => {});
     }
     const { bytes } = answer;
     // Only a closing round asks whether anything was written; the first reading need not pay for the answer.

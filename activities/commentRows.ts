@@ -1,12 +1,12 @@
+import type { ActivityRow } from '../db/queries/activity.ts';
 import type { CommentRow } from '../db/queries/comments.ts';
-import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import type { Comment } from './bitbucket/schemas.ts';
 import type { Item } from './streamReader.ts';
 
 export function commentRow(
-  { value, raw }: ParsedRecord<Comment>,
+  { value, storable }: ParsedRecord<Comment>,
   pullRequestNumber: number,
   observedAt: string,
 ): CommentRow {
@@ -25,7 +25,32 @@ export function commentRow(
     created_on: value.created_on,
     updated_on: value.updated_on,
     observed_at: observedAt,
-    raw: escapeJson(raw),
+    raw: storable,
+  };
+}
+
+/** A comment's key among the entries of the activity. */
+export const commentEntryKey = (id: number | undefined): string => `comment:${String(id)}`;
+
+/**
+ * The entry of a comment that came from the pull request's own list of comments, for where the feed does not show it. Its
+ * raw value says where it comes from.
+ */
+function activityOfComment(
+  { value, storable }: ParsedRecord<Comment>,
+  pullRequestNumber: number,
+  observedAt: string,
+): ActivityRow {
+  return {
+    pull_request_number: pullRequestNumber,
+    entry_key: commentEntryKey(value.id),
+    kind: 'comment',
+    actor_uuid: value.user?.uuid ?? null,
+    at: value.created_on,
+    state: null,
+    comment_id: value.id,
+    raw: { from: 'comments', comment: storable },
+    observed_at: observedAt,
   };
 }
 
@@ -38,6 +63,7 @@ export function commentItem(
     key: `${String(pullRequestNumber)}/${String(record.value.id)}`,
     raw: record.raw,
     row: commentRow(record, pullRequestNumber, observedAt),
+    activity: activityOfComment(record, pullRequestNumber, observedAt),
     accounts: accountRows([record.value.user], observedAt),
   };
 }

@@ -6,7 +6,9 @@ import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { type GitTarget, readGitTarget } from '../db/queries/gitTargets.ts';
 import type { ChunkResult, OfRepository, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, ImportMode, Stream } from '../workflows/words.ts';
+import { walker } from './bitbucket/asker.ts';
 import { AuthRefused, BitbucketError, RateLimited, RepositoryGone } from './bitbucket/errors.ts';
+import type { RequestGate } from './bitbucket/requestGate.ts';
 import { advance, markStream, openStream } from './checkpoint.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import type { GitCredential } from './credentials/sealedSecrets.ts';
@@ -15,12 +17,15 @@ import { DiskFull, readGitFailure } from './git/failures.ts';
 import { type CheckpointStep, importCommits } from './git/importCommits.ts';
 import { storeRefs } from './git/storeRefs.ts';
 import { createMirror, type Remote } from './git/mirror.ts';
+import { gitOperation } from './git/gitOperation.ts';
 import { createGit } from './git/process.ts';
 import { readRefs } from './git/refs.ts';
 import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
+import { workflowId } from './workflowId.ts';
 
 export interface GitActivitiesDependencies {
   database: Database;
+  gate: RequestGate;
   credentials: Pick<CredentialStore, 'ofIntegration' | 'gitCredential' | 'renew' | 'renewalDidNotHelp'>;
   /** base of the clone addresses, e.g. `https://bitbucket.org` */
   webUrl: string;
@@ -41,7 +46,7 @@ const SILENCE_MS = 15 * 60_000;
 export function createGitActivities(
   dependencies: GitActivitiesDependencies,
 ): Pick<StreamActivities, 'importGit'> {
-  const { database, webUrl, cloneFolder } = dependencies;
+  const { database, gate, webUrl, cloneFolder } = dependencies;
   const { origin, protocol } = new URL(webUrl);
   const home = join(cloneFolder, 'home');
   const git = createGit({ home, protocols: [protocol === 'http:' ? 'http' : 'https'] });
@@ -69,13 +74,15 @@ export function createGitActivities(
 
   async function readRepository(input: GitInput, pulse: Pulse): Promise<ChunkResult> {
     const signal = cancellationSignal();
+    const asker = walker(input.importId, workflowId());
     const target = await findTarget(input);
     const refs = await openStream(database, { ...input, stream: 'refs' });
     const commits = await openStream(database, { ...input, stream: 'commits' });
     try {
       await mkdir(home, { recursive: true, mode: 0o700 });
-      const records = await signedIn(target, input, (remote) =>
+      const records = await signedIn(target, input, (remote, accountKey) =>
         mirror.withMirror({
+          contact: (run) => gitOperation(gate, { accountKey, asker, signal }, run),
           repositoryId: input.repositoryId,
           epoch: commits.epoch,
           remote,
@@ -147,7 +154,7 @@ export function createGitActivities(
   async function signedIn<T>(
     target: GitTarget,
     input: GitInput,
-    work: (remote: Remote) => Promise<T>,
+    work: (remote: Remote, accountKey: string) => Promise<T>,
   ): Promise<T> {
     const { credentials } = dependencies;
     const signal = cancellationSignal();
@@ -155,8 +162,8 @@ export function createGitActivities(
     const path = target.fullName.split('/').map(encodeURIComponent).join('/');
     const isRefusal = (error: unknown): boolean =>
       readGitFailure(error, target.fullName) instanceof AuthRefused;
-    const attempt = ({ username, password }: GitCredential) =>
-      work({ url: `${webUrl}/${path}.git`, login: { username, password, origin } });
+    const attempt = ({ username, password, accountKey }: GitCredential & { accountKey: string }) =>
+      work({ url: `${webUrl}/${path}.git`, login: { username, password, origin } }, accountKey);
     const login = await credentials.gitCredential(credential, signal);
     try {
       return await attempt(login);

@@ -1,11 +1,13 @@
 import type { Database } from '../db/client.ts';
 import { finishCheck } from '../db/queries/connectionChecks.ts';
 import { noteCheckedCredential, shredSecretsOf } from '../db/queries/credentials.ts';
+import { mergeWindows } from '../db/queries/requestBudget.ts';
 import type { ConnectionActivities } from '../workflows/contracts.ts';
+import { LIVE } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { checkConnection } from './bitbucket/connectionCheck/connectionCheck.ts';
 import { AuthRefused, CredentialUnusable, Forbidden, ScopeMissing } from './bitbucket/errors.ts';
-import type { CredentialStore } from './credentials/credentialStore.ts';
+import { type CredentialStore, standInKey } from './credentials/credentialStore.ts';
 import type { createCodeExchange } from './credentials/codeExchange.ts';
 import { withHeartbeats } from './heartbeats.ts';
 
@@ -38,11 +40,16 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
           { ref, ...facts, userName },
           signal,
         );
-        const { verdict, allowed_services: allowedServices } = report;
+        const { verdict, allowed_services: allowedServices, account } = report;
+        const accountKey = account?.uuid ?? null;
+        if (accountKey !== null) {
+          const keys = { from: standInKey(credentialId), to: accountKey };
+          await database.statement((tx) => mergeWindows(tx, keys));
+        }
         await database.transaction(organizationId, async (tx) => {
           await noteCheckedCredential(tx, {
             id: credentialId,
-            accountKey: report.account?.uuid ?? null,
+            accountKey,
             scopes: report.scopes.granted,
           });
           await finishCheck(tx, { checkId, verdict, report });
@@ -72,7 +79,7 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
       withHeartbeats(async (signal) => {
         try {
           const credential = await credentials.ofIntegration(integration);
-          await client.get({ credential, path: '/user', signal });
+          await client.get({ credential, path: '/user', signal, asker: LIVE });
           return { accepted: true };
         } catch (error) {
           if (error instanceof AuthRefused || error instanceof CredentialUnusable) return { accepted: false };

@@ -2,12 +2,14 @@ import { log } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import { endDiscovery, startDiscovery } from '../db/queries/discovery.ts';
 import type { DiscoveryActivities, Limited } from '../workflows/contracts.ts';
+import { discoveryConsumer, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { tokenTarget } from './bitbucket/connectionCheck/target.ts';
 import { RateLimited } from './bitbucket/errors.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import { createDiscoveryWalk, placeSchema, type Place } from './discoveryWalk.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { workflowId } from './workflowId.ts';
 
 export interface DiscoveryDependencies {
   database: Database;
@@ -29,7 +31,16 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
         const credential = await credentials.ofIntegration(integration);
         const { kind, fields } = await credentials.facts(credential);
         const target = kind === 'access_token' ? tokenTarget(fields) : undefined;
-        const walk = createDiscoveryWalk({ database, client, integration, credential, target, signal });
+        const asker = walker(discoveryConsumer(integrationId), workflowId());
+        const walk = createDiscoveryWalk({
+          database,
+          client,
+          integration,
+          credential,
+          asker,
+          target,
+          signal,
+        });
         if (cursor === null) {
           await database.transaction(organizationId, (tx) => startDiscovery(tx, integration));
         }
@@ -48,7 +59,7 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
             for (const rejected of step.rejected) log.warn('A record could not be read', rejected);
           } catch (error) {
             if (!(error instanceof RateLimited)) throw error;
-            limited = { until: error.until, why: error.finding.message };
+            limited = { until: error.until, why: error.why };
             break;
           }
         }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Database } from '../db/client.ts';
 import * as queries from '../db/queries/discovery.ts';
+import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef } from './bitbucket/client.ts';
 import { repositoriesPath, segment, type TokenTarget } from './bitbucket/connectionCheck/target.ts';
 import {
@@ -54,6 +55,7 @@ export interface DiscoveryWalkOptions {
   client: BitbucketClient;
   integration: queries.Scope;
   credential: CredentialRef;
+  asker: Asker;
   /** an access token starts here instead of at the list of workspaces */
   target: TokenTarget | undefined;
   signal: AbortSignal;
@@ -65,12 +67,12 @@ const MAX_WAIT_MS = 20_000;
 
 /** Does one request of a discovery and stores what it found, in one transaction. */
 export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
-  const { database, client, integration, credential, target, signal } = options;
+  const { database, client, integration, credential, asker, target, signal } = options;
   const { organizationId } = integration;
   const nothing = { workspaces: 0, projects: 0, repositories: 0, rejected: [] };
 
   async function get(place: Place, path: string): Promise<BitbucketAnswer> {
-    const request = { credential, signal, maxWaitMs: MAX_WAIT_MS };
+    const request = { credential, signal, asker, maxWaitMs: MAX_WAIT_MS };
     if (place.next === null) return client.get({ ...request, path });
     try {
       return await client.get({ ...request, next: place.next });

@@ -3,6 +3,7 @@ import { forecastImport } from '../db/queries/importForecast.ts';
 import { lockImport } from '../db/queries/importControl.ts';
 import * as queries from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
+import { stopWaiting } from '../db/queries/requestBudget.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
@@ -14,6 +15,9 @@ export interface ImportDependencies {
   /** Whether a workflow of this id runs now. */
   isRunning: (workflowId: string) => Promise<boolean>;
 }
+
+/** States in which a repository asks, or waits for its turn. */
+const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
 
 /** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
 export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
@@ -102,6 +106,8 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         // Sorted: two runs may work for the same imports.
         const importIds = [input.importId, ...(input.joined ?? [])].toSorted();
         for (const importId of importIds) await changeState(tx, { ...input, importId });
+        // Whoever is paused asks for nothing: the request budget keeps no room for it.
+        if (!GOES_ON.has(input.state)) await stopWaiting(tx, importRepositoryWorkflowId(input.repositoryId));
         for (const importId of importIds) await queries.rollUp(tx, importId);
       }),
 
@@ -114,6 +120,7 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
     finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
       database.transaction(organizationId, async (tx) => {
         const outcome = { importId, repositoryId, state, error: error ?? null };
+        await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
         const ended = await queries.endRepository(tx, outcome);
         const others = ended.filter((id) => id !== importId);
         await queries.copyProgress(tx, { importId, repositoryId, to: others });

@@ -1,17 +1,22 @@
 import type { Client } from '@temporalio/client';
+import type { Registry } from 'prom-client';
 import type { Database } from '../db/client.ts';
 import { createOpener, type SealingPrivateKey } from '../platform/secrets/open.ts';
+import type { RequestLimits } from '../platform/requestLimits.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
+  EstimateActivities,
+  EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
+import { createRequestMetrics } from './bitbucket/requestMetrics.ts';
 import { createTokenEndpoint } from './bitbucket/tokenEndpoint.ts';
 import { createGitActivities } from './commits.ts';
 import { createConnectionActivities } from './connection.ts';
@@ -19,6 +24,8 @@ import { createCodeExchange } from './credentials/codeExchange.ts';
 import { createCredentialStore } from './credentials/credentialStore.ts';
 import { createOauthRefresher } from './credentials/oauthRefresh.ts';
 import { createDiscoveryActivities } from './discovery.ts';
+import { createEstimateQuestions } from './estimate/askRepositories.ts';
+import { createEstimateRows } from './estimate/estimateRows.ts';
 import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
 import { createRunLookup } from './runs.ts';
@@ -40,21 +47,25 @@ export interface ActivitiesOptions {
     oauthKey: string | undefined;
     oauthSecret: Secret | undefined;
     passwordLogin: boolean;
+    limits: RequestLimits;
+    limitWindowMs: number;
   };
   cloneFolder: string;
+  /** where requests are counted; left out: nowhere */
+  metrics?: Registry | undefined;
 }
 
 export interface Activities {
   /** queue of the workflows: only Postgres */
-  rowActivities: IntegrationActivities & ImportActivities;
+  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities;
   /** queue of its own: Bitbucket and git */
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
+  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
 }
 
 /** Puts the activities of a worker together. */
 export function createActivities(options: ActivitiesOptions): Activities {
   const { database, refreshDatabase, sealer, bitbucket, cloneFolder } = options;
-  const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin } = bitbucket;
+  const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin, limits, limitWindowMs } = bitbucket;
   const opener = createOpener({ keys: options.sealingKeys });
   const tokens =
     oauthKey === undefined || oauthSecret === undefined
@@ -65,24 +76,38 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ? undefined
       : createOauthRefresher({ database: refreshDatabase, opener, sealer, tokens });
   const credentials = createCredentialStore({ database, opener, refresher });
+  const metrics = options.metrics === undefined ? undefined : createRequestMetrics(options.metrics, database);
+  const gate = createRequestGate({
+    database,
+    limits,
+    windowMs: limitWindowMs,
+    ...(metrics === undefined ? {} : { onTaken: metrics.onTaken }),
+  });
   const client = createBitbucketClient({
     apiUrl,
     signer: credentials,
-    gate: createRequestGate({ database }),
+    gate,
+    deadlineMs: deadlineOf(limitWindowMs),
+    ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
   });
   const { importChunk } = createStreamActivities({ database, bitbucket: client });
-  const { importGit } = createGitActivities({ database, credentials, webUrl, cloneFolder });
+  const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder });
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
   return {
     rowActivities: {
       ...createIntegrationActivities({ database }),
       ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
+      ...createEstimateRows({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
       ...createDiscoveryActivities({ database, client, credentials }),
+      ...createEstimateQuestions({ database, client }),
       importChunk: withTotals(database, importChunk),
       importGit: withTotals(database, importGit),
     },
   };
 }
+
+/** A minute of an hour's window; of a shorter one as much less, but time enough for an answer. */
+const deadlineOf = (windowMs: number): number => Math.min(60_000, Math.max(5_000, windowMs / 60));

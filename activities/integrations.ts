@@ -1,7 +1,9 @@
 import { DatabaseError } from '../db/errors.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import * as queries from '../db/queries/integrations.ts';
+import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import type { IntegrationActivities } from '../workflows/contracts.ts';
+import { discoveryConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
@@ -63,6 +65,9 @@ export function createIntegrationActivities({ database }: { database: Database }
         }
         await queries.shredCredentials(tx, { integrationId, states: ['active'], except: candidate });
         await queries.setIntegrationCredential(tx, { integrationId, credentialId: candidate, checkId });
+        // It may be another account, with an allowance of its own: whoever waits for the old one's asks again.
+        const imports = await queries.selectRunningImports(tx, integrationId);
+        await releaseWaiting(tx, [...imports, discoveryConsumer(integrationId)]);
       }),
 
     discardCredential: ({ organizationId, integrationId, credentialId }) =>

@@ -4,76 +4,80 @@ import { readPage, readRecords, type Page } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
+import type { NewestStored } from '../db/queries/newest.ts';
 import type { Completion, Item, PageRead, Position, ReaderContext, Step } from './streamReader.ts';
 
 /**
  * A list read in the order of its immutable ids, each page asked for by the last id of the one before: what is inserted,
- * changed or removed meanwhile cannot shift it (facts 3.1). What changed behind the walk is read by closing passes over
- * `updated_on`, each from where the one before began, until one of them meets nothing new.
+ * changed or removed meanwhile cannot shift it (facts 3.1). A `walk` reads all of it, a `delta` what changed since.
+ * What changes behind either is read by the import's closing rounds (`closing.ts`).
  */
 const positionSchema = z.object({
   phase: z.enum(['walk', 'delta']),
-  /** the highest id read in this pass */
+  /** the highest id read */
   after: z.int(),
-  /** the pass's first answer, by Bitbucket's clock */
+  /** the first answer, by Bitbucket's clock */
   began: z.string().nullable(),
-  /** delta: reads what changed since then */
+  /** delta: asks for what changed since then */
   since: z.string().nullable(),
-  /** delta: a record that changed after this asks for another pass */
-  newSince: z.string().nullable(),
-  /** delta: such a record was met */
-  changed: z.boolean(),
+  /** delta: what changed before this was stored and counted earlier, and only shows that the list is not falsely empty */
+  counts: z.string().nullable(),
+  /** delta: `since` is no later than the newest stored record, so the list cannot be empty */
+  shows: z.boolean(),
   /** records read, each once, for what is expected in all */
   read: z.int(),
-  /** the highest id that the walk (or an earlier pass) met: what is above is new */
+  /** the highest id met earlier in this import: what is above is new */
   highest: z.int(),
   expected: z.int().nullable(),
   pages: z.int(),
-  pass: z.int(),
-  /** the pass met the end of the list */
+  /** the end of the list was met */
   ended: z.boolean(),
 });
 export type KeyedPosition = z.infer<typeof positionSchema>;
-
-/** A host that never rests would keep the import from ending; the next one reads from this one's watermark. */
-const MAX_PASSES = 5;
 
 const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   phase: 'walk',
   after: 0,
   began: null,
   since: null,
-  newSince: null,
-  changed: false,
+  counts: null,
+  shows: false,
   read: 0,
   highest: 0,
   expected: null,
   pages: 0,
-  pass: 0,
   ended: false,
   ...position,
 });
 
-/** Goes on where a walk is in hand; else the whole list, or what changed since the watermark. */
-export function beginKeyed({ checkpoint, mode, resumes, closing }: ReaderContext): KeyedPosition {
+/** More records than these would cost pages to see them again. */
+const MAX_SHOWN_AGAIN = 20;
+
+/**
+ * Goes on where a walk is in hand; else the whole list, or what changed since the watermark.
+ *
+ * A list of changes begins with the newest record that is stored (unless too many share its time): so it is never
+ * rightly empty, and a false empty one is known without a second request. A table without rows has no watermark
+ * (`completeKeyed`), so its list is read whole again by the next import, for the same one request.
+ */
+export function beginKeyed(
+  { checkpoint, mode, resumes, closing }: ReaderContext,
+  newest?: NewestStored,
+): KeyedPosition {
   const inHand = positionSchema.safeParse(checkpoint.position);
   if (inHand.success && (resumes || mode === 'changed' || inHand.data.phase === 'walk')) return inHand.data;
   if (mode === 'full' || checkpoint.watermark === null) return start({});
-  if (closing !== undefined) {
-    // One pass more behind those that the stream closed with.
-    return start({
-      phase: 'delta',
-      since: before(checkpoint.watermark, OVERLAP_MS),
-      newSince: canonicalInstant(checkpoint.watermark),
-      pass: 1,
-      ...closing.list,
-    });
-  }
+  const counts = before(checkpoint.watermark, OVERLAP_MS);
+  // A second earlier: nobody says how finely the host compares.
+  const known = newest === undefined ? counts : before(newest.updatedOn, 1_000);
+  const reachesBack = known < counts;
+  const shows = newest !== undefined && (!reachesBack || newest.asNew <= MAX_SHOWN_AGAIN);
   return start({
     phase: 'delta',
-    since: before(checkpoint.watermark, OVERLAP_MS),
-    newSince: before(checkpoint.watermark, OVERLAP_MS),
-    pass: 1,
+    since: shows && reachesBack ? known : counts,
+    counts,
+    shows,
+    ...(closing === undefined ? {} : closing.list),
   });
 }
 
@@ -102,18 +106,16 @@ export async function keyedStep(
   complete: (position: KeyedPosition) => Promise<Completion>,
 ): Promise<Step> {
   if (!position.ended) return { kind: 'request', place: { path: keyedPath(list, position) }, at: position };
-  const next = nextPass(position);
-  return next === undefined
-    ? { kind: 'end', completion: await complete(position) }
-    : { kind: 'move', position: next };
+  return { kind: 'end', completion: await complete(position) };
 }
 
 /** What is known at the end: `rows` is the table's count. Only a walk of everything can be held against the table. */
 export function completeKeyed(position: KeyedPosition, rows: number): Completion {
   const { began, read, highest, expected } = position;
   return {
-    watermark: began,
+    watermark: rows === 0 ? null : began,
     rows,
+    memory: { empty: rows === 0 && read === 0 },
     whole: expected !== null,
     list: { read, highest, expected },
     progress:
@@ -121,23 +123,6 @@ export function completeKeyed(position: KeyedPosition, rows: number): Completion
         ? { expected: read, basis: 'counted' }
         : { storedInAll: rows, expected, basis: 'size' },
   };
-}
-
-/** The closing pass that must follow a pass that ended; undefined: everything up to `began` is stored. */
-export function nextPass(position: KeyedPosition): KeyedPosition | undefined {
-  const { phase, pages, pass, changed, began } = position;
-  // One answer shows one moment: nothing can have changed behind it.
-  const quiet = pages <= 1 || (phase === 'delta' && !changed);
-  if (quiet || began === null || pass >= MAX_PASSES) return undefined;
-  return start({
-    phase: 'delta',
-    since: before(began, OVERLAP_MS),
-    newSince: began,
-    read: position.read,
-    highest: position.highest,
-    expected: position.expected,
-    pass: pass + 1,
-  });
 }
 
 /**
@@ -158,9 +143,7 @@ export function behindPage(
     throw unreadable(name, 'is cut short: it ends before its own size, or does not go on', answer.status);
   }
   const began = position.began ?? answer.date ?? answer.observedAt;
-  const newSince = position.newSince;
-  const changed =
-    newSince !== null && page.values.some((value) => (changedOn(value) ?? '') >= canonicalInstant(newSince));
+  const known = page.values.filter((value) => isKnown(value, position)).length;
   const fresh = ids.filter((id) => id > position.highest).length;
   const expected =
     position.phase === 'walk'
@@ -174,8 +157,7 @@ export function behindPage(
     ...position,
     after,
     began: canonicalInstant(began),
-    changed: position.changed || changed,
-    read: position.read + page.values.length - (ids.length - fresh),
+    read: position.read + page.values.length - known,
     highest: Math.max(position.highest, after),
     expected,
     pages: position.pages + 1,
@@ -188,9 +170,29 @@ function idOf(value: unknown): number | undefined {
   return Number.isSafeInteger(value.id) ? Number(value.id) : undefined;
 }
 
+/** Met before: earlier in this import, or stored by the one before and only shown again. */
+function isKnown(value: unknown, { highest, counts }: KeyedPosition): boolean {
+  const id = idOf(value);
+  if (id !== undefined && id <= highest) return true;
+  const changed = changedOn(value);
+  return counts !== null && changed !== undefined && changed < counts;
+}
+
 function changedOn(value: unknown): string | undefined {
   if (value === null || typeof value !== 'object' || !('updated_on' in value)) return undefined;
   return typeof value.updated_on === 'string' ? canonicalInstant(value.updated_on) : undefined;
+}
+
+const memorySchema = z.object({ empty: z.boolean() });
+
+/**
+ * Whether an empty first page needs a second witness. Not where an earlier import found the list empty too (it was the
+ * witness), nor where nothing need have changed.
+ */
+export function doubtsEmptyList({ checkpoint }: ReaderContext, position: KeyedPosition): boolean {
+  if (position.phase === 'delta') return position.shows;
+  const memory = memorySchema.safeParse(checkpoint.memory);
+  return !(memory.success && memory.data.empty);
 }
 
 /** Reads one page of a keyed list into items. */
@@ -205,8 +207,7 @@ export function readKeyed<T>(
   const items = records.map((record) => list.item(record, answer.observedAt));
   return {
     items,
-    // What an earlier pass met is counted already.
-    stored: items.filter((item) => Number(item.key) > position.highest).length,
+    stored: items.filter((item) => !isKnown(item.raw, position)).length,
     rejected,
     position: next,
     values: page.values,

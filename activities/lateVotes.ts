@@ -17,7 +17,6 @@ export const lateVotesSchema = z.object({
   /** the highest number asked for */
   asked: z.int(),
   began: z.string().nullable(),
-  started: z.string().nullable(),
   read: z.int(),
 });
 export type LateVotes = z.infer<typeof lateVotesSchema>;

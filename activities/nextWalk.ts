@@ -42,6 +42,7 @@ export function createNextGuard(): (
 
 function endless(name: string): InvalidResponse {
   return new InvalidResponse({
+    endless: true,
     path: name,
     finding: {
       code: 'endless_list',

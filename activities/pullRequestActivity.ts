@@ -6,14 +6,15 @@ import {
   type KnownShort,
 } from '../db/queries/activity.ts';
 import { upsertComments } from '../db/queries/comments.ts';
-import { upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
 import {
-  afterFeed,
   behindOwnPage,
   feedFrom,
   positionSchema,
   recoverFrom,
   repairFrom,
+  votesFrom,
+  type Feed,
   type Repair,
 } from './activityPosition.ts';
 import { activityItem, kindOf } from './activityRows.ts';
@@ -23,19 +24,21 @@ import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
 import { lateVotesStep, readLateVotes } from './lateVotes.ts';
 import { createNextGuard } from './nextWalk.ts';
 import { newestByKey } from './pullRequestRows.ts';
+import { activityFeedPath } from './pullRequests.ts';
 import type { Row } from '../db/queries/upsert.ts';
 import { createCandidates, knownShort, type Candidate } from './repairList.ts';
 import type { PageRead, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
 /**
  * Reads what happened to the pull requests of a repository: the repository-wide feed, newest first, which can neither be
- * sorted nor keyed (facts 3.3); again from its top for what came meanwhile; then, per pull request and without a request,
- * compares what is stored with what must be there, and only where it falls short reads that pull request's own activity.
+ * sorted nor keyed (facts 3.3); then, per pull request and without a request, compares what is stored with what must be
+ * there, and only where a vote or an end falls short reads that pull request's own activity. What comes meanwhile is
+ * read by the import's closing rounds; comments that the feed does not show come with their own lists.
  */
 export function createActivityReader(context: ReaderContext): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes, closing } = context;
   const base = `/repositories/${source.fullName}/pullrequests`;
-  const feedPath = `${base}/activity?pagelen=50`;
+  const feedPath = activityFeedPath(source.fullName);
   const guard = createNextGuard();
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
@@ -48,6 +51,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         : pullRequestsShortOfActivity(tx, scope, { after, known, limit }),
     );
   const candidates = createCandidates(findShort);
+  const hasNoPullRequests = async (): Promise<boolean> =>
+    (await inTransaction((tx) => countPullRequests(tx, scope))) === 0;
 
   async function stepOfRepair(position: Repair): Promise<Step> {
     const number = position.pullRequest ?? (await candidates(position.after, position.all));
@@ -66,7 +71,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
           watermark: position.began,
           rows: stored,
           whole,
-          memory: { short: memory, started: position.started },
+          memory: { short: memory, started: position.began },
           progress: whole
             ? { storedInAll: stored, expected: stored, basis: 'counted' }
             : { expected: position.read, storedInAll: position.read, basis: 'counted' },
@@ -97,7 +102,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         const step = await lateVotesStep(database, scope, source.fullName, position);
         return step ?? { kind: 'move', position: repairFrom(position, false) };
       }
-      if (position.ended) return { kind: 'move', position: afterFeed(position) };
+      if (position.ended) return { kind: 'move', position: votesFrom(position) };
+      if (isUntouched(position) && (await hasNoPullRequests())) return nothingToRead;
       const place = position.next === null ? { path: feedPath } : { next: position.next };
       return { kind: 'request', place, at: position };
     },
@@ -117,18 +123,15 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       if (position.phase === 'repair') {
         return { ...read, position: behindOwnPage(position, page.next, items.length) };
       }
-      const began = canonicalInstant(position.began ?? answer.date ?? answer.observedAt);
       const entries = records.map((record) => record.value);
       const reached = position.until !== null && entries.some((entry) => isBefore(entry, position.until));
       return {
         ...read,
         position: {
           ...position,
-          began,
-          started: position.started ?? began,
+          began: canonicalInstant(position.began ?? answer.date ?? answer.observedAt),
           next: page.next,
           pages: position.pages + 1,
-          changed: position.changed || entries.some((entry) => isNew(entry, position.newSince)),
           last: items.at(-1)?.key ?? position.last,
           ended: page.next === null || reached,
           read: position.read + items.length,
@@ -152,11 +155,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       const unique = newestByKey(comments, (row) => String(row['comment_id']));
       return written + (await upsertComments(tx, scope, unique));
     },
-    doubtsEmpty: (stored) => {
-      const position = positionSchema.parse(stored);
-      if (position.phase !== 'feed') return true;
-      return position.until === null || position.next !== null;
-    },
+    // Where there are pull requests, neither the feed nor the own activity of one is ever empty.
+    witness: (_, place) => place,
     recover: (stored, error) => recoverFrom(positionSchema.parse(stored), error.type),
   };
 }
@@ -172,7 +172,16 @@ const isBefore = (entry: ActivityEntry, limit: string | null): boolean => {
   const at = timeOf(entry);
   return limit !== null && at !== undefined && at < limit;
 };
-const isNew = (entry: ActivityEntry, since: string | null): boolean => {
-  const at = timeOf(entry);
-  return since !== null && at !== undefined && at >= since;
+const isUntouched = ({ next, pages, began }: Feed): boolean => next === null && pages === 0 && began === null;
+
+/** No watermark: once there are pull requests, all of their feed is new. */
+const nothingToRead: Step = {
+  kind: 'end',
+  completion: {
+    watermark: null,
+    rows: 0,
+    whole: true,
+    memory: { short: {} },
+    progress: { storedInAll: 0, expected: 0, basis: 'counted' },
+  },
 };

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { countActivity, insertActivityOfComments } from '../db/queries/activity.ts';
 import { countComments, pullRequestsShortOfComments, upsertComments } from '../db/queries/comments.ts';
+import { recountStream } from '../db/queries/importProgress.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commentSchema } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
@@ -28,7 +30,8 @@ const MAX_REMEMBERED = 5_000;
 /**
  * Completes the comments. Most come with the activity feed, which shows them in full; here the lists are read of those
  * pull requests whose stored comments do not match `comment_count` (it leaves out deleted ones), and of those that
- * changed since the last time: edits and deletions of old comments show nowhere else (facts 3.7).
+ * changed since the last time: edits and deletions of old comments show nowhere else (facts 3.7). Entries that the feed
+ * left out follow from the comments.
  *
  * `feedBegan`: when the walk of the feed began, by Bitbucket's clock: what was stored by it is as new as that.
  * `listed`: the watermark of the pull requests. What changed behind it changed unseen here too, since their rows tell
@@ -80,6 +83,11 @@ export function createCommentReader(
         watermark: listed ?? checkpoint.watermark,
         rows: counts.stored,
         whole: counted,
+        also: async (tx) => {
+          if (!counted) return;
+          const activity = { ...scope, stream: 'pull_request_activity' as const };
+          await recountStream(tx, activity, await countActivity(tx, scope));
+        },
         memory: { short: Object.fromEntries(left.map((one) => [one.number, one.updatedOn])) },
         progress: counted
           ? {
@@ -128,14 +136,18 @@ export function createCommentReader(
       };
     },
     store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      return upsertComments(
-        tx,
-        scope,
-        newestByKey(rows, (row) => String(row['comment_id'])),
+      const unique = newestByKey(
+        items.map((item) => item.row),
+        (row) => String(row['comment_id']),
       );
+      const entries = newestByKey(
+        items.flatMap(({ activity }) => (activity === undefined ? [] : [activity])),
+        (row) => String(row['entry_key']),
+      );
+      const written = await upsertComments(tx, scope, unique);
+      return written + (await insertActivityOfComments(tx, scope, entries));
     },
-    doubtsEmpty: () => true,
+    witness: (_, place) => place,
     recover: (stored, error): Position | undefined => {
       const at = positionSchema.parse(stored);
       if (error.type !== 'BadRequest' && error.type !== 'NotFound') return undefined;

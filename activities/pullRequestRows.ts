@@ -1,6 +1,5 @@
 import type { ParticipantRow, PullRequestRow } from '../db/queries/pullRequests.ts';
 import type { Row } from '../db/queries/upsert.ts';
-import { escapeJson } from '../db/text.ts';
 import { accountRows, escaped } from './accountRows.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import type { Participant, PullRequest } from './bitbucket/schemas.ts';
@@ -24,7 +23,7 @@ function participantRows(participants: readonly Participant[]): ParticipantRow[]
   return [...rows.values()];
 }
 
-function pullRequestRow({ value, raw }: ParsedRecord<PullRequest>, observedAt: string): PullRequestRow {
+function pullRequestRow({ value, storable }: ParsedRecord<PullRequest>, observedAt: string): PullRequestRow {
   return {
     number: value.id,
     title: escaped(value.title),
@@ -47,7 +46,7 @@ function pullRequestRow({ value, raw }: ParsedRecord<PullRequest>, observedAt: s
     created_on: value.created_on,
     updated_on: value.updated_on,
     observed_at: observedAt,
-    raw: escapeJson(raw),
+    raw: storable,
     participants: value.participants === undefined ? null : participantRows(value.participants),
   };
 }

@@ -1,8 +1,10 @@
+import type { NewestStored } from '../db/queries/newest.ts';
 import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
 import { pullRequestSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
   completeKeyed,
+  doubtsEmptyList,
   keyedPath,
   keyedStep,
   parseKeyed,
@@ -17,13 +19,20 @@ import type { ReaderContext, StreamReader } from './streamReader.ts';
 export const pullRequestListPath = (fullName: string): string =>
   `/repositories/${fullName}/pullrequests?pagelen=50&fields=%2Bvalues.participants,%2Bvalues.reviewers`;
 
-/** Reads the pull requests of a repository with their participants: one list, by key, then closing passes. */
-export function createPullRequestReader(context: ReaderContext): StreamReader {
+/** The repository-wide activity, newest first, at its largest page (facts 3.2). */
+export const activityFeedPath = (fullName: string): string =>
+  `/repositories/${fullName}/pullrequests/activity?pagelen=50`;
+
+/** Reads the pull requests of a repository with their participants: one list, by key. */
+export function createPullRequestReader(
+  context: ReaderContext,
+  newest: NewestStored | undefined,
+): StreamReader {
   const list: KeyedList = { path: pullRequestListPath(context.source.fullName) };
   const { database, scope } = context;
   return {
     stream: 'pull_requests',
-    begin: () => beginKeyed(context),
+    begin: () => beginKeyed(context, newest),
     step: (position) =>
       keyedStep(list, parseKeyed(position), async (ended) =>
         completeKeyed(
@@ -49,7 +58,12 @@ export function createPullRequestReader(context: ReaderContext): StreamReader {
         newestByKey(rows, (row) => String(row['number'])),
       );
     },
-    doubtsEmpty: (position) => parseKeyed(position).phase === 'walk',
+    // The feed is kept apart from the list: where both are empty there is nothing, and the feed need not be read again.
+    witness: (stored, place) => {
+      const position = parseKeyed(stored);
+      if (!doubtsEmptyList(context, position)) return undefined;
+      return position.phase === 'walk' ? { path: activityFeedPath(context.source.fullName) } : place;
+    },
     recover: () => undefined,
   };
 }

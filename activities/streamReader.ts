@@ -3,11 +3,12 @@ import type { AccountRow } from '../db/queries/accounts.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import type { Progress } from '../db/queries/importProgress.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
-import type { RepositoryScope, Row } from '../db/queries/upsert.ts';
+import type { Row } from '../db/queries/upsert.ts';
 import type { ImportMode, Stream } from '../workflows/words.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
 import type { RejectedRecord } from './bitbucket/records.ts';
+import type { ImportedStream } from './checkpoint.ts';
 import type { LastRead } from './closing.ts';
 
 /** Where a walk stands, as it is kept in `streams.position`: plain JSON, no undefined. */
@@ -26,6 +27,8 @@ export interface Item {
   accounts: AccountRow[];
   /** the comment that an activity entry carries in full */
   comment?: Row;
+  /** the activity entry that follows from a comment */
+  activity?: Row;
 }
 
 export interface PageRead {
@@ -53,6 +56,8 @@ export interface Completion {
   whole: boolean;
   /** a list read by key: what a closing round goes on counting from */
   list?: LastRead['list'];
+  /** written with the end of the stream, behind its checkpoint and counters */
+  also?: (tx: Transaction) => Promise<void>;
 }
 
 export type Step =
@@ -65,7 +70,7 @@ export type Step =
 /** What a reader needs to know of its surroundings. */
 export interface ReaderContext {
   database: Database;
-  scope: RepositoryScope;
+  scope: ImportedStream;
   source: RepositorySource;
   mode: ImportMode;
   /** what the stream knew when it was opened */
@@ -88,8 +93,11 @@ export interface StreamReader {
   /** the next request when it follows from the position alone, so that it may be sent while a page is written */
   ahead(position: Position): Place | undefined;
   read(position: Position, answer: BitbucketAnswer): PageRead;
-  /** an empty page at this place would be odd: it is asked for twice before it is believed (a false one looks the same) */
-  doubtsEmpty(position: Position): boolean;
+  /**
+   * What to ask before an empty page at this place is believed (a false one looks the same): the same place, or a list
+   * that must be empty too. Undefined: nothing speaks against it.
+   */
+  witness(position: Position, place: Place): Place | undefined;
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */

@@ -1,15 +1,18 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import { readKnowledge } from '../db/queries/checkpoints.ts';
+import { readNewest } from '../db/queries/newest.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
+import { type Asker, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
 import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
 import { expectedInAll, readSituation, type ApiStream, type ChunkInput } from './importSituation.ts';
+import { before, OVERLAP_MS } from './instants.ts';
 import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
 import { createPullRequestReader } from './pullRequests.ts';
@@ -17,6 +20,7 @@ import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
 import { createTicketReader } from './tickets.ts';
+import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
   database: Database;
@@ -45,12 +49,15 @@ export function createStreamActivities(
    * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
    * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
    * A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
-   * goes on. Throws typed errors with a finding; a stream that fails for good is marked so before.
+   * goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
+   * none it throws, so that only failures without any progress between them count as attempts.
+   * Throws typed errors with a finding; a stream that fails for good is marked so before.
    */
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
     let pageBegan = performance.now();
+    let progressed = false;
     const beat = (): void => {
       if (performance.now() - pageBegan < pageDeadlineMs) heartbeat();
     };
@@ -59,8 +66,12 @@ export function createStreamActivities(
     try {
       const onPage = (): void => {
         pageBegan = performance.now();
+        progressed = true;
       };
-      return await readStreams({ input, allowance, signal, onPage, clock: createSourceClock() });
+      const asker = walker(input.importId, workflowId());
+      const clock = createSourceClock();
+      const hasProgressed = (): boolean => progressed;
+      return await readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
     } finally {
       clearInterval(timer);
     }
@@ -68,10 +79,13 @@ export function createStreamActivities(
 
   interface Chunk {
     input: ChunkInput;
+    asker: Asker;
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
     clock: SourceClock;
+    /** this attempt has stored a page */
+    hasProgressed: () => boolean;
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
@@ -108,6 +122,7 @@ export function createStreamActivities(
         if (error instanceof RateLimited) {
           return await result({ stream, limited: { until: error.until, why: error.why } });
         }
+        if (chunk.hasProgressed() && mayPassAtOnce(error)) return await result({ stream });
         if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
         trackerGone = error.finding;
         rounds.leave(stream);
@@ -148,7 +163,7 @@ export function createStreamActivities(
         allowance,
         signal,
         get: async (place) => {
-          const answer = await bitbucket.get({ credential, signal, ...place });
+          const answer = await bitbucket.get({ credential, signal, asker: chunk.asker, ...place });
           clock.see(answer);
           return answer;
         },
@@ -178,16 +193,22 @@ export function createStreamActivities(
     const { organizationId } = context.scope;
     const known = await database.transaction(organizationId, (tx) => readKnowledge(tx, context.scope));
     const listed = (list: ApiStream): string | null => known.get(list)?.watermark ?? null;
+    const newest = async (table: 'pull_requests' | 'tickets') => {
+      const { watermark, position } = context.checkpoint;
+      if (watermark === null || position !== null || context.mode === 'full') return undefined;
+      const since = before(watermark, OVERLAP_MS);
+      return database.transaction(organizationId, (tx) => readNewest(tx, context.scope, table, since));
+    };
     const feedBegan = feedStarted(known.get('pull_request_activity')?.memory ?? null);
     switch (stream) {
       case 'pull_requests':
-        return createPullRequestReader(context);
+        return createPullRequestReader(context, await newest(stream));
       case 'pull_request_activity':
         return createActivityReader(context);
       case 'pull_request_comments':
         return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
       case 'tickets':
-        return createTicketReader(context);
+        return createTicketReader(context, await newest(stream));
       case 'ticket_comments':
       case 'ticket_changes':
         return createTicketDetailReader(context, stream, listed('tickets'));
@@ -221,6 +242,11 @@ function stateAfter(
     error.retry.kind === 'always' || error.type === 'AuthRefused' || error.type === 'CredentialUnusable';
   return passes ? undefined : { state: 'failed', error: error.finding };
 }
+
+/** One request that failed on its way, or its answer did: the next chunk asks for it again. */
+const mayPassAtOnce = (error: unknown): boolean =>
+  error instanceof BitbucketError &&
+  (error.retry.kind === 'always' || (error.retry.kind === 'limited' && error.retry.endless !== true));
 
 const noTracker = (stream: Stream, source: RepositorySource): Finding | undefined =>
   source.hasIssues === false && isOfTracker(stream)

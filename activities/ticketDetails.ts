@@ -145,7 +145,7 @@ export function createTicketDetailReader(
       return (stream === 'ticket_comments' ? upsertTicketComments : upsertTicketChanges)(tx, scope, unique);
     },
     // Most tickets have few of either or none, and nothing tells how many.
-    doubtsEmpty: (stored) => positionSchema.parse(stored).next !== null,
+    witness: (stored, place) => (positionSchema.parse(stored).next === null ? undefined : place),
     recover: (stored, error): Position | undefined => {
       const at = positionSchema.parse(stored);
       if (at.next !== null && (error.type === 'BadRequest' || error.type === 'NotFound')) {

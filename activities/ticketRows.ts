@@ -4,7 +4,7 @@ import type { ParsedRecord } from './bitbucket/records.ts';
 import type { Issue, IssueChange, IssueComment } from './bitbucket/schemas.ts';
 import type { Item } from './streamReader.ts';
 
-export function ticketItem({ value, raw }: ParsedRecord<Issue>, observedAt: string): Item {
+export function ticketItem({ value, raw, storable }: ParsedRecord<Issue>, observedAt: string): Item {
   return {
     key: String(value.id),
     raw,
@@ -26,14 +26,14 @@ export function ticketItem({ value, raw }: ParsedRecord<Issue>, observedAt: stri
       updated_on: value.updated_on,
       edited_on: value.edited_on,
       observed_at: observedAt,
-      raw: escapeJson(raw),
+      raw: storable,
     },
     accounts: accountRows([value.reporter, value.assignee], observedAt),
   };
 }
 
 export function ticketCommentItem(
-  { value, raw }: ParsedRecord<IssueComment>,
+  { value, raw, storable }: ParsedRecord<IssueComment>,
   ticket: number,
   observedAt: string,
 ): Item {
@@ -48,14 +48,14 @@ export function ticketCommentItem(
       created_on: value.created_on,
       updated_on: value.updated_on,
       observed_at: observedAt,
-      raw: escapeJson(raw),
+      raw: storable,
     },
     accounts: accountRows([value.user], observedAt),
   };
 }
 
 export function ticketChangeItem(
-  { value, raw }: ParsedRecord<IssueChange>,
+  { value, raw, storable }: ParsedRecord<IssueChange>,
   ticket: number,
   observedAt: string,
 ): Item {
@@ -70,7 +70,7 @@ export function ticketChangeItem(
       message: escaped(value.message?.raw ?? null),
       created_on: value.created_on,
       observed_at: observedAt,
-      raw: escapeJson(raw),
+      raw: storable,
     },
     accounts: accountRows([value.user], observedAt),
   };

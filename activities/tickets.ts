@@ -1,8 +1,10 @@
+import type { NewestStored } from '../db/queries/newest.ts';
 import { countTicketRows, upsertTickets } from '../db/queries/tickets.ts';
 import { issueSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
   completeKeyed,
+  doubtsEmptyList,
   keyedPath,
   keyedStep,
   parseKeyed,
@@ -13,13 +15,13 @@ import { newestByKey } from './pullRequestRows.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { ticketItem } from './ticketRows.ts';
 
-/** Reads the tickets of a repository's issue tracker (historic hosts only: facts 3.8), by key, then closing passes. */
-export function createTicketReader(context: ReaderContext): StreamReader {
+/** Reads the tickets of a repository's issue tracker (historic hosts only: facts 3.8), by key. */
+export function createTicketReader(context: ReaderContext, newest: NewestStored | undefined): StreamReader {
   const list: KeyedList = { path: `/repositories/${context.source.fullName}/issues?pagelen=100` };
   const { database, scope } = context;
   return {
     stream: 'tickets',
-    begin: () => beginKeyed(context),
+    begin: () => beginKeyed(context, newest),
     step: (position) =>
       keyedStep(list, parseKeyed(position), async (ended) =>
         completeKeyed(
@@ -41,7 +43,7 @@ export function createTicketReader(context: ReaderContext): StreamReader {
         newestByKey(rows, (row) => String(row['number'])),
       );
     },
-    doubtsEmpty: (position) => parseKeyed(position).phase === 'walk',
+    witness: (position, place) => (doubtsEmptyList(context, parseKeyed(position)) ? place : undefined),
     recover: () => undefined,
   };
 }

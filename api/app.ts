@@ -8,7 +8,7 @@ import { addDocs } from './docs/addDocs.ts';
 import { createMethodsOf } from './methods.ts';
 import { observeRequests } from './observe.ts';
 import { describeApi } from './openapi.ts';
-import { notFound, Problem, problemResponse, unavailable } from './problem.ts';
+import { noSuchAddress, Problem, problemResponse, unavailable } from './problem.ts';
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
 import { refuseInvalid } from './validation.ts';
@@ -49,7 +49,7 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   const methodsOf = createMethodsOf(app);
   app.notFound((c) => {
     const allowed = methodsOf(c.req.path);
-    const problem = allowed.length === 0 ? notFound('address') : methodNotAllowed(c.req.method, allowed);
+    const problem = allowed.length === 0 ? noSuchAddress() : methodNotAllowed(c.req.method, allowed);
     return problemResponse(problem, c.get('requestId'));
   });
   app.onError((error, c) => {

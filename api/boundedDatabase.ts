@@ -18,6 +18,7 @@ export function boundedDatabase(database: Database, timeoutMs: number): Database
   return {
     transaction: (organizationId, work) => bounded(database.transaction(organizationId, work)),
     withoutTenant: (work) => bounded(database.withoutTenant(work)),
+    statement: (work) => bounded(database.statement(work)),
     end: () => database.end(),
   };
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { checkSchema } from './schemas/check.ts';
 import type { CredentialBody } from './schemas/credential.ts';
 import { repositorySchema, workspaceSchema } from './schemas/discovered.ts';
+import { estimateSchema } from './schemas/estimate.ts';
 import { importDetailSchema, importRepositorySchema, importSchema } from './schemas/import.ts';
 import { integrationDetailSchema, integrationSchema } from './schemas/integration.ts';
 import { providerSchema } from './schemas/provider.ts';
@@ -52,6 +53,8 @@ const lists = {
   pullRequests: listOf(pullRequestSchema, 'PullRequestList'),
   tickets: listOf(ticketSchema, 'TicketList'),
 };
+
+export type ApiClient = ReturnType<typeof createApiClient>;
 
 /**
  * The API for TypeScript: answers are checked by the schemas that the api itself is built from, problems are thrown as
@@ -123,6 +126,9 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       read(lists.repositories, `${integration(id)}/repositories`, query),
     startImport: async (id: string, wanted: Selection & { mode?: 'changed' | 'full' }) =>
       importSchema.parse(await request('POST', `${integration(id)}/imports`, wanted)),
+    estimateImport: async (id: string, wanted: Selection & { mode?: 'changed' | 'full' }) =>
+      estimateSchema.parse(await request('POST', `${integration(id)}/imports`, { ...wanted, dry_run: true })),
+    importEstimate: (id: string) => read(estimateSchema, `/v1/import-estimates/${id}`),
     imports: (id: string, query?: Query) => read(lists.imports, `${integration(id)}/imports`, query),
     import: (id: string) => read(importDetailSchema, `/v1/imports/${id}`),
     pauseImport: async (id: string) =>

@@ -4,13 +4,20 @@ import {
   isGrpcServiceError,
   WithStartWorkflowOperation,
   WorkflowClient,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
-import { connectionCheckWorkflowId, importWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
-import type { ConnectionCheckInput } from '../workflows/inputs.ts';
+import {
+  connectionCheckWorkflowId,
+  estimateWorkflowId,
+  importWorkflowId,
+  integrationWorkflowId,
+} from '../workflows/ids.ts';
+import { priorityOf } from '../workflows/priority.ts';
+import type { ConnectionCheckInput, EstimateImportInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
 import { Problem, unavailable } from './problem.ts';
@@ -22,6 +29,13 @@ export interface Orchestrator {
     organizationId: string;
     checkId: string;
     credentialId: string;
+  }): Promise<void>;
+  /** Starts an estimate. The same one twice is one run, also when it has ended; one that broke off begins again. */
+  startEstimate(estimate: {
+    organizationId: string;
+    integrationId: string;
+    estimateId: string;
+    title: string;
   }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
@@ -116,10 +130,36 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           taskQueue,
           args: [input],
           workflowIdConflictPolicy: 'USE_EXISTING',
+          priority: priorityOf('check', organizationId),
           staticSummary: summary('Check a connection – test only, no integration'),
           typedSearchAttributes: [{ key: ORGANIZATION_ID, value: organizationId }],
         }),
       );
+    },
+
+    async startEstimate({ organizationId, integrationId, estimateId, title }) {
+      const input: EstimateImportInput = { organizationId, integrationId, estimateId };
+      const start = () =>
+        client.start('estimateImport', {
+          workflowId: estimateWorkflowId(estimateId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+          priority: priorityOf('check', integrationId),
+          staticSummary: summary(`Estimate an import – ${title}`),
+          typedSearchAttributes: [
+            { key: ORGANIZATION_ID, value: organizationId },
+            { key: INTEGRATION_ID, value: integrationId },
+          ],
+        });
+      await ask(async () => {
+        try {
+          await start();
+        } catch (error) {
+          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        }
+      });
     },
 
     async command(definition, snapshot, args) {

@@ -101,6 +101,15 @@ export const notFound = (what: string): Problem =>
     fix: 'Check the id; a list of what there is can be read with the same key.',
   });
 
+/** No operation has this path. */
+export const noSuchAddress = (): Problem =>
+  new Problem({
+    status: 404,
+    code: 'not_found',
+    detail: 'There is no such address.',
+    fix: 'Check the path; /docs and /openapi.json list those there are.',
+  });
+
 export const unavailable = (what: 'Postgres' | 'Temporal' | 'worker'): Problem =>
   new Problem({
     status: 503,

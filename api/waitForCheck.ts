@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CheckRow, isChecking, readCheck } from '../db/queries/api/checks.ts';
+import { type CheckRow, isOutcomeOpen, readCheck } from '../db/queries/api/checks.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { notFound } from './problem.ts';
 
@@ -24,7 +24,9 @@ export async function waitForCheck(
       const found = await readCheck(tx, checkId);
       // The integration takes the outcome a moment after the check: the caller's next command must find it taken.
       const waits =
-        found !== null && found.integrationId !== null && (await isChecking(tx, found.integrationId));
+        found !== null &&
+        found.integrationId !== null &&
+        (await isOutcomeOpen(tx, found.integrationId, found));
       return { row: found, taken: !waits };
     });
     if (row === null) throw notFound('connection check');

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bench } from './main.ts';
+import { cpuSeconds } from './support/cpuTime.ts';
 
 /** Issue 3, section 2: fast enough not to be what is measured. Node serves from one core. */
 const FULL_PAGES_BAR = 150;
@@ -126,12 +127,12 @@ async function measure(target: Target, path: (at: number) => string): Promise<Sp
     return { answers, bytes, seconds: (performance.now() - begun) / 1_000 };
   }
   await load(WARM_UP_MS);
-  const cpuBefore = await cpuSecondsOf(target.processId);
+  const cpuBefore = await cpuSeconds(target.processId);
   const { answers, bytes, seconds } = await load(MEASURED_MS);
-  const cpuSeconds = (await cpuSecondsOf(target.processId)) - cpuBefore;
+  const cpuSpent = (await cpuSeconds(target.processId)) - cpuBefore;
   return {
     perSecond: Math.round(answers / seconds),
-    perCpuSecond: Number.isNaN(cpuSeconds) ? undefined : Math.round(answers / cpuSeconds),
+    perCpuSecond: Number.isNaN(cpuSpent) ? undefined : Math.round(answers / cpuSpent),
     kilobytes: Math.round(bytes / answers / 102.4) / 10,
   };
 }
@@ -139,14 +140,6 @@ async function measure(target: Target, path: (at: number) => string): Promise<Sp
 function describe({ perSecond, perCpuSecond, kilobytes }: Speed): string {
   const onOneCore = perCpuSecond === undefined ? '' : `, ${perCpuSecond} a second of processor time`;
   return `${perSecond}/s${onOneCore}, ${kilobytes} KB each`;
-}
-
-/** User and system time of a process with all its threads; NaN where there is no Linux `/proc`. */
-async function cpuSecondsOf(processId: number): Promise<number> {
-  const stat = await readFile(`/proc/${processId}/stat`, 'utf8').catch(() => '');
-  // After the name in parentheses: utime and stime are fields 14 and 15, in hundredths of a second.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11] ?? Number.NaN) + Number(fields[12] ?? Number.NaN)) / 100;
 }
 
 /** Counts only, so that the client is not what is measured. */

@@ -7,8 +7,13 @@ export type Transaction = PostgresJsDatabase;
 export interface Connection {
   /** true: nothing may be sent any more */
   isLost(): boolean;
-  /** Runs `work` between begin and commit, or rolls back and throws what it threw. One at a time. */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` between begin and commit, or rolls back and throws what it threw. One at a time. `organizationId` is what
+   * row-level security compares with, for this transaction; '' for no tenant.
+   */
+  transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs one statement that commits by itself. */
+  statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -22,6 +27,9 @@ export interface ConnectionOptions {
     statement_timeout?: number;
   };
 }
+
+/** Row-level security compares with this setting (db/migrations/0001); it ends with the transaction. */
+const SET_TENANT = "select set_config('app.organization', $1, true)";
 
 /**
  * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
@@ -49,9 +57,10 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   /** What a transaction sends through; it closes with the transaction. */
   function createGate() {
     let open = true;
-    const unsafe: typeof reserved.unsafe = (...statement) => {
+    const unsafe: typeof reserved.unsafe = (text, parameters, how) => {
       if (lost || !open) throw new DatabaseError('08006', 'The connection to Postgres was lost.');
-      return reserved.unsafe(...statement);
+      // Unprepared, a statement with parameters costs a round trip more, and is parsed and rewritten each time.
+      return reserved.unsafe(text, parameters, { ...how, prepare: true });
     };
     const gate = new Proxy(reserved, {
       get: (target, name) =>
@@ -60,11 +69,14 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     return { tx: drizzle(gate), unsafe, shut: () => void (open = false) };
   }
 
-  async function transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async function transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { tx, unsafe, shut } = createGate();
     try {
-      await unsafe('begin');
+      // Sent together with the first statement of `work`, which fails when one of them does.
+      const begun = Promise.all([unsafe('begin').execute(), unsafe(SET_TENANT, [organizationId]).execute()]);
+      begun.catch(() => {});
       const result = await work(tx);
+      await begun;
       const { command } = await unsafe('commit');
       // A statement failed and `work` went on: Postgres answers `commit` with a rollback.
       if (command !== 'COMMIT')
@@ -79,7 +91,19 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
-  return { isLost: () => lost, transaction, close };
+  async function statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { tx, shut } = createGate();
+    try {
+      return await work(tx);
+    } catch (error) {
+      if (saysLost(error)) lost = true;
+      throw error;
+    } finally {
+      shut();
+    }
+  }
+
+  return { isLost: () => lost, transaction, statement, close };
 }
 
 /** Connects by a query, since a request for a connection would stay in the client's queue when it fails. */

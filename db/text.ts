@@ -36,6 +36,13 @@ export function escapeJson(value: unknown): unknown {
   );
 }
 
+// The escapes of NUL, of the escape character and of any surrogate, which a JSON text must have for one to be in it:
+// control characters stand in no JSON string as they are, and a lone surrogate in no UTF-8.
+const ESCAPED = /\\u(?:0000|001a|d[89a-f])/i;
+
+/** True: `escapeJson` would leave what this JSON text says as it is. False: it may not (pairs of surrogates count too). */
+export const escapesNothing = (json: string): boolean => !ESCAPED.test(json);
+
 /** Undoes `escapeJson`. */
 export function unescapeJson(value: unknown): unknown {
   if (typeof value === 'string') return unescapeText(value);

@@ -1,7 +1,7 @@
 /** What may still be asked of Bitbucket in an account's rolling window. Times are ISO. */
 export interface Allowance {
-  /** requests a window */
-  limit: number;
+  /** requests a window; null: none is known */
+  limit: number | null;
   /** of these, kept for live syncs and connection checks */
   reserve: number;
   /** counted in the window now */
@@ -37,7 +37,7 @@ const STEPS = 20;
 /**
  * When the work ends, in milliseconds since 1970: as fast as answers come, but never more requests in any window than
  * this work's share of what it may hold. Requests that are in the window already come free when they leave it.
- * `allowance: null`: no limit is known.
+ * `allowance: null`: nothing is known of it.
  */
 export function endOf(work: Work, allowance: Allowance | null, nowMs: number): number {
   const inHand = Math.max(1, Math.min(IN_HAND, work.repositories));
@@ -46,8 +46,12 @@ export function endOf(work: Work, allowance: Allowance | null, nowMs: number): n
   // Git comes first in each repository; where there are many, others ask meanwhile.
   const beginsMs = nowMs + work.gitMs / Math.max(1, work.repositories);
   if (work.requests <= 0) return gitEndsMs;
-  const usable = allowance === null ? 0 : allowance.limit - allowance.reserve;
-  if (allowance === null || usable < 1) return Math.max(gitEndsMs, beginsMs + work.requests * eachMs);
+  const limit = allowance?.limit ?? null;
+  if (allowance === null || limit === null) {
+    const blockedMs = allowance?.blockedUntil == null ? 0 : Date.parse(allowance.blockedUntil);
+    return Math.max(gitEndsMs, Math.max(beginsMs, blockedMs) + work.requests * eachMs);
+  }
+  const usable = Math.max(1, limit - allowance.reserve);
   return Math.max(gitEndsMs, walk(work, allowance, { nowMs, beginsMs, eachMs, usable }));
 }
 
@@ -61,7 +65,7 @@ function walk(
   const partMs = windowMs / PARTS;
   const step = (at.usable * share) / STEPS;
   const blockedMs = blockedUntil === null ? 0 : Date.parse(blockedUntil);
-  const frees = freesOf(allowance, at.nowMs);
+  const frees = freesOf(allowance, at);
   let next = 0;
   let free = Math.max(0, at.usable - used) * share;
   let left = work.requests;
@@ -88,15 +92,17 @@ function walk(
 }
 
 /** Oldest first; what is used and not said to leave at some time leaves with the window. */
-function freesOf(allowance: Allowance, nowMs: number): { atMs: number; requests: number; ours: boolean }[] {
-  const { limit, reserve, used, windowMs } = allowance;
-  const said = allowance.frees.map(({ at, requests }) => ({ atMs: Date.parse(at), requests }));
+function freesOf(
+  { frees, used, windowMs }: Allowance,
+  { nowMs, usable }: { nowMs: number; usable: number },
+): { atMs: number; requests: number; ours: boolean }[] {
+  const said = frees.map(({ at, requests }) => ({ atMs: Date.parse(at), requests }));
   const all = [...said, { atMs: nowMs + windowMs, requests: used }].toSorted(
     (one, other) => one.atMs - other.atMs,
   );
   let left = used;
   // More may be used than this work may use: the first that leave then free nothing for it.
-  let beyond = Math.max(0, used - (limit - reserve));
+  let beyond = Math.max(0, used - usable);
   return all.map(({ atMs, requests }) => {
     const leaving = Math.min(left, requests);
     left -= leaving;

@@ -131,7 +131,7 @@ function sizeAt(bound: Bound, known: Known): ImportSize {
     pullRequests: total,
     activity: Math.round(activity.entries[bound]),
     feedGone: facts.feed === 'gone',
-    ownActivity: short,
+    ownActivity: 0,
     // Edits show in no feed: of what changed since the last time, all that has comments is read again.
     ownComments: whole ? short : Math.round(activity.commented),
     tracker: trackerOf(known),

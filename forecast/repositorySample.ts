@@ -56,6 +56,9 @@ function hash(text: string): number {
   return value >>> 0;
 }
 
+/** Standard deviations: the spread of a stratum is itself only guessed, from two. */
+const SURE = 3;
+
 /** What a sampled repository says, for those that it stands for. */
 export interface Spoken {
   stratum: number;
@@ -79,7 +82,7 @@ export function extrapolate(spoken: readonly Spoken[]): Range {
     const spread =
       values.reduce((total, value) => total + (value - mean) ** 2, 0) / Math.max(1, values.length - 1);
     const size = members.reduce((total, { weight }) => total + weight, 0);
-    const error = 2 * size * Math.sqrt(((1 - values.length / size) * spread) / values.length);
+    const error = SURE * size * Math.sqrt(((1 - values.length / size) * spread) / values.length);
     return { low: -error, expected: 0, high: error, basis: 'sampled_repositories' };
   });
   return spoken.length === 0 ? exactly(0) : sum([...own, ...between]);

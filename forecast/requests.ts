@@ -50,25 +50,23 @@ export interface ImportSize {
   whole: boolean;
 }
 
-/** A chunk that is not full and quick needs no closing round (`activities/closing.ts`, `activities/streams.ts`). */
+/** What one chunk takes; a repository that needs more, or waits, is closed by a round (`activities/closing.ts`). */
 const CHUNK_REQUESTS = 25;
 
-/** Pages of a list; `doubted`: an empty answer is asked for twice before it is believed. */
-const pages = (records: number, length: number, doubted: boolean): number =>
-  records <= 0 ? (doubted ? 2 : 1) : Math.ceil(records / length);
+/** Pages of a list, of which an empty one is one too. */
+const pages = (records: number, length: number): number => Math.max(1, Math.ceil(records / length));
 
-/** A walk of more than one page is followed by a pass over what changed meanwhile: one page, where little did. */
-const withClosingPass = (walk: number): number => (walk > 1 ? walk + 1 : walk);
+/** Before an empty list is believed, a witness is asked; a list of what changed shows the newest record that is known. */
+const witness = (records: number, whole: boolean): number => (records <= 0 && whole ? 1 : 0);
 
 function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
   const { pullRequests, activity, feedGone, ownActivity, ownComments, whole } = size;
-  const list = pages(pullRequests, PAGE_LENGTH.pull_requests, whole);
-  const feed = feedGone
-    ? 1 + pullRequests
-    : // A feed that is read down to a watermark shows at least one entry that is known already.
-      withClosingPass(pages(activity, PAGE_LENGTH.pull_request_activity, whole));
+  const list = pages(pullRequests, PAGE_LENGTH.pull_requests) + witness(pullRequests, whole);
+  // Without pull requests there is nothing that could have happened to them.
+  if (pullRequests <= 0 && whole) return { pull_requests: list };
+  const feed = feedGone ? 1 + pullRequests : pages(activity, PAGE_LENGTH.pull_request_activity);
   return {
-    pull_requests: pullRequests <= 0 ? list : withClosingPass(list),
+    pull_requests: list,
     pull_request_activity: feed + ownActivity,
     pull_request_comments: ownComments,
   };
@@ -78,9 +76,8 @@ function ticketCounts(size: ImportSize): Partial<RequestCounts> {
   const { tracker, tickets, commentedTickets, changedTickets, whole } = size;
   if (tracker === 'known_off') return {};
   if (tracker === 'refused') return { tickets: 1 };
-  const list = pages(tickets, PAGE_LENGTH.tickets, whole);
   return {
-    tickets: tickets <= 0 ? list : withClosingPass(list),
+    tickets: pages(tickets, PAGE_LENGTH.tickets) + witness(tickets, whole),
     ticket_comments: commentedTickets,
     ticket_changes: changedTickets,
   };
@@ -88,7 +85,8 @@ function ticketCounts(size: ImportSize): Partial<RequestCounts> {
 
 /** What one closing round asks: each stream's list from its watermark. */
 const closingRound = (services: readonly Service[], size: ImportSize): Partial<RequestCounts> => ({
-  ...(services.includes('pull_requests') ? { pull_requests: 1, pull_request_activity: 1 } : {}),
+  ...(services.includes('pull_requests') ? { pull_requests: 1 } : {}),
+  ...(services.includes('pull_requests') && size.pullRequests > 0 ? { pull_request_activity: 1 } : {}),
   ...(services.includes('tickets') && size.tracker === 'alive' ? { tickets: 1 } : {}),
 });
 
@@ -123,7 +121,7 @@ export function requestsOf(
     services.includes('tickets') ? ticketCounts(size) : {},
   );
   const asked = totalOf(first);
-  if (asked === 0 || (asked < CHUNK_REQUESTS && !interrupted)) return first;
+  if (asked === 0 || (asked <= CHUNK_REQUESTS && !interrupted)) return first;
   return added(first, closingRound(services, size));
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Environment, readVariables, type Variable } from './environment.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { DOCUMENTED_LIMITS, type RequestLimits, requestLimits } from './requestLimits.ts';
 import { privateKeysFile, publicKeyFile } from './secrets/keyFiles.ts';
 import type { SealingPublicKey } from './secrets/seal.ts';
 import { Secret } from './secrets/secret.ts';
@@ -45,6 +46,10 @@ export interface WorkerConfig extends SharedConfig {
     oauthSecret: Secret | undefined;
     /** the host takes plain passwords (historic; bitbucket.org does not) */
     passwordLogin: boolean;
+    /** requests in a window, until Bitbucket's answers state other numbers */
+    limits: RequestLimits;
+    /** length of the rolling window */
+    limitWindowMs: number;
   };
 }
 
@@ -171,6 +176,18 @@ const worker = {
       .transform((text) => text === 'true'),
     fix: 'Set it to true only where the host still takes passwords; bitbucket.org does not.',
   },
+  BITBUCKET_LIMITS: {
+    schema: requestLimits.optional(),
+    fix: 'Leave it out for the documented limits, or set what differs: repository_data=2000, or none.',
+  },
+  BITBUCKET_LIMIT_WINDOW_MS: {
+    schema: z
+      .string()
+      .regex(/^[1-9]\d{2,7}$/, 'not 100 to 99999999 milliseconds')
+      .transform(Number)
+      .prefault('3600000'),
+    fix: 'Leave it out: Bitbucket counts by the hour. Only a simulated host has another window.',
+  },
 };
 
 /** Settings of the api process. Throws a ConfigError that names everything wrong. */
@@ -204,6 +221,8 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
       ...bitbucketConfig(values),
       oauthSecret: values.BITBUCKET_OAUTH_SECRET,
       passwordLogin: values.BITBUCKET_PASSWORD_LOGIN,
+      limits: values.BITBUCKET_LIMITS ?? DOCUMENTED_LIMITS,
+      limitWindowMs: values.BITBUCKET_LIMIT_WINDOW_MS,
     },
   };
 }

@@ -1,8 +1,12 @@
+import { resolve as absolute } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
 import { loadOperatorConfig } from '../platform/config.ts';
 import { createOperator, isRole, type Operator } from './apiKeys/operator.ts';
+import { dataFolderOf, readLastStart } from './start/lastStart.ts';
 
-const USAGE = `Organizations and their API keys. Needs DATABASE_OWNER_URL, the Postgres URL of the owner.
+const USAGE = `Organizations and their API keys. Needs DATABASE_OWNER_URL, the Postgres URL of the owner;
+without it, npm start must be running, and its database is meant (--data FOLDER: the folder that it was given).
 
   npm run api-key -- create --organization NAME|ID --role viewer|manager|admin [--label TEXT] [--expires DAYS]
   npm run api-key -- list
@@ -14,6 +18,8 @@ const USAGE = `Organizations and their API keys. Needs DATABASE_OWNER_URL, the P
 viewer reads; manager connects, creates and imports; admin also deletes. A key is shown once: only its hash is kept.
 An organization that is named but not there yet is made.`;
 
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
 class UsageError extends Error {}
 
 const OPTIONS = {
@@ -21,6 +27,7 @@ const OPTIONS = {
   role: { type: 'string' },
   label: { type: 'string' },
   expires: { type: 'string' },
+  data: { type: 'string' },
   help: { type: 'boolean' },
 } as const;
 
@@ -91,7 +98,7 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const operator = createOperator(loadOperatorConfig().ownerUrl);
+  const operator = createOperator(await findOwnerUrl(values.data));
   try {
     await run(operator, positionals, values);
   } finally {
@@ -99,10 +106,34 @@ async function main(): Promise<void> {
   }
 }
 
+/** As the environment says, or else the database of the last `npm start`. Throws with what to do. */
+async function findOwnerUrl(data: string | undefined): Promise<string> {
+  const isSet = ['DATABASE_OWNER_URL', 'DATABASE_OWNER_URL_FILE'].some((name) => process.env[name]);
+  if (data === undefined && isSet) return loadOperatorConfig().ownerUrl;
+  const folder = data === undefined ? dataFolderOf(ROOT) : absolute(data);
+  const url = (await readLastStart(folder))?.ownerDatabaseUrl;
+  if (url === undefined) {
+    throw new Error(
+      'Which database? Set DATABASE_OWNER_URL to the Postgres URL of the owner (or DATABASE_OWNER_URL_FILE to a file with it), ' +
+        `or run npm start first and leave it running: ${folder} remembers no start.`,
+    );
+  }
+  return url;
+}
+
+/** A refused connection, with what to do where it is npm start's own database. */
+function explain(error: unknown): string {
+  const refused = error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED';
+  const message = error instanceof Error ? error.message : String(error);
+  return refused
+    ? `Postgres does not answer (${message}). Is DATABASE_OWNER_URL right? Without it, leave npm start running.`
+    : message;
+}
+
 try {
   await main();
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = explain(error);
   console.error(error instanceof UsageError ? `${message}\n\n${USAGE}` : message);
   process.exitCode = 1;
 }

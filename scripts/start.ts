@@ -2,10 +2,13 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve as absolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createMeasures } from './start/demo/measures.ts';
 import { demoKey, tellStory } from './start/demo/story.ts';
 import { connectByHand, TODAY, whatNext } from './start/demo/whatNext.ts';
-import { asOnlyStart, dataFolderOf, openInstallation } from './start/installation.ts';
-import { BadOptions, HELP, parseOptions, type StartOptions } from './start/options.ts';
+import { asOnlyStart, openInstallation } from './start/installation.ts';
+import { dataFolderOf } from './start/lastStart.ts';
+import { BadOptions, helpOf, parseOptions, type StartOptions } from './start/options.ts';
+import { servedRepositories } from './start/servedRepositories.ts';
 import { type Addresses, startServices } from './start/services.ts';
 import { createSupervisor } from './start/supervisor.ts';
 
@@ -15,8 +18,11 @@ const dataFolder = ({ data }: StartOptions): string =>
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `npm start`: everything on this machine, and the main job through the public API. Answers the exit code. */
-async function main(options: StartOptions): Promise<number> {
-  const installation = await openInstallation(dataFolder(options), options.reset);
+async function main(asked: StartOptions): Promise<number> {
+  const source = asked.bitbucket ? 'bitbucket' : asked.size;
+  const installation = await openInstallation(dataFolder(asked), source, asked);
+  const repositories = await servedRepositories(installation.memory.repositories ?? [], asked.repositories);
+  const options = { ...asked, repositories };
   const supervisor = await createSupervisor({ logFolder: installation.logs, say });
   const interrupted = new Promise<'interrupted'>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'));
@@ -31,12 +37,15 @@ async function main(options: StartOptions): Promise<number> {
       installation,
       options,
       supervisor,
+      say,
       environment: process.env,
     });
     const key = await demoKey(addresses.ownerUrl, installation);
     await installation.remember({
+      repositories,
       simulator: addresses.simulator,
       workerDatabaseUrl: addresses.workerUrl,
+      ownerDatabaseUrl: addresses.ownerUrl,
     });
     for (const line of table(addresses, key)) say(line);
     if (addresses.simulator === undefined) {
@@ -45,7 +54,8 @@ async function main(options: StartOptions): Promise<number> {
     }
     const { simulator: simulatorUrl, api: apiUrl } = addresses;
     const terminal = process.stdout.isTTY;
-    const summary = await tellStory({ apiUrl, simulatorUrl, installation, say, terminal }, key);
+    const measures = createMeasures({ ...addresses, workerPid: () => supervisor.pidOf('worker') });
+    const summary = await tellStory({ apiUrl, simulatorUrl, installation, say, terminal, measures }, key);
     if (options.summaryFile !== undefined) {
       await writeFile(options.summaryFile, `${JSON.stringify(summary, null, 2)}\n`);
     }
@@ -89,10 +99,10 @@ const withCheckout = (options: StartOptions): StartOptions =>
 
 try {
   const options = parseOptions(process.argv.slice(2));
-  if (options === 'help') say(HELP);
+  if (options === 'help') say(helpOf('start'));
   else process.exitCode = await asOnlyStart(dataFolder(options), () => main(withCheckout(options)));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  if (error instanceof BadOptions) process.stderr.write(`\n${HELP}\n`);
+  if (error instanceof BadOptions) process.stderr.write(`\n${helpOf('start')}\n`);
   process.exitCode = error instanceof BadOptions ? 2 : 1;
 }

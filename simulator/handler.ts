@@ -4,10 +4,11 @@ import type { Credential } from './auth/credential.ts';
 import { readBasic } from './auth/authenticate.ts';
 import type { Credentials } from './auth/credentials.ts';
 import type { Clock } from './clock.ts';
+import { bendList } from './control/bendList.ts';
 import type { Control } from './control/control.ts';
 import type { Fault, Faults } from './control/faults.ts';
 import { fingerprint, type Journal, type JournalEntry, pageIdentity, safePath } from './control/journal.ts';
-import { faultReply, writeBent } from './control/playFault.ts';
+import { bendsBytes, faultReply, writeBent } from './control/playFault.ts';
 import { type GitOutcome, isGitPath } from './gitHost.ts';
 import { forbidden, noRoute } from './http/errors.ts';
 import type { Reply } from './http/reply.ts';
@@ -23,6 +24,8 @@ export interface HandlerParts {
   api: Api;
   oauth: OAuth;
   git(request: IncomingMessage, response: ServerResponse): Promise<GitOutcome>;
+  /** where clients reach the host: stands in every link */
+  publicUrl: string;
 }
 
 export function writeReply(response: ServerResponse, reply: Reply, head = false): void {
@@ -80,7 +83,7 @@ export function createHandler(
     const instead = fault === undefined ? undefined : faultReply(fault, clock.nowMs());
     const reply = instead ?? (await own());
     if (reply === 'served') return;
-    if (fault?.kind === 'slow_body' || fault?.kind === 'truncate') await writeBent(response, reply, fault);
+    if (fault !== undefined && bendsBytes(fault)) await writeBent(response, reply, fault);
     else writeReply(response, reply, request.method === 'HEAD');
   }
 
@@ -120,8 +123,10 @@ export function createHandler(
     const secret = secretOf(request.headers.authorization);
     const known = secret === undefined ? undefined : parts.credentials.bySecret(secret);
     const entry = begin(request, path, query, known);
-    const fault = parts.faults.next({ method: entry.method, target, credential: known });
+    const playing = parts.faults.next({ method: entry.method, target, credential: known });
+    const fault = playing?.fault;
     entry.fault = fault?.kind ?? null;
+    if (fault?.kind === 'expire_credential' && known !== undefined) known.expiresAtMs = clock.nowMs() - 1;
     const started = performance.now();
     response.once('close', () => {
       entry.status = response.headersSent ? response.statusCode : null;
@@ -132,7 +137,9 @@ export function createHandler(
     await play(request, response, fault, async () => {
       const reply = await answer(request, response, path, query, trace);
       entry.group = trace.group;
-      return reply;
+      if (playing === undefined || reply === 'served') return reply;
+      const base = `${parts.publicUrl}${path}`;
+      return bendList(reply, playing.fault, { base, query, played: playing.played });
     });
   };
 }

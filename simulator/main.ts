@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { SIZES } from './model/worldSpec.ts';
+import { manyRepositoriesWorld, mixWorld } from './model/benchWorlds.ts';
+import { SIZES, type WorldSpec } from './model/worldSpec.ts';
 import { createSimulator } from './simulator.ts';
 import type { SimulatorOptions } from './options.ts';
 
@@ -12,6 +13,10 @@ const HELP = `Our own Bitbucket Cloud on loopback.
   --public-url URL     how clients reach it, where that differs
   --era guide|today    a host of 2026-06-01, or of now (default today)
   --size ${SIZES.join('|')}  how much data (default small)
+  --mix N              instead: one repository of N pull requests with 6 activity entries each on average
+  --commits N          with --mix: its commits (default 4 a pull request)
+  --flawless           with --mix: the activity shows every comment
+  --many N             instead: N small repositories
   --seed N             decides all data and secrets (default 1)
   --data FOLDER        where git repositories are kept (default a temporary folder)
   --repository PATH    serve this local git repository too (repeatable)
@@ -29,6 +34,10 @@ const options = {
   'public-url': { type: 'string' },
   era: { type: 'string', default: 'today' },
   size: { type: 'string', default: 'small' },
+  mix: { type: 'string' },
+  commits: { type: 'string' },
+  flawless: { type: 'boolean', default: false },
+  many: { type: 'string' },
   seed: { type: 'string', default: '1' },
   data: { type: 'string' },
   repository: { type: 'string', multiple: true },
@@ -53,13 +62,24 @@ function whole(name: string, value: string): number {
   return number;
 }
 
+/** A world to measure with, in place of one of the sizes. */
+function readWorld(values: ReturnType<typeof parse>): WorldSpec | undefined {
+  if (values.many !== undefined) return manyRepositoriesWorld(whole('many', values.many));
+  if (values.mix === undefined) return undefined;
+  const pullRequests = whole('mix', values.mix);
+  const commits = values.commits === undefined ? 4 * pullRequests : whole('commits', values.commits);
+  return mixWorld({ pullRequests, commits, flawed: !values.flawless });
+}
+
 function readOptions(values: ReturnType<typeof parse>): SimulatorOptions {
+  const world = readWorld(values);
   return {
     port: whole('port', values.port),
     host: values.host,
     ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'].replace(/\/+$/, '') }),
     era: oneOf('era', values.era, ['guide', 'today'] as const),
     size: oneOf('size', values.size, SIZES),
+    ...(world === undefined ? {} : { world }),
     seed: whole('seed', values.seed),
     ...(values.data === undefined ? {} : { dataFolder: values.data }),
     repositories: values.repository ?? [],
@@ -82,7 +102,8 @@ async function main(): Promise<void> {
     return;
   }
   const simulator = await createSimulator(readOptions(values));
-  process.stdout.write(`Bitbucket simulator (${values.era}, ${values.size}) at ${simulator.url}\n`);
+  const what = values.many ?? values.mix ?? values.size;
+  process.stdout.write(`Bitbucket simulator (${values.era}, ${what}) at ${simulator.url}\n`);
   process.stdout.write(`API ${simulator.apiUrl}, credentials ${simulator.url}/_simulator/credentials\n`);
   const stop = (): void => {
     simulator.close().then(

@@ -144,6 +144,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
       }),
       oauth: createOAuth({ consumer, grants, credentials, sessions: createSessions() }),
       git: createGitHost({ host, limits, access: createGitAccess({ credentials, clock, era }) }),
+      publicUrl: url,
     }),
   );
 

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { castErrors } from '../activities/castErrors.ts';
+import { createCastErrors } from '../activities/castErrors.ts';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
+  EstimateActivities,
+  EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
   StreamActivities,
@@ -18,8 +20,8 @@ export interface WorkersOptions {
   taskQueue: string;
   /** code or path of the workflows' bundle; left out: the one beside the compiled worker, or else the sources are bundled now */
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
-  rowActivities: IntegrationActivities & ImportActivities;
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
+  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities;
+  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];
 }
@@ -38,6 +40,7 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
  */
 export async function createWorkers(options: WorkersOptions): Promise<{ rows: Worker; bitbucket: Worker }> {
   const { connection, namespace, taskQueue } = options;
+  const castErrors = createCastErrors();
   const common = {
     connection,
     namespace,

@@ -1,8 +1,10 @@
 import type { Database } from '../db/client.ts';
 import {
+  deleteOldEstimates,
   deleteOverdueAnswers,
   deleteOverdueFlows,
   selectOrganizationsToSweep,
+  selectOrganizationsWithOldEstimates,
   selectOverdueSecrets,
   shredOverdueSecret,
 } from '../db/queries/overdueRows.ts';
@@ -15,12 +17,13 @@ export interface Swept {
   secrets: number;
   flows: number;
   answers: number;
+  estimates: number;
 }
 
 /**
  * Removes what outlived its use: secrets that waited for a connection check longer than allowed (15 minutes; the
  * check's own end removes them at once, but a run that an operator terminates has no end), OAuth flows that are over,
- * answers kept for an `Idempotency-Key`. Answers how to stop.
+ * answers kept for an `Idempotency-Key`, estimates of more than a day ago. Answers how to stop.
  */
 export function startSweep({
   database,
@@ -52,7 +55,7 @@ export function startSweep({
 
 /** One pass over all tenants, each in a transaction of its own. */
 export async function sweep(database: Database): Promise<Swept> {
-  const swept: Swept = { secrets: 0, flows: 0, answers: 0 };
+  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0 };
   const overdue = await database.withoutTenant((tx) => selectOverdueSecrets(tx));
   for (const { organizationId, id } of overdue) {
     if (await database.transaction(organizationId, (tx) => shredOverdueSecret(tx, id))) swept.secrets += 1;
@@ -64,6 +67,11 @@ export async function sweep(database: Database): Promise<Swept> {
     ]);
     swept.flows += flows ?? 0;
     swept.answers += answers ?? 0;
+  }
+  for (const organizationId of await database.withoutTenant((tx) =>
+    selectOrganizationsWithOldEstimates(tx),
+  )) {
+    swept.estimates += await database.transaction(organizationId, (tx) => deleteOldEstimates(tx));
   }
   return swept;
 }

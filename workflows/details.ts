@@ -91,6 +91,21 @@ export function importDetails(input: {
   ])}`;
 }
 
+export function estimateDetails(input: {
+  title: string;
+  doing: string;
+  total: number;
+  sampled: number;
+  asked: number;
+  requests: number;
+}): string {
+  return `**Estimate of ${escapeName(input.title)}** – ${input.doing}\n\n${table([
+    ['repositories meant', number(input.total)],
+    ['asked about', `${number(input.asked)} of ${number(input.sampled)}`],
+    ['requests', number(input.requests)],
+  ])}`;
+}
+
 const NEXT_STEP: Record<IntegrationState, string> = {
   awaiting_credential: 'waits for a credential',
   checking: 'checks the connection',

@@ -1,11 +1,12 @@
 import {
   CancellationScope,
+  condition,
   continueAsNew,
   getExternalWorkflowHandle,
   isCancellation,
   log,
   setCurrentDetails,
-  sleep,
+  setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -15,7 +16,7 @@ import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
 import { integrationWorkflowId } from './ids.ts';
 import type { DiscoverIntegrationInput } from './inputs.ts';
-import { credentialRefused } from './messages.ts';
+import { allowanceFreed, credentialRefused } from './messages.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -27,13 +28,17 @@ const HISTORY_LIMIT = 2_000;
  * Id: `integration/{integrationId}/discovery`: one at a time, a second one joins the first.
  *
  *  1. One bounded chunk after the other; each stores what it found and gives back its place.
- *  2. At a limit of Bitbucket, sleep on a timer that says until when.
+ *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early.
  *  3. Store how it ended. A refused credential is also told to the integration, which confirms it.
  */
 export async function discoverIntegration(input: DiscoverIntegrationInput): Promise<void> {
   const { organizationId, integrationId } = input;
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };
+  let freed = false;
+  setHandler(allowanceFreed, () => void (freed = true), {
+    description: 'End a wait for the request budget early.',
+  });
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },
@@ -61,6 +66,7 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
   /** Steps 1 and 2, until there is nothing left; false: the history is long. */
   async function walk(): Promise<boolean> {
     for (;;) {
+      freed = false;
       const limited = await chunkOrLimit(async () => {
         const chunk = await bitbucketChunk().discoverChunk.executeWithOptions(
           { summary: `workspaces and repositories · ${repositories} so far` },
@@ -73,7 +79,7 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
       setCurrentDetails(
         `Discovers workspaces, projects and repositories; ${repositories} repositories so far.`,
       );
-      if (limited !== null) await waitUntil(limited);
+      if (limited !== null) await waitUntil(limited, () => freed);
       else if (cursor === null) return true;
       if (isLong(input)) return false;
     }
@@ -91,11 +97,11 @@ async function chunkOrLimit(run: () => Promise<Limited | null>): Promise<Limited
   }
 }
 
-async function waitUntil({ until, why }: Limited): Promise<void> {
+async function waitUntil({ until, why }: Limited, woken: () => boolean): Promise<void> {
   const untilMs = Date.parse(until);
   const summary = `${why}; goes on ${clock(untilMs, Date.now())}`;
   setCurrentDetails(summary);
-  await sleep(Math.max(1, untilMs - Date.now()), { summary });
+  await condition(woken, Math.max(1, untilMs - Date.now()), { summary });
 }
 
 const isLong = ({ historyLimit }: DiscoverIntegrationInput): boolean =>

@@ -21,6 +21,12 @@ export const DISCOVERY_INTERRUPTED: Finding = {
   remedy: 'Start it again with discover.',
 };
 
+export const ESTIMATE_INTERRUPTED: Finding = {
+  code: 'estimate_interrupted',
+  message: 'The estimate ended before it had a result.',
+  remedy: 'Ask for it again.',
+};
+
 export const REPOSITORY_RUN_LOST: Finding = {
   code: 'run_ended_unexpectedly',
   message: 'The run that imported this repository ended without a result, or an operator ended it.',

@@ -15,3 +15,5 @@ export const importWorkflowId = (importId: string): string => `import/${importId
 /** One per repository, not per import: a second import of the same repository joins the first. */
 export const importRepositoryWorkflowId = (repositoryId: string): string =>
   `repository/${repositoryId}/import`;
+
+export const estimateWorkflowId = (estimateId: string): string => `import-estimate/${estimateId}`;

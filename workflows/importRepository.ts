@@ -16,7 +16,7 @@ import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
-import { repositoryFinished, setPaused, stopImport } from './messages.ts';
+import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding, Stream } from './words.ts';
@@ -31,7 +31,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  1. Ask which streams there are, in which order.
  *  2. Branches, tags and commits come from git, in one activity.
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
- *  4. At a limit: sleep on a timer that says until when. At a refused credential: tell the integration and wait.
+ *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it.
  *
@@ -49,6 +49,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     paused: input.carried?.paused ?? input.paused ?? null,
     others: [...(input.others ?? [])],
     messages: 0,
+    freed: false,
   };
   const patience = createPatience({ ids, timing, screen, steering });
   const crowd = createCrowd(input, steering, () => inHand?.cancel());
@@ -59,6 +60,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     ({ importId: of, paused, reason }) => crowd.pause(of, paused ? (reason ?? 'person') : null),
     { description: 'Wait at the checkpoint, or go on.' },
   );
+  setHandler(allowanceFreed, () => void (steering.freed = true), {
+    description: 'End a wait for the request budget early.',
+  });
   setHandler(stopImport, (message) => void (crowd.leave(message.importId) && work.cancel()), {
     description: 'An import does not want this repository any more: without another that does, end.',
   });
@@ -139,7 +143,10 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     screen.working(stage ?? 'commits');
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
+    const heard = steering.messages;
     inHand = scope;
+    // It asks anyway; what is said from now on is for the wait behind it.
+    steering.freed = false;
     try {
       return await scope.run(() =>
         git
@@ -152,7 +159,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
       if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
-      await patience.forCredential();
+      await patience.forCredential(heard);
       return null;
     } finally {
       inHand = null;

@@ -1,6 +1,7 @@
 /** What the workflow bundle offers: one export a workflow type. */
 export { connectionCheck } from './connectionCheck.ts';
 export { discoverIntegration } from './discoverIntegration.ts';
+export { estimateImport } from './estimateImport.ts';
 export { importRepositories } from './importRepositories.ts';
 export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';

@@ -28,6 +28,12 @@ export interface DiscoverIntegrationInput {
   historyLimit?: number;
 }
 
+export interface EstimateImportInput {
+  organizationId: string;
+  integrationId: string;
+  estimateId: string;
+}
+
 export interface ImportRepositoriesInput {
   organizationId: string;
   integrationId: string;

@@ -152,6 +152,9 @@ export const ownerChanged = defineSignal<[{ repositoryId: string; yours: boolean
 /** To `importRepository`: this import does not want the repository any more; without another that does, it ends. */
 export const stopImport = defineSignal<[{ importId: string }]>('stopImport');
 
+/** To whoever waits for the request budget: there is room earlier than foreseen. */
+export const allowanceFreed = defineSignal('allowanceFreed');
+
 export const currentState = defineQuery<{ state: IntegrationState; version: number; waitingFor: string }>(
   'currentState',
 );

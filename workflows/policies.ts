@@ -2,6 +2,8 @@ import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
+  EstimateActivities,
+  EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
   StreamActivities,
@@ -30,7 +32,7 @@ const onBitbucket = () => ({ taskQueue: bitbucketQueue(workflowInfo().taskQueue)
 
 /** One short transaction in Postgres. Comes back quickly when Postgres does, or when its worker was lost. */
 export const rows = () =>
-  proxyActivities<IntegrationActivities & ImportActivities>({
+  proxyActivities<IntegrationActivities & ImportActivities & EstimateActivities>({
     startToCloseTimeout: SHORT,
     retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
   });
@@ -80,6 +82,15 @@ export const bitbucketChunk = () =>
     startToCloseTimeout: '10 minutes',
     heartbeatTimeout: HEARTBEAT,
     retry: atOnce,
+  });
+
+/** A person waits for the answer, but an outage of minutes is borne: ten tries, the error brings the wait between them. */
+export const estimateTries = () =>
+  proxyActivities<EstimateQuestions>({
+    ...onBitbucket(),
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { ...atOnce, maximumAttempts: 10 },
   });
 
 /** The whole git work of one repository: a first clone may take hours; only its heartbeat is bounded. */

@@ -96,6 +96,18 @@ export const ESTIMATE_BASES = [
 ] as const;
 export type EstimateBasis = (typeof ESTIMATE_BASES)[number];
 
+/** Why the source does not give a record that it announces. */
+export const GAP_REASONS = ['not_listed', 'gone', 'not_permitted'] as const;
+export type GapReason = (typeof GAP_REASONS)[number];
+
+/** Something a reader of the report should know of a stream: why it was read another way, what was left out. */
+export interface StreamNote {
+  /** one sentence for a person */
+  message: string;
+  /** how many records, pull requests, … it is about */
+  count?: number;
+}
+
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 

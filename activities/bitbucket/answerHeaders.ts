@@ -54,3 +54,36 @@ export function retryAfterSeconds(headers: Headers, nowMs: number = Date.now()):
 }
 
 const bounded = (seconds: number, most: number): number => Math.min(most, Math.max(1, Math.ceil(seconds)));
+
+/** What an answer says about the limit that its request counted for (facts 4.3); null: nothing. */
+export interface StatedLimits {
+  limit: number | null;
+  remaining: number | null;
+  nearLimit: boolean | null;
+}
+
+/** No account has more; what is above is a misreading. */
+const MOST = 1_000_000;
+
+/**
+ * Reads `X-RateLimit-Limit` (a number or a list such as `60, 60;w=3600`: the first number counts),
+ * `X-RateLimit-Remaining` and `X-RateLimit-NearLimit` (true when under a fifth is left; one client reads it as a
+ * number, of which only 0 and 1 have a meaning that can be known). A limit of 0 is none. They speak about the group of
+ * their own request; `X-RateLimit-Resource` names it in a vocabulary that is not documented, and changes nothing.
+ */
+export function statedLimits(headers: Headers): StatedLimits {
+  const limit = firstNumber(headers.get('x-ratelimit-limit'));
+  const remaining = firstNumber(headers.get('x-ratelimit-remaining'));
+  const near = headers.get('x-ratelimit-nearlimit')?.trim().toLowerCase() ?? '';
+  return {
+    limit: limit === 0 ? null : limit,
+    remaining,
+    nearLimit: /^(true|1)$/.test(near) ? true : /^(false|0)$/.test(near) ? false : null,
+  };
+}
+
+function firstNumber(text: string | null): number | null {
+  const found = /^\s*(\d{1,9})(?![\d.])/.exec(text ?? '');
+  const number = found === null ? Number.NaN : Number(found[1]);
+  return number <= MOST ? number : null;
+}

@@ -9,6 +9,7 @@ import {
   Forbidden,
   NotFound,
   RateLimited,
+  REFUSED,
   RepositoryGone,
   ScopeMissing,
   Upstream,
@@ -40,7 +41,7 @@ export function classify(answer: RawAnswer, asked: Asked): BitbucketError {
   if (status === 410) return gone(answer, asked, scopes);
   if (status === 429) {
     const until = asked.blockedUntil ?? new Date(Date.now() + 60_000).toISOString();
-    return new RateLimited({ ...base, until, why: 'rate_limited', finding: rateLimitedFinding(until) });
+    return new RateLimited({ ...base, until, why: REFUSED, finding: rateLimitedFinding(until) });
   }
   if (status >= 500) {
     return new Upstream({

@@ -1,10 +1,13 @@
+import type { LimitGroup } from '../../platform/requestLimits.ts';
 import type { Secret } from '../../platform/secrets/secret.ts';
 import type { CredentialKind } from '../../workflows/words.ts';
+import type { Asker } from './asker.ts';
 import { answerDate, scopeHeaders } from './answerHeaders.ts';
 import { classify } from './classify.ts';
+import { Unreachable } from './errors.ts';
 import { readJson, unreadable } from './readJson.ts';
-import type { RequestGate } from './requestGate.ts';
-import { send, type RawAnswer } from './send.ts';
+import type { Permit, RequestGate } from './requestGate.ts';
+import { send, type RawAnswer, type SendOptions } from './send.ts';
 import { createUrlGuard } from './urlGuard.ts';
 
 /** Whose signature a request carries. The secret itself stays inside the client. */
@@ -13,15 +16,14 @@ export interface CredentialRef {
   credentialId: string;
 }
 
-/** Bitbucket counts its limits apart for these (facts 4.3). */
-export type LimitGroup = 'repository_data' | 'webhook_data' | 'other';
-
 export interface BitbucketRequest {
   credential: CredentialRef;
   /** under the API base, with its query, e.g. `/repositories/x/y/pullrequests?pagelen=50` */
   path?: string;
   /** instead of `path`: an absolute URL that Bitbucket gave; refused unless it has our origin and path prefix */
   next?: string;
+  /** for whom: decides who goes first and how imports share; default: work in the background */
+  asker?: Asker;
   /** default: by path, `/repositories/` is `repository_data` */
   group?: LimitGroup;
   signal: AbortSignal;
@@ -49,6 +51,8 @@ export interface BitbucketAnswer {
   json: unknown;
   /** the body as it came */
   bytes: Uint8Array;
+  /** true: no text of it needs an escape to be stored (`db/text.ts`), which spares looking at each */
+  plain?: boolean;
   /** Postgres' clock when the request was taken: rows read from this answer are at least this new */
   observedAt: string;
   /** the Date header as ISO time */
@@ -94,13 +98,15 @@ export interface BitbucketClientOptions {
   deadlineMs?: number;
   /** default 32 MB */
   maxBytes?: number;
+  /** told of every request that was sent, for metrics; `status` null: no answer came */
+  onAnswer?: (answer: { path: string; status: number | null }) => void;
 }
 
 const MAX_REDIRECTS = 3;
 const REDIRECTS = new Set([301, 302, 307, 308]);
 
 export function createBitbucketClient(options: BitbucketClientOptions): BitbucketClient {
-  const { signer, gate, deadlineMs = 60_000, maxBytes = 32 * 1_048_576 } = options;
+  const { signer, gate, deadlineMs = 60_000, maxBytes = 32 * 1_048_576, onAnswer } = options;
   const guard = createUrlGuard(options.apiUrl);
 
   interface Sent {
@@ -111,16 +117,10 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 
   async function sendOnce(request: BitbucketRequest, url: URL): Promise<Sent> {
-    const { credential, signal, etag, onWait, maxWaitMs = 5_000 } = request;
+    const { credential, signal, etag } = request;
     const signature = await signer.sign(credential, signal);
-    const permit = await gate.take({
-      accountKey: signature.accountKey,
-      group: request.group ?? groupOf(guard.pathOf(url)),
-      signal,
-      maxWaitMs,
-      ...(onWait === undefined ? {} : { onWait }),
-    });
-    const raw = await send(url, {
+    const permit = await takePermit(request, url, signature);
+    const raw = await sendWith(permit, url, {
       headers: {
         authorization: signature.authorization.reveal(),
         accept: 'application/json',
@@ -128,11 +128,40 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
         ...(etag === undefined ? {} : { 'if-none-match': etag }),
       },
       signal,
-      deadlineMs,
       maxBytes,
     });
-    const { blockedUntil } = await gate.answered({ permit, status: raw.status, headers: raw.headers });
+    const { blockedUntil } = await permit.answered(raw);
     return { raw, signature, observedAt: permit.observedAt, blockedUntil };
+  }
+
+  function takePermit(request: BitbucketRequest, url: URL, { accountKey }: Signature): Promise<Permit> {
+    const { asker, onWait, signal, maxWaitMs = 5_000 } = request;
+    return gate.take({
+      accountKey,
+      group: request.group ?? groupOf(guard.pathOf(url)),
+      signal,
+      maxWaitMs,
+      deadlineMs,
+      ...(asker === undefined ? {} : { asker }),
+      ...(onWait === undefined ? {} : { onWait }),
+    });
+  }
+
+  /** Sends within the permit's time. Where no connection came about, Bitbucket has counted nothing. */
+  async function sendWith(
+    permit: Permit,
+    url: URL,
+    signed: Omit<SendOptions, 'deadlineMs'>,
+  ): Promise<RawAnswer> {
+    try {
+      const answer = await send(url, { ...signed, deadlineMs: permit.leftMs() });
+      onAnswer?.({ path: guard.pathOf(url), status: answer.status });
+      return answer;
+    } catch (error) {
+      onAnswer?.({ path: guard.pathOf(url), status: null });
+      if (error instanceof Unreachable && error.neverLeft) await permit.unsent();
+      throw error;
+    }
   }
 
   /** Follows redirects inside the API (a renamed repository, a pull request's diffstat), each hop checked and counted. */
@@ -173,7 +202,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     const etag = raw.headers.get('etag');
     return {
       status: raw.status,
-      json: unchanged ? undefined : readJson(raw, path),
+      ...(unchanged ? { json: undefined } : readJson(raw, path)),
       bytes: raw.bytes,
       observedAt,
       date: answerDate(raw.headers),
@@ -183,6 +212,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 }
 
+/** The limit that a request counts for, by its path under the API base. */
 function groupOf(path: string): LimitGroup {
   if (/\/hooks(\/|$)/.test(path)) return 'webhook_data';
   return path.startsWith('/repositories/') ? 'repository_data' : 'other';

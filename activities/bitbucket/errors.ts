@@ -3,6 +3,7 @@ import type { Finding } from '../../workflows/words.ts';
 export type BitbucketErrorType =
   | 'AuthRefused'
   | 'CredentialUnusable'
+  | 'CredentialReplaced'
   | 'ScopeMissing'
   | 'Forbidden'
   | 'RepositoryGone'
@@ -18,13 +19,14 @@ export type BitbucketErrorType =
  * Whether the same request may be sent again:
  * `never`: the answer will be the same until a person changes something;
  * `always`: it will pass by itself, however long it takes;
- * `limited`: worth a few attempts (`attempts` in all), then somebody should see it;
+ * `limited`: worth a few attempts (`attempts` in a row), then somebody should see it; `endless`: each of them reads on, and
+ * so is no progress;
  * `later`: not before `RateLimited.until`.
  */
 export type Retry =
   | { kind: 'never' }
   | { kind: 'always' }
-  | { kind: 'limited'; attempts: number }
+  | { kind: 'limited'; attempts: number; endless?: boolean }
   | { kind: 'later' };
 
 /** What came back, as far as it may be shown and logged: never a body, never a header that carries a secret. */
@@ -69,6 +71,13 @@ export class CredentialUnusable extends BitbucketError {
   override readonly name = 'CredentialUnusable';
   readonly type = 'CredentialUnusable';
   readonly retry: Retry = { kind: 'never' };
+}
+
+/** Another credential has taken the place of this one since the work began: the next attempt signs with that. */
+export class CredentialReplaced extends BitbucketError {
+  override readonly name = 'CredentialReplaced';
+  readonly type = 'CredentialReplaced';
+  readonly retry: Retry = { kind: 'always' };
 }
 
 /** 403 that names scopes: `finding.details` has `granted` and `required`. */
@@ -116,6 +125,11 @@ export class BadRequest extends BitbucketError {
   readonly retry: Retry = { kind: 'never' };
 }
 
+/** `RateLimited.why` of a 429, as an operator reads it on the timer: `Bitbucket asked to wait; goes on 14:05 UTC`. */
+export const REFUSED = 'Bitbucket asked to wait';
+/** The same of the allowance that is used up. */
+export const USED_UP = 'Bitbucket allowance';
+
 /** 429, or a wait that an earlier 429 ordered. Not a failure: go on at `until`. */
 export class RateLimited extends BitbucketError {
   override readonly name = 'RateLimited';
@@ -147,10 +161,13 @@ export class Unreachable extends BitbucketError {
   readonly type = 'Unreachable';
   readonly retry: Retry = { kind: 'always' };
   readonly stage: UnreachableStage;
+  /** true: the host cannot have seen anything of the request */
+  readonly neverLeft: boolean;
 
-  constructor(refusal: Refusal & { stage: UnreachableStage }) {
+  constructor(refusal: Refusal & { stage: UnreachableStage; neverLeft?: boolean }) {
     super(refusal);
     this.stage = refusal.stage;
+    this.neverLeft = refusal.neverLeft ?? false;
   }
 }
 
@@ -160,9 +177,13 @@ export class InvalidResponse extends BitbucketError {
   readonly type = 'InvalidResponse';
   readonly retry: Retry;
 
-  /** `lasting`: the same again will not help (a hostile `next`); otherwise a few attempts are worth it. */
-  constructor(refusal: Refusal & { lasting?: boolean }) {
+  /**
+   * `lasting`: the same again will not help (a hostile `next`); otherwise a few attempts are worth it.
+   * `endless`: a list that leads in circles, where reading on is no progress.
+   */
+  constructor(refusal: Refusal & { lasting?: boolean; endless?: boolean }) {
     super(refusal);
-    this.retry = refusal.lasting === true ? { kind: 'never' } : { kind: 'limited', attempts: 5 };
+    const { lasting = false, endless = false } = refusal;
+    this.retry = lasting ? { kind: 'never' } : { kind: 'limited', attempts: 5, endless };
   }
 }

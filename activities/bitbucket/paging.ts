@@ -23,9 +23,10 @@ export function readPage(answer: BitbucketAnswer, path: string): Page {
 
 /** The records of a list, each by itself; rejected ones with their bytes as they came. */
 export function readRecords<T>(schema: z.ZodType<T>, answer: BitbucketAnswer, page: Page): ParsedRecords<T> {
-  const parsed = parseRecords(schema, page.values);
+  const plain = answer.plain === true;
+  const parsed = parseRecords(schema, page.values, undefined, plain);
   if (parsed.rejected.length === 0) return parsed;
-  return parseRecords(schema, page.values, recordTexts(answer.bytes));
+  return parseRecords(schema, page.values, recordTexts(answer.bytes), plain);
 }
 
 export interface WalkedPage extends Page {
@@ -59,6 +60,7 @@ export async function* walkPages(options: {
 
 function endless(name: string, what: string): InvalidResponse {
   return new InvalidResponse({
+    endless: true,
     path: name,
     finding: {
       code: 'endless_list',

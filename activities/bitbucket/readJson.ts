@@ -1,18 +1,20 @@
+import { escapesNothing } from '../../db/text.ts';
 import { InvalidResponse } from './errors.ts';
 import type { RawAnswer } from './send.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * The JSON of a success. Throws InvalidResponse for an empty, cut off, non-JSON or HTML body: what cannot be read
+ * The JSON of a success, and whether its text is plain (no text in it needs an escape to be stored). Throws InvalidResponse for an empty, cut off, non-JSON or HTML body: what cannot be read
  * is never taken for "nothing there". The body itself goes into no message (HTML error pages show the caller's profile).
  */
-export function readJson(answer: RawAnswer, path: string): unknown {
+export function readJson(answer: RawAnswer, path: string): { json: unknown; plain: boolean } {
   const type = answer.headers.get('content-type') ?? '';
   if (answer.bytes.byteLength === 0) throw unreadable(path, 'is empty', answer.status);
   if (/html/i.test(type)) throw unreadable(path, 'is a web page', answer.status);
   try {
-    return JSON.parse(utf8.decode(answer.bytes)) as unknown;
+    const text = utf8.decode(answer.bytes);
+    return { json: JSON.parse(text), plain: escapesNothing(text) };
   } catch {
     // The parser's own message quotes the body.
     throw unreadable(path, 'is cut off or no JSON', answer.status);

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
+import { escapeJson } from '../../db/text.ts';
 
 export interface ParsedRecord<T> {
   value: T;
-  /** the record as JSON.parse gave it, for the raw column */
+  /** the record as JSON.parse gave it */
   raw: unknown;
+  /** the same as a raw column takes it (`db/text.ts`) */
+  storable: unknown;
 }
 
 /** A record that cannot be stored: for quarantine. */
@@ -47,12 +50,13 @@ function reasonOf(error: z.ZodError): string {
 /**
  * Reads every value of a page by itself, so that one bad record never costs the others.
  * `texts` are the values' own bytes (`recordTexts`), in the same order; without them a rejected record is
- * written out again from what JSON.parse made of it.
+ * written out again from what JSON.parse made of it. `plain`: no text of the page needs an escape.
  */
 export function parseRecords<T>(
   schema: z.ZodType<T>,
   values: readonly unknown[],
   texts?: readonly Uint8Array[],
+  plain = false,
 ): ParsedRecords<T> {
   const records: ParsedRecord<T>[] = [];
   const rejected: RejectedRecord[] = [];
@@ -60,7 +64,7 @@ export function parseRecords<T>(
     const deep = tooDeep(raw);
     const parsed = deep ? undefined : schema.safeParse(raw);
     if (parsed?.success) {
-      records.push({ value: parsed.data, raw });
+      records.push({ value: parsed.data, raw, storable: plain ? raw : escapeJson(raw) });
       return;
     }
     const bytes = texts?.[index] ?? new TextEncoder().encode(deep ? '' : JSON.stringify(raw));

@@ -1,78 +1,151 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/client.ts';
-import { endRefusal, noteRefusal, takeRequest } from '../../db/queries/requestLimits.ts';
-import { retryAfterSeconds } from './answerHeaders.ts';
-import { RateLimited } from './errors.ts';
+import type { LimitGroup, RequestLimits } from '../../platform/requestLimits.ts';
+import { answerRequest, type TakeAnswer, takeRequest } from '../../db/queries/requestBudget.ts';
+import { retryAfterSeconds, statedLimits } from './answerHeaders.ts';
+import { type Asker, BACKGROUND } from './asker.ts';
+import { RateLimited, REFUSED, USED_UP } from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
-import type { LimitGroup } from './client.ts';
 
-interface Budget {
+interface Window {
   /** limits count per user, over all of that user's credentials (facts 4.3) */
   accountKey: string;
   group: LimitGroup;
 }
 
-export interface Permit extends Budget {
-  /** Postgres' clock, ISO with microseconds */
-  observedAt: string;
-  /** after a refusal one request at a time finds out whether the limit still holds */
-  probing: boolean;
+export interface TakeRequest extends Window {
+  asker?: Asker;
+  /** how many HTTP requests are about to be sent; default 1 */
+  requests?: number;
+  /** within which the answer will have come; behind it nobody may still be sending */
+  deadlineMs: number;
+  signal: AbortSignal;
+  /** the longest wait inside the call; a longer one throws RateLimited */
+  maxWaitMs: number;
+  onWait?: (until: string) => void;
 }
 
-/** The seam of the request budget: every API request is taken here before it is sent, and its answer reported. */
+/** One taken request. It is spent, given back or, when its holder dies, runs out by itself. */
+export interface Permit {
+  /** Postgres' clock, ISO with microseconds */
+  readonly observedAt: string;
+  /** after a refusal one request at a time finds out whether the limit still holds */
+  readonly probing: boolean;
+  /** milliseconds left until its deadline; not above 0: it must not be used any more */
+  leftMs(): number;
+  /** Reports the answer. For a 429: the ISO time from which requests may go again. */
+  answered(answer: { status: number; headers: Headers }): Promise<{ blockedUntil?: string }>;
+  /** Gives back what never left this machine (no connection, aborted before). */
+  unsent(): Promise<void>;
+}
+
+/** The request budget: every request is taken here before it is sent, and its answer reported. */
 export interface RequestGate {
   /**
-   * Waits up to `maxWaitMs` for a limit to pass, then gives the permit; throws RateLimited when it takes longer, and the
-   * signal's reason when aborted. One short statement each time, no lock while the request is under way.
+   * Waits up to `maxWaitMs` for room in the account's window, then gives the permit; throws RateLimited when it takes
+   * longer, and the signal's reason when aborted. One short statement each time, no lock while the request is under way.
    */
-  take(
-    request: Budget & { signal: AbortSignal; maxWaitMs: number; onWait?: (until: string) => void },
-  ): Promise<Permit>;
-  /** For a 429: the ISO time from which requests may go again. */
-  answered(answer: { permit: Permit; status: number; headers: Headers }): Promise<{ blockedUntil?: string }>;
+  take(request: TakeRequest): Promise<Permit>;
 }
 
 export interface RequestGateOptions {
   database: Database;
-  /** how long a probe keeps the others waiting when its sender dies: the client's deadline */
-  probeSeconds?: number;
+  /** until Bitbucket's headers state others; default none */
+  limits?: RequestLimits;
+  /** length of the rolling window; default an hour. Buckets scale with it */
+  windowMs?: number;
+  /** told of every permit, for metrics */
+  onTaken?: (taken: Window & { asker: Asker; waitedMs: number }) => void;
 }
 
-/** A gate that knows only what Bitbucket's 429 answers said, shared by all workers through Postgres. */
-export function createRequestGate({ database, probeSeconds = 60 }: RequestGateOptions): RequestGate {
-  return {
-    async take({ accountKey, group, signal, maxWaitMs, onWait }) {
-      const patienceEndsMs = performance.now() + maxWaitMs;
-      for (;;) {
-        const taken = await database.withoutTenant((tx) =>
-          takeRequest(tx, { accountKey, group, probeSeconds }),
-        );
-        if (taken.blocked_until === null) {
-          return { accountKey, group, observedAt: taken.observed_at, probing: taken.probing };
-        }
-        if (performance.now() + taken.wait_ms > patienceEndsMs) throw limited(taken.blocked_until);
-        onWait?.(taken.blocked_until);
-        await sleep(taken.wait_ms, undefined, { signal });
-      }
-    },
+const HOUR_MS = 3_600_000;
 
-    async answered({ permit, status, headers }) {
-      const { accountKey, group, observedAt } = permit;
-      if (status === 429) {
-        const waitSeconds = retryAfterSeconds(headers) ?? null;
-        const blockedUntil = await database.withoutTenant((tx) =>
-          noteRefusal(tx, { accountKey, group, observedAt, waitSeconds }),
+/** A gate over the windows in Postgres, which all workers share. */
+export function createRequestGate(options: RequestGateOptions): RequestGate {
+  const { database, limits = {}, windowMs = HOUR_MS, onTaken } = options;
+
+  function permitOf(taken: TakeAnswer & { due_at: string }, request: TakeRequest, endsMs: number): Permit {
+    const { accountKey, group, asker = BACKGROUND, requests = 1 } = request;
+    const common = {
+      accountKey,
+      group,
+      consumer: asker.consumer,
+      waiter: asker.waiter,
+      requests,
+      observedAt: taken.observed_at,
+      dueAt: taken.due_at,
+      probing: taken.probing,
+    };
+    return {
+      observedAt: taken.observed_at,
+      probing: taken.probing,
+      leftMs: () => endsMs - performance.now(),
+      async answered({ status, headers }) {
+        const blockedUntil = await database.statement((tx) =>
+          answerRequest(tx, {
+            ...common,
+            outcome: status === 429 ? 'refused' : 'answered',
+            waitSeconds: status === 429 ? (retryAfterSeconds(headers) ?? null) : null,
+            stated: statedLimits(headers),
+          }),
         );
-        return { blockedUntil };
+        return blockedUntil === null ? {} : { blockedUntil };
+      },
+      async unsent() {
+        const stated = { limit: null, remaining: null, nearLimit: null };
+        await database.statement((tx) =>
+          answerRequest(tx, { ...common, outcome: 'unsent', waitSeconds: null, stated }),
+        );
+      },
+    };
+  }
+
+  return {
+    async take(request) {
+      const { accountKey, group, asker = BACKGROUND, requests = 1, deadlineMs, signal, onWait } = request;
+      const patienceEndsMs = performance.now() + request.maxWaitMs;
+      const beganMs = performance.now();
+      for (;;) {
+        signal.throwIfAborted();
+        // Counted from before the statement: Postgres begins later, so the permit never outlives its entry.
+        const endsMs = performance.now() + deadlineMs;
+        const taken = await database.statement((tx) =>
+          takeRequest(tx, {
+            accountKey,
+            group,
+            ...asker,
+            requests,
+            defaultLimit: limits[group] ?? null,
+            windowMs,
+            deadlineMs,
+          }),
+        );
+        if (taken.granted && taken.due_at !== null) {
+          const permit = permitOf({ ...taken, due_at: taken.due_at }, request, endsMs);
+          if (permit.leftMs() > 0) {
+            onTaken?.({
+              accountKey,
+              group,
+              asker,
+              waitedMs: Math.max(taken.waited_ms, performance.now() - beganMs),
+            });
+            return permit;
+          }
+          // This process was frozen over its deadline: the entry may be gone already.
+          await permit.unsent();
+          continue;
+        }
+        const until = taken.come_at ?? new Date(Date.now() + 60_000).toISOString();
+        if (performance.now() + taken.wait_ms > patienceEndsMs) throw limited(until, taken.why);
+        onWait?.(until);
+        await sleep(Math.max(1, taken.wait_ms), undefined, { signal });
       }
-      if (permit.probing) {
-        await database.withoutTenant((tx) => endRefusal(tx, { accountKey, group, observedAt }));
-      }
-      return {};
     },
   };
 }
 
-function limited(until: string): RateLimited {
-  return new RateLimited({ until, why: 'rate_limited', finding: rateLimitedFinding(until) });
+const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = { used_up: USED_UP, refused: REFUSED };
+
+function limited(until: string, why: TakeAnswer['why']): RateLimited {
+  return new RateLimited({ until, why: SAYS[why ?? 'refused'], finding: rateLimitedFinding(until) });
 }

@@ -89,6 +89,10 @@ const STAGES: readonly [RegExp, UnreachableStage][] = [
   [/^(ECONNRESET|EPIPE|UND_ERR_SOCKET|UND_ERR_ABORTED|UND_ERR_DESTROYED|UND_ERR_CLOSED)$/, 'reset'],
 ];
 
+/** No connection came about, so nothing of the request has left this machine. */
+const NEVER_LEFT =
+  /^(ENOTFOUND|EAI_\w+|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/;
+
 /** Bytes that are no HTTP, a body shorter or longer than announced, bad compression. */
 const GARBAGE =
   /^(HPE_|UND_ERR_RES_CONTENT_LENGTH|UND_ERR_RESPONSE|Z_|ERR_STREAM_PREMATURE|ERR__ERROR_FORMAT|UND_ERR_HEADERS_OVERFLOW)/;
@@ -134,6 +138,7 @@ function networkError(error: unknown, url: URL, deadlineMs: number): Error {
   const [message, remedy] = SAYS[stage];
   return new Unreachable({
     stage,
+    neverLeft: NEVER_LEFT.test(code),
     cause: error,
     finding: {
       code: 'host_unreachable',

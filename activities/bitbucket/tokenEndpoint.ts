@@ -1,7 +1,14 @@
 import * as oauth from 'oauth4webapi';
 import { Secret } from '../../platform/secrets/secret.ts';
 import { retryAfterSeconds } from './answerHeaders.ts';
-import { BitbucketError, CredentialUnusable, InvalidResponse, RateLimited, Upstream } from './errors.ts';
+import {
+  BitbucketError,
+  CredentialUnusable,
+  InvalidResponse,
+  RateLimited,
+  REFUSED,
+  Upstream,
+} from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
 import { send, type SendOptions } from './send.ts';
 
@@ -97,7 +104,7 @@ async function exchangeWith(
   const { status, headers, bytes } = await send(new URL(url), request);
   if (status === 429) {
     const until = new Date(Date.now() + (retryAfterSeconds(headers) ?? 60) * 1000).toISOString();
-    throw new RateLimited({ status, until, why: 'rate_limited', finding: rateLimitedFinding(until) });
+    throw new RateLimited({ status, until, why: REFUSED, finding: rateLimitedFinding(until) });
   }
   if (status >= 500) {
     throw new Upstream({

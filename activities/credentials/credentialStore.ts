@@ -3,7 +3,7 @@ import { credentialOfIntegration, loadCredential, type CredentialRow } from '../
 import type { Opener } from '../../platform/secrets/open.ts';
 import type { CredentialKind } from '../../workflows/words.ts';
 import type { CredentialRef, Signer } from '../bitbucket/client.ts';
-import { CredentialUnusable } from '../bitbucket/errors.ts';
+import { CredentialReplaced, CredentialUnusable } from '../bitbucket/errors.ts';
 import { credentialExpired } from '../bitbucket/findings.ts';
 import type { OauthRefresher } from './oauthRefresh.ts';
 import {
@@ -33,7 +33,10 @@ export interface CredentialStore extends Signer {
   /** The user name of `basic` and `api_token`, for findings that depend on its form; it is no secret. */
   userName(credential: CredentialRef): Promise<string | null>;
   /** For git over HTTPS; an ending OAuth token is renewed first. `version`: for `renew`, when git is refused. */
-  gitCredential(credential: CredentialRef, signal: AbortSignal): Promise<GitCredential & { version: number }>;
+  gitCredential(
+    credential: CredentialRef,
+    signal: AbortSignal,
+  ): Promise<GitCredential & { version: number; accountKey: string }>;
 }
 
 export interface CredentialStoreOptions {
@@ -43,6 +46,9 @@ export interface CredentialStoreOptions {
   refresher: OauthRefresher | undefined;
 }
 
+/** A credential that was not shredded. */
+type UsableRow = CredentialRow & { sealed: Uint8Array };
+
 /** After a renewal that did not help, 401 is taken as it is for this long (a brownout lasts 15 minutes). */
 const USELESS_MS = 5 * 60_000;
 
@@ -51,14 +57,15 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   const { database, opener, refresher } = options;
   const useless = new Map<string, { version: number; untilMs: number }>();
 
-  async function load({ organizationId, credentialId }: CredentialRef): Promise<CredentialRow> {
+  async function load({ organizationId, credentialId }: CredentialRef): Promise<UsableRow> {
     const row = await database.transaction(organizationId, (tx) => loadCredential(tx, credentialId));
     if (row === undefined) throw removed();
-    return row;
+    if (row.sealed === null) throw (await isReplaced(organizationId, row)) ? replaced() : removed();
+    return { ...row, sealed: row.sealed };
   }
 
   /** The row, fresh enough to sign with. */
-  async function usable(credential: CredentialRef, signal: AbortSignal): Promise<CredentialRow> {
+  async function usable(credential: CredentialRef, signal: AbortSignal): Promise<UsableRow> {
     signal.throwIfAborted();
     const row = await load(credential);
     if (row.expired) throw new CredentialUnusable({ finding: credentialExpired(row.kind) });
@@ -72,8 +79,17 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
     await refresher.refresh(credential, version);
   }
 
-  async function open(credential: CredentialRef, row: CredentialRow): Promise<OpenedSecret> {
-    if (row.sealed === null) throw removed();
+  /** Whether the integration signs with another credential by now. */
+  async function isReplaced(organizationId: string, row: CredentialRow): Promise<boolean> {
+    const { integration_id: integrationId } = row;
+    if (integrationId === null) return false;
+    const current = await database.transaction(organizationId, (tx) =>
+      credentialOfIntegration(tx, integrationId),
+    );
+    return current !== undefined && current !== row.id;
+  }
+
+  async function open(credential: CredentialRef, row: UsableRow): Promise<OpenedSecret> {
     const context = {
       organizationId: credential.organizationId,
       ownerId: row.owner_id,
@@ -89,7 +105,7 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
       return {
         authorization,
         kind: row.kind,
-        accountKey: row.account_key ?? `credential:${row.id}`,
+        accountKey: accountKeyOf(row),
         version: row.version,
       };
     },
@@ -131,10 +147,19 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
 
     async gitCredential(credential, signal) {
       const row = await usable(credential, signal);
-      return { ...gitCredentialOf(await open(credential, row)), version: row.version };
+      return {
+        ...gitCredentialOf(await open(credential, row)),
+        version: row.version,
+        accountKey: accountKeyOf(row),
+      };
     },
   };
 }
+
+const accountKeyOf = (row: CredentialRow): string => row.account_key ?? standInKey(row.id);
+
+/** By which a credential's requests are counted until its account is known. */
+export const standInKey = (credentialId: string): string => `credential:${credentialId}`;
 
 /** The work goes on for those who share it; this caller stops waiting. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -163,6 +188,16 @@ function removed(): CredentialUnusable {
       code: 'credential_removed',
       message: 'There is no credential to sign requests with.',
       remedy: 'Submit a credential.',
+    },
+  });
+}
+
+function replaced(): CredentialReplaced {
+  return new CredentialReplaced({
+    finding: {
+      code: 'credential_replaced',
+      message: 'Another credential took the place of this one while it was used.',
+      remedy: 'Nothing to do: the work goes on with the new one.',
     },
   });
 }

@@ -19,6 +19,8 @@ export interface MirrorRequest<T> {
   /** what the clone will take, as far as known */
   expectedBytes: number;
   signal: AbortSignal;
+  /** runs what talks to the host: each clone and each fetch */
+  contact: <R>(run: () => Promise<R>) => Promise<R>;
   /** git's own words about its progress */
   onLine: (line: string) => void;
   /** reads the clone; nobody else changes it meanwhile */
@@ -67,21 +69,23 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
 
   async function cloneInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
     const make = () =>
-      git.text({
-        args: [
-          'clone',
-          '--bare',
-          '--progress',
-          '--no-hardlinks',
-          '--template=',
-          '--',
-          request.remote.url,
-          path,
-        ],
-        login: request.remote.login,
-        signal: request.signal,
-        onLine: request.onLine,
-      });
+      request.contact(() =>
+        git.text({
+          args: [
+            'clone',
+            '--bare',
+            '--progress',
+            '--no-hardlinks',
+            '--template=',
+            '--',
+            request.remote.url,
+            path,
+          ],
+          login: request.remote.login,
+          signal: request.signal,
+          onLine: request.onLine,
+        }),
+      );
     try {
       await make();
     } catch (error) {
@@ -93,24 +97,26 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
   }
 
   async function fetchInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
-    await git.text({
-      folder: path,
-      args: [
-        'fetch',
-        '--prune',
-        '--progress',
-        '--force',
-        '--no-tags',
-        '--no-write-fetch-head',
-        '--no-recurse-submodules',
-        '--',
-        request.remote.url,
-        ...REFSPECS,
-      ],
-      login: request.remote.login,
-      signal: request.signal,
-      onLine: request.onLine,
-    });
+    await request.contact(() =>
+      git.text({
+        folder: path,
+        args: [
+          'fetch',
+          '--prune',
+          '--progress',
+          '--force',
+          '--no-tags',
+          '--no-write-fetch-head',
+          '--no-recurse-submodules',
+          '--',
+          request.remote.url,
+          ...REFSPECS,
+        ],
+        login: request.remote.login,
+        signal: request.signal,
+        onLine: request.onLine,
+      }),
+    );
   }
 
   return { withMirror };

@@ -9,6 +9,7 @@ import { addDiscover } from './discover.ts';
 import { addFollowImport } from './followImport.ts';
 import { addGetConnectionCheck } from './getConnectionCheck.ts';
 import { addGetImport } from './getImport.ts';
+import { addGetImportEstimate } from './getImportEstimate.ts';
 import { addGetIntegration } from './getIntegration.ts';
 import { addGetLastConnectionCheck } from './getLastConnectionCheck.ts';
 import { addGetPullRequest } from './getPullRequest.ts';
@@ -65,6 +66,7 @@ export function addRoutes(app: ApiApp): void {
   addResumeImport(app);
   addCancelImport(app);
   addRetryFailed(app);
+  addGetImportEstimate(app);
   addGetRepository(app);
   addListCommits(app);
   addListPullRequests(app);

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import { v5 as namedUuid, v7 as uuid } from 'uuid';
 import {
   cancelPendingImport,
@@ -14,24 +14,34 @@ import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound, Problem } from '../problem.ts';
 import { refuse } from '../refuse.ts';
+import { estimatePath, estimateSchema } from '../schemas/estimate.ts';
 import { importSchema, presentImport, startImportBody } from '../schemas/import.ts';
 import { idParam } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { startEstimate } from '../startEstimate.ts';
 
 const route = operation({
   method: 'post',
   path: '/v1/integrations/{id}/imports',
   operationId: 'startImport',
-  summary: 'Import repositories',
+  summary: 'Import repositories, or estimate what that would take',
+  description:
+    'With `dry_run` nothing is imported: a few requests to Bitbucket tell how many more the import would make, how many rows it would store and when it would end.',
   tags: ['Imports'],
   role: 'manager',
   request: { params: idParam, body: jsonBody(startImportBody) },
-  responses: { 202: answer(importSchema, 'The import; follow it at Location.', locationHeader) },
+  responses: {
+    202: answer(
+      z.union([importSchema, estimateSchema]),
+      'The import, or with `dry_run` the estimate; follow it at Location.',
+      locationHeader,
+    ),
+  },
 });
 
 export function addStartImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const { mode, ...chosen } = c.req.valid('json');
+    const { mode, dry_run: dryRun, ...chosen } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     refuse(refuseByState('startImport', integration.state));
     const selection = await checkSelection(c.var, integration.id, selectionOf(chosen));
@@ -42,7 +52,12 @@ export function addStartImport(app: ApiApp): void {
       integration: integration.id,
       mode,
       selection,
+      ...(dryRun ? { dryRun } : {}),
     });
+    if (dryRun) {
+      const estimate = await startEstimate(c.var, integration, { id, mode, selection });
+      return c.json(estimate, 202, { Location: estimatePath(id) });
+    }
     await database.transaction(organizationId, (tx) =>
       insertImport(tx, {
         id,
@@ -89,7 +104,7 @@ const neverBegan = (error: unknown): boolean =>
   error instanceof Problem && error.code !== 'worker_unavailable';
 
 /** The schema lets exactly one of them through. */
-function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode'>): ImportSelection {
+function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry_run'>): ImportSelection {
   const { repositories, projects, workspaces } = chosen;
   // As Postgres writes them.
   const unique = (ids: string[]): string[] => [...new Set(ids.map((id) => id.toLowerCase()))];

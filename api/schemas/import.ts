@@ -21,7 +21,7 @@ import { presentFinding } from './finding.ts';
 import { importLinks } from './importLinks.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
-const waiting = z
+export const waiting = z
   .strictObject({
     since: timestamp.nullable(),
     until: timestamp.nullable(),
@@ -43,6 +43,9 @@ export const startImportBody = z
     mode: z.enum(IMPORT_MODES).default('changed').meta({
       description: '`changed`: what changed since the last time; `full`: read everything again and repair',
     }),
+    dry_run: z.boolean().default(false).meta({
+      description: 'import nothing: estimate requests, rows and end instead',
+    }),
   })
   .refine(
     ({ repositories, projects, workspaces, all }) =>
@@ -61,7 +64,7 @@ export const retryFailedBody = z
   })
   .openapi('RetryFailed');
 
-const selection = z.union([
+export const selection = z.union([
   z.strictObject({ repositories: z.array(id) }),
   z.strictObject({ projects: z.array(id) }),
   z.strictObject({ workspaces: z.array(id) }),
@@ -166,7 +169,7 @@ interface WaitingColumns {
   waitingReason: string | null;
 }
 
-const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
+export const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | null =>
   row.waitingSince === null && row.waitingUntil === null && row.waitingReason === null
     ? null
     : {

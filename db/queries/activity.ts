@@ -1,6 +1,12 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
-import { createUpsert, type RepositoryScope, type Row } from './upsert.ts';
+import {
+  createInsertMissing,
+  createUpsert,
+  type RepositoryScope,
+  type Row,
+  type UpsertTable,
+} from './upsert.ts';
 
 export interface ActivityRow extends Row {
   pull_request_number: number;
@@ -14,7 +20,7 @@ export interface ActivityRow extends Row {
   observed_at: string;
 }
 
-const upsert = createUpsert({
+const table: UpsertTable = {
   name: 'pull_request_activity',
   key: { pull_request_number: 'integer', entry_key: 'text' },
   content: {
@@ -26,7 +32,9 @@ const upsert = createUpsert({
     raw: 'jsonb',
   },
   newer: ['observed_at'],
-});
+};
+
+const upsert = createUpsert(table);
 
 /** Stores a page of activity entries; returns how many were new or changed. */
 export const upsertActivity = (
@@ -34,6 +42,18 @@ export const upsertActivity = (
   scope: RepositoryScope,
   rows: readonly Row[],
 ): Promise<number> => upsert(tx, scope, rows);
+
+const missing = createInsertMissing(table);
+
+/**
+ * Stores entries that follow from comments read from their own lists, where the feed has not shown them: what the feed
+ * says of a comment stays as it is. Returns how many were added.
+ */
+export const insertActivityOfComments = (
+  tx: Transaction,
+  scope: RepositoryScope,
+  rows: readonly Row[],
+): Promise<number> => missing(tx, scope, rows);
 
 export async function countActivity(tx: Transaction, scope: RepositoryScope): Promise<number> {
   const [row] = await tx.execute<{ count: number }>(sql`
@@ -47,8 +67,8 @@ export type KnownShort = Record<string, string>;
 
 /**
  * Pull requests above `after` for which the stored activity lacks what their own row says must be there: an entry for
- * each participant who approved or asked for changes, one for a merged or declined state, and one for each comment
- * (`comment_count` leaves out deleted ones). Ordered by number.
+ * each participant who approved or asked for changes, and one for a merged or declined state. Entries of comments follow
+ * from the comments (`insertActivityOfComments`). Ordered by number.
  * Those in `known` at their present version are left out: asking again would give the same.
  */
 export async function pullRequestsShortOfActivity(
@@ -61,12 +81,6 @@ export async function pullRequestsShortOfActivity(
       select distinct pull_request_number, kind, actor_uuid, state from pull_request_activity
       where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
         and kind <> 'comment' and pull_request_number > ${range.after}
-    ), commented as (
-      select pull_request_number as number, count(*) filter (where not deleted) as live
-      from pull_request_comments
-      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
-        and pull_request_number > ${range.after}
-      group by pull_request_number
     ), voted as (
       select pull_request_number, case when approved or state = 'approved' then 'approval' else state end as kind,
         case when account_key like '{%' then account_key end as actor
@@ -84,10 +98,6 @@ export async function pullRequestsShortOfActivity(
         and p.number > ${range.after} and p.state in ('MERGED', 'DECLINED')
         and not exists (
           select 1 from entries e where e.pull_request_number = p.number and e.kind = 'update' and e.state = p.state)
-      union
-      select p.number from pull_requests p left join commented c using (number)
-      where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
-        and p.number > ${range.after} and p.comment_count <> coalesce(c.live, 0)
     )
     select p.number, p.updated_on::text as "updatedOn" from pull_requests p join short using (number)
     where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}

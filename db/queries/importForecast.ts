@@ -3,6 +3,7 @@ import type { Allowance } from '../../forecast/allowance.ts';
 import { expectedEnd, type Standing } from '../../forecast/progress.ts';
 import { type ImportState, isEndedImport, type Stream, STREAMS } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import { readAllowance } from './allowance.ts';
 import { progressOf } from './sharedProgress.ts';
 
 /** What is left of something, how fast it goes, and when it ends. */
@@ -47,10 +48,13 @@ export async function readSurroundings(tx: Transaction, importId: string): Promi
     left join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
     left join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id
     where i.id = ${importId}`);
+  const accountKey = row?.account_key ?? null;
+  const allowance =
+    accountKey === null ? undefined : await readAllowance(tx, { accountKey, group: 'repository_data' });
   return {
     nowMs: row?.now_ms ?? 0,
     state: row?.state ?? 'cancelled',
-    allowance: null,
+    allowance: allowance ?? null,
     sharers: Math.max(1, row?.sharers ?? 1),
     inHand: Math.max(1, row?.in_hand ?? 1),
   };
@@ -87,7 +91,7 @@ export async function forecastImport(
     waiting: number;
     open: number;
     made: number;
-    left: number;
+    requests_left: number;
     records_rate: number;
     requests_rate: number;
     git_ms: number;
@@ -98,18 +102,18 @@ export async function forecastImport(
       from import_repositories where import_id = ${importId}
     ), streams as (
       select count(distinct repository_id) as begun, coalesce(sum(requests), 0) as made,
-        coalesce(sum(requests_left) filter (where not ended), 0) as left, coalesce(sum(records_rate), 0) as records_rate,
+        coalesce(sum(requests_left) filter (where not ended), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
         coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(git_ms), 0) as git_ms
       from (
         select p.*, r.state in ('completed', 'failed', 'cancelled') as ended, ${gitMs} as git_ms
         from ${progressOf(importId)} p
         join import_repositories r on r.import_id = ${importId} and r.repository_id = p.repository_id) p
     )
-    select begun::float8, waiting::float8, open::float8, made::float8, left::float8, records_rate::float8,
+    select begun::float8, waiting::float8, open::float8, made::float8, requests_left::float8, records_rate::float8,
       requests_rate::float8, git_ms::float8
     from repositories, streams`);
   if (row === undefined) return { requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null };
-  const { begun, waiting, open, made, left } = row;
+  const { begun, waiting, open, made, requests_left: left } = row;
   const requestsLeft =
     begun === 0 && waiting > 0
       ? null

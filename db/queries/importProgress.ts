@@ -59,6 +59,15 @@ export async function addProgress(tx: Transaction, key: ImportStreamKey, progres
       started_at = coalesce(i.started_at, excluded.started_at)`);
 }
 
+/** A stream that ended holds more rows by now, since another stream of the import found some of its records. */
+export async function recountStream(tx: Transaction, key: ImportStreamKey, rows: number): Promise<void> {
+  await tx.execute(sql`
+    update import_streams set records_stored = ${rows}, records_expected = ${rows}
+    where organization_id = ${key.organizationId} and import_id = ${key.importId}
+      and repository_id = ${key.repositoryId} and stream = ${key.stream}
+      and records_stored < ${rows}`);
+}
+
 /** State of a stream within an import. `healthy` and `unavailable` end it; `failed` may be tried again. */
 export async function setImportStreamState(
   tx: Transaction,

@@ -47,6 +47,13 @@ export async function startImport(tx: Transaction, importId: string): Promise<bo
   return rows.length > 0;
 }
 
+/** Whether the repository `r` is one of those that a selection names. */
+export const chosenBy = (selection: ReturnType<typeof sql>) => sql`(
+  ${selection} -> 'all' = 'true'::jsonb
+  or ${selection} -> 'repositories' ? r.id::text
+  or ${selection} -> 'projects' ? r.project_id::text
+  or ${selection} -> 'workspaces' ? r.workspace_id::text)`;
+
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
  * becomes the one whose credential fetches them, unless another one is already.
@@ -62,11 +69,7 @@ export async function chooseRepositories(
       join integration_repositories seen
         on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
-      where i.id = ${importId} and (
-        i.selection -> 'all' = 'true'::jsonb
-        or i.selection -> 'repositories' ? r.id::text
-        or i.selection -> 'projects' ? r.project_id::text
-        or i.selection -> 'workspaces' ? r.workspace_id::text)
+      where i.id = ${importId} and ${chosenBy(sql`i.selection`)}
     ), owned as (
       update repositories r set integration_id = ${integrationId}
       from chosen c where r.id = c.id and r.integration_id is null

@@ -45,3 +45,19 @@ export async function deleteOverdueAnswers(tx: Transaction): Promise<number> {
   );
   return rows.length;
 }
+
+/** Organizations that have estimates of more than a day ago (a named look-up: run it without a tenant). */
+export async function selectOrganizationsWithOldEstimates(tx: Transaction): Promise<string[]> {
+  const rows = await tx.execute<{ organizationId: string }>(
+    sql`select organization_id as "organizationId" from lookup_organizations_with_old_estimates()`,
+  );
+  return rows.map(({ organizationId }) => organizationId);
+}
+
+/** Removes the tenant's estimates of more than a day ago: what they say of the allowance has long changed. */
+export async function deleteOldEstimates(tx: Transaction): Promise<number> {
+  const rows = await tx.execute(
+    sql`delete from import_estimates where created_at < clock_timestamp() - interval '24 hours' returning 1`,
+  );
+  return rows.length;
+}

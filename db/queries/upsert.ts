@@ -100,12 +100,39 @@ export function createUpsert(
   return async (tx, scope, rows) => {
     if (rows.length === 0) return 0;
     const [row] = await tx.execute<{ written: number }>(
-      bind(text, {
-        rows: rowsParameter(rows),
-        organization_id: sql`${scope.organizationId}::uuid`,
-        repository_id: sql`${scope.repositoryId}::uuid`,
-      }),
+      bind(text, { rows: rowsParameter(rows), ...scopeParameters(scope) }),
     );
     return row?.written ?? 0;
   };
 }
+
+/**
+ * Prepares an insert of those records of a page that are not there yet, in one statement; what is there stays. Returns
+ * how many were added.
+ */
+export function createInsertMissing(
+  table: UpsertTable,
+): (tx: Transaction, scope: RepositoryScope, rows: readonly Row[]) => Promise<number> {
+  const { input } = upsertParts(table, ['organization_id', 'repository_id']);
+  const keys = Object.keys(table.key);
+  const columns = [...keys, ...Object.keys(table.content), ...table.newer];
+  const text = `with input as (${input}), written as (
+      insert into ${table.name} (organization_id, repository_id, ${list(columns)})
+      select $organization_id$, $repository_id$, ${list(columns, 'i.')} from input i
+      order by ${list(keys, 'i.')}
+      on conflict (organization_id, repository_id, ${list(keys)}) do nothing
+      returning 1)
+    select count(*)::int as written from written`;
+  return async (tx, scope, rows) => {
+    if (rows.length === 0) return 0;
+    const [row] = await tx.execute<{ written: number }>(
+      bind(text, { rows: rowsParameter(rows), ...scopeParameters(scope) }),
+    );
+    return row?.written ?? 0;
+  };
+}
+
+const scopeParameters = (scope: RepositoryScope): Record<string, SQL> => ({
+  organization_id: sql`${scope.organizationId}::uuid`,
+  repository_id: sql`${scope.repositoryId}::uuid`,
+});

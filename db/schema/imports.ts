@@ -12,16 +12,19 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import {
+  GAP_REASONS,
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
   STREAMS,
   STREAM_STATES,
   type Finding,
+  type GapReason,
   type ImportMode,
   type ImportRepositoryState,
   type ImportState,
   type Stream,
+  type StreamNote,
   type StreamState,
 } from '../../workflows/words.ts';
 import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
@@ -159,6 +162,10 @@ export const importStreams = pgTable(
     /** how `expected` is known: `size`, `rev_list`, `comment_count`, `counted` … */
     expectedBasis: text('expected_basis'),
     quarantined: bigint('quarantined', { mode: 'number' }).notNull().default(0),
+    /** announced by the source, which then did not have them (`source_gaps`, or a list that grew shorter) */
+    gone: bigint('gone', { mode: 'number' }).notNull().default(0),
+    /** announced by the source, which refuses them to this account */
+    notPermitted: bigint('not_permitted', { mode: 'number' }).notNull().default(0),
     requests: bigint('requests', { mode: 'number' }).notNull().default(0),
     /** for rates: what came in the minute that began then, and in the minute before it */
     windowAt: instant('window_at'),
@@ -166,6 +173,10 @@ export const importStreams = pgTable(
     windowRequests: bigint('window_requests', { mode: 'number' }).notNull().default(0),
     beforeRecords: bigint('before_records', { mode: 'number' }).notNull().default(0),
     beforeRequests: bigint('before_requests', { mode: 'number' }).notNull().default(0),
+    /** which of several ways the stream was read, e.g. `feed`, `per_pull_request`; null: there is only one */
+    method: text('method'),
+    /** what a reader of the completeness report should know, by code */
+    notes: jsonb('notes').$type<Record<string, StreamNote>>().notNull().default({}),
     lastError: jsonb('last_error').$type<Finding>(),
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
@@ -222,12 +233,21 @@ export const quarantine = pgTable(
     recordKey: text('record_key').notNull(),
     raw: bytes('raw').notNull(),
     reason: text('reason').notNull(),
+    /** the request that brought it: path and query under the API base; null: not known */
+    requestPath: text('request_path'),
+    /** its place in that page, from 0 */
+    pageIndex: integer('page_index'),
+    /** the pull request or ticket whose own list it came from */
+    parentNumber: integer('parent_number'),
+    /** our clock when the request that brought it was made: what a later retry stores must not beat newer data */
+    observedAt: instant('observed_at'),
     attempts: integer('attempts').notNull().default(1),
     createdAt: createdAt(),
     lastAttemptAt: instant('last_attempt_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
     unique('quarantine_record').on(t.organizationId, t.repositoryId, t.stream, t.recordKey),
+    index('quarantine_page').on(t.organizationId, t.id),
     foreignKey({
       name: 'quarantine_repository',
       columns: [t.organizationId, t.repositoryId],
@@ -237,18 +257,93 @@ export const quarantine = pgTable(
 );
 
 /**
- * The seam of the request budget, keyed by Bitbucket account and limit group: no tenant data, no row-level security.
- * `blocked_until` is Bitbucket's word (Retry-After, or the doubling wait where it gives none).
+ * Records that the source announces (a count, a state, a vote) and does not have or not give: proven by reading the own
+ * list of that pull request or ticket to its end. Holds for the version of the parent that was read.
+ */
+export const sourceGaps = pgTable(
+  'source_gaps',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    /** of the pull request */
+    number: integer('number').notNull(),
+    records: integer('records').notNull(),
+    reason: word<GapReason>('reason').notNull(),
+    /** the parent's `updated_on` when its list was read */
+    version: instant('version').notNull(),
+    at: instant('at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId, t.stream, t.number] }),
+    oneOf('source_gaps_reason', t.reason, GAP_REASONS),
+    foreignKey({
+      name: 'source_gaps_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/**
+ * The request budget, keyed by Bitbucket account and limit group: no tenant data, no row-level security. One row is one
+ * rolling window; whoever changes anything of a window holds this row's lock for the length of one statement.
  */
 export const requestLimits = pgTable(
   'request_limits',
   {
     accountKey: text('account_key').notNull(),
     limitGroup: text('limit_group').notNull(),
+    /** requests in a window as the installation is set up; null or 0: none known */
+    defaultLimit: integer('default_limit'),
+    /** what Bitbucket's headers said instead, and when the request was taken whose answer said so */
+    statedLimit: integer('stated_limit'),
+    statedAt: instant('stated_at'),
+    windowMs: integer('window_ms').notNull().default(3_600_000),
+    /** Bitbucket's word (Retry-After, or the doubling wait where it gives none) */
     blockedUntil: instant('blocked_until'),
     /** 429 answers in a row without Retry-After */
     refusals: integer('refusals').notNull().default(0),
+    /** when `blocked_until` was last set or lifted by an answer */
     updatedAt: instant('updated_at').notNull().default(sql`clock_timestamp()`),
+    /** when uses and waits that are over were last removed */
+    sweptAt: instant('swept_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [primaryKey({ columns: [t.accountKey, t.limitGroup] })],
+);
+
+/** Requests in a window, by the time at which they leave it and by whom they were made for. */
+export const requestUses = pgTable(
+  'request_uses',
+  {
+    accountKey: text('account_key').notNull(),
+    limitGroup: text('limit_group').notNull(),
+    leavesAt: instant('leaves_at').notNull(),
+    /** the id of an import; `live`: what goes first; `elsewhere`: what Bitbucket counted and we did not send */
+    consumer: text('consumer').notNull(),
+    requests: integer('requests').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.accountKey, t.limitGroup, t.leavesAt, t.consumer] })],
+);
+
+/** Workflows that wait for a window, in the order in which they came: by it they get their turn, and are woken early. */
+export const requestWaits = pgTable(
+  'request_waits',
+  {
+    accountKey: text('account_key').notNull(),
+    limitGroup: text('limit_group').notNull(),
+    /** id of the workflow */
+    waiter: text('waiter').notNull(),
+    consumer: text('consumer').notNull(),
+    since: instant('since').notNull(),
+    /** what it was told */
+    until: instant('until').notNull(),
+    /** when it was told that it may come earlier */
+    wokenAt: instant('woken_at'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.accountKey, t.limitGroup, t.waiter] }),
+    index('request_waits_of_waiter').on(t.waiter),
+    index('request_waits_of_consumer').on(t.consumer),
+  ],
 );

@@ -3,3 +3,4 @@ export * from './integrations.ts';
 export * from './discovery.ts';
 export * from './imports.ts';
 export * from './records.ts';
+export * from './estimates.ts';

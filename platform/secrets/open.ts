@@ -50,6 +50,20 @@ export interface Opener {
 export function createOpener({ keys }: { keys: readonly SealingPrivateKey[] }): Opener {
   const suite = createSuite();
   const ring = new Map(keys.map((key) => [key.keyId, key]));
+  // Every request opens a secret, and importing the key takes as long as opening.
+  const imported = new Map<string, ReturnType<typeof suite.kem.deserializePrivateKey>>();
+
+  function importKey({
+    keyId,
+    privateKey,
+  }: SealingPrivateKey): ReturnType<typeof suite.kem.deserializePrivateKey> {
+    const known = imported.get(keyId);
+    if (known !== undefined) return known;
+    const bytes = Buffer.from(privateKey.reveal(), 'base64url');
+    const importing = suite.kem.deserializePrivateKey(toArrayBuffer(bytes));
+    imported.set(keyId, importing);
+    return importing;
+  }
 
   return {
     async open({ keyId, sealed }, context) {
@@ -57,9 +71,7 @@ export function createOpener({ keys }: { keys: readonly SealingPrivateKey[] }): 
       if (key === undefined) throw new SealingKeyUnknown(keyId);
       const headLength = 1 + ENCAPSULATED_LENGTH;
       if (sealed[0] !== SEAL_VERSION || sealed.length < headLength + TAG_LENGTH) throw new SealRefused(keyId);
-      const recipientKey = await suite.kem.deserializePrivateKey(
-        toArrayBuffer(Buffer.from(key.privateKey.reveal(), 'base64url')),
-      );
+      const recipientKey = await importKey(key);
       try {
         const recipient = await suite.createRecipientContext({
           recipientKey,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   privateKeysFile,
@@ -84,9 +84,24 @@ async function readRing(folder: string): Promise<PrivateKeysFile | undefined> {
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** Renamed into place, readable by its owner only from the first byte. */
+/**
+ * Renamed into place, readable by its owner only from the first byte. A file that was there keeps its mode: compose
+ * mounts these files into containers whose users are not their owner (docs/operations.md).
+ */
 async function save(folder: string, name: string, text: string): Promise<void> {
   const path = join(folder, name);
+  const mode = await modeOf(path);
+  await rm(`${path}.new`, { force: true });
   await writeFile(`${path}.new`, text, { mode: 0o600 });
+  if (mode !== undefined) await chmod(`${path}.new`, mode);
   await rename(`${path}.new`, path);
+}
+
+async function modeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).mode & 0o777;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -7,12 +7,17 @@ const lineSchema = z.looseObject({ kind: z.string() });
 /** One line of the simulator's `GET /_simulator/state` (fields: simulator/README.md). */
 type Line = z.infer<typeof lineSchema>;
 
-/** Streams the simulator's truth about one repository. Throws when the simulator does not answer 200. */
+/**
+ * Streams the simulator's truth about one repository; without `git` what only git knows is left out, which takes the
+ * longest to tell. Throws when the simulator does not answer 200.
+ */
 export async function* readTruth(
   simulatorUrl: string,
   repositoryUuid: string,
+  git: boolean,
 ): AsyncIterable<CanonicalRecord> {
-  const url = `${simulatorUrl}/_simulator/state?repository=${encodeURIComponent(repositoryUuid)}`;
+  const query = new URLSearchParams({ repository: repositoryUuid, git: git ? 'yes' : 'no' });
+  const url = `${simulatorUrl}/_simulator/state?${query.toString()}`;
   const answer = await fetch(url);
   if (!answer.ok || answer.body === null) throw new Error(`${url} answers ${answer.status}`);
   const lines = createInterface({

@@ -20,6 +20,13 @@ const importedRow = z.object({
   streams: z.array(z.string()),
 });
 
+export interface Verified extends Differences {
+  /** how many were compared */
+  repositories: number;
+  /** full names of those that an integration sees and of which nothing was imported, so that nothing was compared */
+  notImported: string[];
+}
+
 /** Which kinds of record each stream is responsible for; a service that is off owes nothing. */
 const KINDS_OF_STREAM: Record<string, readonly RecordKind[]> = {
   refs: ['branch', 'tag'],
@@ -36,9 +43,7 @@ const KINDS_OF_STREAM: Record<string, readonly RecordKind[]> = {
  * The oracle: compares every imported repository of an organization with the simulator's own truth, record by record.
  * It knows only the stored rows and the simulator's state, nothing of how they got there.
  */
-export async function verifyOrganization(
-  input: VerifyInput,
-): Promise<Differences & { repositories: number }> {
+export async function verifyOrganization(input: VerifyInput): Promise<Verified> {
   const { database, organizationId, simulatorUrl } = input;
   const total = noDifferences();
   const imported = await database.transaction(organizationId, (tx) =>
@@ -51,22 +56,44 @@ export async function verifyOrganization(
   for (const row of imported.map((found) => importedRow.parse(found))) {
     const kinds = new Set<RecordKind>(['repository']);
     for (const stream of row.streams) for (const kind of KINDS_OF_STREAM[stream] ?? []) kinds.add(kind);
-    const truth = await truthByKind(simulatorUrl, row.provider_uuid);
+    const ofGit = row.streams.some((stream) => stream === 'refs' || stream === 'commits');
+    const truth = await truthByKind(simulatorUrl, row.provider_uuid, ofGit);
     for (const kind of RECORD_KINDS) {
       const stored = await database.transaction(organizationId, (tx) => STORED[kind](tx, row.id));
       const owed = kinds.has(kind) ? (truth.get(kind) ?? []) : [];
       compareRecords(total, { repository: row.full_name, kind }, owed, stored);
     }
   }
-  return { ...total, repositories: imported.length };
+  return {
+    ...total,
+    repositories: imported.length,
+    notImported: await readNotImported(database, organizationId),
+  };
+}
+
+const seenRow = z.object({ full_name: z.string() });
+
+async function readNotImported(database: Database, organizationId: string): Promise<string[]> {
+  const rows = await database.transaction(organizationId, (tx) =>
+    tx.execute(sql`
+      select distinct r.full_name
+      from integration_repositories seen
+      join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+      where not exists (select from streams s
+        where s.organization_id = r.organization_id and s.repository_id = r.id
+          and s.state not in ('never', 'unavailable'))
+      order by r.full_name`),
+  );
+  return rows.map((row) => seenRow.parse(row).full_name);
 }
 
 async function truthByKind(
   simulatorUrl: string,
   repositoryUuid: string,
+  git: boolean,
 ): Promise<Map<RecordKind, CanonicalRecord[]>> {
   const kinds = new Map<RecordKind, CanonicalRecord[]>();
-  for await (const record of readTruth(simulatorUrl, repositoryUuid)) {
+  for await (const record of readTruth(simulatorUrl, repositoryUuid, git)) {
     const known = kinds.get(record.kind);
     if (known === undefined) kinds.set(record.kind, [record]);
     else known.push(record);

@@ -37,8 +37,12 @@ export interface PostgresOptions {
   readonly port?: number;
   /** True: data survives a power cut. False: fast, for tests; the folder is still the caller's to remove. */
   readonly persistent: boolean;
+  /** More settings, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Called with each line that Postgres prints. */
   readonly log: (line: string) => void;
+  /** Gives a start up that is not ready yet. */
+  readonly signal?: AbortSignal;
 }
 
 /** A running Postgres on 127.0.0.1. */
@@ -103,7 +107,7 @@ async function startOnce(
   user: PostgresUser | undefined,
   options: PostgresOptions,
 ): Promise<{ child: ChildServer; url: string }> {
-  const settings = { ...ALWAYS, ...(options.persistent ? {} : THROWAWAY) };
+  const settings = { ...ALWAYS, ...(options.persistent ? {} : THROWAWAY), ...options.settings };
   const data = join(folder, 'data');
   await removeStalePostmasterPid(data);
   const password = await readFile(join(folder, 'password'), 'utf8');
@@ -134,7 +138,7 @@ async function startOnce(
     }
   };
   try {
-    await untilReady('Postgres', child, probe, READY_TIMEOUT_MS);
+    await untilReady('Postgres', child, probe, READY_TIMEOUT_MS, options.signal);
   } catch (error) {
     await child.stop();
     throw error;
@@ -177,7 +181,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
       const passing =
         error instanceof ServerNotReady &&
         error.lines.some((line) => /shared memory block|could not bind|Address already in use/.test(line));
-      if (!passing || Date.now() > deadline) throw error;
+      if (!passing || Date.now() > deadline || options.signal?.aborted === true) throw error;
       await sleep(200);
     }
   }

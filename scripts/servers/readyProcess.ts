@@ -6,12 +6,14 @@ const PROBE_TIMEOUT_MS = 5_000;
 
 /**
  * Starts a process that tells by HTTP when it is ready (`readyUrl` answers 2xx), and waits for that.
- * Throws ServerNotReady with its last lines when it ends or takes too long.
+ * Throws ServerNotReady with its last lines when it ends, takes too long, or `signal` comes first.
  */
 export async function startReady(
   name: string,
   readyUrl: string,
   options: ChildOptions,
+  signal?: AbortSignal,
+  timeoutMs = READY_TIMEOUT_MS,
 ): Promise<ChildServer> {
   const child = await startChild(options);
   const probe = async (): Promise<void> => {
@@ -20,7 +22,7 @@ export async function startReady(
     if (!answer.ok) throw new Error(`${readyUrl} answers ${answer.status}`);
   };
   try {
-    await untilReady(name, child, probe, READY_TIMEOUT_MS);
+    await untilReady(name, child, probe, timeoutMs, signal);
   } catch (error) {
     await child.stop();
     throw error;

@@ -12,6 +12,8 @@ const START_ATTEMPTS = 5;
 const DYNAMIC_CONFIG = {
   // A new search attribute is known at once, not after a minute. For development only: it costs a read each time.
   'system.forceSearchAttributesCacheRefreshOnRead': 'true',
+  // What `workflows/priority.ts` stands on.
+  'matching.useNewMatcher': 'true',
   'matching.enableFairness': 'true',
 };
 
@@ -29,6 +31,13 @@ export interface TemporalOptions {
   readonly searchAttributes: readonly { readonly name: string; readonly type: string }[];
   /** Called with each line that the server prints. */
   readonly log: (line: string) => void;
+  /** Gives a start up that is not ready yet. */
+  readonly signal?: AbortSignal;
+}
+
+/** An address that its inner services were to listen on was taken: another try finds others. */
+class PortLost extends Error {
+  override readonly name = 'PortLost';
 }
 
 /** A running Temporal dev server on 127.0.0.1. */
@@ -96,10 +105,15 @@ async function startOnce(
   const uiPort = options.uiPort === undefined ? undefined : await freePort(options.uiPort + attempt);
   const address = `127.0.0.1:${port}`;
   const uiUrl = uiPort === undefined ? undefined : `http://127.0.0.1:${uiPort}`;
+  // Noted as it comes: the panic that follows is longer than what is kept of a child's last lines.
+  let portLost = false;
   const child = await startChild({
     command: options.executable,
     args: startArguments(options, port, uiPort),
-    log: options.log,
+    log: (line) => {
+      portLost ||= saysPortLost(line);
+      options.log(line);
+    },
   });
   try {
     await untilReady(
@@ -110,13 +124,17 @@ async function startOnce(
         if (uiUrl !== undefined) await probeUi(uiUrl);
       },
       READY_TIMEOUT_MS,
+      options.signal,
     );
   } catch (error) {
     await child.stop();
+    if (portLost && error instanceof ServerNotReady) throw new PortLost(error.message, { cause: error });
     throw error;
   }
   return [child, address, uiUrl];
 }
+
+const saysPortLost = (line: string): boolean => /address already in use|can't (bind|set)/i.test(line);
 
 /**
  * Starts a Temporal dev server and waits until its namespace, search attributes and UI answer.
@@ -138,10 +156,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
       };
     } catch (error) {
       // It picks the ports of its inner services itself, and may lose one before it listens there.
-      const portLost =
-        error instanceof ServerNotReady &&
-        error.lines.some((line) => /address already in use|can't (bind|set)/i.test(line));
-      if (!portLost || attempt + 1 >= START_ATTEMPTS) throw error;
+      if (!(error instanceof PortLost) || attempt + 1 >= START_ATTEMPTS) throw error;
     }
   }
 }

@@ -14,8 +14,17 @@ export class ServerNotReady extends Error {
   }
 }
 
+/** Resolves when the signal comes, with that in words; never without a signal. */
+function givenUp(signal: AbortSignal | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    const stop = (): void => resolve('it was to stop before');
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
 /**
- * Waits until `probe` passes without an error, and no longer than the server lives or `timeoutMs`.
+ * Waits until `probe` passes without an error, and no longer than the server lives, `timeoutMs`, or `signal` comes.
  * Throws ServerNotReady with the reason and the server's last lines.
  */
 export async function untilReady(
@@ -23,11 +32,15 @@ export async function untilReady(
   server: Pick<ChildServer, 'exited' | 'lastLines'>,
   probe: () => Promise<void>,
   timeoutMs: number,
+  signal?: AbortSignal,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let why: string | undefined;
-  const ended = server.exited.then((exit) => {
-    why = `it ${describeExit(exit)}`;
+  const ended = Promise.race([
+    server.exited.then((exit) => `it ${describeExit(exit)}`),
+    givenUp(signal),
+  ]).then((reason) => {
+    why = reason;
   });
   let lastProblem = 'no probe was finished';
   while (why === undefined) {

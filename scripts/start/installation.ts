@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { withOwnerLock } from '../setup/ownerLock.mjs';
+import { type DemoMemory, type Kept, keptFile, lastStartFile, readKept, type Source } from './lastStart.ts';
 
-/** Where a checkout keeps what lasts between starts, unless told otherwise. */
-export const dataFolderOf = (root: string): string => join(root, '.bucket-brigade');
-
-/** What one checkout keeps between starts, all of it in one folder that `--reset` removes. */
+/** What one source's starts keep, all of it in one folder that `--reset` removes. */
 export interface Installation {
   readonly folder: string;
   readonly logs: string;
@@ -18,45 +14,35 @@ export interface Installation {
   readonly clones: string;
   readonly keys: string;
   /** passwords of the database roles, made once */
-  readonly passwords: { readonly owner: string; readonly api: string; readonly worker: string };
+  readonly passwords: Kept['passwords'];
   /** what the demo remembers: its API key and integration */
   readonly memory: DemoMemory;
   /** adds to what is remembered */
   remember(memory: DemoMemory): Promise<void>;
 }
 
-const memorySchema = z.object({
-  organizationId: z.string().optional(),
-  apiKey: z.string().optional(),
-  integrationId: z.string().optional(),
-  /** where the running parts were last found */
-  simulator: z.string().optional(),
-  workerDatabaseUrl: z.string().optional(),
-});
-/** What the last start remembers for the next one, and for `npm run verify`. */
-export type DemoMemory = z.infer<typeof memorySchema>;
-
-const keptSchema = z.object({
-  passwords: z.object({ owner: z.string(), api: z.string(), worker: z.string() }),
-  memory: memorySchema,
-});
-type Kept = z.infer<typeof keptSchema>;
-
 /**
- * Opens (or makes) the folder of local data. The simulator's world depends on its size and seed, so data of another
- * size is not mixed with it: the simulator keeps a folder a size, and Postgres keeps both.
+ * Opens (or makes) the folder that one source has inside the folder of local data, and notes that this source was
+ * started last. Sources share nothing: the simulator's uuids are the same in every size, so with one database the
+ * watermarks of one size would hide the records of the next; and what signs in to the simulator, or an import that goes on
+ * there, must never meet bitbucket.org.
  */
-export async function openInstallation(folder: string, reset: boolean): Promise<Installation> {
+export async function openInstallation(
+  dataFolder: string,
+  source: Source,
+  { reset }: { reset: boolean },
+): Promise<Installation> {
+  const folder = join(dataFolder, source);
+  if (reset) await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  if (reset) await forget(folder);
-  const file = join(folder, 'start.json');
-  const kept = await readKept(file);
+  const kept = (await readKept(dataFolder, source)) ?? { passwords: newPasswords(), memory: {} };
 
   const remember = async (memory: DemoMemory): Promise<void> => {
     kept.memory = { ...kept.memory, ...memory };
-    await writeKept(file, kept);
+    await writeJson(keptFile(dataFolder, source), kept);
   };
-  await remember(kept.memory);
+  await remember({});
+  await writeJson(lastStartFile(dataFolder), { source });
 
   return {
     folder,
@@ -74,37 +60,28 @@ export async function openInstallation(folder: string, reset: boolean): Promise<
   };
 }
 
-const LOCK = 'start.lock';
-
 /** Somebody else runs on the same data. */
 export class AlreadyRunning extends Error {
   override readonly name = 'AlreadyRunning';
 }
 
 /** Runs `work` as the only start on this folder. Throws AlreadyRunning at once when another one is up. */
-export async function asOnlyStart<T>(folder: string, work: () => Promise<T>): Promise<T> {
+export async function asOnlyStart<T>(dataFolder: string, work: () => Promise<T>): Promise<T> {
   const onWait = (pid: number): never => {
     throw new AlreadyRunning(
-      `Another start runs on ${folder} already (process ${pid}). Stop that one with Ctrl-C, or give this one --data FOLDER.`,
+      `Another start runs on ${dataFolder} already (process ${pid}). Stop that one with Ctrl-C, or give this one --data FOLDER.`,
     );
   };
-  return withOwnerLock(join(folder, LOCK), { onWait }, work);
+  return withOwnerLock(join(dataFolder, 'start.lock'), { onWait }, work);
 }
 
-/** Everything but the lock that this very start holds. */
-async function forget(folder: string): Promise<void> {
-  const entries = (await readdir(folder)).filter((entry) => !entry.startsWith(LOCK));
-  await Promise.all(entries.map((entry) => rm(join(folder, entry), { recursive: true, force: true })));
-}
-
-async function readKept(file: string): Promise<Kept> {
-  if (existsSync(file)) return keptSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+function newPasswords(): Kept['passwords'] {
   const password = (): string => randomBytes(24).toString('base64url');
-  return { passwords: { owner: password(), api: password(), worker: password() }, memory: {} };
+  return { owner: password(), api: password(), worker: password() };
 }
 
 /** Renamed into place: a start that is cut off leaves the old file or the new one, never half of one. */
-async function writeKept(file: string, kept: Kept): Promise<void> {
-  await writeFile(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`, { mode: 0o600 });
+async function writeJson(file: string, value: object): Promise<void> {
+  await writeFile(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
   await rename(`${file}.new`, file);
 }

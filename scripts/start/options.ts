@@ -16,21 +16,33 @@ export interface StartOptions {
   readonly bitbucket: boolean;
 }
 
-export const HELP = `npm start -- [options]
+/** Which of the two commands: `npm start`, or `npm run dev`, which has no demo and so none of its options. */
+export type Command = 'start' | 'dev';
+
+const START = `npm start -- [options]
 
 Starts Postgres, Temporal with its UI, a simulated Bitbucket Cloud, the worker and the api on this
 machine, then runs the demo: connect, check, create, discover, import. Stays up until Ctrl-C.
 
   --exit-when-done     stop everything when the demo is over; the exit code tells how it went
-  --summary FILE       write what was imported as JSON: per repository and stream expected, stored, requests, seconds
-  --size SIZE          small (default), medium or large: how much data the simulator generates
-  --repository PATH    import this local git repository too (repeatable)
-  --bitbucket          no simulator: connect to the real Bitbucket Cloud, and say what to do next
+  --summary FILE       write what was imported as JSON: per repository and stream expected, stored, requests, seconds`;
+
+const DEV = `npm run dev -- [options]
+
+Starts what npm start starts, without the demo. Worker and api are started again when their code changes.
+Stays up until Ctrl-C.
+`;
+
+const SHARED = `  --size SIZE          small (default), medium or large: how much data the simulator generates
+  --repository PATH    serve this local git repository too (repeatable; later starts remember it)
+  --bitbucket          no simulator: connect to the real Bitbucket Cloud
   --data FOLDER        where data, keys and logs are kept (default .bucket-brigade of the checkout)
-  --reset              forget all data of earlier starts first
+  --reset              first forget what earlier starts of this size, or of --bitbucket, have kept
   --help               this text
 
-Data, keys and logs are kept, so a restart goes on where it was.`;
+Data, keys and logs are kept, apart for each size and for --bitbucket, so a restart goes on where it was.`;
+
+export const helpOf = (command: Command): string => [command === 'start' ? START : DEV, SHARED].join('\n');
 
 /** Bad arguments: the message says which, and what is allowed. */
 export class BadOptions extends Error {
@@ -38,8 +50,8 @@ export class BadOptions extends Error {
 }
 
 /** Reads the command line; `'help'` when the help was asked for. Throws BadOptions. */
-export function parseOptions(args: readonly string[]): StartOptions | 'help' {
-  const values = parse(args);
+export function parseOptions(args: readonly string[], command: Command = 'start'): StartOptions | 'help' {
+  const values = parse(args, command);
   if (values.help === true) return 'help';
   const size = SIZES.find((known) => known === (values.size ?? 'small'));
   if (size === undefined) {
@@ -52,8 +64,8 @@ export function parseOptions(args: readonly string[]): StartOptions | 'help' {
     );
   }
   return {
-    exitWhenDone: values['exit-when-done'] ?? false,
-    summaryFile: values.summary,
+    exitWhenDone: values['exit-when-done'] === true,
+    summaryFile: typeof values.summary === 'string' ? values.summary : undefined,
     reset: values.reset ?? false,
     size,
     repositories,
@@ -62,13 +74,14 @@ export function parseOptions(args: readonly string[]): StartOptions | 'help' {
   };
 }
 
-function parse(args: readonly string[]) {
+const DEMO = { 'exit-when-done': { type: 'boolean' }, summary: { type: 'string' } } as const;
+
+function parse(args: readonly string[], command: Command) {
   try {
     return parseArgs({
       args: [...args],
       options: {
-        'exit-when-done': { type: 'boolean' },
-        summary: { type: 'string' },
+        ...(command === 'start' ? DEMO : {}),
         reset: { type: 'boolean' },
         size: { type: 'string' },
         data: { type: 'string' },

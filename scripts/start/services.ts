@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { migrate } from '../../db/migrate.ts';
@@ -10,10 +11,12 @@ import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
 import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
+import { childEnvironment } from './childEnvironment.ts';
 import type { Installation } from './installation.ts';
 import type { StartOptions } from './options.ts';
-import type { Supervisor } from './supervisor.ts';
+import type { StartService, Supervisor } from './supervisor.ts';
 
 /** Fixed where free, so that a bookmark keeps working; the next free one otherwise. */
 const PORTS = {
@@ -26,6 +29,8 @@ const PORTS = {
 };
 /** What lives is far less; without a bound Node lets garbage grow with the machine. */
 const HEAP = ['--max-old-space-size=256'];
+/** It makes its git repositories first; thousands of them take minutes. */
+const SIMULATOR_READY_TIMEOUT_MS = 30 * 60_000;
 /** Workflow code is bundled by path, so nothing imports it: it is named for the watcher. */
 const WATCHING = [
   'node_modules/tsx/dist/cli.mjs',
@@ -57,18 +62,40 @@ interface Context {
   readonly supervisor: Supervisor;
   /** the environment that the person started with, and settings for Bitbucket in it */
   readonly environment: NodeJS.ProcessEnv;
+  /** tells the person at the terminal */
+  readonly say: (line: string) => void;
   /** start worker and api again when their code changes; for development */
   readonly watch?: boolean;
+  /** how many workers; default 1 */
+  readonly workers?: number;
+  /** in place of the demo's settings of the simulator (simulator/README.md), by option name; `true` for a switch */
+  readonly simulator?: Readonly<Record<string, string | true>>;
+  /** more settings of Postgres, by name */
+  readonly postgres?: Readonly<Record<string, string>>;
+  /** for the Node processes of the engine, e.g. `--cpu-prof` */
+  readonly nodeArguments?: readonly string[];
 }
 
-/** Starts everything in the order in which one needs the other, and waits until each is ready. */
+/** A lock a user: from choosing a port to listening on it, no other start may choose. */
+const PORTS_LOCK = join(tmpdir(), `bucket-brigade-ports-${process.getuid?.() ?? 'user'}`, 'lock');
+
+/**
+ * Starts everything in the order in which one needs the other, and waits until each is ready. Starts on other data
+ * folders wait for each other, or both would take the same ports for free.
+ */
 export async function startServices(context: Context): Promise<Addresses> {
+  const onWait = (pid: number): void =>
+    context.say(`Another start (process ${pid}) is choosing its ports; waiting until it is up …`);
+  return withOwnerLock(PORTS_LOCK, { onWait }, () => startAll(context));
+}
+
+async function startAll(context: Context): Promise<Addresses> {
   const { installation, supervisor } = context;
   await generateKeys(installation.keys);
   const [database, temporal, simulator, bundle] = await Promise.all([
     startDatabase(context),
     findTemporalCli({}).then(({ path }) =>
-      supervisor.run('temporal', (log) =>
+      supervisor.run('temporal', (log, signal) =>
         startTemporal({
           executable: path,
           port: PORTS.temporal,
@@ -77,6 +104,7 @@ export async function startServices(context: Context): Promise<Addresses> {
           namespace: NAMESPACE,
           searchAttributes: SEARCH_ATTRIBUTES,
           log,
+          signal,
         }),
       ),
     ),
@@ -91,22 +119,25 @@ export async function startServices(context: Context): Promise<Addresses> {
     TEMPORAL_NAMESPACE: NAMESPACE,
     LOG_LEVEL: 'info',
   };
-  const bitbucket = simulator === undefined ? undefined : await simulatorSettings(simulator);
-  await Promise.all([
+  const bitbucket =
+    simulator === undefined ? undefined : await simulatorSettings(simulator, simulatorOptions(context));
+  const startWorker = async (number: number): Promise<void> =>
     startNode(context, {
-      name: 'worker',
+      name: workerName(number),
       script: 'worker.ts',
-      port: await freePort(PORTS.workerMetrics),
+      port: await freePort(PORTS.workerMetrics + number - 1),
       portVariable: 'METRICS_PORT',
       env: {
         ...shared,
         ...bitbucket?.worker,
         DATABASE_URL: database.urlOf(WORKER_ROLE),
         SEALING_PRIVATE_KEYS_FILE: join(installation.keys, KEY_FILES.privateKeys),
-        CLONE_FOLDER: installation.clones,
+        CLONE_FOLDER: number === 1 ? installation.clones : `${installation.clones}-${number}`,
         ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle.file }),
       },
-    }),
+    });
+  await Promise.all([
+    ...Array.from({ length: context.workers ?? 1 }, (_, index) => startWorker(index + 1)),
     startNode(context, {
       name: 'api',
       script: 'api/server.ts',
@@ -134,9 +165,13 @@ export async function startServices(context: Context): Promise<Addresses> {
   };
 }
 
-async function startDatabase({ installation, supervisor }: Context) {
-  const server = await supervisor.run('postgres', (log) =>
-    startPostgres({ folder: installation.postgres, port: PORTS.postgres, persistent: true, log }),
+/** The first one is just `worker`. */
+export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
+
+async function startDatabase({ installation, supervisor, postgres = {} }: Context) {
+  const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
+  const server = await supervisor.run('postgres', (log, signal) =>
+    startPostgres({ ...where, settings: postgres, log, signal }),
   );
   await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
   const urlOf = (role: string): string => {
@@ -152,41 +187,54 @@ async function startDatabase({ installation, supervisor }: Context) {
   return { urlOf, adminUrl: server.url.replace(/\/[^/]*$/, `/${DATABASE}`) };
 }
 
-async function startSimulator({
-  root,
-  installation,
-  options,
-  supervisor,
-  environment,
-}: Context): Promise<string> {
+async function startSimulator(context: Context): Promise<string> {
+  const { root, supervisor, environment } = context;
   const port = await freePort(PORTS.simulator);
   const url = `http://127.0.0.1:${port}`;
-  await supervisor.run('simulator', (log) =>
-    startReady('simulator', `${url}/_simulator/credentials`, {
-      command: process.execPath,
-      args: ['--import', 'tsx', 'simulator/main.ts', ...simulatorArguments(installation, options, port)],
-      cwd: root,
-      env: environment,
-      log,
-    }),
-  );
+  const ready = `${url}/_simulator/credentials`;
+  await supervisor.run('simulator', (log, signal) => {
+    const args = ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)];
+    const child = { command: process.execPath, args, cwd: root, env: environment, log };
+    return startReady('simulator', ready, child, signal, SIMULATOR_READY_TIMEOUT_MS);
+  });
   return url;
 }
 
-function simulatorArguments(installation: Installation, options: StartOptions, port: number): string[] {
-  const settings = {
-    port: String(port),
-    era: 'guide',
-    size: options.size,
-    data: join(installation.simulator, options.size),
-    // The demo shows the line at full speed; the request allowance is the simulator's other subject.
-    limit: '0',
+type Settings = Readonly<Record<string, string | true>>;
+
+function simulatorOptions({ installation, options, simulator }: Context): Settings {
+  return (
+    simulator ?? {
+      era: 'guide',
+      size: options.size,
+      data: installation.simulator,
+      // The demo shows the line at full speed; the request allowance is the simulator's other subject.
+      limit: '0',
+    }
+  );
+}
+
+function simulatorArguments(context: Context): string[] {
+  return [
+    ...Object.entries(simulatorOptions(context)).map(([name, value]) =>
+      value === true ? `--${name}` : `--${name}=${value}`,
+    ),
+    ...context.options.repositories.map((path) => `--repository=${path}`),
+  ];
+}
+
+/** The worker is told the limits that its simulator has, as an operator would know the real ones. */
+function limitSettings({
+  limit = '1000',
+  'window-ms': windowMs = '3600000',
+}: Settings): Record<string, string> {
+  return {
+    BITBUCKET_LIMITS:
+      limit === '0'
+        ? 'none'
+        : `repository_data=${limit},webhook_data=${limit},git_operations=${60 * Number(limit)}`,
+    BITBUCKET_LIMIT_WINDOW_MS: String(windowMs),
   };
-  const repositories = options.repositories.map((path) => ['repository', path]);
-  return [...Object.entries(settings), ...repositories].flatMap(([name, value]) => [
-    `--${name}`,
-    value ?? '',
-  ]);
 }
 
 const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), secret: z.string() }) });
@@ -194,6 +242,7 @@ const credentialList = z.object({ oauth_consumer: z.object({ key: z.string(), se
 /** Where the simulated host is, and its OAuth consumer: what an operator would set for the real one. */
 async function simulatorSettings(
   simulator: string,
+  options: Settings,
 ): Promise<{ api: Record<string, string>; worker: Record<string, string> }> {
   const answer = await fetch(`${simulator}/_simulator/credentials`);
   const { oauth_consumer: consumer } = credentialList.parse(await answer.json());
@@ -204,7 +253,12 @@ async function simulatorSettings(
   };
   return {
     api: shared,
-    worker: { ...shared, BITBUCKET_OAUTH_SECRET: consumer.secret, BITBUCKET_PASSWORD_LOGIN: 'true' },
+    worker: {
+      ...shared,
+      BITBUCKET_OAUTH_SECRET: consumer.secret,
+      BITBUCKET_PASSWORD_LOGIN: 'true',
+      ...limitSettings(options),
+    },
   };
 }
 
@@ -218,19 +272,18 @@ interface NodeService {
 
 /** The worker and the api: both answer `/readyz`, and both are started again when they die. */
 async function startNode(context: Context, service: NodeService): Promise<void> {
-  const { supervisor, root, environment, watch = false } = context;
-  const start = (log: (line: string) => void): Promise<ChildServer> =>
-    startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, {
+  const { supervisor, root, environment, watch = false, nodeArguments = [] } = context;
+  const set = { ...service.env, HOST: '127.0.0.1', [service.portVariable]: String(service.port) };
+  const start: StartService<ChildServer> = (log, signal) => {
+    const args = [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script];
+    const child = {
       command: process.execPath,
-      args: [...HEAP, ...(watch ? WATCHING : ['--import', 'tsx']), service.script],
+      args,
       cwd: root,
-      env: {
-        ...environment,
-        ...service.env,
-        HOST: '127.0.0.1',
-        [service.portVariable]: String(service.port),
-      },
+      env: childEnvironment(environment, set),
       log,
-    });
+    };
+    return startReady(service.name, `http://127.0.0.1:${service.port}/readyz`, child, signal);
+  };
   await supervisor.run(service.name, start, { restart: true });
 }

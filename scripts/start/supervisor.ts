@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeExit, type Exit } from '../servers/childProcess.ts';
@@ -11,6 +11,15 @@ export interface Service {
   lastLines(): readonly string[];
   stop(): Promise<unknown>;
 }
+
+/**
+ * Starts a service. Each line that it prints goes to `log`; when `signal` comes it gives up, leaves nothing running and
+ * throws.
+ */
+export type StartService<S extends Service> = (
+  log: (line: string) => void,
+  signal: AbortSignal,
+) => Promise<S>;
 
 export interface SupervisorOptions {
   readonly logFolder: string;
@@ -28,14 +37,12 @@ export interface Supervisor {
    * Starts a child and keeps it in the list of what is stopped at the end. `restart`: when it dies unasked it is started
    * again, ten times at most; without it, or the eleventh time, `failed` rejects. Each line it prints goes to its log file.
    */
-  run<S extends Service>(
-    name: string,
-    start: (log: (line: string) => void) => Promise<S>,
-    policy?: { restart: boolean },
-  ): Promise<S>;
+  run<S extends Service>(name: string, start: StartService<S>, policy?: { restart: boolean }): Promise<S>;
   /** Never resolves; rejects with ServiceDied. */
   readonly failed: Promise<never>;
-  /** Stops all children, the last started first. Safe to call twice. */
+  /** The process id that a child has now; undefined when it was not started. */
+  pidOf(name: string): number | undefined;
+  /** Gives up what still starts, then stops all children, the last started first. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -51,9 +58,11 @@ interface Child {
 export async function createSupervisor({ logFolder, say }: SupervisorOptions): Promise<Supervisor> {
   await mkdir(logFolder, { recursive: true });
   const children: Child[] = [];
-  const logs: WriteStream[] = [];
+  const logs: LogFile[] = [];
+  const leaving = new AbortController();
+  const starting = new Set<Promise<unknown>>();
   let stopping: Promise<void> | undefined;
-  const isStopping = (): boolean => stopping !== undefined;
+  const isStopping = (): boolean => leaving.signal.aborted;
   let fail: (reason: ServiceDied) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -66,6 +75,17 @@ export async function createSupervisor({ logFolder, say }: SupervisorOptions): P
     const log = join(logFolder, `${name}.log`);
     return new ServiceDied([`${name} ${how}. Its last lines (all in ${log}):`, ...last].join('\n'));
   };
+
+  /** `stop` waits for it: what is started must be among the children, or gone, before they are stopped. */
+  async function untilStarted<T>(work: () => Promise<T>): Promise<T> {
+    const started = work();
+    starting.add(started);
+    try {
+      return await started;
+    } finally {
+      starting.delete(started);
+    }
+  }
 
   async function watch(child: Child, again: (() => Promise<Service>) | undefined): Promise<void> {
     let restarts = 0;
@@ -81,38 +101,60 @@ export async function createSupervisor({ logFolder, say }: SupervisorOptions): P
         restarts += 1;
         say(`${child.name} ${how}; starting it again (${restarts} of ${MAX_RESTARTS})`);
         try {
-          child.service = await again();
+          await untilStarted(async () => {
+            child.service = await again();
+          });
           running = true;
         } catch (error) {
           how = 'did not get ready';
           lines = error instanceof ServerNotReady ? error.lines : [String(error)];
         }
       }
-      if (!isStopping()) continue;
-      await child.service.stop();
-      return;
+      if (isStopping()) return;
     }
   }
 
   return {
     failed,
+    pidOf: (name) => children.find((child) => child.name === name)?.service.pid,
     async run(name, start, policy = { restart: false }) {
-      const file = createWriteStream(join(logFolder, `${name}.log`), { flags: 'a' });
-      logs.push(file);
-      const log = (line: string): void => void file.write(`${line}\n`);
-      const service = await start(log);
-      const child: Child = { name, service };
-      if (stopping === undefined) children.push(child);
-      else await service.stop();
-      void watch(child, policy.restart ? () => start(log) : undefined);
-      return service;
+      if (isStopping()) throw new Error(`${name} is not started: everything is being stopped.`);
+      const log = openLog(join(logFolder, `${name}.log`), say);
+      logs.push(log);
+      const begin = () => start((line) => log.write(line), leaving.signal);
+      return untilStarted(async () => {
+        const first = await begin();
+        const child: Child = { name, service: first };
+        children.push(child);
+        void watch(child, policy.restart ? begin : undefined);
+        return first;
+      });
     },
     stop() {
+      leaving.abort();
       stopping ??= (async () => {
+        await Promise.allSettled(starting);
         for (const child of children.toReversed()) await child.service.stop();
         for (const log of logs) log.end();
       })();
       return stopping;
     },
+  };
+}
+
+interface LogFile {
+  write(line: string): void;
+  end(): void;
+}
+
+/** A log that cannot be written (a full disk) is said once and ends nothing; lines after the end are dropped. */
+function openLog(path: string, say: (line: string) => void): LogFile {
+  const file = createWriteStream(path, { flags: 'a' });
+  file.on('error', (error) => say(`${path} cannot be written any more: ${error.message}`));
+  return {
+    write(line) {
+      if (file.writable) file.write(`${line}\n`);
+    },
+    end: () => void file.end(),
   };
 }

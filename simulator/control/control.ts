@@ -27,6 +27,11 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   return JSON.parse(text === '' ? '{}' : text);
 }
 
+const wanted = (query: URLSearchParams) => ({
+  only: query.get('repository') ?? undefined,
+  git: query.get('git') !== 'no',
+});
+
 async function* each<T extends object>(list: readonly T[]): AsyncIterable<T> {
   yield* list;
 }
@@ -73,7 +78,7 @@ export function createControl(tools: {
   ): Promise<void> {
     switch (`${request.method} ${path.slice('/_simulator/'.length)}`) {
       case 'GET state':
-        return await streamLines(response, truthLines(host, query.get('repository') ?? undefined));
+        return await streamLines(response, truthLines(host, wanted(query)));
       case 'GET credentials':
         return sendJson(response, credentials());
       case 'GET journal':

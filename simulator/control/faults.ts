@@ -19,15 +19,43 @@ const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('reset') }),
   /** The right answer, its body spread over this time. */
   z.strictObject({ kind: z.literal('slow_body'), ms: z.number().int().min(0) }),
+  /** The right answer, one byte at a time with this pause between; never ends within a sane deadline. */
+  z.strictObject({ kind: z.literal('drip'), ms: z.number().int().min(1).default(1000) }),
+  /** The right head, then nothing, while the connection stays open. */
+  z.strictObject({ kind: z.literal('silence') }),
+  /** A body that begins like a list and never ends. */
+  z.strictObject({ kind: z.literal('endless_body') }),
+  /** The right answer, said to be gzip: no gzip at all, gzip cut off, or gzip with a wrong checksum. */
+  z.strictObject({
+    kind: z.literal('bad_gzip'),
+    how: z.enum(['garbage', 'cut', 'checksum']).default('garbage'),
+  }),
   /** The right head, part of the body, then the connection ends. */
   z.strictObject({ kind: z.literal('truncate'), share: z.number().min(0).max(1).default(0.5) }),
   /** 200 with JSON of another shape. */
   z.strictObject({ kind: z.literal('wrong_shape') }),
   /** 200 with an empty last page. */
   z.strictObject({ kind: z.literal('empty_list') }),
+  /** The right list, but this share of its values is left out; `size` stays or shrinks with them. */
+  z.strictObject({
+    kind: z.literal('thin_list'),
+    share: z.number().min(0).max(1).default(0.3),
+    size: z.enum(['kept', 'lowered']).default('kept'),
+  }),
+  /**
+   * The right list, but its `next` leads to the page itself (`self`), to and fro between two addresses (`turn`), to the
+   * first page (`first`), from page to page without an end (`endless`), to a page behind the last (`beyond`), or is
+   * missing (`none`).
+   */
+  z.strictObject({
+    kind: z.literal('next'),
+    to: z.enum(['self', 'turn', 'first', 'endless', 'beyond', 'none']),
+  }),
   /** 200 with an HTML page. */
   z.strictObject({ kind: z.literal('html'), status: z.number().int().default(200) }),
   z.strictObject({ kind: z.literal('expired_token') }),
+  /** The credential of the request really expires, just before it is looked at. */
+  z.strictObject({ kind: z.literal('expire_credential') }),
   /** 401 as for a wrong password. */
   z.strictObject({ kind: z.literal('brownout') }),
   /** The right answer, later. */
@@ -73,8 +101,8 @@ export interface Faults {
   /** The plan with how often each rule matched and played. */
   report(): { seed: number; rules: (FaultPlan['rules'][number] & { matched: number; played: number })[] };
   clear(): void;
-  /** The fault to play on this request; the first rule that fires wins. */
-  next(subject: FaultSubject): Fault | undefined;
+  /** The fault to play on this request, and how often its rule has been played by it; the first rule that fires wins. */
+  next(subject: FaultSubject): { fault: Fault; played: number } | undefined;
 }
 
 interface Running {
@@ -132,7 +160,7 @@ export function createFaults(): Faults {
         running.matched += 1;
         if (!fires(running)) continue;
         running.played += 1;
-        return running.rule.fault;
+        return { fault: running.rule.fault, played: running.played };
       }
       return undefined;
     },

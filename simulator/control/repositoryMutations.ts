@@ -40,6 +40,14 @@ export function repositoryMutations(host: Host): Record<string, Mutation> {
       repositoryFor(host, input.repository).deleted = false;
       return {};
     }),
+    /** Pull requests and tickets as the seed made them. */
+    'repository.reset': mutation(z.strictObject({ repository }), (input) => {
+      const changed = repositoryFor(host, input.repository);
+      changed.pullRequests.reset();
+      changed.tickets = changed.freshTickets();
+      touch(changed);
+      return {};
+    }),
     'repository.edit': mutation(
       z.strictObject({
         repository,

@@ -21,6 +21,40 @@ export function ticketMutations(host: Host): Record<string, Mutation> {
   }
 
   return {
+    'ticket.delete': mutation(z.strictObject(target), (input) => {
+      const ticket = ticketFor(input);
+      repositoryFor(host, input.repository).tickets.delete(ticket.id);
+      return {};
+    }),
+    'ticket.create': mutation(
+      z.strictObject({ repository: z.string(), user, title: z.string() }),
+      (input) => {
+        const { tickets } = repositoryFor(host, input.repository);
+        const id = Math.max(0, ...tickets.keys()) + 1;
+        const createdOn = now();
+        tickets.set(id, {
+          id,
+          title: input.title,
+          raw: '',
+          reporter: personFor(host, input.user),
+          assignee: null,
+          state: 'new',
+          kind: 'bug',
+          priority: 'major',
+          component: null,
+          milestone: null,
+          version: null,
+          votes: 0,
+          watches: 0,
+          createdOn,
+          updatedOn: createdOn,
+          editedOn: null,
+          comments: [],
+          changes: [],
+        });
+        return { number: id };
+      },
+    ),
     'ticket.edit': mutation(
       z.strictObject({
         ...target,

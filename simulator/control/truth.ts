@@ -184,8 +184,14 @@ function* ticketLines(repository: Repository, ticket: Ticket): Iterable<TruthLin
   }
 }
 
-/** Everything there is to store about the host or one repository, one entity a line. */
-export async function* truthLines(host: Host, only?: string): AsyncIterable<TruthLine> {
+/**
+ * Everything there is to store about the host or one repository, one entity a line. `git: false` leaves out what only
+ * git knows, which takes the longest to tell.
+ */
+export async function* truthLines(
+  host: Host,
+  { only, git = true }: { only?: string | undefined; git?: boolean } = {},
+): AsyncIterable<TruthLine> {
   const { world } = host;
   if (only === undefined) {
     for (const workspace of world.workspaces) {
@@ -215,8 +221,10 @@ export async function* truthLines(host: Host, only?: string): AsyncIterable<Trut
   for (const repository of world.repositories) {
     if (repository.deleted || (only !== undefined && repository.uuid !== only)) continue;
     yield repositoryLine(repository);
-    for await (const line of host.git.truth(repository.gitKey)) {
-      yield { ...line, repository: repository.uuid };
+    if (git) {
+      for await (const line of host.git.truth(repository.gitKey)) {
+        yield { ...line, repository: repository.uuid };
+      }
     }
     for (const number of repository.pullRequests.numbers()) {
       const pullRequest = repository.pullRequests.get(number);

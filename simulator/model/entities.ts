@@ -66,6 +66,8 @@ export interface Repository {
   hooks: Hook[];
   pullRequests: PullRequests;
   tickets: Tickets;
+  /** The tickets as the seed made them. */
+  freshTickets(): Tickets;
   /** Absent for an adopted repository. */
   spec?: RepositorySpec;
 }

@@ -1,3 +1,4 @@
+import { commentNotShown, entryCounts } from './activityMix.ts';
 import type { PullRequestGit } from './gitColumns.ts';
 import type { Person } from './people.ts';
 import type { Activity, Comment, Participant, PullRequest, PullRequestState } from './pullRequest.ts';
@@ -5,6 +6,7 @@ import { planPullRequest, pullRequestRandom } from './pullRequestPlan.ts';
 import type { Random } from './random.ts';
 import { bodyText, commentText, filePath, titleText } from './texts.ts';
 import { HOUR, type Micros, MINUTE, SECOND } from './time.ts';
+import type { ActivityMix } from './worldSpec.ts';
 
 export interface GenerateInput {
   seed: number;
@@ -14,6 +16,8 @@ export interface GenerateInput {
   commentBase: number;
   git: PullRequestGit;
   contributors: readonly Person[];
+  /** Default: a little of everything. */
+  mix?: ActivityMix;
 }
 
 /** Comment ids of one pull request: `commentBase + number * COMMENTS_EACH + index`. */
@@ -121,10 +125,12 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
   const draft = plan.state === 'OPEN' && random.chance(0.2);
   const reason = plan.state === 'DECLINED' ? 'Not needed any more' : '';
   const commenters = author === null ? [...reviewers, ...guests] : [author, ...reviewers, ...guests];
+  const { mix } = input;
+  const counts = mix === undefined ? undefined : entryCounts(pullRequestRandom(seed, number, 3), number);
   const comments = makeComments(
     input,
     random,
-    moments(random, createdOn, closedOn, random.below(random.chance(0.04) ? 24 : 4)),
+    moments(random, createdOn, closedOn, counts?.comments ?? random.below(random.chance(0.04) ? 24 : 4)),
     commenters,
   );
   const update = (
@@ -141,14 +147,19 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
   const activity: Activity[] = [update(createdOn + 137, 'OPEN', {})];
   for (const comment of comments) activity.push({ kind: 'comment', at: comment.createdOn, comment });
   const verdicts = moments(random, createdOn, closedOn, reviewers.length);
-  for (const [index, person] of reviewers.entries()) {
+  const retitled = (at: Micros) => update(at, 'OPEN', { title: { old: `WIP ${title}`, new: title } });
+  // Of the mix's entries the first and the last are updates.
+  const most = counts === undefined ? reviewers.length : counts.others - (plan.state === 'OPEN' ? 1 : 2);
+  for (const [index, person] of reviewers.slice(0, Math.max(0, most)).entries()) {
     const at = verdicts[index] ?? closedOn;
     if (random.chance(0.7)) activity.push({ kind: 'approval', at, person });
     else if (random.chance(0.3)) activity.push({ kind: 'changes_requested', at, person });
   }
-  if (random.chance(0.15)) {
-    const at = createdOn + Math.floor(life / 3) + 11;
-    activity.push(update(at, 'OPEN', { title: { old: `WIP ${title}`, new: title } }));
+  if (counts === undefined) {
+    if (random.chance(0.15)) activity.push(retitled(createdOn + Math.floor(life / 3) + 11));
+  } else {
+    const missing = 1 + most + comments.length - activity.length;
+    for (const at of moments(random, createdOn, closedOn, Math.max(0, missing))) activity.push(retitled(at));
   }
   let closer: Person | null = null;
   if (plan.state !== 'OPEN') {
@@ -157,8 +168,11 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
     closing.update.person = closer;
     activity.push(closing);
   }
-  if (number % 23 === 8) activity.push({ kind: 'none', at: createdOn + 3 * SECOND });
+  if (mix === undefined && number % 23 === 8) activity.push({ kind: 'none', at: createdOn + 3 * SECOND });
   activity.sort((left, right) => left.at - right.at);
+  const participants = collectParticipants(reviewers, activity);
+  const unseen = mix && commentNotShown(number, comments, mix.shortFeedEvery);
+  const shown = activity.filter((entry) => entry.kind !== 'comment' || entry.comment !== unseen);
 
   const sourceGone = number % 31 === 14 && plan.state !== 'OPEN';
   return {
@@ -186,9 +200,9 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
     closeSourceBranch: !plan.keepSourceBranch,
     taskCount: random.below(4),
     reviewers,
-    participants: collectParticipants(reviewers, activity),
+    participants,
     comments,
-    activity,
+    activity: shown,
   };
 }
 

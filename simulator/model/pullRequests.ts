@@ -25,6 +25,8 @@ export interface PullRequests {
   change(number: number, edit: (pullRequest: PullRequest) => void): boolean;
   /** Adds one under the next number. */
   add(make: (number: number) => PullRequest): PullRequest;
+  /** As the seed made them: every change is forgotten. */
+  reset(): void;
 }
 
 const RECENT = 64;
@@ -111,6 +113,14 @@ export function createPullRequests(total: number, make: (number: number) => Pull
       const pullRequest = makeNew(count);
       stored(pullRequest);
       return pullRequest;
+    },
+    reset() {
+      changed.clear();
+      recent.clear();
+      count = total;
+      columns = undefined;
+      feed = undefined;
+      version += 1;
     },
   };
 }

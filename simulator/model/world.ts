@@ -114,6 +114,14 @@ async function generateRepository(
   // Eight digits and more, so that the biggest ids do not fit 32 bits with a sign.
   const commentBase = 418_000_000 + index * 450_000_000;
   const last = parseMicros(generated.lastCommitDate ?? '') ?? HOST_START;
+  const freshTickets = () =>
+    createTickets({
+      seed: mix(own, 5),
+      count: spec.trackerDisabled === true ? 0 : (spec.tickets ?? 0),
+      commentBase: commentBase + 200_000_000,
+      start: HOST_START + 90 * DAY,
+      people: contributors,
+    });
   return {
     ...identity(builder, project, spec.slug, gitKey),
     name: spec.name ?? spec.slug,
@@ -134,15 +142,11 @@ async function generateRepository(
         commentBase,
         git: git.get(number),
         contributors,
+        ...(spec.activity === undefined ? {} : { mix: spec.activity }),
       }),
     ),
-    tickets: createTickets({
-      seed: mix(own, 5),
-      count: spec.trackerDisabled === true ? 0 : (spec.tickets ?? 0),
-      commentBase: commentBase + 200_000_000,
-      start: HOST_START + 90 * DAY,
-      people: contributors,
-    }),
+    tickets: freshTickets(),
+    freshTickets,
     spec,
   };
 }
@@ -238,6 +242,7 @@ async function adoptRepository(
     trackerEnabled: true,
     pullRequests,
     tickets: new Map(),
+    freshTickets: () => new Map(),
   };
 }
 

@@ -22,6 +22,14 @@ export interface RepositorySpec {
   trackerDisabled?: boolean;
   /** Invalid bytes, octopus merges and other odd git objects too. */
   oddGit?: boolean;
+  /** How much happens to its pull requests; default a little. */
+  activity?: ActivityMix;
+}
+
+/** Six entries a pull request on average, half of them comments; one in a hundred has more than sixty. */
+export interface ActivityMix {
+  /** One pull request in so many has a comment that no activity list shows, only its own comments; 0 for none. */
+  shortFeedEvery: number;
 }
 
 export interface WorkspaceSpec {

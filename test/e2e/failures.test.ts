@@ -243,7 +243,7 @@ describe('limits', () => {
         until: ({ waiting }) => waiting !== null,
         timeoutMs: 20_000,
       });
-      expect(limited.waiting.reason).toMatch(/rate_limited/);
+      expect(limited.waiting.reason).toBe('Bitbucket asked to wait');
       const [one] = await listAll(tenant, `/v1/imports/${importId}/repositories`);
       expect(one.state).toBe('rate_limited');
       expect(one.waiting.until).toBe(limited.waiting.until);

@@ -1,16 +1,32 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestRepository, type TestRepository } from '../support/gitRepository.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const run = promisify(execFile);
 let folder: string;
-beforeEach(async () => {
+let data: string;
+let repository: TestRepository;
+beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'start-'));
+  data = join(folder, 'data');
+  repository = createTestRepository(join(folder, 'own-work'));
+  let head = '';
+  for (const number of [1, 2, 3]) {
+    const tree = repository.tree([{ name: 'file', content: `${number}\n` }]);
+    const by = `A <a@example.com> 170000000${number} +0000`;
+    const parent = head === '' ? '' : `parent ${head}\n`;
+    head = repository.object('commit', `tree ${tree}\n${parent}author ${by}\ncommitter ${by}\n\n${number}\n`);
+  }
+  repository.git(['update-ref', 'refs/heads/main', head]);
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Processes of this start: whatever has its data folder in its environment or arguments. Linux only. */
 async function processesOf(mark: string): Promise<{ pid: number; command: string }[]> {
@@ -25,44 +41,124 @@ async function processesOf(mark: string): Promise<{ pid: number; command: string
   return found;
 }
 
-test.skipIf(process.platform !== 'linux')(
-  'npm start does the main job though its worker is killed, ends with 0 and leaves nothing running',
-  async () => {
-    const summaryFile = join(folder, 'summary.json');
-    const data = join(folder, 'data');
-    const start = spawn(
-      process.execPath,
-      ['--import', 'tsx', 'scripts/start.ts', '--exit-when-done', '--data', data, '--summary', summaryFile],
-      { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
-    let output = '';
-    let killed: Promise<void> | undefined;
-    const killWorker = async (): Promise<void> => {
-      const worker = (await processesOf(data)).find(({ command }) => command.includes('worker.ts'));
-      process.kill(worker?.pid ?? 0, 'SIGKILL');
-    };
-    for (const stream of [start.stdout, start.stderr]) {
-      stream.setEncoding('utf8').on('data', (piece: string) => {
-        output += piece;
-        if (output.includes('5. Import everything')) killed ??= killWorker();
-      });
-    }
-    const code = await new Promise<number | null>((resolve) => {
-      start.once('exit', resolve);
+interface Named {
+  readonly repository: string;
+}
+
+interface Start {
+  readonly output: () => string;
+  /** Resolves when this was printed; rejects when the start ends before. */
+  readonly says: (text: string) => Promise<void>;
+  readonly code: Promise<number | null>;
+}
+
+function npmStart(...args: string[]): Start {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/start.ts', '--data', data, ...args], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const pieces = new EventEmitter();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (piece: string) => {
+      output += piece;
+      pieces.emit('piece');
     });
-    await killed;
+  }
+  const code = new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+  });
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (output.includes(text)) resolve();
+      };
+      pieces.on('piece', look);
+      look();
+      void code.then(() => reject(new Error(`never said “${text}”:\n${output}`)));
+    });
+  return { output: () => output, says, code };
+}
+
+async function kill(script: string): Promise<void> {
+  const found = (await processesOf(data)).find(({ command }) => command.includes(script));
+  process.kill(found?.pid ?? 0, 'SIGKILL');
+}
+
+/** A command run beside the start: how it ended and what it said. */
+async function beside(script: string, ...args: string[]) {
+  // Not the owner's URL of whoever runs the tests.
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+  const done = run(process.execPath, ['--import', 'tsx', script, '--data', data, ...args], {
+    cwd: ROOT,
+    env,
+  });
+  return done.then(
+    ({ stdout }) => ({ code: 0, said: stdout }),
+    ({ code, stdout, stderr }) => ({ code, said: `${stdout}${stderr}` }),
+  );
+}
+
+describe.skipIf(process.platform !== 'linux')('npm start', () => {
+  test('does the main job though its worker is killed, ends with 0 and leaves nothing running', async () => {
+    const file = join(folder, 'first.json');
+    const start = npmStart('--exit-when-done', '--summary', file, '--repository', repository.path);
+    await start.says('5. Import everything');
+    await kill('worker.ts');
+    const code = await start.code;
+    const output = start.output();
     expect(output).toContain('worker was killed by SIGKILL; starting it again (1 of 10)');
     expect(code, output).toBe(0);
     for (const finding of ['invalid_credentials', 'two_factor_required', 'check: ok, connected as']) {
       expect(output).toContain(finding);
     }
-    const summary = JSON.parse(await readFile(summaryFile, 'utf8'));
+    const summary = JSON.parse(await readFile(file, 'utf8'));
     expect(summary).toMatchObject({ state: 'completed', exact: true });
     expect(summary.repositories.length).toBeGreaterThan(5);
     for (const { streams } of summary.repositories) {
       for (const { state, stored, expected } of streams)
         if (state === 'healthy') expect(stored).toBe(expected);
     }
+    const own = summary.repositories.find(({ repository: name }: Named) => name === 'local/own-work');
+    const commits = own?.streams.find(({ stream }: { stream: string }) => stream === 'commits');
+    expect(commits?.stored).toBe(3);
+    expect(summary.workerPeakMegabytes).toBeGreaterThan(50);
+    expect(summary.workerPeakMegabytes).toBeLessThan(512);
+    expect(summary.longestHistoryEvents).toBeGreaterThan(10);
+    expect(summary.longestHistoryEvents).toBeLessThan(2_000);
     expect(await processesOf(data)).toEqual([]);
-  },
-);
+  });
+
+  test('goes on from the data of the last start, serves other commands, and ends when a server dies', async () => {
+    const file = join(folder, 'second.json');
+    const start = npmStart('--summary', file);
+    await start.says('All of it stays up');
+    expect(start.output()).toContain('is there already');
+    const summary = JSON.parse(await readFile(file, 'utf8'));
+    expect(summary).toMatchObject({ state: 'completed', exact: true });
+    expect(summary.repositories.map(({ repository: name }: Named) => name)).toContain('local/own-work');
+
+    const verified = await beside('scripts/verify.ts');
+    expect(verified).toMatchObject({ code: 0 });
+    expect(verified.said).toContain('lost=0 extra=0 stale=0 duplicated=0 corrupted=0');
+    const key = await beside('scripts/apiKey.ts', 'create', '--organization', 'acme', '--role', 'viewer');
+    expect(key.said).toMatch(/^bb_[a-z0-9]{12}_[\w-]{43}$/m);
+    const another = npmStart();
+    expect(await another.code).toBe(1);
+    expect(another.output()).toContain('Another start runs on');
+
+    await kill('simulator/main.ts');
+    expect(await start.code).toBe(1);
+    expect(start.output()).toMatch(
+      /simulator was killed by SIGKILL. Its last lines \(all in .*simulator.log\)/,
+    );
+    expect(await processesOf(data)).toEqual([]);
+
+    for (const script of ['scripts/verify.ts', 'scripts/apiKey.ts']) {
+      const { code, said } = await beside(script, ...(script.endsWith('apiKey.ts') ? ['list'] : []));
+      expect(code).toBeGreaterThan(0);
+      expect(said).toContain('leave');
+      expect(said).not.toMatch(/^ +at /m);
+    }
+  });
+});

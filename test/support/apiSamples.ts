@@ -36,7 +36,7 @@ function idOf(path: string, ids: SampleIds): string {
       ? ids.integration
       : kind === 'connection-checks'
         ? ids.check
-        : kind === 'imports'
+        : kind === 'imports' || kind === 'import-estimates'
           ? ids.import
           : ids.repository;
   return known ?? randomUUID();

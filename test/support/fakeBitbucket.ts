@@ -5,11 +5,15 @@ import type {
   ChunkResult,
   ConnectionActivities,
   DiscoveryActivities,
+  EstimateQuestions,
   StreamActivities,
 } from '../../workflows/contracts.ts';
 import { type Finding, SERVICES, type Service } from '../../workflows/words.ts';
 
-export type FakeActivities = ConnectionActivities & DiscoveryActivities & StreamActivities;
+export type FakeActivities = ConnectionActivities &
+  DiscoveryActivities &
+  StreamActivities &
+  EstimateQuestions;
 
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang';
@@ -28,6 +32,8 @@ export interface FakeBitbucket {
   /** by repository id, one after the other; then `done` */
   readonly git: Map<string, Step[]>;
   readonly chunks: Map<string, Step[]>;
+  /** answers to an estimate's chunks, one after the other; then `done` */
+  readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
   /** every call, in order: `importChunk <repository id>` … */
   readonly calls: string[];
@@ -55,6 +61,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const git = new Map<string, Step[]>();
   const chunks = new Map<string, Step[]>();
   const discovery: FakeBitbucket['discovery'] = [];
+  const estimate: FakeBitbucket['estimate'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -87,6 +94,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     git,
     chunks,
     discovery,
+    estimate,
     calls,
     hanging,
     activities: {
@@ -135,6 +143,12 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       async finishDiscovery({ integrationId, outcome }) {
         calls.push(`finishDiscovery ${outcome}`);
         await sql`update integrations set discovery_state = ${outcome} where id = ${integrationId}`;
+      },
+      async estimateChunk({ estimateId }) {
+        calls.push(`estimateChunk ${estimateId}`);
+        const step = estimate.shift() ?? { done: true };
+        if (step instanceof Error) throw step;
+        return { done: false, asked: 1, requests: 3, ...step };
       },
       importGit({ repositoryId }) {
         calls.push(`importGit ${repositoryId}`);

@@ -16,6 +16,7 @@ import { startReady } from '../../scripts/servers/readyProcess.ts';
 import type { SimulatorOptions } from '../../simulator/options.ts';
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { expectReplays } from './stackRuns.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ORDINARY_LOG_LINES = 400;
@@ -60,6 +61,8 @@ export interface Stack {
   rows: Database;
   workers: ChildServer[];
   taskQueue: string;
+  /** host:port */
+  temporalAddress: string;
   /** where its keys and clones lie */
   folder: string;
   /** everything api and workers printed so far */
@@ -72,6 +75,7 @@ export interface Stack {
   /** another tenant of the same installation */
   addOrganization(role?: Role): Promise<{ organizationId: string; apiKey: string }>;
   verify(): Promise<Differences & { repositories: number }>;
+  /** Stops everything, then replays every run that its workers had; fails when one takes another way. */
   close(): Promise<void>;
 }
 
@@ -88,6 +92,11 @@ async function makeOrganization(ownerUrl: string, role: Role, returnUrl: string)
   }
 }
 
+/** The worker is told the limits that its simulator has: none unless a test asks for some. */
+function limitsOf({ limit = 0 }: SimulatorOptions = {}): string {
+  return limit === 0 ? 'none' : `repository_data=${limit},webhook_data=${limit},git_operations=${limit * 60}`;
+}
+
 export const RETURN_URL = 'http://127.0.0.1:9/connected';
 
 /** Starts a stack. Close it in `afterAll`/`finally`, whatever happened. */
@@ -102,6 +111,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   const keys = join(folder, 'keys');
   await generateKeys(keys);
   const { organizationId, apiKey } = await makeOrganization(database.ownerUrl, 'admin', RETURN_URL);
+  const temporalAddress = options.temporalAddress ?? servers.temporalAddress;
   const taskQueue = `test-${randomBytes(6).toString('hex')}`;
   const apiPort = await freePort();
   const apiUrl = `http://127.0.0.1:${apiPort}`;
@@ -113,7 +123,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     PATH: process.env['PATH'] ?? '',
     HOST: '127.0.0.1',
     LOG_LEVEL: 'debug',
-    TEMPORAL_ADDRESS: options.temporalAddress ?? servers.temporalAddress,
+    TEMPORAL_ADDRESS: temporalAddress,
     TEMPORAL_NAMESPACE: servers.temporalNamespace,
     TASK_QUEUE: taskQueue,
     BITBUCKET_API_URL: `${bitbucket}/2.0`,
@@ -121,6 +131,8 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     BITBUCKET_OAUTH_KEY: simulator.consumer.key,
     BITBUCKET_OAUTH_SECRET: simulator.consumer.secret,
     BITBUCKET_PASSWORD_LOGIN: 'true',
+    BITBUCKET_LIMITS: limitsOf(options.simulator),
+    BITBUCKET_LIMIT_WINDOW_MS: String(options.simulator?.windowMs ?? 3_600_000),
     ...options.environment,
   };
   const startNode = async (name: string, script: string, port: number, env: Record<string, string>) => {
@@ -173,6 +185,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     rows,
     workers,
     taskQueue,
+    temporalAddress,
     folder,
     logs: () => lines.join('\n'),
     async call(method, path, body, headers = {}) {
@@ -207,6 +220,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
       if (process.env['STACK_LOGS'] !== undefined) {
         process.stderr.write(`${lines.slice(-ORDINARY_LOG_LINES).join('\n')}\n`);
       }
+      await expectReplays({ temporalAddress, taskQueue });
     },
   };
 }

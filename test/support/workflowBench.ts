@@ -1,6 +1,7 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import postgres from 'postgres';
+import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createRunLookup } from '../../activities/runs.ts';
@@ -48,6 +49,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
           rowActivities: {
             ...createIntegrationActivities({ database }),
             ...createImportActivities({ database, isRunning: createRunLookup(client) }),
+            ...createEstimateRows({ database }),
           },
           bitbucketActivities: bitbucket.activities,
         }),

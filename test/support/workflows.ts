@@ -211,7 +211,8 @@ async function recordHistory(
 /** Replays histories against the workflows as they are now; throws for the first that takes another way. */
 export async function replay(histories: { workflowId: string; history: unknown }[]): Promise<void> {
   quietRuntime();
-  const results = Worker.runReplayHistories({ workflowBundle: await workflowBundle() }, histories);
+  const bundled = { codePath: inject('servers').workflowBundle };
+  const results = Worker.runReplayHistories({ workflowBundle: bundled }, histories);
   for await (const { workflowId, error } of results) {
     if (error !== undefined)
       throw new Error(`The history of ${workflowId} does not replay.`, { cause: error });

@@ -1,7 +1,7 @@
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import { InvalidResponse, RateLimited, RepositoryGone, Upstream } from '../../activities/bitbucket/errors.ts';
-import { castError } from '../../activities/castErrors.ts';
+import { castError, createFailureCounts } from '../../activities/castErrors.ts';
 import { Fenced } from '../../activities/checkpoint.ts';
 import { EngineError } from '../../activities/engineError.ts';
 import { DatabaseError } from '../../db/errors.ts';
@@ -10,8 +10,8 @@ const NOW = Date.UTC(2026, 10, 23, 12);
 const CANARY = 'canary-secret-4711';
 const finding = { code: 'x', message: 'It happened.', remedy: 'Mend it.' };
 
-const cast = (error: unknown, number = 1, bringsWait = true): ApplicationFailure => {
-  const failure = castError(error, { number, bringsWait }, NOW);
+const cast = (error: unknown, number = 1, bringsWait = true, limitedInARow = 1): ApplicationFailure => {
+  const failure = castError(error, { number, bringsWait, limitedInARow }, NOW);
   if (!(failure instanceof ApplicationFailure)) throw new Error('no ApplicationFailure');
   return failure;
 };
@@ -34,8 +34,18 @@ describe('errors become failures', () => {
     expect(cast(new Upstream({ finding }), 1_000)).toMatchObject({ nonRetryable: false });
     expect(cast(new Fenced(stream), 1_000)).toMatchObject({ type: 'Fenced', nonRetryable: false });
     const unreadable = new InvalidResponse({ finding });
-    expect(cast(unreadable, 4).nonRetryable).toBe(false);
-    expect(cast(unreadable, 5).nonRetryable).toBe(true);
+    expect(cast(unreadable, 4, true, 4).nonRetryable).toBe(false);
+    expect(cast(unreadable, 5, true, 5).nonRetryable).toBe(true);
+  });
+
+  test('only those in a row count: the first unreadable answer behind a long outage is not the last', () => {
+    expect(cast(new InvalidResponse({ finding }), 300, true, 1).nonRetryable).toBe(false);
+    const countOf = createFailureCounts();
+    const [outage, unreadable] = [new Upstream({ finding }), new InvalidResponse({ finding })];
+    const counts = [outage, unreadable, unreadable, outage, unreadable].map((error) => countOf('a', error));
+    expect(counts).toEqual([0, 1, 2, 0, 1]);
+    expect(countOf('another activity', unreadable)).toBe(1);
+    expect(countOf('a', unreadable)).toBe(2);
   });
 
   test('the wait grows with the attempts, for ever at five minutes; Postgres and a taken-over stream are met sooner', () => {
@@ -80,6 +90,6 @@ describe('errors become failures', () => {
 
   test("Temporal's own failures pass as they are", () => {
     const cancelled = new CancelledFailure('stop');
-    expect(castError(cancelled, { number: 1, bringsWait: true })).toBe(cancelled);
+    expect(castError(cancelled, { number: 1, bringsWait: true, limitedInARow: 0 })).toBe(cancelled);
   });
 });

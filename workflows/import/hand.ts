@@ -14,6 +14,7 @@ import { joinRepository } from '../messages.ts';
 import { importRepository } from '../importRepository.ts';
 import type { ImportRepositoriesInput, InHand, PauseReason } from '../inputs.ts';
 import { rows } from '../policies.ts';
+import { priorityOf } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../searchAttributes.ts';
 
 /** A run that is there may end before it can be joined; who meets that so often looks again later. */
@@ -90,6 +91,7 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
         ],
         // the only policy under which a child survives the parent's continue-as-new
         parentClosePolicy: ParentClosePolicy.ABANDON,
+        priority: priorityOf('import', integrationId),
         staticSummary: summary(`Import ${fullName}`),
         typedSearchAttributes: [
           { key: ORGANIZATION_ID, value: organizationId },

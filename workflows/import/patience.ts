@@ -18,6 +18,8 @@ export interface Steering {
   others: Wanted[];
   /** how many signals came: any of them ends a wait for the credential */
   messages: number;
+  /** the request budget has room earlier than the chunk in hand was, or will be, told */
+  freed: boolean;
 }
 
 /** The one that would go on while the import that the run works for is paused. */
@@ -27,7 +29,8 @@ export const heirOf = (others: readonly Wanted[]): Wanted | undefined =>
 /** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
 export interface Patience {
   forLimit(limited: Limited): Promise<void>;
-  forCredential(): Promise<void>;
+  /** `heard`: how many signals had come when the work began that was refused. */
+  forCredential(heard: number): Promise<void>;
   forResume(reason: PauseReason): Promise<void>;
 }
 
@@ -40,13 +43,16 @@ export function createPatience(options: {
   const { ids, timing, screen, steering } = options;
 
   async function forLimit({ until, why }: { until: string; why: string }): Promise<void> {
+    if (steering.freed) return;
     await store('rate_limited', { until, why });
-    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null);
+    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || steering.freed);
     if (steering.paused === null) await store('running');
   }
 
   /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
-  async function forCredential(): Promise<void> {
+  async function forCredential(heard: number): Promise<void> {
+    // The word to go on came while the old credential was still being refused.
+    if (steering.messages !== heard) return;
     const nowMs = Date.now();
     await tell(integrationWorkflowId(ids.integrationId), (handle) =>
       handle.signal(credentialRefused, { at: new Date(nowMs).toISOString() }),
@@ -54,8 +60,7 @@ export function createPatience(options: {
     const untilMs = nowMs + timing.refusedEveryMs;
     const why = 'Bitbucket refused the credential';
     await store('needs_credential', { until: new Date(untilMs).toISOString(), why });
-    const before = steering.messages;
-    await wait(`${why}; tries again`, untilMs, () => steering.messages !== before);
+    await wait(`${why}; tries again`, untilMs, () => steering.messages !== heard);
     if (steering.paused === null) await store('running');
   }
 

@@ -16,6 +16,7 @@ import { importRepositories } from '../importRepositories.ts';
 import type { ConnectionCheckResult } from '../inputs.ts';
 import type { PendingCheck } from '../messages.ts';
 import { lookForMore } from '../messages.ts';
+import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
 import type { Entity } from './entity.ts';
 
@@ -34,7 +35,8 @@ async function startOnce<T extends Workflow>(
   }
 }
 
-const common = ({ snapshot }: Entity, saying: string) => ({
+const common = ({ snapshot }: Entity, work: Work, saying: string) => ({
+  priority: priorityOf(work, snapshot.integrationId),
   parentClosePolicy: ParentClosePolicy.ABANDON,
   staticSummary: summary(`${saying} – ${snapshot.name ?? 'draft'}`),
   typedSearchAttributes: [
@@ -48,7 +50,7 @@ export async function startDiscovery(entity: Entity): Promise<void> {
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(discoverIntegration, {
-      ...common(entity, 'Discover workspaces and repositories'),
+      ...common(entity, 'discovery', 'Discover workspaces and repositories'),
       workflowId: discoveryWorkflowId(integrationId),
       args: [{ organizationId, integrationId }],
     }),
@@ -61,7 +63,7 @@ export async function startImportRun(entity: Entity, importId: string): Promise<
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(importRepositories, {
-      ...common(entity, 'Import repositories'),
+      ...common(entity, 'import', 'Import repositories'),
       workflowId: importWorkflowId(importId),
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       args: [{ organizationId, integrationId, importId }],
@@ -82,7 +84,7 @@ export async function continueImportRun(entity: Entity, importId: string): Promi
   for (let tries = 0; tries < TRIES; tries += 1) {
     const handle = await startOnce(() =>
       startChild(importRepositories, {
-        ...common(entity, 'Import repositories'),
+        ...common(entity, 'import', 'Import repositories'),
         workflowId: importWorkflowId(importId),
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
         args: [{ organizationId, integrationId, importId }],
@@ -115,7 +117,7 @@ export async function startCheck(
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(connectionCheck, {
-      ...common(entity, 'Check the connection'),
+      ...common(entity, 'check', 'Check the connection'),
       workflowId: connectionCheckWorkflowId(check.checkId),
       args: [{ organizationId, integrationId, ...check }],
     }),

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LIVE } from '../asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef, ScopeHeaders } from '../client.ts';
 import { BitbucketError, InvalidResponse, Unreachable, Upstream } from '../errors.ts';
 
@@ -38,7 +39,7 @@ export function createAsker(options: {
     requests += 1;
     try {
       // A check does not wait for a limit: a person does for the check.
-      const answer = await client.get({ credential, path, signal, maxWaitMs: 2_000 });
+      const answer = await client.get({ credential, path, signal, asker: LIVE, maxWaitMs: 2_000 });
       headers = { ...headers, ...answer.scopes };
       return answer;
     } catch (error) {

@@ -30,13 +30,22 @@ export async function readCheck(tx: Transaction, id: string): Promise<CheckRow |
   return row ?? null;
 }
 
-/** Whether a draft still waits for the outcome of its check. */
-export async function isChecking(tx: Transaction, integrationId: string): Promise<boolean> {
+/**
+ * Whether the integration has still to take the outcome of this check: a draft that waits for it, or a credential that
+ * passed and does not sign yet.
+ */
+export async function isOutcomeOpen(
+  tx: Transaction,
+  integrationId: string,
+  check: Pick<CheckRow, 'id' | 'verdict'>,
+): Promise<boolean> {
   const [row] = await tx
-    .select({ state: integrations.state })
+    .select({ state: integrations.state, lastCheckId: integrations.lastCheckId })
     .from(integrations)
     .where(eq(integrations.id, integrationId));
-  return row?.state === 'checking';
+  if (row === undefined) return false;
+  const passed = check.verdict === 'ok' || check.verdict === 'ok_with_warnings';
+  return row.state === 'checking' || (passed && row.lastCheckId !== check.id);
 }
 
 /** The check that began last. */

@@ -19,9 +19,20 @@ export interface ProgressView {
 
 const NAME_WIDTH = 34;
 
-/** Live bars on a terminal; one plain line whenever a repository's state changes anywhere else (a pipe, a log file). */
-export function createProgressView(say: (line: string) => void, terminal: boolean): ProgressView {
-  return terminal ? barsView() : linesView(say);
+/** How long a repository that moves may go without a line, and how close two of its lines may be. */
+const QUIET_MS = 10_000;
+const APART_MS = 1_000;
+
+/**
+ * Live bars on a terminal. Anywhere else (a pipe, a log file) a plain line whenever a repository's state changes, and
+ * while it moves every 10 % or 10 s.
+ */
+export function createProgressView(
+  say: (line: string) => void,
+  terminal: boolean,
+  now: () => number = Date.now,
+): ProgressView {
+  return terminal ? barsView() : linesView(say, now);
 }
 
 function barsView(): ProgressView {
@@ -55,17 +66,44 @@ function barsView(): ProgressView {
   };
 }
 
-function linesView(say: (line: string) => void): ProgressView {
-  const told = new Map<string, string>();
+interface Told {
+  readonly state: string;
+  readonly text: string;
+  readonly atMs: number;
+  readonly stored: number;
+}
+
+function linesView(say: (line: string) => void, now: () => number): ProgressView {
+  const told = new Map<string, Told>();
   return {
     update(repositories) {
-      for (const { name, state, stored, expected, note } of repositories) {
-        if (told.get(name) === state || state === 'pending') continue;
-        told.set(name, state);
-        const of = expected === undefined ? '' : ` of ${expected}`;
-        say(`  ${name}: ${state}, ${stored}${of} records${note === undefined ? '' : ` (${note})`}`);
+      for (const repository of repositories) {
+        const { name, state, stored } = repository;
+        const last = told.get(name);
+        const text = lineOf(repository);
+        if (state === 'pending' || (last !== undefined && !isNews(last, text, repository, now()))) continue;
+        told.set(name, { state, text, stored, atMs: now() });
+        say(text);
       }
     },
     close() {},
   };
+}
+
+function lineOf({ name, state, stored, expected, note }: RepositoryProgress): string {
+  const of = expected === undefined ? '' : ` of ${expected}`;
+  return `  ${name}: ${state}, ${stored}${of} records${note === undefined ? '' : ` (${note})`}`;
+}
+
+function isNews(
+  last: Told,
+  text: string,
+  { state, stored, expected }: RepositoryProgress,
+  nowMs: number,
+): boolean {
+  if (last.state !== state) return true;
+  if (last.text === text) return false;
+  const ageMs = nowMs - last.atMs;
+  const tenth = expected !== undefined && stored - last.stored >= expected / 10;
+  return ageMs >= QUIET_MS || (tenth && ageMs >= APART_MS);
 }

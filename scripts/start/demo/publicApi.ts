@@ -24,7 +24,7 @@ const integrationSchema = z.object({
   state: z.string(),
   name: z.string().nullable(),
   services: z.array(z.string()),
-  discovery: z.object({ state: z.string(), error: finding.nullable() }),
+  discovery: z.object({ state: z.string(), last_at: z.string().nullable(), error: finding.nullable() }),
 });
 const detailSchema = integrationSchema.extend({
   discovered: z.object({ workspaces: z.number(), projects: z.number(), repositories: z.number() }),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { createOperator } from '../../apiKeys/operator.ts';
 import type { Installation } from '../installation.ts';
 import { createBrowser } from './browser.ts';
+import type { MeasureTaker } from './measures.ts';
 import { createProgressView } from './progress.ts';
 import {
   type Check,
@@ -12,6 +13,7 @@ import {
   type PublicApi,
 } from './publicApi.ts';
 import { type Summary, summarise, summaryLines } from './summary.ts';
+import { waitForDiscovery } from './waitForDiscovery.ts';
 
 export interface StoryOptions {
   readonly apiUrl: string;
@@ -20,6 +22,7 @@ export interface StoryOptions {
   readonly say: (line: string) => void;
   /** bars instead of lines */
   readonly terminal: boolean;
+  readonly measures: MeasureTaker;
 }
 
 const ORGANIZATION = 'demo';
@@ -74,7 +77,12 @@ export async function tellStory(options: StoryOptions, key: string): Promise<Sum
   } else {
     await api.discover(integrationId);
   }
-  await waitForDiscovery(api, integrationId, say);
+  const { workspaces, projects, repositories } = await waitForDiscovery(
+    api,
+    integrationId,
+    before?.discovery,
+  );
+  say(`4. Discovered ${workspaces} workspaces, ${projects} projects, ${repositories} repositories`);
   const running = (await api.listImports(integrationId)).find(({ state }) => !ENDED.includes(state));
   say(running === undefined ? '5. Import everything' : '5. The import of the last start goes on');
   const started = running ?? (await api.startImport(integrationId));
@@ -145,24 +153,8 @@ function tellCheck(say: (line: string) => void, { verdict, report }: Check): voi
   }
 }
 
-async function waitForDiscovery(api: PublicApi, id: string, say: (line: string) => void): Promise<void> {
-  for (;;) {
-    const integration = await api.readIntegration(id);
-    if (integration === undefined) throw new Error('The integration is gone.');
-    const { discovery, discovered } = integration;
-    if (discovery.state === 'failed')
-      throw new Error(`The discovery failed: ${discovery.error?.message ?? ''}`);
-    if (discovery.state === 'done') {
-      const { workspaces, projects, repositories } = discovered;
-      say(`4. Discovered ${workspaces} workspaces, ${projects} projects, ${repositories} repositories`);
-      return;
-    }
-    await sleep(300);
-  }
-}
-
 async function followImport(
-  { say, terminal }: StoryOptions,
+  { say, terminal, measures }: StoryOptions,
   api: PublicApi,
   started: Import,
 ): Promise<Summary> {
@@ -172,7 +164,9 @@ async function followImport(
       const now = await api.readImport(started.id);
       const repositories = await api.importRepositories(started.id);
       view.update(repositories.map(progressOf));
-      if (ENDED.includes(now.state)) return summarise(now, repositories);
+      await measures.sample();
+      if (ENDED.includes(now.state))
+        return summarise(now, repositories, await measures.since(now.created_at));
       await sleep(500);
     }
   } finally {

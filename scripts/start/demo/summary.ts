@@ -1,7 +1,8 @@
+import type { Measures } from './measures.ts';
 import type { Import, ImportRepository } from './publicApi.ts';
 
 /** What `--summary FILE` holds. */
-export interface Summary {
+export interface Summary extends Measures {
   readonly state: string;
   readonly exact: boolean;
   readonly records: number;
@@ -32,8 +33,13 @@ const isExact = (stream: ImportRepository['streams'][number]): boolean =>
   stream.state === 'unavailable' ||
   (stream.state === 'healthy' && stream.stored === stream.expected && stream.quarantined === 0);
 
-export function summarise(ended: Import, repositories: readonly ImportRepository[]): Summary {
+export function summarise(
+  ended: Import,
+  repositories: readonly ImportRepository[],
+  measures: Measures,
+): Summary {
   return {
+    ...measures,
     state: ended.state,
     exact: ended.state === 'completed' && repositories.every(({ streams }) => streams.every(isExact)),
     records: ended.records,
@@ -70,23 +76,53 @@ const STREAM_NAMES: Record<string, string> = {
   ticket_changes: 'ticket changes',
 };
 
+interface Total {
+  expected: number;
+  /** records stored of the repositories whose number is known */
+  compared: number;
+  stored: number;
+  requests: number;
+  /** repositories whose number is known, and those that did not get as far as to know how many there are */
+  known: number;
+  unknown: number;
+}
+
+function verdictOf({ expected, compared, known, unknown }: Total): string {
+  if (known === 0) return 'expected not known';
+  const verdict = expected === compared ? 'complete' : 'NOT COMPLETE';
+  if (unknown === 0) return verdict;
+  return `${verdict}, but not known of ${unknown} ${unknown === 1 ? 'repository' : 'repositories'}`;
+}
+
 /** The completeness table: one line a stream over all repositories, then whatever did not go well. */
 export function summaryLines(summary: Summary): string[] {
-  const totals = new Map<string, { expected: number; stored: number; requests: number; unknown: boolean }>();
+  const totals = new Map<string, Total>();
   for (const { streams } of summary.repositories) {
     for (const { stream, expected, stored, requests, state } of streams) {
-      const total = totals.get(stream) ?? { expected: 0, stored: 0, requests: 0, unknown: false };
-      total.expected += expected ?? 0;
+      const total = totals.get(stream) ?? {
+        expected: 0,
+        compared: 0,
+        stored: 0,
+        requests: 0,
+        known: 0,
+        unknown: 0,
+      };
       total.stored += stored;
       total.requests += requests;
-      total.unknown ||= expected === null && state !== 'unavailable';
+      // A stream that the host no longer has owes nothing; what a failed one stored has nothing to be compared with.
+      if (expected === null && state !== 'unavailable') total.unknown += 1;
+      else {
+        total.known += 1;
+        total.expected += expected ?? 0;
+        total.compared += stored;
+      }
       totals.set(stream, total);
     }
   }
-  const table = [...totals].map(([stream, { expected, stored, requests, unknown }]) => {
-    const verdict = unknown ? 'expected not known' : expected === stored ? 'complete' : 'NOT COMPLETE';
+  const table = [...totals].map(([stream, total]) => {
+    const { expected, stored, requests } = total;
     const cells = [`${expected}`.padStart(9), `${stored}`.padStart(9), `${requests}`.padStart(9)];
-    return `  ${(STREAM_NAMES[stream] ?? stream).padEnd(18)}${cells.join('')}   ${verdict}`;
+    return `  ${(STREAM_NAMES[stream] ?? stream).padEnd(18)}${cells.join('')}   ${verdictOf(total)}`;
   });
   const failures = summary.repositories
     .filter(({ error }) => error !== null)
@@ -96,5 +132,14 @@ export function summaryLines(summary: Summary): string[] {
     ...table,
     ...failures,
     `  ${summary.records} records of ${summary.repositories.length} repositories with ${summary.requests} requests in ${summary.seconds} s: ${summary.state}`,
+    ...measureLine(summary),
   ];
+}
+
+function measureLine({ workerPeakMegabytes, longestHistoryEvents }: Measures): string[] {
+  const parts = [
+    workerPeakMegabytes === null ? undefined : `the worker's memory was at most ${workerPeakMegabytes} MB`,
+    longestHistoryEvents === null ? undefined : `the longest workflow run has ${longestHistoryEvents} events`,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? [] : [`  ${parts.join(', ')}`];
 }

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import postgres from 'postgres';
 import { v7 as uuid } from 'uuid';
+import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createGitActivities } from '../../../activities/commits.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
+import type { RequestLimits } from '../../../platform/requestLimits.ts';
 import { Secret } from '../../../platform/secrets/secret.ts';
 import type { ChunkResult } from '../../../workflows/contracts.ts';
 import type { ImportMode } from '../../../workflows/words.ts';
@@ -49,6 +51,9 @@ export interface RunOptions {
   host?: { url: string; username: string; password: string };
   password?: string;
   environment?: MockActivityEnvironment;
+  /** default: an account for each import */
+  accountKey?: string;
+  limits?: RequestLimits;
   /** instead of the place's database */
   database?: Database;
 }
@@ -101,11 +106,13 @@ export async function createPlace(): Promise<Place> {
     importGit(run) {
       const activities = createGitActivities({
         database: run.database ?? database,
+        gate: createRequestGate({ database: run.database ?? database, limits: run.limits ?? {} }),
         credentials: {
           ofIntegration: async () => ({ organizationId, credentialId: uuid() }),
           gitCredential: async () => ({
             username: run.host?.username ?? USERNAME,
             version: 1,
+            accountKey: run.accountKey ?? run.importId,
             password: new Secret(run.host?.password ?? run.password ?? CANARY),
           }),
           renew: async () => false,

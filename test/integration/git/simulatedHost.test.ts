@@ -3,6 +3,7 @@ import type { CanonicalRecord, RecordKind } from '../../../scripts/oracle/canoni
 import { compareRecords, describeDifferences, noDifferences } from '../../../scripts/oracle/compare.ts';
 import { STORED } from '../../../scripts/oracle/stored.ts';
 import { readTruth } from '../../../scripts/oracle/truth.ts';
+import { readAllowance } from '../../../db/queries/allowance.ts';
 import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
 import { createPlace, type Place } from './place.ts';
 
@@ -47,7 +48,7 @@ test('every repository of the simulated host, odd ones too, is stored as its tru
     const subject = await place.subject(fullName.replace('/', '-'), fullName);
     await place.importGit({ subject, importId: await subject.newImport(), host });
     const truth: CanonicalRecord[] = [];
-    for await (const record of readTruth(simulator.url, repository)) truth.push(record);
+    for await (const record of readTruth(simulator.url, repository, true)) truth.push(record);
     for (const kind of KINDS) {
       const stored = await place.database.transaction(place.organizationId, (tx) =>
         STORED[kind](tx, subject.repositoryId),
@@ -71,4 +72,42 @@ test('its refusals are understood', async () => {
   await expect(
     place.importGit({ subject: absent, importId: await absent.newImport(), host }),
   ).rejects.toMatchObject({ type: 'RepositoryGone' });
+});
+
+test('a clone and a fetch take from the window of git operations at least what the host counts', async () => {
+  const fullName = 'acme-rockets/telemetry';
+  const subject = await place.subject('counted', fullName);
+  const run = { subject, host, accountKey: 'counted', limits: { git_operations: 1_000 } };
+  const counted = () =>
+    [...simulator.journal.since(0)].filter(({ path, status }) => path.includes('.git/') && status === 200);
+  const taken = async () => {
+    const read = await place.database.statement((tx) =>
+      readAllowance(tx, { accountKey: 'counted', group: 'git_operations' }),
+    );
+    return read?.used ?? 0;
+  };
+  const before = counted().length;
+  await place.importGit({ ...run, importId: await subject.newImport() });
+  const cloned = counted().length - before;
+  expect(cloned).toBeGreaterThan(1);
+  expect(await taken()).toBeGreaterThanOrEqual(cloned);
+  const author = { name: 'Ann', email: 'ann@example.com' };
+  const change = { kind: 'push', branch: 'main', commits: [{ message: 'more', author }] };
+  await simulator.mutate({ kind: 'git', repository: fullName, change });
+  await place.importGit({ ...run, importId: await subject.newImport() });
+  const fetched = counted().length - before - cloned;
+  expect(fetched).toBeGreaterThan(1);
+  expect(await taken()).toBeGreaterThanOrEqual(cloned + fetched);
+  expect([cloned, fetched]).toEqual([3, 3]);
+});
+
+test('without room for another git operation the import waits', async () => {
+  const subject = await place.subject('waits', 'acme-rockets/flight-control');
+  const result = await place.importGit({
+    subject,
+    importId: await subject.newImport(),
+    host,
+    limits: { git_operations: 3 },
+  });
+  expect(result).toMatchObject({ done: false, limited: { why: 'Bitbucket allowance' } });
 });

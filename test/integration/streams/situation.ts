@@ -1,4 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import {
@@ -32,7 +33,9 @@ type Row = Record<string, unknown>;
 export interface Situation {
   simulator: Simulator;
   database: Database;
+  testDatabase: TestDatabase;
   organizationId: string;
+  integrationId: string;
   bitbucket: BitbucketClient;
   /** Stores a repository as discovery would; its id */
   repository(fullName: string): Promise<string>;
@@ -57,7 +60,7 @@ export interface ImportInput {
 }
 
 /** Signs as the simulator's administrator, with no secret store in between. */
-function signerOf(simulator: Simulator): Signer {
+export function signerOf(simulator: Simulator): Signer {
   const { login, secret } = simulator.credential('api_token.admin');
   const basic = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;
   return {
@@ -127,14 +130,15 @@ function situationOf(parts: Parts): Situation {
 
   async function chunk(input: ImportInput, options: Partial<StreamActivitiesOptions> = {}) {
     const activities = createStreamActivities({ database, bitbucket, ...options });
-    return new MockActivityEnvironment().run<[ImportInput], ChunkResult, typeof activities.importChunk>(
-      activities.importChunk,
-      input,
-    );
+    return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run<
+      [ImportInput],
+      ChunkResult,
+      typeof activities.importChunk
+    >(activities.importChunk, input);
   }
 
   async function truthOf(fullName: string): Promise<Row> {
-    const answer = await fetch(`${simulator.url}/_simulator/state`);
+    const answer = await fetch(`${simulator.url}/_simulator/state?git=no`);
     const lines = (await answer.text()).split('\n').filter((line) => line.includes('"kind":"repository"'));
     const found = lines.map((line) => JSON.parse(line) as Row).find((line) => line['full_name'] === fullName);
     if (found === undefined) throw new Error(`the simulator has no ${fullName}`);
@@ -144,7 +148,9 @@ function situationOf(parts: Parts): Situation {
   return {
     simulator,
     database,
+    testDatabase,
     organizationId,
+    integrationId,
     bitbucket,
     rows,
     chunk,

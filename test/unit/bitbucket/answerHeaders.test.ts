@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { answerDate, retryAfterSeconds, scopeHeaders } from '../../../activities/bitbucket/answerHeaders.ts';
+import {
+  answerDate,
+  retryAfterSeconds,
+  scopeHeaders,
+  statedLimits,
+} from '../../../activities/bitbucket/answerHeaders.ts';
 
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const wait = (headers: Record<string, string>) => retryAfterSeconds(new Headers(headers), NOW);
@@ -63,5 +68,26 @@ describe('the scope headers', () => {
     );
     expect(answerDate(new Headers({ date: 'yesterday' }))).toBeUndefined();
     expect(answerDate(new Headers())).toBeUndefined();
+  });
+});
+
+describe('what an answer states about its limit', () => {
+  const nothing = { limit: null, remaining: null, nearLimit: null };
+
+  it.each([
+    ['nothing', {}, {}],
+    ['a number', { 'x-ratelimit-limit': '2000' }, { limit: 2_000 }],
+    ['the first number of a list', { 'x-ratelimit-limit': '60, 60;w=3600' }, { limit: 60 }],
+    ['what is left', { 'x-ratelimit-remaining': '52' }, { remaining: 52 }],
+    ['that nothing is left', { 'x-ratelimit-remaining': '0' }, { remaining: 0 }],
+    ['that the end is near', { 'x-ratelimit-nearlimit': 'true' }, { nearLimit: true }],
+    ['that it is not', { 'x-ratelimit-nearlimit': 'False' }, { nearLimit: false }],
+    ['the same as a number', { 'x-ratelimit-nearlimit': '1' }, { nearLimit: true }],
+    ['a number whose meaning nobody knows', { 'x-ratelimit-nearlimit': '200' }, {}],
+    ['a limit of nothing, which is none', { 'x-ratelimit-limit': '0' }, {}],
+    ['rubbish', { 'x-ratelimit-limit': 'api', 'x-ratelimit-remaining': '-3' }, {}],
+    ['a number that no account has', { 'x-ratelimit-limit': '99999999999999' }, {}],
+  ])('is %s', (_, headers, stated) => {
+    expect(statedLimits(new Headers(headers))).toEqual({ ...nothing, ...stated });
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   escapeBytes,
   escapeJson,
+  escapesNothing,
   escapeText,
   unescapeJson,
   unescapeText,
@@ -36,6 +37,24 @@ describe('text that Postgres refuses', () => {
     const value = { 'a\0': ['\ud800', { b: '\u001a' }, 1, null, true] };
     expect(JSON.stringify(escapeJson(value))).not.toMatch(/\\u0000|\\ud800/);
     expect(unescapeJson(escapeJson(value))).toEqual(value);
+  });
+
+  test('a JSON text that is said to need no escape has none', () => {
+    const anyJson = fc.jsonValue({ stringUnit: 'binary' });
+    const units = fc.dictionary(fc.oneof(anyUnits, awkward), fc.oneof(anyUnits, awkward), { maxKeys: 3 });
+    let plain = 0;
+    fc.assert(
+      fc.property(fc.oneof(anyJson, units), (value) => {
+        if (!escapesNothing(JSON.stringify(value))) return;
+        plain += 1;
+        expect(escapeJson(value)).toEqual(value);
+      }),
+      { numRuns: 500 },
+    );
+    expect(plain).toBeGreaterThan(100);
+    expect(escapesNothing(String.raw`{"a\u0000":1}`)).toBe(false);
+    expect(escapesNothing(String.raw`["\uD83D"]`)).toBe(false);
+    expect(escapesNothing('["Übung 😀"]')).toBe(true);
   });
 });
 

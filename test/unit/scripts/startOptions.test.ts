@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { BadOptions, parseOptions } from '../../../scripts/start/options.ts';
+import { BadOptions, helpOf, parseOptions } from '../../../scripts/start/options.ts';
 
 test('without arguments the small demo runs and stays up', () => {
   expect(parseOptions([])).toEqual({
@@ -30,4 +30,13 @@ test.each([
 
 test('help is asked for by --help and -h', () => {
   expect([parseOptions(['--help']), parseOptions(['-h'])]).toEqual(['help', 'help']);
+});
+
+test('npm run dev has no demo, so it refuses the options of the demo and does not show them', () => {
+  for (const args of [['--exit-when-done'], ['--summary', 'file']]) {
+    expect(() => parseOptions(args, 'dev')).toThrow(BadOptions);
+    expect(helpOf('dev')).not.toContain(args[0]);
+    expect(helpOf('start')).toContain(args[0]);
+  }
+  expect(parseOptions(['--size', 'medium'], 'dev')).toMatchObject({ size: 'medium', exitWhenDone: false });
 });

@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ChildServer, startChild } from '../../../scripts/servers/childProcess.ts';
+import { startReady } from '../../../scripts/servers/readyProcess.ts';
 import { ServerNotReady } from '../../../scripts/servers/untilReady.ts';
 import { createSupervisor, ServiceDied, type Supervisor } from '../../../scripts/start/supervisor.ts';
 
@@ -114,6 +115,53 @@ test('stopping ends all children, the last started first, and leaves none runnin
   expect(ended).toEqual(['second', 'first']);
   expect([alive(first.pid), alive(second.pid)]).toEqual([false, false]);
   expect(said).toEqual([]);
+});
+
+test('what still starts when all is stopped is given up, and its late lines are dropped', async () => {
+  let late: (line: string) => void = () => {};
+  let begun: () => void = () => {};
+  const starts = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const order: string[] = [];
+  const running = supervisor.run('api', async (log, signal): Promise<ChildServer> => {
+    late = log;
+    begun();
+    await new Promise((resolve) => {
+      signal.addEventListener('abort', resolve);
+    });
+    order.push('given up');
+    throw new ServerNotReady('api', 'it was to stop before', []);
+  });
+  const refusal = running.catch((error: unknown) => error);
+  await starts;
+  await supervisor.stop();
+  order.push('stopped');
+  expect(String(await refusal)).toMatch(/was to stop/);
+  expect(order).toEqual(['given up', 'stopped']);
+  // Written after the end, it would raise an error that nobody catches.
+  late('a late line');
+  await expect(supervisor.run('worker', child('worker', waits))).rejects.toThrow(/being stopped/);
+  await expect.poll(() => readFile(join(logFolder, 'api.log'), 'utf8')).toBe('');
+});
+
+test('a server that is not ready when the signal comes is stopped and not waited for', async () => {
+  const signal = new AbortController();
+  const log = (line: string): void => {
+    if (line === 'hello') signal.abort();
+  };
+  const silent = { command: '/bin/sh', args: ['-c', waits], log };
+  await expect(startReady('silent', 'http://127.0.0.1:1/', silent, signal.signal)).rejects.toThrow(
+    /silent did not get ready: it was to stop before/,
+  );
+});
+
+test('a log that cannot be written is said, and the child runs on', async () => {
+  await mkdir(join(logFolder, 'talker.log'));
+  const service = await supervisor.run('talker', child('talker', 'echo one; exec sleep 600'));
+  await expect.poll(() => said.join()).toMatch(/talker.log cannot be written any more: EISDIR/);
+  expect(alive(service.pid)).toBe(true);
+  expect(supervisor.pidOf('talker')).toBe(service.pid);
 });
 
 test('what a child prints is in its log file', async () => {

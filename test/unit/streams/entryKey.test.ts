@@ -8,7 +8,7 @@ const AT = '2026-10-07T18:39:55.551762+00:00';
 
 function itemOf(entry: Record<string, unknown>) {
   const raw = { pull_request: { id: 7, title: 'now' }, ...entry };
-  return activityItem({ value: activitySchema.parse(raw), raw }, '2026-11-01T00:00:00Z');
+  return activityItem({ value: activitySchema.parse(raw), raw, storable: raw }, '2026-11-01T00:00:00Z');
 }
 const keyOf = (entry: Record<string, unknown>) => itemOf(entry)?.row.entry_key;
 const update = (more: Record<string, unknown> = {}) => ({

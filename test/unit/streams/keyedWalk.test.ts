@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
 import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
-import { behindPage, beginKeyed, keyedPath, nextPass } from '../../../activities/keyedWalk.ts';
+import {
+  behindPage,
+  beginKeyed,
+  completeKeyed,
+  doubtsEmptyList,
+  keyedPath,
+} from '../../../activities/keyedWalk.ts';
 import type { ReaderContext } from '../../../activities/streamReader.ts';
 
 const answer = (date: string): BitbucketAnswer => ({
@@ -83,67 +89,73 @@ describe('a list read by key', () => {
   });
 });
 
-describe('closing passes', () => {
-  test('of a full import go on in its next chunk; those of another import are no part of it', () => {
-    const position = { ...nextPass(walked)!, after: 2 };
+describe('a list of changes', () => {
+  const newest = { updatedOn: '2026-10-07 18:39:55.551762+00', asNew: 1 };
+  const since = (position: { since: string | null }) => position.since;
+
+  test('begins with the newest stored record, so that an empty one is known to be false', () => {
+    const position = beginKeyed(context({ watermark: T1 }), newest);
+    expect(since(position)).toBe('2026-10-07T18:39:54.551000Z');
+    expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(true);
+  });
+
+  test('does not count that record again', () => {
+    const position = beginKeyed(context({ watermark: T1 }), newest);
+    const shown = page([7], null, 1, '2026-10-07T18:39:55.551762Z');
+    expect(behindPage('x', position, shown, answer(T1))).toMatchObject({ read: 0, ended: true });
+    const changed = page([7, 9], null, 2, '2026-11-01T12:29:00Z');
+    expect(behindPage('x', position, changed, answer(T1))).toMatchObject({ read: 2 });
+  });
+
+  test('of which too many are as new begins at the watermark; there an empty one proves nothing', () => {
+    const position = beginKeyed(context({ watermark: T1 }), { ...newest, asNew: 21 });
+    expect(since(position)).toBe('2026-11-01T12:25:00.000000Z');
+    expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(false);
+  });
+
+  test('must show what changed behind the watermark, however many that are', () => {
+    const late = { updatedOn: '2026-11-01 12:29:00+00', asNew: 500 };
+    const position = beginKeyed(context({ watermark: T1 }), late);
+    expect(since(position)).toBe('2026-11-01T12:25:00.000000Z');
+    expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(true);
+  });
+});
+
+describe('a list without records', () => {
+  const empty = behindPage('x', beginKeyed(context({})), page([], null, 0), answer(T0));
+  const completion = completeKeyed(empty, 0);
+
+  test('leaves no watermark, so that the next import reads it whole again', () => {
+    expect(completion.watermark).toBeNull();
+    expect(completeKeyed(empty, 1).watermark).not.toBeNull();
+  });
+
+  test('is doubted the first time; the next import finds it confirmed', () => {
+    const first = context({});
+    expect(doubtsEmptyList(first, beginKeyed(first))).toBe(true);
+    const next = context({ memory: completion.memory ?? null });
+    expect(doubtsEmptyList(next, beginKeyed(next))).toBe(false);
+    const other = context({ memory: completeKeyed({ ...empty, read: 1 }, 0).memory ?? null });
+    expect(doubtsEmptyList(other, beginKeyed(other))).toBe(true);
+  });
+});
+
+describe('a closing round', () => {
+  test('reads from the watermark, and goes on counting where the import stood', () => {
+    const list = { read: 3, highest: 3, expected: 3 };
+    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list };
+    const start = beginKeyed(context({ watermark: T1 }, 'changed', { closing }));
+    expect(start).toMatchObject({ phase: 'delta', since: '2026-11-01T12:25:00.000000Z', ...list });
+    const changed = page([2, 4], null, 2, '2026-11-01T12:40:00Z');
+    expect(behindPage('x', start, changed, answer(T1))).toMatchObject({ read: 4, expected: 4 });
+  });
+
+  test('of a full import goes on in its next chunk; that of another import is no part of it', () => {
+    const position = { ...beginKeyed(context({ watermark: T1 })), after: 2 };
     expect(beginKeyed(context({ position }, 'full', { resumes: true }))).toEqual(position);
     expect(beginKeyed(context({ position }, 'full', { resumes: false }))).toMatchObject({
       phase: 'walk',
       after: 0,
     });
-  });
-
-  test('a closing round reads from the watermark, and goes on counting where the import stood', () => {
-    const list = { read: 3, highest: 3, expected: 3 };
-    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list };
-    const start = beginKeyed(context({ watermark: T1 }, 'changed', { closing }));
-    expect(start).toMatchObject({ phase: 'delta', since: '2026-11-01T12:25:00.000000Z', ...list });
-    expect(behindPage('x', start, page([2, 4], null, 2), answer(T1))).toMatchObject({ read: 4, expected: 4 });
-  });
-
-  const walked = behindPage(
-    'x',
-    behindPage('x', beginKeyed(context({})), page([1, 2], 'more', 3), answer(T0)),
-    page([3], null, 1),
-    answer(T1),
-  );
-
-  test('one answer shows one moment: a list of one page needs none', () => {
-    const one = behindPage('x', beginKeyed(context({})), page([1, 2], null, 2), answer(T0));
-    expect(nextPass(one)).toBeUndefined();
-  });
-
-  test('behind a longer walk, from its first answer on', () => {
-    expect(nextPass(walked)).toMatchObject({
-      phase: 'delta',
-      since: '2026-11-01T11:55:00.000000Z',
-      newSince: '2026-11-01T12:00:00.000000Z',
-      pass: 1,
-      after: 0,
-      expected: 3,
-    });
-  });
-
-  test('end when one of them meets nothing new, or is a single answer', () => {
-    const delta = nextPass(walked)!;
-    const quiet = behindPage(
-      'x',
-      behindPage('x', delta, page([1], 'm', 2), answer(T1)),
-      page([2], null, 1),
-      answer(T1),
-    );
-    expect(nextPass(quiet)).toBeUndefined();
-    const busy = behindPage(
-      'x',
-      behindPage('x', delta, page([1], 'm', 2, '2026-11-01T12:10:00Z'), answer(T1)),
-      page([2], null, 1),
-      answer(T1),
-    );
-    expect(nextPass(busy)).toMatchObject({ pass: 2, newSince: '2026-11-01T12:30:00.000000Z' });
-  });
-
-  test('a pull request that came meanwhile is expected too, one that only changed is not', () => {
-    const delta = nextPass(walked)!;
-    expect(behindPage('x', delta, page([2, 4], null, 2), answer(T1)).expected).toBe(4);
   });
 });

@@ -141,6 +141,30 @@ export const describeLifecycle = (): void => {
       }
     });
 
+    test('an estimate: asks a little, says what an import would take, and imports nothing', async () => {
+      const path = `/v1/integrations/${id}/imports`;
+      const unknown = await call('POST', path, { repositories: [randomUUID()], dry_run: true });
+      expect([unknown.status, unknown.body.errors[0].location]).toEqual([422, 'body.repositories.0']);
+      const key = { headers: { 'Idempotency-Key': randomUUID() } };
+      const asked = await call('POST', path, { all: true, dry_run: true }, key);
+      const at = `/v1/import-estimates/${asked.body.id}`;
+      expect([asked.status, asked.headers.get('Location'), asked.body.state]).toEqual([202, at, 'pending']);
+      const again = await call('POST', path, { all: true, dry_run: true }, key);
+      expect(again.body).toEqual(asked.body);
+      const { body } = await waitFor({
+        what: 'the estimate is done',
+        read: () => call('GET', at),
+        until: (read) => read.body.state === 'done' || read.body.state === 'failed',
+      });
+      expect(body).toMatchObject({ state: 'done', error: null, waiting: null });
+      expect(body.repositories).toEqual({ total: body.sample.length, sampled: body.sample.length });
+      expect(body.requests.expected).toBeGreaterThan(0);
+      expect(Date.parse(body.ends.expected)).toBeGreaterThanOrEqual(Date.parse(body.ends.low));
+      expect(body.streams.map(({ stream }: { stream: string }) => stream)).toContain('pull_requests');
+      for (const one of body.sample) expect(one.asked, one.full_name).toBeLessThanOrEqual(3);
+      expect((await call('GET', path)).body.data).toEqual([]);
+    });
+
     test('an import: unknown ids are named, then it runs and is followed to its end', async () => {
       const path = `/v1/integrations/${id}/imports`;
       const nothing = randomUUID();
@@ -280,6 +304,8 @@ export const describeLifecycle = (): void => {
       await expect(api.resumeImport(importId)).rejects.toMatchObject({ code: 'import_ended' });
       await expect(api.cancelImport(importId)).rejects.toMatchObject({ code: 'import_ended' });
       await expect(api.retryFailed(importId)).rejects.toMatchObject({ code: 'nothing_failed' });
+      const { id: estimateId } = await api.estimateImport(id, { repositories: [data[0]!.id] });
+      expect((await api.importEstimate(estimateId)).repositories.total).toBeOneOf([null, 1]);
       await expect(api.activate(id, { name: 'Another' })).rejects.toMatchObject({ code: 'already_created' });
       await expect(api.pullRequest(data[0]!.id, 999_999)).rejects.toThrow(ApiProblem);
     });

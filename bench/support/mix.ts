@@ -1,0 +1,50 @@
+import { truth } from './simulatorAccess.ts';
+import type { Stand } from './stand.ts';
+
+const PULL_REQUESTS = 5_000;
+
+/** The simulator's options for the mix of issue 4: `scale` 1 is 5,000 pull requests and 20,000 commits. */
+export function mixOptions({ scale, flawless = false }: { scale: number; flawless?: boolean }) {
+  const pullRequests = Math.max(1, Math.round(PULL_REQUESTS * scale));
+  return { mix: String(pullRequests), ...(flawless ? { flawless: true as const } : {}) };
+}
+
+/** Rows that the rates are measured by, in all of the database. */
+export async function countRecords({ sql }: Pick<Stand, 'sql'>): Promise<number> {
+  const [row] = await sql<{ records: number }[]>`
+    select ((select count(*) from commits) + (select count(*) from pull_requests)
+      + (select count(*) from pull_request_activity) + (select count(*) from pull_request_comments))::float8 as records`;
+  return row?.records ?? 0;
+}
+
+/** Empties what imports write, so that the next one finds the tables as the first one did. */
+export async function forgetRecords({ sql }: Pick<Stand, 'sql'>): Promise<void> {
+  await sql`truncate commits, commit_files, branches, tags, pull_requests, pull_request_participants,
+    pull_request_activity, pull_request_comments, accounts, streams, import_streams cascade`;
+  await sql`vacuum analyze`;
+}
+
+/** The fewest requests that can bring the data: each list at its largest page (facts 3.2). */
+export async function requestFloor(simulatorUrl: string): Promise<number> {
+  let pullRequests = 0;
+  let entries = 0;
+  const shown = new Set<unknown>();
+  const comments: { pullRequest: unknown; id: unknown }[] = [];
+  for await (const line of truth(simulatorUrl)) {
+    if (line.kind === 'pull_request') pullRequests += 1;
+    if (line.kind === 'activity') {
+      entries += 1;
+      shown.add(line['comment']);
+    }
+    if (line.kind === 'comment') comments.push({ pullRequest: line['pull_request'], id: line['id'] });
+  }
+  const flawed = new Set(comments.flatMap(({ id, pullRequest }) => (shown.has(id) ? [] : [pullRequest])));
+  const own = [...flawed].map(
+    (number) => comments.filter(({ pullRequest }) => pullRequest === number).length,
+  );
+  return (
+    Math.ceil(pullRequests / 50) +
+    Math.ceil(entries / 50) +
+    own.reduce((pages, count) => pages + Math.ceil(count / 100), 0)
+  );
+}

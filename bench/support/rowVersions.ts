@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Stand } from './stand.ts';
+
+const DATA = [
+  'accounts',
+  'branches',
+  'tags',
+  'commits',
+  'commit_files',
+  'pull_requests',
+  'pull_request_participants',
+  'pull_request_activity',
+  'pull_request_comments',
+  'tickets',
+  'ticket_comments',
+  'ticket_changes',
+];
+
+/** A connection reports its counts when it falls idle, at the latest 10 s after (Postgres' pgstat.c). */
+const REPORTED_AFTER_MS = 12_000;
+const POLL_MS = 1_000;
+
+/** Row versions written so far in the tables of imported data, when all connections have reported theirs. */
+export async function rowVersions({ sql }: Pick<Stand, 'sql'>): Promise<number> {
+  const count = async (): Promise<number> => {
+    const [row] = await sql<{ versions: number }[]>`
+      select sum(n_tup_ins + n_tup_upd + n_tup_del)::float8 as versions
+      from pg_stat_user_tables where relname in ${sql(DATA)}`;
+    return row?.versions ?? 0;
+  };
+  let last = await count();
+  for (let since = performance.now(); performance.now() - since < REPORTED_AFTER_MS; ) {
+    await sleep(POLL_MS);
+    const now = await count();
+    if (now !== last) since = performance.now();
+    last = now;
+  }
+  return last;
+}

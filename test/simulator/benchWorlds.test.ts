@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generatePullRequest } from '../../simulator/model/generatePullRequest.ts';
+import { manyRepositoriesWorld, mixWorld } from '../../simulator/model/benchWorlds.ts';
+import { createContributors } from '../../simulator/model/people.ts';
+import { commentCount } from '../../simulator/model/pullRequest.ts';
+import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createClient, stateLines } from './client.ts';
+
+const TOTAL = 5_000;
+
+function generate(shortFeedEvery: number) {
+  const contributors = createContributors(1, 40);
+  const day = 86_400_000_000;
+  return Array.from({ length: TOTAL }, (_, index) => {
+    const at = Date.UTC(2024, 0, 1) * 1_000 + index * day;
+    const git = {
+      sourceHash: 'a'.repeat(40),
+      destinationHash: 'b'.repeat(40),
+      mergeHash: null,
+      firstCommit: at,
+      lastCommit: at,
+      merged: null,
+      author: undefined,
+      mergedBy: undefined,
+      branch: 'x',
+      destinationBranch: 'main',
+      title: undefined,
+      description: undefined,
+    };
+    const number = index + 1;
+    const mix = { shortFeedEvery };
+    return generatePullRequest({ seed: 1, number, total: TOTAL, commentBase: 0, git, contributors, mix });
+  });
+}
+
+describe('the mix of the benchmarks', () => {
+  it('has six entries a pull request on average, half of them comments, and a heavy tail', () => {
+    const all = generate(0);
+    const entries = all.reduce((sum, { activity }) => sum + activity.length, 0);
+    const comments = all.reduce((sum, one) => sum + one.comments.length, 0);
+    expect(entries / TOTAL).toBeGreaterThan(5.9);
+    expect(entries / TOTAL).toBeLessThan(6.1);
+    expect(comments / entries).toBeGreaterThan(0.47);
+    expect(comments / entries).toBeLessThan(0.53);
+    expect(all.filter(({ activity }) => activity.length > 60)).toHaveLength(TOTAL / 100);
+    const ids = all.flatMap((one) => one.comments.map(({ id }) => id));
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('shows all comments but one in the activity of one pull request in 200', () => {
+    const short = generate(200).filter((one) => {
+      const shown = one.activity.filter((entry) => entry.kind === 'comment' && !entry.comment.deleted);
+      return shown.length !== commentCount(one);
+    });
+    expect(short.length).toBeGreaterThanOrEqual(TOTAL / 200 - 2);
+    expect(short.length).toBeLessThanOrEqual(TOTAL / 200);
+    expect(generate(0).every((one) => one.activity.length >= one.comments.length)).toBe(true);
+  });
+
+  it('has the entry of every vote and every end, so that nothing else looks incomplete', () => {
+    for (const { participants, activity, state } of generate(200)) {
+      for (const { person, state: vote } of participants.filter((one) => one.state !== null)) {
+        const kind = vote === 'approved' ? 'approval' : 'changes_requested';
+        expect(activity.some((entry) => entry.kind === kind && entry.person.uuid === person.uuid)).toBe(true);
+      }
+      if (state === 'OPEN') continue;
+      expect(activity.some((entry) => entry.kind === 'update' && entry.update.state === state)).toBe(true);
+    }
+  });
+});
+
+describe('a simulator with a world to measure with', () => {
+  let simulator: Simulator;
+  beforeAll(async () => {
+    simulator = await createSimulator({
+      limit: 0,
+      world: mixWorld({ pullRequests: 200, commits: 800, flawed: true }),
+    });
+  });
+  afterAll(() => simulator.close());
+
+  it('leaves the flawed comment out of both activity lists and the truth, and shows it among the comments', async () => {
+    const lines = await stateLines(simulator);
+    const entries = lines.filter(({ kind }) => kind === 'activity');
+    const shown = new Set(entries.map((line) => line.comment ?? null));
+    const missing = lines.filter((line) => line.kind === 'comment' && !shown.has(line.id));
+    expect(missing.map((line) => line.pull_request)).toEqual([100]);
+    const client = createClient(simulator, 'api_token.admin');
+    const base = '/repositories/acme-rockets/flight-control/pullrequests';
+    const comments = await client.walk(`${base}/100/comments?pagelen=100`);
+    expect(comments.map(({ id }) => id)).toContain(missing[0]?.id);
+    const feed = await client.walk(`${base}/activity?pagelen=50`);
+    expect(feed).toHaveLength(entries.length);
+    expect(feed.some((entry) => entry.comment?.id === missing[0]?.id)).toBe(false);
+    expect(lines.filter(({ kind }) => kind === 'commit')).toHaveLength(800);
+  });
+
+  it('gives as many small repositories as asked for', () => {
+    const { repositories } = manyRepositoriesWorld(2_000);
+    expect(new Set(repositories.map(({ slug }) => slug)).size).toBe(2_000);
+    expect(Math.max(...repositories.map(({ pullRequests }) => pullRequests))).toBe(9);
+  });
+});

@@ -1,0 +1,58 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Database } from '../db/client.ts';
+import { stopWaiting, wakeWaiting } from '../db/queries/requestBudget.ts';
+import type { Logger } from '../platform/log.ts';
+import { allowanceFreed } from '../workflows/messages.ts';
+
+const EVERY_MS = 2_000;
+
+/**
+ * Ends the waits of workflows for which the request budget has room earlier than they were told: the limit was raised,
+ * another import of the account ended or was paused, the integration signs with another account. Every worker looks;
+ * each wait is given to one of them, and again to any when its workflow did not come. Answers how to stop.
+ */
+export function startWaking(options: {
+  database: Database;
+  client: Client;
+  log: Logger;
+  everyMs?: number;
+}): () => Promise<void> {
+  const { database, client, log, everyMs = EVERY_MS } = options;
+  let stopped = false;
+  let waking: Promise<void> = Promise.resolve();
+
+  async function run(): Promise<void> {
+    try {
+      const woken = await wakeAll(database, client);
+      if (woken > 0) log.info({ workflows: woken }, 'Waits for the request budget ended early');
+    } catch (error) {
+      if (!stopped) log.warn({ error }, 'Waits for the request budget could not be looked at; tried again');
+    }
+  }
+
+  const timer = setInterval(() => {
+    waking = waking.then(run);
+  }, everyMs);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+    return waking;
+  };
+}
+
+/** One look; how many were signalled. */
+export async function wakeAll(database: Database, client: Client): Promise<number> {
+  const waiters = await database.statement((tx) => wakeWaiting(tx));
+  await Promise.all(
+    waiters.map(async (waiter) => {
+      try {
+        await client.workflow.getHandle(waiter).signal(allowanceFreed);
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+        // It has ended, or was terminated: nobody comes for this turn.
+        await database.statement((tx) => stopWaiting(tx, waiter));
+      }
+    }),
+  );
+  return waiters.length;
+}
