@@ -8,9 +8,14 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure, type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
-import { connectionCheckWorkflowId, estimateWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
+import {
+  connectionCheckWorkflowId,
+  estimateWorkflowId,
+  importWorkflowId,
+  integrationWorkflowId,
+} from '../workflows/ids.ts';
 import { priorityOf } from '../workflows/priority.ts';
 import type { ConnectionCheckInput, EstimateImportInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
@@ -41,6 +46,15 @@ export interface Orchestrator {
     snapshot: IntegrationSnapshot,
     args: Args,
   ): Promise<Answer>;
+  /**
+   * Sends a command to the run of an import. `null`: there is no such run; the import's row says whether it has ended
+   * or lost its run.
+   */
+  commandImport<Answer, Args>(
+    definition: UpdateDefinition<Answer, [Args]>,
+    importId: string,
+    args: Args,
+  ): Promise<Answer | null>;
   /** Whether Temporal answers right now. */
   reachable(): Promise<boolean>;
   close(): Promise<void>;
@@ -167,6 +181,18 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       startWorkflowOperation.workflowHandle().catch(() => {});
       return ask(() => client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] }));
     },
+
+    commandImport: (definition, importId, args) =>
+      ask(async () => {
+        try {
+          return await client
+            .getHandle(importWorkflowId(importId))
+            .executeUpdate(definition, { args: [args] });
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError) return null;
+          throw error;
+        }
+      }),
 
     close: () => connection.close(),
   };

@@ -61,6 +61,12 @@ export const IMPORT_STATES = [
 ] as const;
 export type ImportState = (typeof IMPORT_STATES)[number];
 
+const ENDED_IMPORT_STATES: readonly ImportState[] = ['completed', 'completed_with_failures', 'cancelled'];
+export const isEndedImport = (state: ImportState): boolean => ENDED_IMPORT_STATES.includes(state);
+
+/** What a person may tell an import that runs. */
+export type ImportCommand = 'pause' | 'resume' | 'cancel';
+
 export const IMPORT_REPOSITORY_STATES = [
   'pending',
   'running',

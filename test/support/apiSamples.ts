@@ -23,6 +23,10 @@ const BODIES: Record<string, object> = {
   activateIntegration: { name: 'Acme' },
   discover: {},
   startImport: { all: true },
+  pauseImport: {},
+  resumeImport: {},
+  cancelImport: {},
+  retryFailed: {},
 };
 
 function idOf(path: string, ids: SampleIds): string {
