@@ -1,113 +1,199 @@
 import { z } from 'zod';
+import { ENTRIES_A_PAGE } from './activityMethod.ts';
+import type { BitbucketErrorType } from './bitbucket/errors.ts';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
 import { MAX_RESTARTS } from './nextWalk.ts';
-import type { Position } from './streamReader.ts';
 
-const common = {
+const list = {
   next: z.string().nullable(),
   /** pages read of the list in hand */
   pages: z.int(),
   restarts: z.int(),
 };
-const feedSchema = z.object({
-  phase: z.literal('feed'),
-  ...common,
+const walk = {
   /** the first answer, by Bitbucket's clock */
   began: z.string().nullable(),
+  /** entries read */
+  read: z.int(),
+};
+
+/** Which pull requests: those created until, and changed since; null is no bound. */
+export const rangeSchema = z.object({
+  createdUntil: z.string().nullable(),
+  changedSince: z.string().nullable(),
+});
+export type PullRequestRange = z.infer<typeof rangeSchema>;
+
+/** Why pull requests are asked for their own activity. */
+const WHYS = ['feed_unavailable', 'feed_fails', 'feed_refused', 'feed_ended_early'] as const;
+export type WhyOwn = (typeof WHYS)[number];
+
+const feedSchema = z.object({
+  phase: z.literal('feed'),
+  ...list,
+  ...walk,
   /** entries before this are stored already; null: reads all there is */
   until: z.string().nullable(),
+  /** the oldest entry seen */
+  oldest: z.string().nullable(),
+  /** entries that were read before Bitbucket refused to go on, and that the feed shows again */
+  passed: z.int(),
   /** key of the last entry read */
   last: z.string().nullable(),
   ended: z.boolean(),
-  read: z.int(),
-  skipped: z.int(),
+  /** an entry before `until` was met */
+  reached: z.boolean(),
+  /** since when it answers with errors only, by Postgres' clock */
+  failingSince: z.string().nullable(),
+  /** the repository is shown all the same */
+  shown: z.boolean(),
+  /** it is given up */
+  lost: z.enum(WHYS).nullable(),
 });
-const repairSchema = z.object({
-  phase: z.literal('repair'),
-  ...common,
+const own = {
+  ...list,
+  ...walk,
   /** pull requests up to this number are settled */
   after: z.int(),
   /** the pull request in hand, when its list has further pages */
   pullRequest: z.int().nullable(),
-  /** every pull request, because the feed cannot be had */
-  all: z.boolean(),
-  began: z.string().nullable(),
-  read: z.int(),
+};
+/** Each pull request of a range is asked for its own activity. */
+const eachSchema = z.object({ phase: z.literal('each'), ...own, range: rangeSchema });
+/** Those that are short of something are; the ones of `except` were asked already. */
+const repairSchema = z.object({ phase: z.literal('repair'), ...own, except: rangeSchema.nullable() });
+/** Is the repository still shown? Then on. A missing pull request or feed is no missing repository, or the other way round. */
+const probeSchema = z.object({
+  phase: z.literal('probe'),
+  onward: z.discriminatedUnion('phase', [feedSchema, eachSchema, repairSchema]),
 });
-export const positionSchema = z.discriminatedUnion('phase', [feedSchema, lateVotesSchema, repairSchema]);
+export const positionSchema = z.discriminatedUnion('phase', [
+  feedSchema,
+  lateVotesSchema,
+  eachSchema,
+  repairSchema,
+  probeSchema,
+]);
+export type ActivityPosition = z.infer<typeof positionSchema>;
 export type Feed = z.infer<typeof feedSchema>;
+export type Each = z.infer<typeof eachSchema>;
 export type Repair = z.infer<typeof repairSchema>;
+type Walk = Pick<Feed, 'began' | 'read'>;
 
-/** A walk of the feed from its top. */
-export const feedFrom = (from: Partial<Feed>): Feed => ({
+/** A walk of the feed from its top. `givenUp`: earlier in this import, so the first error gives it up again. */
+export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
   phase: 'feed',
   next: null,
   pages: 0,
   restarts: 0,
   began: null,
-  until: null,
+  read: 0,
+  until,
+  oldest: null,
+  passed: 0,
   last: null,
   ended: false,
-  read: 0,
-  skipped: 0,
-  ...from,
+  reached: false,
+  failingSince: null,
+  shown: givenUp,
+  lost: null,
 });
 
-/** The look at late votes, behind the feed. */
-export const votesFrom = ({ began, read }: Feed): LateVotes => ({
-  phase: 'votes',
-  after: 0,
-  asked: 0,
-  began,
-  read,
-});
-
-/** The comparison per pull request. */
-export const repairFrom = (feed: Pick<Feed, 'began' | 'read'>, all: boolean): Repair => ({
-  phase: 'repair',
+const ownFrom = ({ began, read }: Walk) => ({
   next: null,
   pages: 0,
   restarts: 0,
   after: 0,
   pullRequest: null,
-  all,
-  began: feed.began,
-  read: feed.read,
+  began,
+  read,
+});
+
+export const eachFrom = (walked: Walk, range: PullRequestRange): Each => ({
+  phase: 'each',
+  ...ownFrom(walked),
+  range,
+});
+
+/** The look at late votes, behind the entries. */
+export const votesFrom = ({ began, read }: Walk, except: PullRequestRange | null): LateVotes => ({
+  phase: 'votes',
+  after: 0,
+  asked: 0,
+  began,
+  read,
+  except,
+});
+
+/** The comparison per pull request. */
+export const repairFrom = (votes: LateVotes): Repair => ({
+  phase: 'repair',
+  ...ownFrom(votes),
+  except: votes.except,
 });
 
 /** Behind a page of a pull request's own activity. */
-export function behindOwnPage(position: Repair, next: string | null, read: number): Repair {
-  const more = next !== null;
+export function behindOwnPage<P extends Each | Repair>(
+  position: P,
+  page: { next: string | null; entries: number; began: string },
+): P {
+  const more = page.next !== null;
   return {
     ...position,
-    next,
+    began: position.began ?? page.began,
+    next: page.next,
     pages: more ? position.pages + 1 : 0,
     after: more ? position.after : (position.pullRequest ?? position.after),
     pullRequest: more ? position.pullRequest : null,
-    read: position.read + read,
+    read: position.read + page.entries,
   };
 }
 
+const REFUSALS = new Set<BitbucketErrorType>(['BadRequest', 'NotFound', 'RepositoryGone']);
+const MISSING = new Set<BitbucketErrorType>([...REFUSALS, 'Forbidden', 'ScopeMissing']);
+
 /**
- * A refused `next` starts its list again (its rows stay); a pull request that is not shown any more is passed by; where
- * the feed itself is gone, every pull request is asked by itself.
+ * Where to go on after an error; undefined: it stands. A refused `next` starts its list again (its rows stay); a pull
+ * request that is not shown any more is passed by; a feed that cannot be had is given up.
  */
-export function recoverFrom(position: Feed | LateVotes | Repair, type: string): Position | undefined {
-  if (position.phase === 'votes') return undefined;
-  const refused = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
-  if (refused && position.next !== null) {
+export function recoverFrom(
+  position: ActivityPosition,
+  type: BitbucketErrorType,
+): ActivityPosition | undefined {
+  switch (position.phase) {
+    case 'votes':
+    case 'probe':
+      return undefined;
+    case 'feed':
+      return recoverFeed(position, type);
+    default:
+      return recoverOwn(position, type);
+  }
+}
+
+function recoverFeed(position: Feed, type: BitbucketErrorType): ActivityPosition | undefined {
+  if (type === 'FeatureGone') return { ...position, lost: 'feed_unavailable' };
+  if (type === 'Upstream' && position.shown) return { ...position, lost: 'feed_fails' };
+  if (!MISSING.has(type)) return undefined;
+  if (position.next === null || !REFUSALS.has(type)) {
+    return { phase: 'probe', onward: { ...position, lost: 'feed_unavailable' } };
+  }
+  if (position.restarts >= MAX_RESTARTS) return { ...position, lost: 'feed_refused' };
+  return {
+    ...position,
+    next: null,
+    pages: 0,
+    restarts: position.restarts + 1,
+    passed: position.pages * ENTRIES_A_PAGE,
+  };
+}
+
+function recoverOwn(position: Each | Repair, type: BitbucketErrorType): ActivityPosition | undefined {
+  if (REFUSALS.has(type) && position.next !== null) {
     if (position.restarts >= MAX_RESTARTS) return undefined;
     return { ...position, next: null, pages: 0, restarts: position.restarts + 1 };
   }
-  if (position.phase === 'feed') {
-    return type === 'FeatureGone' ? repairFrom(position, true) : undefined;
-  }
   if (type !== 'NotFound' && type !== 'FeatureGone') return undefined;
-  return {
-    ...position,
-    after: position.pullRequest ?? position.after,
-    pullRequest: null,
-    next: null,
-    pages: 0,
-  };
+  const after = position.pullRequest ?? position.after;
+  return { phase: 'probe', onward: { ...position, after, pullRequest: null, next: null, pages: 0 } };
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
-import type { Database } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { addProgress } from '../db/queries/importProgress.ts';
 import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
@@ -96,16 +96,17 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return run.get(place);
   }
 
-  async function moveTo(move: Position): Promise<void> {
+  async function moveTo(move: Position, also?: (tx: Transaction) => Promise<void>): Promise<void> {
     const next = signed(move);
-    await database.transaction(stream.organizationId, (tx) =>
-      advance(tx, {
+    await database.transaction(stream.organizationId, async (tx) => {
+      await advance(tx, {
         ...stream,
         expectedPosition: stored,
         position: next,
         progress: { requests: unrecorded },
-      }),
-    );
+      });
+      await also?.(tx);
+    });
     unrecorded = 0;
     stored = next;
     position = next;
@@ -157,10 +158,13 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
     ahead = undefined;
     const asked = early?.answer ?? ask(step.place);
-    let answer = await asked.catch((error: unknown) => {
-      const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
-      if (elsewhere === undefined) throw error;
-      return elsewhere;
+    let answer = await asked.catch(async (error: unknown) => {
+      if (!(error instanceof BitbucketError)) throw error;
+      const elsewhere = reader.recover(step.at, error);
+      if (elsewhere !== undefined) return elsewhere;
+      const remembered = await reader.remember?.(step.at, error);
+      if (remembered !== undefined) await moveTo(remembered);
+      throw error;
     });
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
@@ -207,7 +211,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       if (step.kind === 'end') {
         return await end(step);
       }
-      if (step.kind === 'move') await moveTo(step.position);
+      if (step.kind === 'move') await moveTo(step.position, step.also);
       else if (ahead === undefined && !allowance.allows()) return undefined;
       else await readPage(step);
       run.onPage();

@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { countActivity, insertActivityOfComments } from '../db/queries/activity.ts';
 import { countComments, pullRequestsShortOfComments, upsertComments } from '../db/queries/comments.ts';
 import { recountStream } from '../db/queries/importProgress.ts';
-import { readRecords } from './bitbucket/paging.ts';
+import { readPage, readRecords } from './bitbucket/paging.ts';
 import { commentSchema } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
 import { before, OVERLAP_MS } from './instants.ts';
 import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
 import { newestByKey } from './pullRequestRows.ts';
+import { shortListPath } from './pullRequests.ts';
 import { createCandidates, knownShort } from './repairList.ts';
 import type { Position, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
@@ -22,6 +23,8 @@ const positionSchema = z.object({
   /** comments of pull requests changed since then are read again; null: only where they fall short */
   since: z.string().nullable(),
   read: z.int(),
+  /** one of them is not shown any more: is the repository? */
+  probe: z.boolean(),
 });
 type CommentPosition = z.infer<typeof positionSchema>;
 
@@ -61,10 +64,11 @@ export function createCommentReader(
       restarts: 0,
       since: since === null ? null : before(since, OVERLAP_MS),
       read: 0,
+      probe: false,
     };
   };
   const position = { since: begin().since };
-  const candidates = createCandidates((after, _all, limit) =>
+  const candidates = createCandidates((after, limit) =>
     inTransaction((tx) =>
       pullRequestsShortOfComments(tx, scope, { after, known, limit, since: position.since }),
     ),
@@ -105,7 +109,8 @@ export function createCommentReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.pullRequest ?? (await candidates(at.after, false));
+      if (at.probe) return { kind: 'request', place: { path: shortListPath(source.fullName) }, at };
+      const number = at.pullRequest ?? (await candidates(at.after));
       if (number === undefined) return end(at);
       const path = `/repositories/${source.fullName}/pullrequests/${String(number)}/comments?pagelen=100`;
       const place = at.next === null ? { path } : { next: at.next };
@@ -117,6 +122,10 @@ export function createCommentReader(
     },
     read: (stored, answer) => {
       const at = positionSchema.parse(stored);
+      if (at.probe) {
+        readPage(answer, 'pullrequests');
+        return { items: [], rejected: [], values: [], position: { ...at, probe: false } };
+      }
       const number = at.pullRequest ?? at.after;
       const page = guard('comments of a pull request', answer, at);
       const { records, rejected } = readRecords(commentSchema, answer, page);
@@ -147,7 +156,7 @@ export function createCommentReader(
       const written = await upsertComments(tx, scope, unique);
       return written + (await insertActivityOfComments(tx, scope, entries));
     },
-    witness: (_, place) => place,
+    witness: (stored, place) => (positionSchema.parse(stored).probe ? undefined : place),
     recover: (stored, error): Position | undefined => {
       const at = positionSchema.parse(stored);
       if (error.type !== 'BadRequest' && error.type !== 'NotFound') return undefined;
@@ -155,9 +164,9 @@ export function createCommentReader(
         if (at.restarts >= MAX_RESTARTS) return undefined;
         return { ...at, next: null, pages: 0, restarts: at.restarts + 1 };
       }
-      // The pull request is not shown any more; what is stored of it stays.
-      if (error.type !== 'NotFound') return undefined;
-      return { ...at, after: at.pullRequest ?? at.after, pullRequest: null };
+      // The pull request is not shown any more, unless the repository is not: what is stored of it stays.
+      if (error.type !== 'NotFound' || at.probe) return undefined;
+      return { ...at, after: at.pullRequest ?? at.after, pullRequest: null, probe: true };
     },
   };
 }

@@ -63,8 +63,8 @@ export interface Completion {
 export type Step =
   /** `at`: the position that `read` is given; the stored one may stand before it */
   | { kind: 'request'; place: Place; at: Position }
-  /** a phase is over: only the position moves */
-  | { kind: 'move'; position: Position }
+  /** a phase is over: only the position moves, and what the report should know of it is noted */
+  | { kind: 'move'; position: Position; also?: (tx: Transaction) => Promise<void> }
   | { kind: 'end'; completion: Completion };
 
 /** What a reader needs to know of its surroundings. */
@@ -102,4 +102,6 @@ export interface StreamReader {
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */
   recover(position: Position, error: BitbucketError): Position | undefined;
+  /** what to remember of an error that stands, for the attempts that follow; undefined: nothing */
+  remember?(position: Position, error: BitbucketError): Promise<Position | undefined>;
 }

@@ -47,7 +47,7 @@ function itemsOf<T>(parsed: ParsedRecords<T>, itemOf: (record: ParsedRecords<T>[
 
 /**
  * Reads the comments, or the changes, of each ticket that changed since the last time (at first: of each). Tickets carry
- * no counts (facts 3.8), so there is nothing to tell from that one has none.
+ * no counts (facts 3.8), but both move `updated_on`, so one that still has its first has neither. A full import asks all.
  *
  * `listed`: the watermark of the tickets. What changed behind it changed unseen here too, since their rows tell which
  * of them are read.
@@ -76,9 +76,9 @@ export function createTicketDetailReader(
     };
   };
   const { since } = begin();
-  const candidates = createCandidates(async (after, _all, limit) => {
+  const candidates = createCandidates(async (after, limit) => {
     const numbers = await database.transaction(scope.organizationId, (tx) =>
-      ticketsAfter(tx, scope, { after, since, limit }),
+      ticketsAfter(tx, scope, { after, since, touched: mode !== 'full', limit }),
     );
     return numbers.map((number) => ({ number }));
   });
@@ -105,7 +105,7 @@ export function createTicketDetailReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.ticket ?? (await candidates(at.after, false));
+      const number = at.ticket ?? (await candidates(at.after));
       if (number === undefined) return end(at);
       const path = `/repositories/${source.fullName}/issues/${String(number)}/${list}?pagelen=100`;
       return {

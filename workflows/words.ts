@@ -108,6 +108,10 @@ export interface StreamNote {
   count?: number;
 }
 
+/** How the commits of a merged pull request are known. */
+export const COMMITS_SOURCES = ['merge_commit', 'squash', 'unknown'] as const;
+export type CommitsSource = (typeof COMMITS_SOURCES)[number];
+
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 

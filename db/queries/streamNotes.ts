@@ -7,7 +7,6 @@ import type { ImportStreamKey } from './importProgress.ts';
 /**
  * Notes something for the completeness report of a stream, under a code; the same code again replaces it. Belongs in the
  * transaction of the page that found it out. A stream that the import does not have is left alone.
- * @public
  */
 export async function noteStream(
   tx: Transaction,
@@ -23,7 +22,6 @@ export async function noteStream(
 
 /**
  * Says which of several ways a stream is read, e.g. `feed` or `per_pull_request`.
- * @public
  */
 export async function setStreamMethod(tx: Transaction, key: ImportStreamKey, method: string): Promise<void> {
   await tx.execute(sql`
