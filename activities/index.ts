@@ -8,6 +8,7 @@ import type {
   DiscoveryActivities,
   ImportActivities,
   IntegrationActivities,
+  QuarantineActivities,
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
@@ -21,6 +22,7 @@ import { createOauthRefresher } from './credentials/oauthRefresh.ts';
 import { createDiscoveryActivities } from './discovery.ts';
 import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
+import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
 import { withTotals } from './withTotals.ts';
@@ -46,7 +48,7 @@ export interface ActivitiesOptions {
 
 export interface Activities {
   /** queue of the workflows: only Postgres */
-  rowActivities: IntegrationActivities & ImportActivities;
+  rowActivities: IntegrationActivities & ImportActivities & QuarantineActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
 }
@@ -77,6 +79,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
     rowActivities: {
       ...createIntegrationActivities({ database }),
       ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
+      ...createQuarantineActivities({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),

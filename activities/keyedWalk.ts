@@ -28,6 +28,10 @@ const positionSchema = z.object({
   /** the highest id that the walk (or an earlier pass) met: what is above is new */
   highest: z.int(),
   expected: z.int().nullable(),
+  /** records that the list had when it was counted, and has no more */
+  gone: z.int().default(0),
+  /** the list was read from its start: the whole table can be held against it */
+  whole: z.boolean().default(false),
   pages: z.int(),
   pass: z.int(),
   /** the pass met the end of the list */
@@ -48,6 +52,8 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   read: 0,
   highest: 0,
   expected: null,
+  gone: 0,
+  whole: false,
   pages: 0,
   pass: 0,
   ended: false,
@@ -58,7 +64,7 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
 export function beginKeyed({ checkpoint, mode, resumes, closing }: ReaderContext): KeyedPosition {
   const inHand = positionSchema.safeParse(checkpoint.position);
   if (inHand.success && (resumes || mode === 'changed' || inHand.data.phase === 'walk')) return inHand.data;
-  if (mode === 'full' || checkpoint.watermark === null) return start({});
+  if (mode === 'full' || checkpoint.watermark === null) return start({ whole: true });
   if (closing !== undefined) {
     // One pass more behind those that the stream closed with.
     return start({
@@ -66,6 +72,7 @@ export function beginKeyed({ checkpoint, mode, resumes, closing }: ReaderContext
       since: before(checkpoint.watermark, OVERLAP_MS),
       newSince: canonicalInstant(checkpoint.watermark),
       pass: 1,
+      whole: closing.whole,
       ...closing.list,
     });
   }
@@ -110,16 +117,22 @@ export async function keyedStep(
 
 /** What is known at the end: `rows` is the table's count. Only a walk of everything can be held against the table. */
 export function completeKeyed(position: KeyedPosition, rows: number): Completion {
-  const { began, read, highest, expected } = position;
+  const { began, read, highest, expected, gone, whole } = position;
   return {
     watermark: began,
     rows,
-    whole: expected !== null,
-    list: { read, highest, expected },
-    progress:
-      expected === null
-        ? { expected: read, basis: 'counted' }
-        : { storedInAll: rows, expected, basis: 'size' },
+    whole,
+    list: { read, highest, expected, gone },
+    tally: {
+      kind: 'announced',
+      expected: expected ?? read,
+      gone,
+      basis: expected === null ? 'counted' : whole ? 'size' : 'size_of_changes',
+    },
+    notes:
+      gone === 0
+        ? {}
+        : { list_grew_shorter: { message: 'Records left the list while it was read.', count: gone } },
   };
 }
 
@@ -136,6 +149,8 @@ export function nextPass(position: KeyedPosition): KeyedPosition | undefined {
     read: position.read,
     highest: position.highest,
     expected: position.expected,
+    gone: position.gone,
+    whole: position.whole,
     pass: pass + 1,
   });
 }
@@ -162,25 +177,41 @@ export function behindPage(
   const changed =
     newSince !== null && page.values.some((value) => (changedOn(value) ?? '') >= canonicalInstant(newSince));
   const fresh = ids.filter((id) => id > position.highest).length;
-  const expected =
-    position.phase === 'walk'
-      ? page.size === null
-        ? null
-        : position.read + page.size
-      : position.expected === null
-        ? null
-        : position.expected + fresh;
   return {
     ...position,
     after,
     began: canonicalInstant(began),
     changed: position.changed || changed,
-    read: position.read + page.values.length - (ids.length - fresh),
+    read: position.read + countable(page) - (ids.length - fresh),
     highest: Math.max(position.highest, after),
-    expected,
+    ...announced(position, page, fresh),
     pages: position.pages + 1,
     ended: page.next === null,
   };
+}
+
+/** Records behind the last readable id come again with the next page, which is asked for by that id. */
+function countable(page: Page): number {
+  if (page.next === null) return page.values.length;
+  return page.values.findLastIndex((value) => idOf(value) !== undefined) + 1;
+}
+
+/**
+ * How many records there are, and how many of them went since they were counted. The first pass is told by each page how
+ * many are still to come; a later pass adds what is new.
+ */
+function announced(
+  position: KeyedPosition,
+  { size }: Page,
+  fresh: number,
+): Pick<KeyedPosition, 'expected' | 'gone'> {
+  const { expected, gone, read, phase, pass } = position;
+  const first = phase === 'walk' || (pass === 1 && !position.whole);
+  if (!first) return { expected: expected === null ? null : expected + fresh, gone };
+  if (size === null) return { expected: null, gone };
+  const now = read + size;
+  const gonePlus = expected === null ? 0 : Math.max(0, expected - gone - now);
+  return { expected: now + gone + gonePlus, gone: gone + gonePlus };
 }
 
 function idOf(value: unknown): number | undefined {

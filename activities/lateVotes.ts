@@ -19,6 +19,7 @@ export const lateVotesSchema = z.object({
   began: z.string().nullable(),
   started: z.string().nullable(),
   read: z.int(),
+  skipped: z.int(),
 });
 export type LateVotes = z.infer<typeof lateVotesSchema>;
 

@@ -1,4 +1,4 @@
-import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { countPullRequests } from '../db/queries/pullRequests.ts';
 import { pullRequestSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
@@ -9,7 +9,8 @@ import {
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
-import { newestByKey, pullRequestItem } from './pullRequestRows.ts';
+import { pullRequestItem } from './pullRequestRows.ts';
+import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 
 // 50 is the most Bitbucket gives (facts 3.2). Lists leave reviewers and participants out unless asked to add them
@@ -41,15 +42,9 @@ export function createPullRequestReader(context: ReaderContext): StreamReader {
         parseKeyed(position),
         answer,
       ),
-    store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      return upsertPullRequests(
-        tx,
-        scope,
-        newestByKey(rows, (row) => String(row['number'])),
-      );
-    },
+    store: storeOf('pull_requests', scope),
     doubtsEmpty: (position) => parseKeyed(position).phase === 'walk',
+    doubtsShorter: (position, behind) => parseKeyed(behind).gone > parseKeyed(position).gone,
     recover: () => undefined,
   };
 }

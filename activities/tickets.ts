@@ -1,4 +1,4 @@
-import { countTicketRows, upsertTickets } from '../db/queries/tickets.ts';
+import { countTicketRows } from '../db/queries/tickets.ts';
 import { issueSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
@@ -9,7 +9,7 @@ import {
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
-import { newestByKey } from './pullRequestRows.ts';
+import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { ticketItem } from './ticketRows.ts';
 
@@ -33,15 +33,9 @@ export function createTicketReader(context: ReaderContext): StreamReader {
     },
     read: (position, answer) =>
       readKeyed({ name: 'issues', schema: issueSchema, item: ticketItem }, parseKeyed(position), answer),
-    store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      return upsertTickets(
-        tx,
-        scope,
-        newestByKey(rows, (row) => String(row['number'])),
-      );
-    },
+    store: storeOf('tickets', scope),
     doubtsEmpty: (position) => parseKeyed(position).phase === 'walk',
+    doubtsShorter: (position, behind) => parseKeyed(behind).gone > parseKeyed(position).gone,
     recover: () => undefined,
   };
 }

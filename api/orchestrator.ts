@@ -9,8 +9,12 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
-import { connectionCheckWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
-import type { ConnectionCheckInput } from '../workflows/inputs.ts';
+import {
+  connectionCheckWorkflowId,
+  integrationWorkflowId,
+  quarantineRetryWorkflowId,
+} from '../workflows/ids.ts';
+import type { ConnectionCheckInput, RetryQuarantineInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
 import { Problem, unavailable } from './problem.ts';
@@ -23,6 +27,8 @@ export interface Orchestrator {
     checkId: string;
     credentialId: string;
   }): Promise<void>;
+  /** Starts the retry of quarantined records that its row describes. The same retry twice is one run. */
+  startQuarantineRetry(retry: RetryQuarantineInput & { name: string | null }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
    * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
@@ -109,6 +115,22 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           workflowIdConflictPolicy: 'USE_EXISTING',
           staticSummary: summary('Check a connection – test only, no integration'),
           typedSearchAttributes: [{ key: ORGANIZATION_ID, value: organizationId }],
+        }),
+      );
+    },
+
+    async startQuarantineRetry({ name, ...input }) {
+      await ask(() =>
+        client.start('retryQuarantine', {
+          workflowId: quarantineRetryWorkflowId(input.retryId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: summary(`Quarantine, again – ${name ?? 'draft'}`),
+          typedSearchAttributes: [
+            { key: ORGANIZATION_ID, value: input.organizationId },
+            { key: INTEGRATION_ID, value: input.integrationId },
+          ],
         }),
       );
     },

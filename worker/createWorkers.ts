@@ -7,6 +7,7 @@ import type {
   DiscoveryActivities,
   ImportActivities,
   IntegrationActivities,
+  QuarantineActivities,
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
@@ -18,7 +19,7 @@ export interface WorkersOptions {
   taskQueue: string;
   /** code or path of the workflows' bundle; left out: the one beside the compiled worker, or else the sources are bundled now */
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
-  rowActivities: IntegrationActivities & ImportActivities;
+  rowActivities: IntegrationActivities & ImportActivities & QuarantineActivities;
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];

@@ -4,3 +4,4 @@ export { discoverIntegration } from './discoverIntegration.ts';
 export { importRepositories } from './importRepositories.ts';
 export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';
+export { retryQuarantine } from './retryQuarantine.ts';

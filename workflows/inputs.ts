@@ -28,6 +28,14 @@ export interface DiscoverIntegrationInput {
   historyLimit?: number;
 }
 
+export interface RetryQuarantineInput {
+  organizationId: string;
+  integrationId: string;
+  retryId: string;
+  carried?: { tried: number; stored: number };
+  historyLimit?: number;
+}
+
 export interface ImportRepositoriesInput {
   organizationId: string;
   integrationId: string;

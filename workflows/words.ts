@@ -76,6 +76,9 @@ export type ImportRepositoryState = (typeof IMPORT_REPOSITORY_STATES)[number];
 export const IMPORT_MODES = ['changed', 'full'] as const;
 export type ImportMode = (typeof IMPORT_MODES)[number];
 
+export const RETRY_STATES = ['pending', 'running', 'done', 'failed'] as const;
+export type RetryState = (typeof RETRY_STATES)[number];
+
 /** Why the source does not give a record that it announces. */
 export const GAP_REASONS = ['not_listed', 'gone', 'not_permitted'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
@@ -86,6 +89,16 @@ export interface StreamNote {
   message: string;
   /** how many records, pull requests, … it is about */
   count?: number;
+}
+
+/** What an import says of one stream, in records. */
+export interface StreamCounts {
+  /** null: not known */
+  expected: number | null;
+  stored: number;
+  quarantined: number;
+  gone: number;
+  notPermitted: number;
 }
 
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;

@@ -3,6 +3,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import postgres from 'postgres';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
@@ -48,6 +49,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
           rowActivities: {
             ...createIntegrationActivities({ database }),
             ...createImportActivities({ database, isRunning: createRunLookup(client) }),
+            ...createQuarantineActivities({ database }),
           },
           bitbucketActivities: bitbucket.activities,
         }),

@@ -94,8 +94,8 @@ describe('closing passes', () => {
   });
 
   test('a closing round reads from the watermark, and goes on counting where the import stood', () => {
-    const list = { read: 3, highest: 3, expected: 3 };
-    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list };
+    const list = { read: 3, highest: 3, expected: 3, gone: 0 };
+    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list, missing: 0 };
     const start = beginKeyed(context({ watermark: T1 }, 'changed', { closing }));
     expect(start).toMatchObject({ phase: 'delta', since: '2026-11-01T12:25:00.000000Z', ...list });
     expect(behindPage('x', start, page([2, 4], null, 2), answer(T1))).toMatchObject({ read: 4, expected: 4 });
