@@ -1,17 +1,15 @@
 import { z } from 'zod';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
 import { MAX_RESTARTS } from './nextWalk.ts';
-import type { Position } from './streamReader.ts';
+import { ownListFields, recoverOwnList, startOwnLists } from './ownList.ts';
+import type { Recovery } from './streamReader.ts';
+import type { BitbucketError } from './bitbucket/errors.ts';
 
-const common = {
-  next: z.string().nullable(),
-  /** pages read of the list in hand */
-  pages: z.int(),
-  restarts: z.int(),
-};
 const feedSchema = z.object({
   phase: z.literal('feed'),
-  ...common,
+  next: z.string().nullable(),
+  pages: z.int(),
+  restarts: z.int(),
   /** the first answer, by Bitbucket's clock */
   began: z.string().nullable(),
   /** entries before this are stored already; null: reads all there is */
@@ -24,15 +22,12 @@ const feedSchema = z.object({
 });
 const repairSchema = z.object({
   phase: z.literal('repair'),
-  ...common,
-  /** pull requests up to this number are settled */
-  after: z.int(),
-  /** the pull request in hand, when its list has further pages */
-  pullRequest: z.int().nullable(),
+  ...ownListFields,
   /** every pull request, because the feed cannot be had */
   all: z.boolean(),
   began: z.string().nullable(),
   read: z.int(),
+  skipped: z.int(),
 });
 export const positionSchema = z.discriminatedUnion('phase', [feedSchema, lateVotesSchema, repairSchema]);
 export type Feed = z.infer<typeof feedSchema>;
@@ -54,60 +49,36 @@ export const feedFrom = (from: Partial<Feed>): Feed => ({
 });
 
 /** The look at late votes, behind the feed. */
-export const votesFrom = ({ began, read }: Feed): LateVotes => ({
+export const votesFrom = ({ began, read, skipped }: Feed): LateVotes => ({
   phase: 'votes',
   after: 0,
   asked: 0,
   began,
   read,
+  skipped,
 });
 
 /** The comparison per pull request. */
-export const repairFrom = (feed: Pick<Feed, 'began' | 'read'>, all: boolean): Repair => ({
+export const repairFrom = (feed: Pick<Feed, 'began' | 'read' | 'skipped'>, all: boolean): Repair => ({
   phase: 'repair',
-  next: null,
-  pages: 0,
-  restarts: 0,
-  after: 0,
-  pullRequest: null,
+  ...startOwnLists(),
   all,
   began: feed.began,
   read: feed.read,
+  skipped: feed.skipped,
 });
 
-/** Behind a page of a pull request's own activity. */
-export function behindOwnPage(position: Repair, next: string | null, read: number): Repair {
-  const more = next !== null;
-  return {
-    ...position,
-    next,
-    pages: more ? position.pages + 1 : 0,
-    after: more ? position.after : (position.pullRequest ?? position.after),
-    pullRequest: more ? position.pullRequest : null,
-    read: position.read + read,
-  };
-}
-
-/**
- * A refused `next` starts its list again (its rows stay); a pull request that is not shown any more is passed by; where
- * the feed itself is gone, every pull request is asked by itself.
- */
-export function recoverFrom(position: Feed | LateVotes | Repair, type: string): Position | undefined {
+/** A refused `next` starts the feed again (its rows stay); where the feed is gone, every pull request is asked by itself. */
+export function recoverFrom(
+  position: Feed | LateVotes | Repair,
+  type: BitbucketError['type'],
+): Recovery | undefined {
   if (position.phase === 'votes') return undefined;
+  if (position.phase === 'repair') return recoverOwnList(position, type);
   const refused = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
   if (refused && position.next !== null) {
     if (position.restarts >= MAX_RESTARTS) return undefined;
-    return { ...position, next: null, pages: 0, restarts: position.restarts + 1 };
+    return { position: { ...position, next: null, pages: 0, restarts: position.restarts + 1 } };
   }
-  if (position.phase === 'feed') {
-    return type === 'FeatureGone' ? repairFrom(position, true) : undefined;
-  }
-  if (type !== 'NotFound' && type !== 'FeatureGone') return undefined;
-  return {
-    ...position,
-    after: position.pullRequest ?? position.after,
-    pullRequest: null,
-    next: null,
-    pages: 0,
-  };
+  return type === 'FeatureGone' ? { position: repairFrom(position, true) } : undefined;
 }

@@ -18,6 +18,7 @@ export const lateVotesSchema = z.object({
   asked: z.int(),
   began: z.string().nullable(),
   read: z.int(),
+  skipped: z.int(),
 });
 export type LateVotes = z.infer<typeof lateVotesSchema>;
 

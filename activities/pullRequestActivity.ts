@@ -1,14 +1,14 @@
+import { storeOf } from './recordStores.ts';
 import {
   countActivity,
   pullRequestsAfter,
   pullRequestsShortOfActivity,
-  upsertActivity,
   type KnownShort,
 } from '../db/queries/activity.ts';
-import { upsertComments } from '../db/queries/comments.ts';
-import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { activityStanding, recordActivityGap } from '../db/queries/gaps.ts';
+import { countPullRequests } from '../db/queries/pullRequests.ts';
+import { countQuarantined } from '../db/queries/quarantine.ts';
 import {
-  behindOwnPage,
   feedFrom,
   positionSchema,
   recoverFrom,
@@ -18,14 +18,15 @@ import {
   type Repair,
 } from './activityPosition.ts';
 import { activityItem, kindOf } from './activityRows.ts';
+import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { activitySchema, type ActivityEntry } from './bitbucket/schemas.ts';
 import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
 import { lateVotesStep, readLateVotes } from './lateVotes.ts';
 import { createNextGuard } from './nextWalk.ts';
-import { newestByKey } from './pullRequestRows.ts';
+import { noteOnSkipped, notesOnGaps } from './notes.ts';
+import { behindOwnPage, ownListPlace, readDoubt } from './ownList.ts';
 import { activityFeedPath } from './pullRequests.ts';
-import type { Row } from '../db/queries/upsert.ts';
 import { createCandidates, knownShort, type Candidate } from './repairList.ts';
 import type { PageRead, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
@@ -40,9 +41,10 @@ export function createActivityReader(context: ReaderContext): StreamReader {
   const base = `/repositories/${source.fullName}/pullrequests`;
   const feedPath = activityFeedPath(source.fullName);
   const guard = createNextGuard();
+  const store = storeOf('pull_request_activity', scope);
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
-  const known = mode === 'full' ? {} : knownShort(checkpoint.memory);
+  const known = mode === 'full' || checkpoint.watermark === null ? {} : knownShort(checkpoint.memory);
   const since = checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS);
   const findShort = (after: number, all: boolean, limit: number): Promise<Candidate[]> =>
     inTransaction((tx) =>
@@ -51,14 +53,19 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         : pullRequestsShortOfActivity(tx, scope, { after, known, limit }),
     );
   const candidates = createCandidates(findShort);
-  const hasNoPullRequests = async (): Promise<boolean> =>
-    (await inTransaction((tx) => countPullRequests(tx, scope))) === 0;
+  // One in quarantine is one too: the feed may tell of it.
+  const hasNoPullRequests = (): Promise<boolean> =>
+    inTransaction(async (tx) => {
+      if ((await countPullRequests(tx, scope)) > 0) return false;
+      return (await countQuarantined(tx, { ...scope, stream: 'pull_requests' })) === 0;
+    });
 
   async function stepOfRepair(position: Repair): Promise<Step> {
-    const number = position.pullRequest ?? (await candidates(position.after, position.all));
+    const number = position.inHand ?? (await candidates(position.after, position.all));
     if (number === undefined) {
-      const [stored, short] = await Promise.all([
+      const [rows, standing, short] = await Promise.all([
         inTransaction((tx) => countActivity(tx, scope)),
+        inTransaction((tx) => activityStanding(tx, scope)),
         inTransaction((tx) =>
           pullRequestsShortOfActivity(tx, scope, { after: 0, known: {}, limit: MAX_REMEMBERED }),
         ),
@@ -69,19 +76,40 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         kind: 'end',
         completion: {
           watermark: position.began,
-          rows: stored,
+          rows,
           whole,
           memory: { short: memory, started: position.began },
-          progress: whole
-            ? { storedInAll: stored, expected: stored, basis: 'counted' }
-            : { expected: position.read, storedInAll: position.read, basis: 'counted' },
+          tally: {
+            kind: 'counted',
+            stored: whole ? rows : position.read,
+            ...standing,
+            basis: BASIS,
+          },
+          notes: { ...notesOnGaps(standing), ...noteOnSkipped(position.skipped) },
         },
       };
     }
-    const place = position.next === null ? { path: ownPath(number) } : { next: position.next };
-    return { kind: 'request', place, at: { ...position, pullRequest: number } };
+    const own = `${base}/${String(number)}/activity?pagelen=50`;
+    const place = ownListPlace(position, { own, all: base, number });
+    return { kind: 'request', place, at: { ...position, inHand: number } };
   }
-  const ownPath = (number: number): string => `${base}/${String(number)}/activity?pagelen=50`;
+
+  function readOwn(position: Repair, answer: BitbucketAnswer): PageRead {
+    if (position.doubted) return readDoubt(position, answer, 'pullrequests');
+    const name = 'activity of a pull request';
+    const page = guard(name, answer, position);
+    const { records, rejected } = readRecords(activitySchema, answer, page);
+    const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
+    const { position: behind, end } = behindOwnPage(position, page, name);
+    const skipped = position.skipped + records.length - items.length;
+    return {
+      items,
+      rejected,
+      values: page.values,
+      position: { ...behind, read: behind.read + items.length, skipped },
+      ...(end === undefined ? {} : { end }),
+    };
+  }
 
   return {
     stream: 'pull_request_activity',
@@ -115,14 +143,11 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     read: (stored, answer) => {
       const position = positionSchema.parse(stored);
       if (position.phase === 'votes') return readLateVotes(position, answer);
-      const name = position.phase === 'feed' ? 'pullrequests/activity' : 'activity of a pull request';
-      const page = guard(name, answer, position);
+      if (position.phase === 'repair') return readOwn(position, answer);
+      const page = guard('pullrequests/activity', answer, position);
       const { records, rejected } = readRecords(activitySchema, answer, page);
       const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
       const read: Omit<PageRead, 'position'> = { items, rejected, values: page.values };
-      if (position.phase === 'repair') {
-        return { ...read, position: behindOwnPage(position, page.next, items.length) };
-      }
       const entries = records.map((record) => record.value);
       const reached = position.until !== null && entries.some((entry) => isBefore(entry, position.until));
       return {
@@ -139,30 +164,19 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         },
       };
     },
-    store: async (tx, items) => {
-      const [first] = items;
-      if (first !== undefined && 'participants' in first.row) {
-        return upsertPullRequests(
-          tx,
-          scope,
-          items.map((item) => item.row),
-        );
-      }
-      const entries = items.map((item) => item.row);
-      const keyOf = (row: Row) => `${String(row['pull_request_number'])}/${String(row['entry_key'])}`;
-      const written = await upsertActivity(tx, scope, newestByKey(entries, keyOf));
-      const comments = items.flatMap((item) => (item.comment === undefined ? [] : [item.comment]));
-      const unique = newestByKey(comments, (row) => String(row['comment_id']));
-      return written + (await upsertComments(tx, scope, unique));
-    },
+    store,
     // Where there are pull requests, neither the feed nor the own activity of one is ever empty.
     witness: (_, place) => place,
     recover: (stored, error) => recoverFrom(positionSchema.parse(stored), error.type),
+    settle: (tx, end) => recordActivityGap(tx, scope, end),
   };
 }
 
 /** More than these are simply asked again by the next import. */
 const MAX_REMEMBERED = 5_000;
+
+/** How what is expected is known: what was read, and the votes and ends that pull requests tell of. */
+const BASIS = 'entries_and_facts';
 
 const timeOf = (entry: ActivityEntry): string | undefined => {
   const found = kindOf(entry);
@@ -182,6 +196,6 @@ const nothingToRead: Step = {
     rows: 0,
     whole: true,
     memory: { short: {} },
-    progress: { storedInAll: 0, expected: 0, basis: 'counted' },
+    tally: { kind: 'counted', stored: 0, gone: 0, notPermitted: 0, lacking: 0, basis: BASIS },
   },
 };

@@ -90,6 +90,9 @@ export const ESTIMATE_BASES = [
 ] as const;
 export type EstimateBasis = (typeof ESTIMATE_BASES)[number];
 
+export const RETRY_STATES = ['pending', 'running', 'done', 'failed'] as const;
+export type RetryState = (typeof RETRY_STATES)[number];
+
 /** Why the source does not give a record that it announces. */
 export const GAP_REASONS = ['not_listed', 'gone', 'not_permitted'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
@@ -100,6 +103,16 @@ export interface StreamNote {
   message: string;
   /** how many records, pull requests, … it is about */
   count?: number;
+}
+
+/** What an import says of one stream, in records. */
+export interface StreamCounts {
+  /** null: not known */
+  expected: number | null;
+  stored: number;
+  quarantined: number;
+  gone: number;
+  notPermitted: number;
 }
 
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;

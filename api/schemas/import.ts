@@ -158,6 +158,12 @@ function linksOf(row: ImportRow): z.infer<typeof link>[] {
       href: `${at}/repositories`,
       hint: 'The same per repository.',
     },
+    {
+      action: 'read_completeness',
+      method: 'GET',
+      href: `${at}/completeness`,
+      hint: 'Whether everything is there.',
+    },
     { action: 'follow', method: 'GET', href: `${at}/events`, hint: 'What happens, as server-sent events.' },
   ];
 }

@@ -321,9 +321,11 @@ export async function copyProgress(
   if (input.to.length === 0) return;
   await tx.execute(sql`
     insert into import_streams (organization_id, import_id, repository_id, stream, state, records_stored,
-      records_expected, expected_basis, quarantined, requests, last_error, started_at, finished_at)
+      records_expected, expected_basis, quarantined, gone, not_permitted, method, notes, requests, last_error,
+      started_at, finished_at)
     select s.organization_id, waiting.id, s.repository_id, s.stream, s.state, s.records_stored, s.records_expected,
-      s.expected_basis, s.quarantined, 0, s.last_error, s.started_at, s.finished_at
+      s.expected_basis, s.quarantined, s.gone, s.not_permitted, s.method, s.notes, 0, s.last_error, s.started_at,
+      s.finished_at
     from import_streams s, unnest(${uuids(input.to)}) as waiting (id)
     where s.import_id = ${input.importId} and s.repository_id = ${input.repositoryId}
     on conflict (organization_id, import_id, repository_id, stream) do nothing`);

@@ -7,7 +7,6 @@ import type { ImportStreamKey } from './importProgress.ts';
 /**
  * Notes something for the completeness report of a stream, under a code; the same code again replaces it. Belongs in the
  * transaction of the page that found it out. A stream that the import does not have is left alone.
- * @public
  */
 export async function noteStream(
   tx: Transaction,

@@ -23,6 +23,7 @@ const BODIES: Record<string, object> = {
   activateIntegration: { name: 'Acme' },
   discover: {},
   startImport: { all: true },
+  retryQuarantine: {},
 };
 
 function idOf(path: string, ids: SampleIds): string {
