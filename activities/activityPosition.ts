@@ -1,84 +1,155 @@
 import { z } from 'zod';
+import { ENTRIES_A_PAGE } from './activityMethod.ts';
+import type { BitbucketErrorType } from './bitbucket/errors.ts';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
 import { MAX_RESTARTS } from './nextWalk.ts';
 import { ownListFields, recoverOwnList, startOwnLists } from './ownList.ts';
 import type { Recovery } from './streamReader.ts';
-import type { BitbucketError } from './bitbucket/errors.ts';
+
+const walk = {
+  /** the first answer, by Bitbucket's clock */
+  began: z.string().nullable(),
+  /** entries read */
+  read: z.int(),
+  /** entries of no known kind: they say nothing */
+  skipped: z.int(),
+};
+
+/** Which pull requests: those created until, and changed since; null is no bound. */
+export const rangeSchema = z.object({
+  createdUntil: z.string().nullable(),
+  changedSince: z.string().nullable(),
+});
+export type PullRequestRange = z.infer<typeof rangeSchema>;
+
+/** Why pull requests are asked for their own activity. */
+const WHYS = ['feed_unavailable', 'feed_fails', 'feed_refused', 'feed_ended_early'] as const;
+export type WhyOwn = (typeof WHYS)[number];
 
 const feedSchema = z.object({
   phase: z.literal('feed'),
   next: z.string().nullable(),
   pages: z.int(),
   restarts: z.int(),
-  /** the first answer, by Bitbucket's clock */
-  began: z.string().nullable(),
+  ...walk,
   /** entries before this are stored already; null: reads all there is */
   until: z.string().nullable(),
+  /** the oldest entry seen */
+  oldest: z.string().nullable(),
+  /** entries that were read before Bitbucket refused to go on, and that the feed shows again */
+  passed: z.int(),
   /** key of the last entry read */
   last: z.string().nullable(),
   ended: z.boolean(),
-  read: z.int(),
-  skipped: z.int(),
+  /** an entry before `until` was met */
+  reached: z.boolean(),
+  /** since when it answers with errors only, by Postgres' clock */
+  failingSince: z.string().nullable(),
+  /** the repository is shown all the same */
+  shown: z.boolean(),
+  /** it is given up */
+  lost: z.enum(WHYS).nullable(),
 });
-const repairSchema = z.object({
-  phase: z.literal('repair'),
-  ...ownListFields,
-  /** every pull request, because the feed cannot be had */
-  all: z.boolean(),
-  began: z.string().nullable(),
-  read: z.int(),
-  skipped: z.int(),
-});
-export const positionSchema = z.discriminatedUnion('phase', [feedSchema, lateVotesSchema, repairSchema]);
+const own = { ...ownListFields, ...walk };
+/** Each pull request of a range is asked for its own activity. */
+const eachSchema = z.object({ phase: z.literal('each'), ...own, range: rangeSchema });
+/** Those that are short of something are; the ones of `except` were asked already. */
+const repairSchema = z.object({ phase: z.literal('repair'), ...own, except: rangeSchema.nullable() });
+/** Is the repository still shown? Then on: a missing feed is no missing repository. */
+const probeSchema = z.object({ phase: z.literal('probe'), onward: feedSchema });
+export const positionSchema = z.discriminatedUnion('phase', [
+  feedSchema,
+  lateVotesSchema,
+  eachSchema,
+  repairSchema,
+  probeSchema,
+]);
+export type ActivityPosition = z.infer<typeof positionSchema>;
 export type Feed = z.infer<typeof feedSchema>;
+export type Each = z.infer<typeof eachSchema>;
 export type Repair = z.infer<typeof repairSchema>;
+type Walk = Pick<Feed, 'began' | 'read' | 'skipped'>;
 
-/** A walk of the feed from its top. */
-export const feedFrom = (from: Partial<Feed>): Feed => ({
+/** A walk of the feed from its top. `givenUp`: earlier in this import, so the first error gives it up again. */
+export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
   phase: 'feed',
   next: null,
   pages: 0,
   restarts: 0,
   began: null,
-  until: null,
-  last: null,
-  ended: false,
   read: 0,
   skipped: 0,
-  ...from,
+  until,
+  oldest: null,
+  passed: 0,
+  last: null,
+  ended: false,
+  reached: false,
+  failingSince: null,
+  shown: givenUp,
+  lost: null,
 });
 
-/** The look at late votes, behind the feed. */
-export const votesFrom = ({ began, read, skipped }: Feed): LateVotes => ({
+const ownFrom = ({ began, read, skipped }: Walk) => ({ ...startOwnLists(), began, read, skipped });
+
+export const eachFrom = (walked: Walk, range: PullRequestRange): Each => ({
+  phase: 'each',
+  ...ownFrom(walked),
+  range,
+});
+
+/** The look at late votes, behind the entries. */
+export const votesFrom = ({ began, read, skipped }: Walk, except: PullRequestRange | null): LateVotes => ({
   phase: 'votes',
   after: 0,
   asked: 0,
   began,
   read,
   skipped,
+  except,
 });
 
 /** The comparison per pull request. */
-export const repairFrom = (feed: Pick<Feed, 'began' | 'read' | 'skipped'>, all: boolean): Repair => ({
+export const repairFrom = (votes: LateVotes): Repair => ({
   phase: 'repair',
-  ...startOwnLists(),
-  all,
-  began: feed.began,
-  read: feed.read,
-  skipped: feed.skipped,
+  ...ownFrom(votes),
+  except: votes.except,
 });
 
-/** A refused `next` starts the feed again (its rows stay); where the feed is gone, every pull request is asked by itself. */
-export function recoverFrom(
-  position: Feed | LateVotes | Repair,
-  type: BitbucketError['type'],
-): Recovery | undefined {
-  if (position.phase === 'votes') return undefined;
-  if (position.phase === 'repair') return recoverOwnList(position, type);
-  const refused = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
-  if (refused && position.next !== null) {
-    if (position.restarts >= MAX_RESTARTS) return undefined;
-    return { position: { ...position, next: null, pages: 0, restarts: position.restarts + 1 } };
+const REFUSALS = new Set<BitbucketErrorType>(['BadRequest', 'NotFound', 'RepositoryGone']);
+const MISSING = new Set<BitbucketErrorType>([...REFUSALS, 'Forbidden', 'ScopeMissing']);
+
+/**
+ * Where to go on after an error; undefined: it stands. A refused `next` starts its list again (its rows stay); a pull
+ * request that is not found is looked for in the list of all; a feed that cannot be had is given up.
+ */
+export function recoverFrom(position: ActivityPosition, type: BitbucketErrorType): Recovery | undefined {
+  switch (position.phase) {
+    case 'votes':
+    case 'probe':
+      return undefined;
+    case 'feed': {
+      const onward = recoverFeed(position, type);
+      return onward === undefined ? undefined : { position: onward };
+    }
+    default:
+      return recoverOwnList(position, type);
   }
-  return type === 'FeatureGone' ? { position: repairFrom(position, true) } : undefined;
+}
+
+function recoverFeed(position: Feed, type: BitbucketErrorType): ActivityPosition | undefined {
+  if (type === 'FeatureGone') return { ...position, lost: 'feed_unavailable' };
+  if (type === 'Upstream' && position.shown) return { ...position, lost: 'feed_fails' };
+  if (!MISSING.has(type)) return undefined;
+  if (position.next === null || !REFUSALS.has(type)) {
+    return { phase: 'probe', onward: { ...position, lost: 'feed_unavailable' } };
+  }
+  if (position.restarts >= MAX_RESTARTS) return { ...position, lost: 'feed_refused' };
+  return {
+    ...position,
+    next: null,
+    pages: 0,
+    restarts: position.restarts + 1,
+    passed: position.pages * ENTRIES_A_PAGE,
+  };
 }

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
-import type { Database } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { addProgress, readStreamCounts, writeStreamCounts } from '../db/queries/importProgress.ts';
 import { noteStream } from '../db/queries/streamNotes.ts';
-import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
+import { adoptQuarantined, countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
 import { readPage as readListPage } from './bitbucket/paging.ts';
@@ -91,8 +91,11 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let ahead: Ahead | undefined;
-  const release =
-    (await database.transaction(stream.organizationId, (tx) => countQuarantined(tx, stream))) > 0;
+  const release = await database.transaction(stream.organizationId, async (tx) => {
+    const others = stored?.['import'];
+    if (typeof others === 'string' && others !== stream.importId) await adoptQuarantined(tx, stream, others);
+    return (await countQuarantined(tx, stream)) > 0;
+  });
 
   /** A position says which import it belongs to, and whether its walk has written anything. */
   const signed = (move: Position): Position => ({ ...move, import: stream.importId, changed });
@@ -103,7 +106,10 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return run.get(place);
   }
 
-  async function moveTo({ position: move, end: listEnd }: Recovery): Promise<void> {
+  async function moveTo(
+    { position: move, end: listEnd }: Recovery,
+    also?: (tx: Transaction) => Promise<void>,
+  ): Promise<void> {
     const next = signed(move);
     await database.transaction(stream.organizationId, async (tx) => {
       await advance(tx, {
@@ -113,6 +119,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         progress: { requests: unrecorded },
       });
       if (listEnd !== undefined) await reader.settle?.(tx, listEnd);
+      await also?.(tx);
     });
     unrecorded = 0;
     stored = next;
@@ -178,10 +185,13 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
     ahead = undefined;
     const asked = early?.answer ?? ask(step.place);
-    let answer = await asked.catch((error: unknown) => {
-      const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
-      if (elsewhere === undefined) throw error;
-      return elsewhere;
+    let answer = await asked.catch(async (error: unknown) => {
+      if (!(error instanceof BitbucketError)) throw error;
+      const elsewhere = reader.recover(step.at, error);
+      if (elsewhere !== undefined) return elsewhere;
+      const remembered = await reader.remember?.(step.at, error);
+      if (remembered !== undefined) await moveTo({ position: remembered });
+      throw error;
     });
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
@@ -229,7 +239,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       if (step.kind === 'end') {
         return await end(step);
       }
-      if (step.kind === 'move') await moveTo({ position: step.position });
+      if (step.kind === 'move') await moveTo({ position: step.position }, step.also);
       else if (ahead === undefined && !allowance.allows()) return undefined;
       else await readPage(step);
       run.onPage();

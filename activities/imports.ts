@@ -1,13 +1,16 @@
 import type { Database, Transaction } from '../db/client.ts';
 import { failIncomplete, readStandings } from '../db/queries/completeness.ts';
+import { forecastImport } from '../db/queries/importForecast.ts';
+import { lockImport } from '../db/queries/importControl.ts';
 import * as queries from '../db/queries/imports.ts';
+import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../workflows/completeness.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
-import { REPOSITORY_RUN_LOST } from '../workflows/findings.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
+import { controlOf, createImportControl } from './importControl.ts';
 
 export interface ImportDependencies {
   database: Database;
@@ -21,6 +24,8 @@ const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_li
 /** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
 export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
   return {
+    ...createImportControl(database),
+
     prepareImport: ({ organizationId, integrationId, importId }) =>
       database.transaction(organizationId, async (tx) => {
         if (await queries.startImport(tx, importId)) {
@@ -28,8 +33,9 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
           await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
         }
         const { total, first, all } = await queries.countChosen(tx, importId);
-        if (total === 1 && first !== null) return { total, title: first };
-        return { total, title: `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories` };
+        const isOne = total === 1 && first !== null;
+        const title = isOne ? first : `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories`;
+        return { total, title, ...(await controlOf(tx, importId)) };
       }),
 
     nextRepositories: ({ organizationId, importId, limit, inHand }) =>
@@ -51,15 +57,20 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
     },
 
     rollUpImport: ({ organizationId, importId }) =>
-      database.transaction(organizationId, (tx) => queries.rollUp(tx, importId)),
+      database.transaction(organizationId, async (tx) => {
+        const totals = await queries.rollUp(tx, importId);
+        const { requestsLeft, estimatedEnd } = await forecastImport(tx, importId);
+        return { ...totals, requestsLeft, estimatedEnd };
+      }),
 
     finishImport: ({ organizationId, importId, cancelled }) =>
       database.transaction(organizationId, async (tx) => {
-        await queries.endRepositories(tx, {
-          importId,
-          state: cancelled ? 'cancelled' : 'failed',
-          error: cancelled ? null : REPOSITORY_RUN_LOST,
-        });
+        // Repositories before their import, as every writer of both takes them.
+        if (cancelled) await queries.endRepositories(tx, importId);
+        // Some may be made pending again at this moment (retryRepositories).
+        const { open } = await lockImport(tx, importId);
+        if (open > 0 && !cancelled) return { state: 'running' };
+        if (open > 0) await queries.endRepositories(tx, importId);
         const totals = await queries.rollUp(tx, importId);
         const end = await queries.endImport(tx, { importId, cancelled });
         if (end === undefined) return { state: 'cancelled' };
@@ -75,7 +86,8 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         const change = { importId, state, until: waiting?.until ?? null, why: waiting?.why ?? null };
         if (!(await queries.updateImportState(tx, change))) return;
         const type = state === 'running' ? 'import_resumed' : `import_${state}`;
-        await queries.insertImportEvent(tx, { organizationId, importId, type });
+        const data = waiting == null ? {} : { why: waiting.why };
+        await queries.insertImportEvent(tx, { organizationId, importId, type, data });
       }),
 
     beginRepository: ({ organizationId, importId, repositoryId }) =>
@@ -85,16 +97,26 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
+        await inheritProgress(tx, { importId, repositoryId });
+        await takeReading(tx, { importId, repositoryId });
         await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
         return { fullName: plan.fullName, mode: plan.mode, streams };
       }),
 
     setRepositoryState: (input) =>
       database.transaction(input.organizationId, async (tx) => {
-        await changeState(tx, input);
+        // Sorted: two runs may work for the same imports.
+        const importIds = [input.importId, ...(input.joined ?? [])].toSorted();
+        for (const importId of importIds) await changeState(tx, { ...input, importId });
         // Whoever is paused asks for nothing: the request budget keeps no room for it.
         if (!GOES_ON.has(input.state)) await stopWaiting(tx, importRepositoryWorkflowId(input.repositoryId));
-        await queries.rollUp(tx, input.importId);
+        for (const importId of importIds) await queries.rollUp(tx, importId);
+      }),
+
+    joinRepository: ({ organizationId, importId, repositoryId }) =>
+      database.transaction(organizationId, async (tx) => {
+        await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
+        await borrowReading(tx, { importId, repositoryId });
       }),
 
     finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
@@ -128,8 +150,6 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
   };
 }
 
-type Waiting = { until: string; why: string };
-
 const EVENT_OF: Partial<Record<ImportRepositoryState, string>> = {
   rate_limited: 'rate_limited',
   needs_credential: 'needs_credential',
@@ -141,7 +161,7 @@ async function changeState(
   input: Omit<Parameters<ImportActivities['setRepositoryState']>[0], 'integrationId'>,
 ): Promise<void> {
   const { organizationId, importId, repositoryId, state } = input;
-  const waiting: Waiting | null = input.waiting ?? null;
+  const waiting = input.waiting ?? null;
   const before = await queries.updateRepositoryState(tx, {
     importId,
     repositoryId,

@@ -274,6 +274,8 @@ const memorySchema = z.object({ empty: z.boolean() });
  * witness), nor where nothing need have changed.
  */
 export function doubtsEmptyList({ checkpoint }: ReaderContext, position: KeyedPosition): boolean {
+  // Behind the first page an empty one is no list at all (`behindPage`).
+  if (position.after > 0) return false;
   if (position.phase === 'delta') return position.shows;
   const memory = memorySchema.safeParse(checkpoint.memory);
   return !(memory.success && memory.data.empty);

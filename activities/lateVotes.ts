@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Database } from '../db/client.ts';
-import { pullRequestsWithLateVotes } from '../db/queries/activity.ts';
+import { pullRequestsBehindTheirActivity } from '../db/queries/activity.ts';
 import type { RepositoryScope } from '../db/queries/upsert.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { readPage, readRecords } from './bitbucket/paging.ts';
@@ -19,6 +19,8 @@ export const lateVotesSchema = z.object({
   began: z.string().nullable(),
   read: z.int(),
   skipped: z.int(),
+  /** pull requests that were asked for their own activity */
+  except: z.object({ createdUntil: z.string().nullable(), changedSince: z.string().nullable() }).nullable(),
 });
 export type LateVotes = z.infer<typeof lateVotesSchema>;
 
@@ -27,7 +29,8 @@ const ASKED_AT_ONCE = 50;
 
 /**
  * Votes that came after their pull request was read: votes need not move `updated_on`, so the list by that does not show
- * them, but the feed does. Asks for up to 50 such pull requests at once; undefined when there are none.
+ * them, but the feed does. And pull requests that the feed names and the list did not. Asks for up to 50 of them at once;
+ * undefined when there are none.
  */
 export async function lateVotesStep(
   database: Database,
@@ -36,7 +39,7 @@ export async function lateVotesStep(
   position: LateVotes,
 ): Promise<Step | undefined> {
   const numbers = await database.transaction(scope.organizationId, (tx) =>
-    pullRequestsWithLateVotes(tx, scope, {
+    pullRequestsBehindTheirActivity(tx, scope, {
       after: position.after,
       limit: ASKED_AT_ONCE,
       slackSeconds: OVERLAP_MS / 1_000,

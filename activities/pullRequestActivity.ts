@@ -1,58 +1,54 @@
-import { storeOf } from './recordStores.ts';
-import {
-  countActivity,
-  pullRequestsAfter,
-  pullRequestsShortOfActivity,
-  type KnownShort,
-} from '../db/queries/activity.ts';
-import { activityStanding, recordActivityGap } from '../db/queries/gaps.ts';
-import { countPullRequests } from '../db/queries/pullRequests.ts';
+import { readClock } from '../db/queries/clock.ts';
+import { recordActivityGap } from '../db/queries/gaps.ts';
+import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
 import { countQuarantined } from '../db/queries/quarantine.ts';
+import { setStreamMethod } from '../db/queries/streamNotes.ts';
 import {
   feedFrom,
   positionSchema,
   recoverFrom,
   repairFrom,
   votesFrom,
+  type Each,
   type Feed,
   type Repair,
 } from './activityPosition.ts';
 import { activityItem, kindOf } from './activityRows.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { readRecords } from './bitbucket/paging.ts';
+import { readPage, readRecords } from './bitbucket/paging.ts';
 import { activitySchema, type ActivityEntry } from './bitbucket/schemas.ts';
 import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
 import { lateVotesStep, readLateVotes } from './lateVotes.ts';
+import { createLostFeed } from './lostFeed.ts';
 import { createNextGuard } from './nextWalk.ts';
-import { noteOnSkipped, notesOnGaps } from './notes.ts';
-import { behindOwnPage, ownListPlace, readDoubt } from './ownList.ts';
-import { activityFeedPath } from './pullRequests.ts';
-import { createCandidates, knownShort, type Candidate } from './repairList.ts';
+import { createOwnActivity, ENTRIES_AND_FACTS } from './ownActivity.ts';
+import { behindOwnPage, readDoubt } from './ownList.ts';
+import { activityFeedPath, shortListPath } from './pullRequests.ts';
+import { storeOf } from './recordStores.ts';
+import { feedGivenUp } from './repairList.ts';
 import type { PageRead, ReaderContext, Step, StreamReader } from './streamReader.ts';
+
+/** A feed that answers errors for so long is given up, if the repository itself is shown. */
+const FEED_FAILS_MS = 30 * 60_000;
 
 /**
  * Reads what happened to the pull requests of a repository: the repository-wide feed, newest first, which can neither be
  * sorted nor keyed (facts 3.3); then, per pull request and without a request, compares what is stored with what must be
  * there, and only where a vote or an end falls short reads that pull request's own activity. What comes meanwhile is
  * read by the import's closing rounds; comments that the feed does not show come with their own lists.
+ * Where the feed cannot be had, ends early or would cost more, pull requests are asked by themselves (`lostFeed.ts`).
  */
 export function createActivityReader(context: ReaderContext): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes, closing } = context;
-  const base = `/repositories/${source.fullName}/pullrequests`;
   const feedPath = activityFeedPath(source.fullName);
   const guard = createNextGuard();
-  const store = storeOf('pull_request_activity', scope);
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
-  const known = mode === 'full' || checkpoint.watermark === null ? {} : knownShort(checkpoint.memory);
-  const since = checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS);
-  const findShort = (after: number, all: boolean, limit: number): Promise<Candidate[]> =>
-    inTransaction((tx) =>
-      all
-        ? pullRequestsAfter(tx, scope, { after, since: mode === 'full' ? null : since, limit })
-        : pullRequestsShortOfActivity(tx, scope, { after, known, limit }),
-    );
-  const candidates = createCandidates(findShort);
+  const until =
+    mode === 'full' || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS);
+  const own = createOwnActivity(context);
+  const lost = createLostFeed(context);
+  const store = storeOf('pull_request_activity', scope);
   // One in quarantine is one too: the feed may tell of it.
   const hasNoPullRequests = (): Promise<boolean> =>
     inTransaction(async (tx) => {
@@ -60,53 +56,43 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       return (await countQuarantined(tx, { ...scope, stream: 'pull_requests' })) === 0;
     });
 
-  async function stepOfRepair(position: Repair): Promise<Step> {
-    const number = position.inHand ?? (await candidates(position.after, position.all));
-    if (number === undefined) {
-      const [rows, standing, short] = await Promise.all([
-        inTransaction((tx) => countActivity(tx, scope)),
-        inTransaction((tx) => activityStanding(tx, scope)),
-        inTransaction((tx) =>
-          pullRequestsShortOfActivity(tx, scope, { after: 0, known: {}, limit: MAX_REMEMBERED }),
-        ),
-      ]);
-      const memory: KnownShort = Object.fromEntries(short.map((one) => [one.number, one.updatedOn]));
-      const whole = closing?.whole ?? (mode === 'full' || checkpoint.watermark === null);
-      return {
-        kind: 'end',
-        completion: {
-          watermark: position.began,
-          rows,
-          whole,
-          memory: { short: memory, started: position.began },
-          tally: {
-            kind: 'counted',
-            stored: whole ? rows : position.read,
-            ...standing,
-            basis: BASIS,
-          },
-          notes: { ...notesOnGaps(standing), ...noteOnSkipped(position.skipped) },
-        },
-      };
+  async function stepOfFeed(position: Feed): Promise<Step> {
+    const { next, pages, restarts, failingSince, shown } = position;
+    if (position.lost !== null) return lost.giveUp({ ...position, lost: position.lost });
+    if (position.ended) {
+      return (await lost.endedEarly(position)) ?? { kind: 'move', position: votesFrom(position, null) };
     }
-    const own = `${base}/${String(number)}/activity?pagelen=50`;
-    const place = ownListPlace(position, { own, all: base, number });
-    return { kind: 'request', place, at: { ...position, inHand: number } };
+    if (isUntouched(position) && (await hasNoPullRequests())) return nothingToRead;
+    if (next === null && pages === 0 && restarts > 0) {
+      const instead = await lost.beginAgain(position);
+      if (instead !== undefined) return instead;
+    }
+    if (failingSince !== null && !shown && (await failsFor(failingSince)) > FEED_FAILS_MS) {
+      return { kind: 'move', position: { phase: 'probe', onward: { ...position, shown: true } } };
+    }
+    return { kind: 'request', place: next === null ? { path: feedPath } : { next }, at: position };
   }
 
-  function readOwn(position: Repair, answer: BitbucketAnswer): PageRead {
+  const failsFor = async (since: string): Promise<number> =>
+    Date.parse(await inTransaction(readClock)) - Date.parse(since);
+
+  function readOwn(position: Each | Repair, answer: BitbucketAnswer): PageRead {
     if (position.doubted) return readDoubt(position, answer, 'pullrequests');
     const name = 'activity of a pull request';
     const page = guard(name, answer, position);
     const { records, rejected } = readRecords(activitySchema, answer, page);
     const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
     const { position: behind, end } = behindOwnPage(position, page, name);
-    const skipped = position.skipped + records.length - items.length;
     return {
       items,
       rejected,
       values: page.values,
-      position: { ...behind, read: behind.read + items.length, skipped },
+      position: {
+        ...behind,
+        began: position.began ?? beganOf(answer),
+        read: position.read + items.length,
+        skipped: position.skipped + records.length - items.length,
+      },
       ...(end === undefined ? {} : { end }),
     };
   }
@@ -115,77 +101,135 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     stream: 'pull_request_activity',
     begin: () => {
       const inHand = positionSchema.safeParse(checkpoint.position);
-      if (
-        inHand.success &&
-        (resumes || mode === 'changed' || (inHand.data.phase === 'feed' && inHand.data.until === null))
-      ) {
-        return inHand.data;
-      }
-      return feedFrom({ until: mode === 'full' ? null : since });
+      const isWhole = inHand.success && inHand.data.phase === 'feed' && inHand.data.until === null;
+      if (inHand.success && (resumes || mode === 'changed' || isWhole)) return inHand.data;
+      return feedFrom(until, closing !== undefined && feedGivenUp(checkpoint.memory));
     },
     step: async (stored) => {
       const position = positionSchema.parse(stored);
-      if (position.phase === 'repair') return stepOfRepair(position);
-      if (position.phase === 'votes') {
-        const step = await lateVotesStep(database, scope, source.fullName, position);
-        return step ?? { kind: 'move', position: repairFrom(position, false) };
+      switch (position.phase) {
+        case 'feed':
+          return stepOfFeed(position);
+        case 'probe':
+          return { kind: 'request', place: { path: shortListPath(source.fullName) }, at: position };
+        case 'each':
+          return (
+            (await own.each(position)) ?? { kind: 'move', position: votesFrom(position, position.range) }
+          );
+        case 'votes': {
+          const step = await lateVotesStep(database, scope, source.fullName, position);
+          return step ?? { kind: 'move', position: repairFrom(position) };
+        }
+        case 'repair': {
+          const step = await own.repair(position);
+          if (step !== undefined) return step;
+          const completion = await own.complete(position);
+          const byFeed = closing === undefined && position.except === null;
+          return {
+            kind: 'end',
+            completion: byFeed
+              ? { ...completion, also: (tx) => setStreamMethod(tx, scope, 'feed') }
+              : completion,
+          };
+        }
       }
-      if (position.ended) return { kind: 'move', position: votesFrom(position) };
-      if (isUntouched(position) && (await hasNoPullRequests())) return nothingToRead;
-      const place = position.next === null ? { path: feedPath } : { next: position.next };
-      return { kind: 'request', place, at: position };
     },
     ahead: (stored) => {
       const position = positionSchema.parse(stored);
-      if (position.phase === 'votes' || (position.phase === 'feed' && position.ended)) return undefined;
+      if (position.phase === 'votes' || position.phase === 'probe') return undefined;
+      if (position.phase === 'feed' && position.ended) return undefined;
       return position.next === null ? undefined : { next: position.next };
     },
     read: (stored, answer) => {
       const position = positionSchema.parse(stored);
       if (position.phase === 'votes') return readLateVotes(position, answer);
-      if (position.phase === 'repair') return readOwn(position, answer);
+      if (position.phase === 'probe') {
+        readPage(answer, 'pullrequests');
+        return { items: [], rejected: [], values: [], position: position.onward };
+      }
+      if (position.phase !== 'feed') return readOwn(position, answer);
       const page = guard('pullrequests/activity', answer, position);
       const { records, rejected } = readRecords(activitySchema, answer, page);
       const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
-      const read: Omit<PageRead, 'position'> = { items, rejected, values: page.values };
-      const entries = records.map((record) => record.value);
-      const reached = position.until !== null && entries.some((entry) => isBefore(entry, position.until));
-      return {
-        ...read,
-        position: {
-          ...position,
-          began: canonicalInstant(position.began ?? answer.date ?? answer.observedAt),
-          next: page.next,
-          pages: position.pages + 1,
-          last: items.at(-1)?.key ?? position.last,
-          ended: page.next === null || reached,
-          read: position.read + items.length,
-          skipped: position.skipped + records.length - items.length,
-        },
-      };
+      const behind = behindFeedPage(position, {
+        next: page.next,
+        entries: items.length,
+        skipped: records.length - items.length,
+        began: beganOf(answer),
+        last: items.at(-1)?.key ?? null,
+        times: timesOf(records.map((record) => record.value)),
+      });
+      return { items, rejected, values: page.values, position: behind };
     },
-    store,
-    // Where there are pull requests, neither the feed nor the own activity of one is ever empty.
-    witness: (_, place) => place,
+    store: async (tx, items) => {
+      const [first] = items;
+      if (first === undefined || !('participants' in first.row)) return store(tx, items);
+      return upsertPullRequests(
+        tx,
+        scope,
+        items.map((item) => item.row),
+      );
+    },
+    // Where there are pull requests, neither the feed nor the own activity of one is ever empty; of those that the feed left
+    // out, the feed was the witness, and of one that is looked for, its own list.
+    witness: (stored, place) => {
+      const position = positionSchema.parse(stored);
+      const leftOut = position.phase === 'each' && position.range.createdUntil !== null;
+      const lookedFor = 'doubted' in position && position.doubted;
+      return position.phase === 'probe' || leftOut || lookedFor ? undefined : place;
+    },
     recover: (stored, error) => recoverFrom(positionSchema.parse(stored), error.type),
     settle: (tx, end) => recordActivityGap(tx, scope, end),
+    remember: async (stored, error) => {
+      const position = positionSchema.parse(stored);
+      if (position.phase !== 'feed' || error.type !== 'Upstream') return undefined;
+      if (position.failingSince !== null) return undefined;
+      return { ...position, failingSince: await inTransaction(readClock) };
+    },
   };
 }
 
-/** More than these are simply asked again by the next import. */
-const MAX_REMEMBERED = 5_000;
+/** Behind a page of the feed. `times`: of its entries. */
+function behindFeedPage(
+  position: Feed,
+  page: {
+    next: string | null;
+    entries: number;
+    skipped: number;
+    began: string;
+    last: string | null;
+    times: string[];
+  },
+): Feed {
+  const { until } = position;
+  const [earliest] = page.times.toSorted();
+  const oldest = earliest ?? position.oldest;
+  const reached = until !== null && earliest !== undefined && earliest < until;
+  return {
+    ...position,
+    began: position.began ?? page.began,
+    next: page.next,
+    pages: position.pages + 1,
+    last: page.last ?? position.last,
+    oldest:
+      oldest !== null && position.oldest !== null && position.oldest < oldest ? position.oldest : oldest,
+    ended: page.next === null || reached,
+    reached: position.reached || reached,
+    read: position.read + page.entries,
+    skipped: position.skipped + page.skipped,
+    failingSince: null,
+    shown: false,
+  };
+}
 
-/** How what is expected is known: what was read, and the votes and ends that pull requests tell of. */
-const BASIS = 'entries_and_facts';
+const beganOf = (answer: BitbucketAnswer): string => canonicalInstant(answer.date ?? answer.observedAt);
 
-const timeOf = (entry: ActivityEntry): string | undefined => {
-  const found = kindOf(entry);
-  return found === undefined ? undefined : canonicalInstant(found.at);
-};
-const isBefore = (entry: ActivityEntry, limit: string | null): boolean => {
-  const at = timeOf(entry);
-  return limit !== null && at !== undefined && at < limit;
-};
+const timesOf = (entries: readonly ActivityEntry[]): string[] =>
+  entries.flatMap((entry) => {
+    const found = kindOf(entry);
+    return found === undefined ? [] : [canonicalInstant(found.at)];
+  });
+
 const isUntouched = ({ next, pages, began }: Feed): boolean => next === null && pages === 0 && began === null;
 
 /** No watermark: once there are pull requests, all of their feed is new. */
@@ -196,6 +240,6 @@ const nothingToRead: Step = {
     rows: 0,
     whole: true,
     memory: { short: {} },
-    tally: { kind: 'counted', stored: 0, gone: 0, notPermitted: 0, lacking: 0, basis: BASIS },
+    tally: { kind: 'counted', stored: 0, gone: 0, notPermitted: 0, lacking: 0, basis: ENTRIES_AND_FACTS },
   },
 };

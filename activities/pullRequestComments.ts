@@ -26,6 +26,8 @@ const positionSchema = z.object({
   /** comments of pull requests changed since then are read again; null: only where they fall short */
   since: z.string().nullable(),
   read: z.int(),
+  /** one of them is not shown any more: is the repository? */
+  probe: z.boolean(),
 });
 type CommentPosition = z.infer<typeof positionSchema>;
 
@@ -61,10 +63,11 @@ export function createCommentReader(
       ...startOwnLists(),
       since: since === null ? null : before(since, OVERLAP_MS),
       read: 0,
+      probe: false,
     };
   };
   const { since } = begin();
-  const candidates = createCandidates((after, _all, limit) =>
+  const candidates = createCandidates((after, limit) =>
     inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
   );
 
@@ -99,7 +102,7 @@ export function createCommentReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.inHand ?? (await candidates(at.after, false));
+      const number = at.inHand ?? (await candidates(at.after));
       if (number === undefined) return end(at);
       const all = `/repositories/${source.fullName}/pullrequests`;
       const own = `${all}/${String(number)}/comments?pagelen=100`;
@@ -128,7 +131,8 @@ export function createCommentReader(
       };
     },
     store: storeOf('pull_request_comments', scope),
-    witness: (_, place) => place,
+    // Of one that is looked for, its own list was the first witness.
+    witness: (stored, place) => (positionSchema.parse(stored).doubted ? undefined : place),
     recover: (stored, error) => recoverOwnList(positionSchema.parse(stored), error.type),
     settle: (tx, listEnd) => recordCommentGap(tx, scope, listEnd),
   };

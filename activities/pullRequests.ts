@@ -24,6 +24,10 @@ export const pullRequestListPath = (fullName: string): string =>
 export const activityFeedPath = (fullName: string): string =>
   `/repositories/${fullName}/pullrequests/activity?pagelen=50`;
 
+/** The cheapest list that proves that the repository is still shown; 10 is the least that is documented (facts 3.1). */
+export const shortListPath = (fullName: string): string =>
+  `/repositories/${fullName}/pullrequests?pagelen=10`;
+
 /** Reads the pull requests of a repository with their participants: one list, by key. */
 export function createPullRequestReader(
   context: ReaderContext,

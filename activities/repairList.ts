@@ -13,15 +13,15 @@ const BATCH = 500;
  * used up: asking for one changes nothing about those above it.
  */
 export function createCandidates(
-  find: (after: number, all: boolean, limit: number) => Promise<Candidate[]>,
-): (after: number, all: boolean) => Promise<number | undefined> {
+  find: (after: number, limit: number) => Promise<Candidate[]>,
+): (after: number) => Promise<number | undefined> {
   let found: number[] = [];
   let complete = false;
   let from = Number.POSITIVE_INFINITY;
-  return async (after, all) => {
+  return async (after) => {
     found = found.filter((number) => number > after);
     if (found.length === 0 && !(complete && after >= from)) {
-      found = (await find(after, all, BATCH)).map((one) => one.number);
+      found = (await find(after, BATCH)).map((one) => one.number);
       complete = found.length < BATCH;
       from = after;
     }
@@ -35,6 +35,14 @@ const memorySchema = z.object({ short: z.record(z.string(), z.string()) });
 export function knownShort(memory: Record<string, unknown> | null): KnownShort {
   const parsed = memorySchema.safeParse(memory);
   return parsed.success ? parsed.data.short : {};
+}
+
+const givenUpSchema = z.object({ givenUp: z.boolean() });
+
+/** Whether the last walk had to do without the activity feed, or without a part of it. */
+export function feedGivenUp(memory: Record<string, unknown> | null): boolean {
+  const parsed = givenUpSchema.safeParse(memory);
+  return parsed.success && parsed.data.givenUp;
 }
 
 const startedSchema = z.object({ started: z.string() });

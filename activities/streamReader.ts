@@ -71,8 +71,8 @@ export interface Recovery {
 export type Step =
   /** `at`: the position that `read` is given; the stored one may stand before it */
   | { kind: 'request'; place: Place; at: Position }
-  /** a phase is over: only the position moves */
-  | { kind: 'move'; position: Position }
+  /** a phase is over: only the position moves, and what the report should know of it is noted */
+  | { kind: 'move'; position: Position; also?: (tx: Transaction) => Promise<void> }
   | { kind: 'end'; completion: Completion };
 
 /** What a reader needs to know of its surroundings. */
@@ -110,6 +110,8 @@ export interface StreamReader {
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */
   recover(position: Position, error: BitbucketError): Recovery | undefined;
+  /** what to remember of an error that stands, for the attempts that follow; undefined: nothing */
+  remember?(position: Position, error: BitbucketError): Promise<Position | undefined>;
   /** keeps what is certain of one own list, in the transaction that moves behind it */
   settle?(tx: Transaction, end: ListEnd): Promise<void>;
 }

@@ -15,6 +15,7 @@ import { expectedInAll, readSituation, type ApiStream, type ChunkInput } from '.
 import { before, OVERLAP_MS } from './instants.ts';
 import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
+import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { createPullRequestReader } from './pullRequests.ts';
 import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
@@ -106,6 +107,7 @@ export function createStreamActivities(
       const stream = rounds.next();
       if (stream === undefined) {
         if (rounds.begin(situation.isFirst && clock.wasQuick())) continue;
+        if (input.streams.includes('pull_requests')) await linkCommits(chunk);
         return result({ done: true });
       }
       const missing = isOfTracker(stream) ? (trackerGone ?? noTracker(stream, source)) : undefined;
@@ -128,6 +130,18 @@ export function createStreamActivities(
         rounds.leave(stream);
       }
     }
+  }
+
+  /** Behind all streams: what links them. */
+  async function linkCommits({ input, signal, onPage }: Chunk): Promise<void> {
+    const { mode } = input;
+    await linkPullRequestCommits({
+      database,
+      scope: input,
+      all: mode === 'full',
+      signal,
+      onProgress: onPage,
+    });
   }
 
   /** Reads one stream on; undefined: it is not at its end. Marks in which state an error leaves it. */

@@ -51,7 +51,7 @@ function itemsOf<T>(parsed: ParsedRecords<T>, itemOf: (record: ParsedRecords<T>[
 
 /**
  * Reads the comments, or the changes, of each ticket that changed since the last time (at first: of each). Tickets carry
- * no counts (facts 3.8), so there is nothing to tell from that one has none.
+ * no counts (facts 3.8), but both move `updated_on`, so one that still has its first has neither. A full import asks all.
  *
  * `listed`: the watermark of the tickets. What changed behind it changed unseen here too, since their rows tell which
  * of them are read.
@@ -61,7 +61,7 @@ export function createTicketDetailReader(
   stream: 'ticket_comments' | 'ticket_changes',
   listed: string | null,
 ): StreamReader {
-  const { database, scope, source, checkpoint, mode, resumes, closing } = context;
+  const { database, scope, source, checkpoint, mode, resumes } = context;
   const list = stream === 'ticket_comments' ? 'comments' : 'changes';
   const guard = createNextGuard();
   const whole = mode === 'full' || checkpoint.watermark === null;
@@ -80,9 +80,9 @@ export function createTicketDetailReader(
     };
   };
   const { since } = begin();
-  const candidates = createCandidates(async (after, _all, limit) => {
+  const candidates = createCandidates(async (after, limit) => {
     const numbers = await database.transaction(scope.organizationId, (tx) =>
-      ticketsAfter(tx, scope, { after, since, limit }),
+      ticketsAfter(tx, scope, { after, since, touched: mode !== 'full', limit }),
     );
     return numbers.map((number) => ({ number }));
   });
@@ -94,8 +94,7 @@ export function createTicketDetailReader(
       completion: {
         watermark: listed ?? checkpoint.watermark,
         rows,
-        // A closing round reads the lists of few tickets.
-        whole: whole && closing === undefined,
+        whole,
         tally: { kind: 'announced', expected: at.listed, gone: 0, basis: 'own_lists' },
         notes: notesOn(at),
       },
@@ -107,7 +106,7 @@ export function createTicketDetailReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.inHand ?? (await candidates(at.after, false));
+      const number = at.inHand ?? (await candidates(at.after));
       if (number === undefined) return end(at);
       const all = `/repositories/${source.fullName}/issues`;
       const own = `${all}/${String(number)}/${list}?pagelen=100`;
@@ -145,11 +144,8 @@ export function createTicketDetailReader(
       };
     },
     store: storeOf(stream, scope),
-    // Most tickets have few of either or none, and nothing tells how many; that one is gone is asked twice.
-    witness: (stored, place) => {
-      const { next, doubted } = positionSchema.parse(stored);
-      return next === null && !doubted ? undefined : place;
-    },
+    // Most tickets have few of either or none, and nothing tells how many.
+    witness: (stored, place) => (positionSchema.parse(stored).next === null ? undefined : place),
     recover: (stored, error) => {
       const at = positionSchema.parse(stored);
       const found = recoverOwnList(at, error.type);

@@ -1,4 +1,5 @@
 import type { Database } from '../db/client.ts';
+import { readRepositoryOutlook } from '../db/queries/importForecast.ts';
 import { readImportStreams, readStoredRecords } from '../db/queries/importProgress.ts';
 import type { ChunkResult, OfRepository } from '../workflows/contracts.ts';
 
@@ -18,6 +19,13 @@ export const withTotals =
       const known = (await readImportStreams(tx, key)).filter(({ expected }) => expected !== null);
       const stored = await readStoredRecords(tx, key);
       const expected = known.reduce((sum, stream) => sum + (stream.expected ?? 0), 0);
-      return { ...result, stored, expected: known.length === 0 ? null : expected };
+      const { requestsLeft, estimatedEnd } = await readRepositoryOutlook(tx, key);
+      return {
+        ...result,
+        stored,
+        expected: known.length === 0 ? null : expected,
+        requestsLeft,
+        estimatedEnd,
+      };
     });
   };

@@ -134,6 +134,15 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     importEstimate: (id: string) => read(estimateSchema, `/v1/import-estimates/${id}`),
     imports: (id: string, query?: Query) => read(lists.imports, `${integration(id)}/imports`, query),
     import: (id: string) => read(importDetailSchema, `/v1/imports/${id}`),
+    pauseImport: async (id: string) =>
+      importSchema.parse(await request('POST', `/v1/imports/${id}/pause`, {})),
+    resumeImport: async (id: string) =>
+      importSchema.parse(await request('POST', `/v1/imports/${id}/resume`, {})),
+    cancelImport: async (id: string) =>
+      importSchema.parse(await request('POST', `/v1/imports/${id}/cancel`, {})),
+    /** `repositories` left out: all that failed */
+    retryFailed: async (id: string, wanted: { repositories?: string[] } = {}) =>
+      importSchema.parse(await request('POST', `/v1/imports/${id}/retry-failed`, wanted)),
     importRepositories: (id: string, query?: Query) =>
       read(lists.importRepositories, `/v1/imports/${id}/repositories`, query),
     importCompleteness: (id: string) => read(importCompletenessSchema, `/v1/imports/${id}/completeness`),

@@ -8,11 +8,12 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { ApplicationFailure, type UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure, type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import {
   connectionCheckWorkflowId,
   estimateWorkflowId,
+  importWorkflowId,
   integrationWorkflowId,
   quarantineRetryWorkflowId,
 } from '../workflows/ids.ts';
@@ -48,6 +49,15 @@ export interface Orchestrator {
     snapshot: IntegrationSnapshot,
     args: Args,
   ): Promise<Answer>;
+  /**
+   * Sends a command to the run of an import. `null`: there is no such run; the import's row says whether it has ended
+   * or lost its run.
+   */
+  commandImport<Answer, Args>(
+    definition: UpdateDefinition<Answer, [Args]>,
+    importId: string,
+    args: Args,
+  ): Promise<Answer | null>;
   /** Whether Temporal answers right now. */
   reachable(): Promise<boolean>;
   close(): Promise<void>;
@@ -190,6 +200,18 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       startWorkflowOperation.workflowHandle().catch(() => {});
       return ask(() => client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] }));
     },
+
+    commandImport: (definition, importId, args) =>
+      ask(async () => {
+        try {
+          return await client
+            .getHandle(importWorkflowId(importId))
+            .executeUpdate(definition, { args: [args] });
+        } catch (error) {
+          if (error instanceof WorkflowNotFoundError) return null;
+          throw error;
+        }
+      }),
 
     close: () => connection.close(),
   };

@@ -1,4 +1,4 @@
-import type { Refusal } from '../workflows/integration/rules.ts';
+import type { Refusal } from '../workflows/refused.ts';
 import { Problem } from './problem.ts';
 
 /**

@@ -28,6 +28,7 @@ const HELP = `Measures one thing, or all.
 
   --scale SHARE          smaller amounts for a quick look, e.g. 0.1; the bars are for 1, the default
   --limit N, --window-ms N   what \`allowance\` is measured against: requests in a window, and its length
+  --report               write the figures into bench/README.md too, as all do together
   --repository PATH      the git repository that \`git\` measures with
   --cpu-profile FOLDER   for CPU profiles of what is measured, and the costs of its statements
 
@@ -64,6 +65,7 @@ async function main(): Promise<void> {
       'cpu-profile': { type: 'string' },
       scale: { type: 'string', default: '1' },
       repository: { type: 'string' },
+      report: { type: 'boolean', default: false },
       limit: { type: 'string' },
       'window-ms': { type: 'string' },
     },
@@ -92,8 +94,8 @@ async function main(): Promise<void> {
     results.set(name, found);
     if (chosen.length > 1) say(JSON.stringify(found));
   }
-  const all = positionals.length === 0 && values.scale === '1';
-  if (all) await writeReport(new URL('README.md', import.meta.url), results);
+  if (values.report || positionals.length === 0)
+    await writeReport(new URL('README.md', import.meta.url), results);
   say(JSON.stringify(flat(results)));
 }
 

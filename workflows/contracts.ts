@@ -2,6 +2,7 @@ import type {
   CredentialKind,
   EstimateState,
   Finding,
+  ImportCommand,
   ImportMode,
   ImportRepositoryState,
   ImportState,
@@ -10,6 +11,7 @@ import type {
   Stream,
   Verdict,
 } from './words.ts';
+import type { ImportControl } from './inputs.ts';
 import type { Actor } from './messages.ts';
 
 /**
@@ -20,7 +22,7 @@ import type { Actor } from './messages.ts';
 export interface Tenant {
   organizationId: string;
 }
-interface OfIntegration extends Tenant {
+export interface OfIntegration extends Tenant {
   integrationId: string;
 }
 export interface OfRepository extends OfIntegration {
@@ -104,6 +106,12 @@ export interface Limited {
   why: string;
 }
 
+/** Why something does not go on; `until`: where a time is known, ISO. */
+export interface Waiting {
+  until: string | null;
+  why: string;
+}
+
 /** Queue: bitbucket. Workspaces, projects and repositories, in bounded chunks that carry their place. */
 export interface DiscoveryActivities {
   discoverChunk(input: OfIntegration & { cursor: string | null }): Promise<{
@@ -118,9 +126,18 @@ export interface DiscoveryActivities {
 
 /** Rows of imports. Queue: ingestion. */
 export interface ImportActivities {
-  /** Turns the selection into one row a repository (idempotent) and marks the import running. */
-  prepareImport(input: OfIntegration & { importId: string }): Promise<{ total: number; title: string }>;
-  /** The next repositories that have no run yet, in order; those in hand are left out. */
+  /**
+   * Turns the selection into one row a repository (idempotent) and marks the import running. For a run that takes the
+   * place of a lost one: what people and the integration want of the import, and how it ended if it has.
+   */
+  prepareImport(input: OfIntegration & { importId: string }): Promise<{
+    total: number;
+    title: string;
+    control: ImportControl;
+    /** left out: it has not ended */
+    ended?: ImportState;
+  }>;
+  /** The next repositories that have not ended, in order; those in hand are left out. */
   nextRepositories(
     input: Tenant & { importId: string; limit: number; inHand: string[] },
   ): Promise<{ repositories: { repositoryId: string; fullName: string }[] }>;
@@ -134,21 +151,47 @@ export interface ImportActivities {
   /** Counts by state, rolled up into the import's row. */
   rollUpImport(
     input: Tenant & { importId: string },
-  ): Promise<{ total: number; completed: number; failed: number; requests: number; records: number }>;
+  ): Promise<
+    { total: number; completed: number; failed: number; requests: number; records: number } & Outlook
+  >;
+  /** `running`: not all repositories have ended (some are to be tried again), so neither has the import. */
   finishImport(input: Tenant & { importId: string; cancelled: boolean }): Promise<{ state: ImportState }>;
   setImportState(
-    input: Tenant & { importId: string; state: ImportState; waiting?: Limited | null },
+    input: Tenant & { importId: string; state: ImportState; waiting?: Waiting | null },
   ): Promise<void>;
+  /**
+   * Notes what a person wants of an import, with an event and an entry in the audit trail; the same again changes
+   * nothing. `ended`: how the import has ended, so that nothing was noted.
+   */
+  controlImport(
+    input: OfIntegration & { importId: string; command: ImportCommand; actor: Actor },
+  ): Promise<{ ended: ImportState | null }>;
+  /**
+   * Makes failed repositories of the import pending again, and the import run again, with an event and an entry in the
+   * audit trail. `commandId`: the same command tried again answers the same. `already`: what was asked for waits or runs.
+   */
+  retryRepositories(
+    input: OfIntegration & {
+      importId: string;
+      repositoryIds: string[] | null;
+      commandId: string;
+      actor: Actor;
+    },
+  ): Promise<{ outcome: 'retried' | 'already' | 'nothing_failed' | 'cancelling' | 'cancelled' }>;
   /** Begins (or joins) the import of one repository: which streams, in which order. */
   beginRepository(
     input: OfRepository & { importId: string },
   ): Promise<{ fullName: string; mode: ImportMode; streams: Stream[] }>;
+  /** The repository is being read for another import: its progress is that one's. */
+  joinRepository(input: OfRepository & { importId: string }): Promise<void>;
   setRepositoryState(
     input: OfRepository & {
       importId: string;
       state: ImportRepositoryState;
-      waiting?: Limited | null;
+      waiting?: Waiting | null;
       error?: Finding | null;
+      /** other imports that wait for this run: their rows say the same */
+      joined?: string[];
     },
   ): Promise<void>;
   /** Writes the outcome row (also for every other import that waits for this repository). */
@@ -192,7 +235,14 @@ export interface EstimateQuestions {
   }>;
 }
 
-export interface ChunkResult {
+/** For the operator: the same that the API shows. Left out where nothing is known. */
+export interface Outlook {
+  requestsLeft?: number | null;
+  /** ISO time */
+  estimatedEnd?: string | null;
+}
+
+export interface ChunkResult extends Outlook {
   /** every stream asked for is at its end */
   done: boolean;
   /** the stream in hand when the chunk ended, for the operator */

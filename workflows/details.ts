@@ -37,19 +37,31 @@ const table = (rows: readonly (readonly [string, string])[]): string =>
 
 const number = (value: number): string => value.toLocaleString('en-US');
 
+/** The same two figures that the API shows. */
+const outlookRows = (
+  requestsLeft: number | null | undefined,
+  estimatedEnd: string | null | undefined,
+  nowMs: number,
+): (readonly [string, string])[] => [
+  ['requests left', requestsLeft == null ? 'not known yet' : number(requestsLeft)],
+  ['estimated end', estimatedEnd == null ? '–' : clock(Date.parse(estimatedEnd), nowMs)],
+];
+
 export function repositoryDetails(input: {
   fullName: string;
   doing: string;
   progress: RepositoryProgress;
   resumesAt: string | null;
+  nowMs: number;
 }): string {
-  const { records, requests, expected } = input.progress;
+  const { records, requests, expected, requestsLeft, estimatedEnd } = input.progress;
   const share = expected === null || expected === 0 ? null : Math.min(100, (100 * records) / expected);
   return `**${escapeName(input.fullName)}** – ${input.doing}\n\n${table([
     ['done', share === null ? 'not known yet' : `${share.toFixed(0)} %`],
     ['known total', expected === null ? 'not known yet' : number(expected)],
     ['records', number(records)],
     ['requests', number(requests)],
+    ...outlookRows(requestsLeft, estimatedEnd, input.nowMs),
     ['resumes at', input.resumesAt ?? '–'],
   ])}`;
 }
@@ -62,6 +74,9 @@ export function importDetails(input: {
   failed: number;
   records: number;
   requests: number;
+  requestsLeft?: number | null;
+  estimatedEnd?: string | null;
+  nowMs: number;
   inHand: readonly string[];
 }): string {
   return `**${escapeName(input.title)}** – ${input.doing}\n\n${table([
@@ -72,6 +87,7 @@ export function importDetails(input: {
     ['in hand', input.inHand.length === 0 ? '–' : input.inHand.map(escapeName).join(', ')],
     ['records', number(input.records)],
     ['requests', number(input.requests)],
+    ...outlookRows(input.requestsLeft, input.estimatedEnd, input.nowMs),
   ])}`;
 }
 

@@ -6,19 +6,31 @@ import {
   isCancellation,
   setCurrentDetails,
   setHandler,
+  type SignalDefinition,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { Outlook } from './contracts.ts';
 import { importDetails, summary } from './details.ts';
+import { createControl } from './import/control.ts';
 import { createHand } from './import/hand.ts';
+import { PAUSED } from './import/paused.ts';
 import { stopHand } from './import/stop.ts';
 import { tell } from './import/tell.ts';
 import { integrationWorkflowId } from './ids.ts';
-import type { ImportRepositoriesInput, PauseReason } from './inputs.ts';
-import { importFinished, repositoryFinished, setPaused } from './messages.ts';
+import type { ImportRepositoriesInput } from './inputs.ts';
+import {
+  importFinished,
+  importGoesOn,
+  lookForMore,
+  ownerChanged,
+  repositoryFinished,
+  setPaused,
+} from './messages.ts';
 import { manyRows, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { IMPORT_TIMING } from './timing.ts';
+import { createTurns } from './turns.ts';
 
 /** Names fetched ahead, so that a repository that ends does not cost a query for the next. */
 const NAMES_AHEAD = 50;
@@ -29,8 +41,9 @@ const NAMES_AHEAD = 50;
  *  1. Turn the selection into one row a repository.
  *  2. Keep up to 16 `importRepository` runs in hand. They are abandoned children: they outlive a run of this one.
  *  3. What became of a repository is read from its row; its signal only says that it is worth looking.
- *  4. Pause, resume and cancel are passed on to the runs in hand.
+ *  4. Pause, resume and cancel (`import/control.ts`) are passed on to the runs in hand.
  *  5. When all have ended, the import is completed, or completed with failures: one bad repository stops nobody.
+ *     Those that failed may be tried again, also when it has ended: then it goes on, in this run or another.
  *
  * It continues as new while children run: their ids are carried, and their rows read again at the start of each run.
  */
@@ -38,74 +51,103 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   const { organizationId, integrationId, importId } = input;
   const ids = { organizationId, importId };
   const timing = { ...IMPORT_TIMING, ...input.timing };
-  const hand = createHand(input);
+  // what the runs in hand were last told
+  let shown = input.carried?.paused ?? null;
+  const control = createControl({ ...ids, integrationId }, input.carried?.control);
+  const hand = createHand(input, () => shown);
   let { total, title } = input.carried ?? { total: 0, title: 'Import' };
-  let paused: PauseReason | null = input.carried?.paused ?? null;
-  let shown: PauseReason | null = paused;
-  // a word from the integration that is not passed on yet: “go on” also wakes those who wait after a 401
-  let word = false;
   let ahead: { repositoryId: string; fullName: string }[] | null = [];
-  let counts = { completed: 0, failed: 0, records: 0, requests: 0 };
+  // `isOpen` until its end is stored; repositories that are tried again open it anew
+  const standing = { isOpen: true, more: false };
+  // what the integration is told arrives in the order of telling
+  const telling = createTurns();
+  let counts: Outlook & Record<'completed' | 'failed' | 'records' | 'requests', number> = {
+    completed: 0,
+    failed: 0,
+    records: 0,
+    requests: 0,
+  };
 
   setHandler(repositoryFinished, ({ repositoryId }) => hand.finished(repositoryId), {
     description: 'A repository of this import has its outcome.',
   });
+  setHandler(ownerChanged, ({ repositoryId, yours }) => hand.owns(repositoryId, yours), {
+    description: 'Several imports want a repository: its run works for this one now, or for another.',
+  });
   setHandler(
-    setPaused,
-    (message) => {
-      paused = message.paused ? (message.reason ?? 'person') : null;
-      word = true;
+    lookForMore,
+    async () => {
+      standing.more = true;
+      if (standing.isOpen) return;
+      standing.isOpen = true;
+      control.end(null);
+      await tellIntegration(importGoesOn);
     },
-    { description: 'Wait at the checkpoints, or go on.' },
+    { description: 'Repositories that failed are to be tried again.' },
   );
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },
-    { key: STAGE, value: paused ?? 'importing' },
+    { key: STAGE, value: shown ?? 'importing' },
   ]);
   show();
 
-  let ended: boolean;
-  try {
-    if (input.carried === undefined) {
-      ({ total, title } = await manyRows().prepareImport.executeWithOptions(
-        { summary: 'find the repositories that were chosen' },
-        [{ organizationId, integrationId, importId }],
-      ));
-    } else {
-      await hand.lookAgain();
+  let interruption: unknown;
+  for (let begin = bringIn; standing.isOpen; begin = walk) {
+    const end = await begin().catch((error: unknown): 'cancelled' => {
+      if (!isCancellation(error)) throw error;
+      interruption = error;
+      return 'cancelled';
+    });
+    if (end === 'long') {
+      await condition(allHandlersFinished);
+      const carried = { total, title, inHand: hand.list(), paused: shown, control: control.carried() };
+      await continueAsNew<typeof importRepositories>({ ...input, carried });
     }
-    ended = await walk();
-  } catch (error) {
-    if (!isCancellation(error)) throw error;
-    await CancellationScope.nonCancellable(() => stopHand(hand, importId));
-    await CancellationScope.nonCancellable(() => finish(true));
-    throw error;
+    await CancellationScope.nonCancellable(async () => {
+      if (end === 'cancelled') await stopHand(hand, importId);
+      await finish(end === 'cancelled');
+      // whoever still waits for an answer is told that it has ended
+      await condition(allHandlersFinished);
+    });
   }
-  if (!ended) {
-    await condition(allHandlersFinished);
-    const carried = { total, title, inHand: hand.list(), paused };
-    await continueAsNew<typeof importRepositories>({ ...input, carried });
-  }
-  await finish(false);
+  if (interruption !== undefined) throw interruption;
 
-  /** Steps 2 to 4. `true`: all repositories have ended; `false`: the history is long. */
-  async function walk(): Promise<boolean> {
+  /** Steps 1 to 4, until all repositories have ended, a person cancels, or the history is long. */
+  async function bringIn(): Promise<'all' | 'long' | 'cancelled'> {
+    if (input.carried !== undefined) {
+      control.begin();
+      await hand.lookAgain();
+      return walk();
+    }
+    const begun = await manyRows().prepareImport.executeWithOptions(
+      { summary: 'find the repositories that were chosen' },
+      [{ organizationId, integrationId, importId }],
+    );
+    ({ total, title } = begun);
+    control.begin(begun.control);
+    return begun.ended === undefined ? walk() : 'all';
+  }
+
+  async function walk(): Promise<'all' | 'long' | 'cancelled'> {
     let lookAgainAtMs = Date.now() + timing.lookAgainEveryMs;
     let rollUpAtMs = Date.now();
     for (;;) {
       await hand.settle();
-      if (word || paused !== shown) await passOn();
-      if (paused === null && !isLong()) await takeMore();
-      if (hand.size === 0 && ahead === null && paused === null) return true;
-      if (isLong()) return false;
+      if (standing.more) ahead ??= [];
+      standing.more = false;
+      if (control.cancelRequested) return 'cancelled';
+      if (control.hasWord || control.paused !== shown) await passOn();
+      if (control.paused === null && !isLong()) await takeMore();
+      if (hand.size === 0 && ahead === null) return 'all';
+      if (isLong()) return 'long';
       if (rollUpAtMs <= Date.now()) {
         await rollUp();
         rollUpAtMs = Date.now() + timing.rollUpEveryMs;
       }
       show();
       const nextMs = hand.size === 0 ? lookAgainAtMs : Math.min(lookAgainAtMs, rollUpAtMs);
-      const news = () => hand.hasNews() || word || paused !== shown || isLong();
+      const news = () => hand.hasNews() || isTold() || isLong() || standing.more;
       if (hand.size === 0) await condition(news);
       else await condition(news, Math.max(1, nextMs - Date.now()), { summary: 'looks at the totals again' });
       if (lookAgainAtMs <= Date.now()) {
@@ -115,8 +157,13 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     }
   }
 
+  /** Somebody said something that is not passed on yet. */
+  function isTold(): boolean {
+    return control.cancelRequested || control.hasWord || control.paused !== shown;
+  }
+
   async function takeMore(): Promise<void> {
-    while (hand.size < timing.fanOut && ahead !== null) {
+    while (hand.size < timing.fanOut && ahead !== null && !isTold()) {
       if (ahead.length === 0) {
         const inHand = hand.list().map(({ repositoryId }) => repositoryId);
         const { repositories } = await rows().nextRepositories.executeWithOptions(
@@ -132,19 +179,21 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     }
   }
 
-  /** Step 4. Only runs of this import are paused: one that another import owns is that import's. */
+  /** Step 4. A run that another import wants too goes on for that one. */
   async function passOn(): Promise<void> {
-    const changed = paused !== shown;
-    shown = paused;
-    word = false;
+    const reason = control.paused;
+    const changed = reason !== shown;
+    shown = reason;
+    control.heard();
     if (changed) {
-      upsertSearchAttributes([{ key: STAGE, value: paused ?? 'importing' }]);
-      const state = paused === null ? 'running' : paused === 'person' ? 'paused' : 'needs_credential';
+      upsertSearchAttributes([{ key: STAGE, value: reason ?? 'importing' }]);
+      const state = reason === null ? 'running' : PAUSED[reason].state;
+      const waiting = reason === null ? null : { until: null, why: PAUSED[reason].why };
       await rows().setImportState.executeWithOptions({ summary: `store state ${state}` }, [
-        { ...ids, state },
+        { ...ids, state, waiting },
       ]);
     }
-    await hand.tell(setPaused, { paused: shown !== null, reason: shown }, 'own');
+    await hand.tell(setPaused, { paused: reason !== null, reason, importId });
   }
 
   async function rollUp(): Promise<void> {
@@ -157,15 +206,30 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
       { summary: 'store how the import ended' },
       [{ ...ids, cancelled }],
     );
+    if (state === 'running') {
+      ahead = [];
+      return;
+    }
+    standing.isOpen = false;
+    control.end(state);
     upsertSearchAttributes([{ key: STAGE, value: state }]);
-    setCurrentDetails(importDetails({ title, doing: state, total, ...counts, inHand: [] }));
-    await tell(integrationWorkflowId(integrationId), (handle) => handle.signal(importFinished, { importId }));
+    setCurrentDetails(
+      importDetails({ title, doing: state, total, ...counts, nowMs: Date.now(), inHand: [] }),
+    );
+    await tellIntegration(importFinished);
+  }
+
+  function tellIntegration(message: SignalDefinition<[{ importId: string }]>): Promise<void> {
+    const to = integrationWorkflowId(integrationId);
+    return telling.take(() => tell(to, (handle) => handle.signal(message, { importId })));
   }
 
   function show(): void {
-    const doing = paused === null ? 'imports' : paused === 'person' ? 'paused' : 'waits for a new credential';
+    const doing = control.paused === null ? 'imports' : PAUSED[control.paused].doing;
     const inHand = hand.list().map(({ fullName }) => fullName);
-    setCurrentDetails(importDetails({ title: summary(title), doing, total, ...counts, inHand }));
+    setCurrentDetails(
+      importDetails({ title: summary(title), doing, total, ...counts, nowMs: Date.now(), inHand }),
+    );
   }
 
   function isLong(): boolean {

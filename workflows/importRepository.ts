@@ -1,6 +1,8 @@
 import {
   ActivityFailure,
+  allHandlersFinished,
   CancellationScope,
+  condition,
   continueAsNew,
   isCancellation,
   setHandler,
@@ -9,7 +11,8 @@ import {
 import type { ChunkResult } from './contracts.ts';
 import { readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
-import { createPatience, type Steering } from './import/patience.ts';
+import { createCrowd } from './import/crowd.ts';
+import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
@@ -31,6 +34,9 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it.
+ *
+ * Other imports that want the repository join (`import/crowd.ts`). When the one that it works for is paused or cancelled,
+ * it goes on for another; what that one reads goes on from the same checkpoints.
  */
 export async function importRepository(input: ImportRepositoryInput): Promise<void> {
   const { organizationId, integrationId, importId, repositoryId } = input;
@@ -39,24 +45,26 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const screen = createScreen(input);
   const work = new CancellationScope();
   let inHand: CancellationScope | null = null;
-  const steering: Steering = { paused: input.carried?.paused ?? null, messages: 0, freed: false };
+  const steering: Steering = {
+    paused: input.carried?.paused ?? input.paused ?? null,
+    others: [...(input.others ?? [])],
+    messages: 0,
+    freed: false,
+  };
   const patience = createPatience({ ids, timing, screen, steering });
+  const crowd = createCrowd(input, steering, () => inHand?.cancel());
   let todo = input.carried;
 
   setHandler(
     setPaused,
-    (message) => {
-      steering.paused = message.paused ? (message.reason ?? 'person') : null;
-      steering.messages += 1;
-      if (steering.paused !== null) inHand?.cancel();
-    },
+    ({ importId: of, paused, reason }) => crowd.pause(of, paused ? (reason ?? 'person') : null),
     { description: 'Wait at the checkpoint, or go on.' },
   );
   setHandler(allowanceFreed, () => void (steering.freed = true), {
     description: 'End a wait for the request budget early.',
   });
-  setHandler(stopImport, (message) => void (message.importId === importId && work.cancel()), {
-    description: 'End at the checkpoint, if this run works for that import.',
+  setHandler(stopImport, (message) => void (crowd.leave(message.importId) && work.cancel()), {
+    description: 'An import does not want this repository any more: without another that does, end.',
   });
 
   const outcome = await work.run(walk).catch((error: unknown): Outcome => {
@@ -64,15 +72,30 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     if (!(error instanceof ActivityFailure)) throw error;
     return { state: 'failed', error: readFailure(error).finding };
   });
-  if (outcome === null) {
-    const carried = { ...begun(), paused: steering.paused, progress: screen.progress };
-    await continueAsNew<typeof importRepository>({ ...input, carried });
-    return;
-  }
-  await CancellationScope.nonCancellable(() => finish(outcome));
+  const next = await CancellationScope.nonCancellable(async () => {
+    const following = await after(outcome);
+    await condition(allHandlersFinished);
+    return following;
+  });
+  if (next !== undefined) await continueAsNew<typeof importRepository>(next);
 
-  /** Steps 1 to 4; `null`: the history is long. */
-  async function walk(): Promise<Outcome | null> {
+  /** Step 5, and the input of the next run: the history is long, or another import takes over. */
+  async function after(end: Outcome | 'long' | 'paused'): Promise<ImportRepositoryInput | undefined> {
+    if (!work.consideredCancelled) {
+      if (end === 'paused') return (await crowd.handOver(() => true, true)) ?? carriedOn();
+      if (end === 'long') return carriedOn();
+    }
+    const told = await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
+    return crowd.handOver((other) => !told.has(other.importId), false);
+  }
+
+  function carriedOn(): ImportRepositoryInput {
+    const carried = { ...begun(), paused: steering.paused, progress: screen.progress };
+    return { ...input, others: steering.others, carried };
+  }
+
+  /** Steps 1 to 4. `long`: the history is; `paused`: another import wants it, and that one is not. */
+  async function walk(): Promise<Outcome | 'long' | 'paused'> {
     if (todo === undefined) {
       const { mode, streams } = await rows().beginRepository.executeWithOptions(
         { summary: 'which streams are to be read' },
@@ -81,8 +104,12 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       todo = { mode, streams, gitDone: false, paused: steering.paused, progress: screen.progress };
     }
     for (;;) {
-      if (steering.paused !== null) await patience.forResume(steering.paused);
-      if (isLong()) return null;
+      if (steering.paused !== null) {
+        if (heirOf(steering.others) !== undefined) return 'paused';
+        await patience.forResume(steering.paused);
+        continue;
+      }
+      if (isLong()) return 'long';
       const part = nextPart();
       if (part === null) return { state: 'completed' };
       const result = await chunk(part);
@@ -140,7 +167,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   /** Step 5. */
-  async function finish({ state, error }: Outcome): Promise<void> {
+  async function finish({ state, error }: Outcome): Promise<Set<string>> {
     const { importIds, state: written = state } = await rows().finishRepository.executeWithOptions(
       { summary: `store outcome ${state}` },
       [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
@@ -149,6 +176,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     for (const id of importIds) {
       await tell(importWorkflowId(id), (handle) => handle.signal(repositoryFinished, { repositoryId }));
     }
+    return new Set(importIds);
   }
 
   function isLong(): boolean {

@@ -51,7 +51,9 @@ export interface ImportRepositoriesInput {
     total: number;
     title: string;
     inHand: InHand[];
+    /** what its runs were last told */
     paused: PauseReason | null;
+    control?: ImportControl;
   };
 }
 
@@ -62,14 +64,38 @@ export interface InHand {
   joined: boolean;
 }
 
-export type PauseReason = 'person' | 'needs_credential';
+/** Why an import does not go on: a person paused it, its integration is paused, or has no credential that works. */
+export type PauseReason = 'person' | 'integration' | 'needs_credential';
+
+/**
+ * What keeps an import from going on. A person's pause and the integration's are apart: neither undoes the other.
+ */
+export interface ImportControl {
+  byPerson: boolean;
+  byIntegration: Exclude<PauseReason, 'person'> | null;
+  /** a person resumed it since it was last paused: doing so again is no mistake */
+  wasResumed: boolean;
+  cancelRequested: boolean;
+}
+
+/** Another import that wants the repository which a run brings in. */
+export interface Wanted {
+  importId: string;
+  integrationId: string;
+  paused: PauseReason | null;
+}
 
 export interface ImportRepositoryInput {
   organizationId: string;
   integrationId: string;
+  /** the import that the run works for: its mode, its counters, its integration's credential */
   importId: string;
+  /** the others that wait for it; one of them takes over when that one is paused or cancelled */
+  others?: Wanted[];
   repositoryId: string;
   fullName: string;
+  /** the import is paused at the start of this run */
+  paused?: PauseReason | null;
   timing?: Partial<ImportTiming>;
   carried?: {
     mode: ImportMode;
@@ -84,4 +110,7 @@ export interface RepositoryProgress {
   records: number;
   requests: number;
   expected: number | null;
+  requestsLeft?: number | null;
+  /** ISO time */
+  estimatedEnd?: string | null;
 }

@@ -1,4 +1,5 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { PauseReason, Wanted } from './inputs.ts';
 import type { CredentialKind, ImportMode, IntegrationState, Service } from './words.ts';
 
 /** The integration's row as the api read it in the same request: a fresh run starts from it. */
@@ -95,6 +96,32 @@ export const startImport = defineUpdate<
   [{ importId: string; mode: ImportMode; actor: Actor }]
 >('startImport');
 
+/**
+ * Commands to `importRepositories`, refused like those above. `changed: false`: it was so already. A run that is not
+ * there (it ended, or an operator ended it) is the api's business: the import's row says which.
+ */
+export const pauseImport = defineUpdate<{ changed: boolean }, [{ actor: Actor }]>('pauseImport');
+export const resumeImport = defineUpdate<{ changed: boolean }, [{ actor: Actor }]>('resumeImport');
+export const cancelImport = defineUpdate<{ changed: boolean }, [{ actor: Actor }]>('cancelImport');
+
+/** To the integration: starts the run of an import again that has not ended but lost its run. */
+export const reviveImport = defineUpdate<CommandAnswer, [{ importId: string; actor: Actor }]>('reviveImport');
+
+/**
+ * To the integration: the failed repositories of an import run again, in the same import, whether it has ended or not.
+ * `repositoryIds: null` means all that failed.
+ */
+export const retryFailed = defineUpdate<
+  CommandAnswer & { changed: boolean },
+  [{ importId: string; repositoryIds: string[] | null; actor: Actor }]
+>('retryFailed');
+
+/** To `importRepositories`: there are repositories again that have not ended. */
+export const lookForMore = defineSignal('lookForMore');
+
+/** To the integration: an import that said it had ended goes on after all. */
+export const importGoesOn = defineSignal<[{ importId: string }]>('importGoesOn');
+
 export const pause = defineUpdate<CommandAnswer, [{ actor: Actor }]>('pause');
 export const resume = defineUpdate<CommandAnswer, [{ actor: Actor }]>('resume');
 
@@ -109,11 +136,20 @@ export const credentialRefused = defineSignal<[{ at: string }]>('credentialRefus
 /** To `importRepositories`: a repository's outcome row is written. */
 export const repositoryFinished = defineSignal<[{ repositoryId: string }]>('repositoryFinished');
 
-/** To `importRepositories` and `importRepository`. */
+/**
+ * To `importRepositories` from the integration, and from there to its runs of `importRepository`. Those are told for
+ * which import it holds: others may want the repository too.
+ */
 export const setPaused =
-  defineSignal<[{ paused: boolean; reason: 'person' | 'needs_credential' | null }]>('setPaused');
+  defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string }]>('setPaused');
 
-/** To `importRepository`: end, unless the run works for another import. */
+/** To `importRepository`: another import wants this repository too. */
+export const joinRepository = defineSignal<[Wanted]>('joinRepository');
+
+/** To `importRepositories`: a repository in hand is read by its own run now, or by that of another import. */
+export const ownerChanged = defineSignal<[{ repositoryId: string; yours: boolean }]>('ownerChanged');
+
+/** To `importRepository`: this import does not want the repository any more; without another that does, it ends. */
 export const stopImport = defineSignal<[{ importId: string }]>('stopImport');
 
 /** To whoever waits for the request budget: there is room earlier than foreseen. */

@@ -61,6 +61,12 @@ export const IMPORT_STATES = [
 ] as const;
 export type ImportState = (typeof IMPORT_STATES)[number];
 
+const ENDED_IMPORT_STATES: readonly ImportState[] = ['completed', 'completed_with_failures', 'cancelled'];
+export const isEndedImport = (state: ImportState): boolean => ENDED_IMPORT_STATES.includes(state);
+
+/** What a person may tell an import that runs. */
+export type ImportCommand = 'pause' | 'resume' | 'cancel';
+
 export const IMPORT_REPOSITORY_STATES = [
   'pending',
   'running',
@@ -114,6 +120,9 @@ export interface StreamCounts {
   gone: number;
   notPermitted: number;
 }
+/** How the commits of a merged pull request are known. */
+export const COMMITS_SOURCES = ['merge_commit', 'squash', 'unknown'] as const;
+export type CommitsSource = (typeof COMMITS_SOURCES)[number];
 
 export const VERDICTS = ['ok', 'ok_with_warnings', 'failed'] as const;
 export type Verdict = (typeof VERDICTS)[number];

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { type ImportEventRow, readImportEvents } from '../../db/queries/api/importEvents.ts';
-import { readImport, totalStreams } from '../../db/queries/api/imports.ts';
 import { unescapeJson } from '../../db/text.ts';
 import type { ApiApp, ApiDependencies } from '../dependencies.ts';
+import { readImportDetail } from '../importDetail.ts';
 import { instant } from '../instant.ts';
 import { operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
-import { hasEnded, presentImportDetail } from '../schemas/import.ts';
+import { hasEnded, type ImportDetail } from '../schemas/import.ts';
 import { idParam } from '../schemas/shared.ts';
 
 const BATCH = 200;
@@ -93,8 +93,7 @@ function eventId(header: string | undefined): number {
 
 interface News {
   events: ImportEventRow[];
-  /** the import as it stands, as JSON */
-  progress: string;
+  progress: ImportDetail;
   /** the import has ended and nothing more will come */
   done: boolean;
 }
@@ -104,19 +103,36 @@ function createFollower({ database }: ApiDependencies, organizationId: string, i
   return (afterId: number): Promise<News | null> =>
     database.transaction(organizationId, async (tx) => {
       // The state first: events that are written after it was read are then at least looked for once more.
-      const row = await readImport(tx, importId);
-      if (row === null) return null;
+      const progress = await readImportDetail(tx, importId);
+      if (progress === null) return null;
       const { events, pending } = await readImportEvents(tx, { importId, afterId, limit: BATCH });
-      const progress = JSON.stringify(presentImportDetail(row, await totalStreams(tx, importId)));
-      return { events, progress, done: hasEnded(row) && !pending };
+      return { events, progress, done: hasEnded(progress) && !pending };
     });
 }
+
+/** Rates and what follows from them change with every look: alone they are no news more often than this. */
+const RATES_MS = 5_000;
+
+/** What stays the same while nothing happens. */
+const facts = ({ streams, ...detail }: ImportDetail): string =>
+  JSON.stringify({
+    ...detail,
+    records_per_second: 0,
+    estimated_end: null,
+    streams: streams.map((stream) => ({ ...stream, records_per_second: 0 })),
+  });
 
 /** Writes news: what happened, then how it stands where that changed; a comment where nothing is to say for long. */
 function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
   let lastProgress = '';
+  let lastFacts = '';
+  let lastProgressAt = 0;
   let lastWriteAt = Date.now();
-  return async ({ events, progress }) => {
+  return async ({ events, progress: detail, done }) => {
+    const progress = JSON.stringify(detail);
+    const isNews =
+      facts(detail) !== lastFacts ||
+      (progress !== lastProgress && (done || Date.now() - lastProgressAt > RATES_MS));
     for (const event of events) {
       await stream.writeSSE({
         id: String(event.id),
@@ -129,11 +145,15 @@ function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
         }),
       });
     }
-    if (progress !== lastProgress) await stream.writeSSE({ event: 'progress', data: progress });
+    if (isNews) await stream.writeSSE({ event: 'progress', data: progress });
     else if (events.length === 0 && Date.now() - lastWriteAt > HEARTBEAT_MS)
       await stream.write(': still here\n\n');
     else if (events.length === 0) return;
-    lastProgress = progress;
+    if (isNews) {
+      lastProgress = progress;
+      lastFacts = facts(detail);
+      lastProgressAt = Date.now();
+    }
     lastWriteAt = Date.now();
   };
 }

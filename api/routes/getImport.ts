@@ -1,8 +1,8 @@
-import { readImport, totalStreams } from '../../db/queries/api/imports.ts';
 import type { ApiApp } from '../dependencies.ts';
+import { readImportDetail } from '../importDetail.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
-import { importDetailSchema, presentImportDetail } from '../schemas/import.ts';
+import { importDetailSchema } from '../schemas/import.ts';
 import { idParam } from '../schemas/shared.ts';
 
 const route = operation({
@@ -10,7 +10,8 @@ const route = operation({
   path: '/v1/imports/{id}',
   operationId: 'getImport',
   summary: 'Read an import',
-  description: 'State, totals per stream, and why it waits. Per repository: …/repositories.',
+  description:
+    'State, totals per stream, requests left and when it is likely to end, and why it waits. Per repository: …/repositories.',
   tags: ['Imports'],
   role: 'viewer',
   request: { params: idParam },
@@ -20,11 +21,10 @@ const route = operation({
 export function addGetImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
-    const { row, streams } = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      async (tx) => ({ row: await readImport(tx, id), streams: await totalStreams(tx, id) }),
+    const detail = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+      readImportDetail(tx, id),
     );
-    if (row === null) throw notFound('import');
-    return c.json(presentImportDetail(row, streams), 200);
+    if (detail === null) throw notFound('import');
+    return c.json(detail, 200);
   });
 }

@@ -1,4 +1,8 @@
-import { listActivity, readPullRequest } from '../../db/queries/api/pullRequests.ts';
+import {
+  listActivity,
+  listCommitsOfPullRequest,
+  readPullRequest,
+} from '../../db/queries/api/pullRequests.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
@@ -13,12 +17,12 @@ const route = operation({
   method: 'get',
   path: '/v1/repositories/{id}/pull-requests/{number}',
   operationId: 'getPullRequest',
-  summary: 'Read a pull request with participants and activity',
+  summary: 'Read a pull request with participants, activity and commits',
   tags: ['Data'],
   role: 'viewer',
   request: { params: pullRequestParams },
   responses: {
-    200: answer(pullRequestDetailSchema, 'The pull request; activity oldest first, at most 1,000.'),
+    200: answer(pullRequestDetailSchema, 'The pull request; activity oldest first, at most 1,000 entries.'),
   },
 });
 
@@ -29,7 +33,9 @@ export function addGetPullRequest(app: ApiApp): void {
       const { id: repositoryId } = await repositoryOrNotFound(tx, id);
       const row = await readPullRequest(tx, { repositoryId, number });
       if (row === null) throw notFound('pull request');
-      return presentPullRequestDetail(row, await listActivity(tx, { repositoryId, number }));
+      const place = { repositoryId, number };
+      const activity = await listActivity(tx, place);
+      return presentPullRequestDetail(row, activity, await listCommitsOfPullRequest(tx, place));
     });
     return c.json(body, 200);
   });

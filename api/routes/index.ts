@@ -1,5 +1,6 @@
 import type { ApiApp } from '../dependencies.ts';
 import { addActivateIntegration } from './activateIntegration.ts';
+import { addCancelImport } from './cancelImport.ts';
 import { addCheckConnection } from './checkConnection.ts';
 import { addCompleteOauth } from './completeOauth.ts';
 import { addCreateIntegration } from './createIntegration.ts';
@@ -30,7 +31,10 @@ import { addListTickets } from './listTickets.ts';
 import { addListWorkspaces } from './listWorkspaces.ts';
 import { addOauthCallback } from './oauthCallback.ts';
 import { addOauthConnect } from './oauthConnect.ts';
+import { addPauseImport } from './pauseImport.ts';
 import { addRenameIntegration } from './renameIntegration.ts';
+import { addResumeImport } from './resumeImport.ts';
+import { addRetryFailed } from './retryFailed.ts';
 import { addRetryQuarantine } from './retryQuarantine.ts';
 import { addStartImport } from './startImport.ts';
 import { addStartOauth } from './startOauth.ts';
@@ -64,6 +68,10 @@ export function addRoutes(app: ApiApp): void {
   addListImportRepositories(app);
   addGetImportCompleteness(app);
   addFollowImport(app);
+  addPauseImport(app);
+  addResumeImport(app);
+  addCancelImport(app);
+  addRetryFailed(app);
   addGetImportEstimate(app);
   addListQuarantine(app);
   addRetryQuarantine(app);

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { listImportRepositories, readImport } from '../../db/queries/api/imports.ts';
+import { readSurroundings } from '../../db/queries/importForecast.ts';
 import { IMPORT_REPOSITORY_STATES } from '../../workflows/words.ts';
 import { createCursor, cursorNumber, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
@@ -34,19 +35,20 @@ export function addListImportRepositories(app: ApiApp): void {
     const query = c.req.valid('query');
     const { id: importId } = c.req.valid('param');
     const afterPlace = cursor.decode(query.cursor);
-    const found = await c.var.dependencies.database.transaction(
+    const { found, surroundings } = await c.var.dependencies.database.transaction(
       c.var.principal.organizationId,
       async (tx) => {
         if ((await readImport(tx, importId)) === null) throw notFound('import');
-        return listImportRepositories(tx, {
+        const rows = await listImportRepositories(tx, {
           importId,
           limit: query.limit + 1,
           afterPlace,
           state: query.state,
         });
+        return { found: rows, surroundings: await readSurroundings(tx, importId) };
       },
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => row.place);
-    return c.json({ data: rows.map(presentImportRepository), next_cursor }, 200);
+    return c.json({ data: rows.map((row) => presentImportRepository(row, surroundings)), next_cursor }, 200);
   });
 }

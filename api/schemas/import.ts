@@ -5,16 +5,20 @@ import type {
   ImportStreamRow,
   StreamTotals,
 } from '../../db/queries/api/imports.ts';
+import { forecastRepository, type Outlook, type Surroundings } from '../../db/queries/importForecast.ts';
 import { unescapeText } from '../../db/text.ts';
 import {
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
+  isEndedImport,
+  type ImportState,
   STREAM_STATES,
   STREAMS,
 } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
+import { importLinks } from './importLinks.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
 export const waiting = z
@@ -53,6 +57,13 @@ export const startImportBody = z
   )
   .openapi('StartImport');
 
+/** Left out: all that failed. */
+export const retryFailedBody = z
+  .strictObject({
+    repositories: ids.optional().meta({ description: 'ids of failed repositories; left out: all' }),
+  })
+  .openapi('RetryFailed');
+
 export const selection = z.union([
   z.strictObject({ repositories: z.array(id) }),
   z.strictObject({ projects: z.array(id) }),
@@ -83,6 +94,15 @@ export const importSchema = z
   })
   .openapi('Import');
 
+const requestsLeft = count.nullable().meta({
+  description: 'API requests that are left, as far as is known: a floor until all lists have been counted',
+});
+const recordsPerSecond = z.number().min(0).meta({ description: 'records stored, over the last minute' });
+const estimatedEnd = timestamp.nullable().meta({
+  description:
+    'from what is left, the present speed and the allowance; null: not known, or it waits for a person',
+});
+
 const streamTotals = z
   .strictObject({
     stream: z.enum(STREAMS),
@@ -90,6 +110,8 @@ const streamTotals = z
     expected: count.nullable().meta({ description: 'null: not known for every repository yet' }),
     quarantined: count,
     requests: count,
+    requests_left: count.meta({ description: 'of the repositories that have begun' }),
+    records_per_second: recordsPerSecond,
     failed: count.meta({ description: 'repositories in which this stream failed' }),
   })
   .openapi('StreamTotals');
@@ -97,9 +119,13 @@ const streamTotals = z
 export const importDetailSchema = z
   .strictObject({
     ...importSchema.shape,
+    requests_left: requestsLeft,
+    records_per_second: recordsPerSecond,
+    estimated_end: estimatedEnd,
     streams: z.array(streamTotals).meta({ description: 'over all repositories' }),
   })
   .openapi('ImportDetail');
+export type ImportDetail = z.infer<typeof importDetailSchema>;
 
 const importStream = z
   .strictObject({
@@ -110,6 +136,10 @@ const importStream = z
     expected_basis: z.string().nullable().meta({ description: 'how `expected` is known' }),
     quarantined: count,
     requests: count,
+    requests_left: requestsLeft,
+    records_per_second: recordsPerSecond,
+    estimated_end: estimatedEnd,
+    waiting: waiting.nullable().meta({ description: 'where its repository waits with this stream in hand' }),
     last_error: finding.nullable(),
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
@@ -123,6 +153,10 @@ export const importRepositorySchema = z
     state: z.enum(IMPORT_REPOSITORY_STATES),
     error: finding.nullable(),
     waiting: waiting.nullable(),
+    requests: count,
+    requests_left: requestsLeft,
+    records_per_second: recordsPerSecond,
+    estimated_end: estimatedEnd,
     started_at: timestamp.nullable(),
     finished_at: timestamp.nullable(),
     streams: z.array(importStream),
@@ -144,29 +178,7 @@ export const presentWaiting = (row: WaitingColumns): z.infer<typeof waiting> | n
         reason: row.waitingReason,
       };
 
-const ENDED = ['completed', 'completed_with_failures', 'cancelled'];
-
-export const hasEnded = (row: Pick<ImportRow, 'state'>): boolean => ENDED.includes(row.state);
-
-function linksOf(row: ImportRow): z.infer<typeof link>[] {
-  const at = `/v1/imports/${row.id}`;
-  return [
-    { action: 'read', method: 'GET', href: at, hint: 'How far it is.' },
-    {
-      action: 'list_repositories',
-      method: 'GET',
-      href: `${at}/repositories`,
-      hint: 'The same per repository.',
-    },
-    {
-      action: 'read_completeness',
-      method: 'GET',
-      href: `${at}/completeness`,
-      hint: 'Whether everything is there.',
-    },
-    { action: 'follow', method: 'GET', href: `${at}/events`, hint: 'What happens, as server-sent events.' },
-  ];
-}
+export const hasEnded = (row: { state: ImportState }): boolean => isEndedImport(row.state);
 
 export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
   return {
@@ -183,33 +195,45 @@ export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
     created_at: instant(row.createdAt),
     started_at: instantOrNull(row.startedAt),
     finished_at: instantOrNull(row.finishedAt),
-    links: linksOf(row),
+    links: importLinks(row),
   };
 }
 
+const tenths = (value: number): number => Math.round(value * 10) / 10;
+
+const presentOutlook = ({ requestsLeft: left, recordsPerSecond: rate, estimatedEnd: end }: Outlook) => ({
+  requests_left: left,
+  records_per_second: tenths(rate),
+  estimated_end: end,
+});
+
 /** The roll-up of the row lags by up to half a minute; the streams do not, so the sums come from them. */
-export function presentImportDetail(
-  row: ImportRow,
-  streams: StreamTotals[],
-): z.infer<typeof importDetailSchema> {
+export function presentImportDetail(row: ImportRow, streams: StreamTotals[], outlook: Outlook): ImportDetail {
   const sum = (of: (stream: StreamTotals) => number): number =>
     streams.reduce((total, stream) => total + of(stream), 0);
   return {
     ...presentImport(row),
     records: sum((stream) => stream.stored),
     requests: sum((stream) => stream.requests),
+    ...presentOutlook(outlook),
     streams: streams.map((stream) => ({
       stream: stream.stream,
       stored: stream.stored,
       expected: stream.expected,
       quarantined: stream.quarantined,
       requests: stream.requests,
+      requests_left: hasEnded(row) ? 0 : stream.requestsLeft,
+      records_per_second: tenths(stream.recordsPerSecond),
       failed: stream.failed,
     })),
   };
 }
 
-const presentImportStream = (row: ImportStreamRow): z.infer<typeof importStream> => ({
+const presentImportStream = (
+  row: ImportStreamRow,
+  outlook: Outlook,
+  waits: z.infer<typeof waiting> | null,
+): z.infer<typeof importStream> => ({
   stream: row.stream,
   state: row.state,
   stored: row.stored,
@@ -217,20 +241,52 @@ const presentImportStream = (row: ImportStreamRow): z.infer<typeof importStream>
   expected_basis: row.expected_basis,
   quarantined: row.quarantined,
   requests: row.requests,
+  ...presentOutlook(outlook),
+  waiting: waits,
   last_error: presentFinding(row.last_error),
   started_at: instantOrNull(row.started_at),
   finished_at: instantOrNull(row.finished_at),
 });
 
-export const presentImportRepository = (
+const NOT_OPEN: readonly string[] = ['healthy', 'unavailable', 'failed'];
+
+export function presentImportRepository(
   row: ImportRepositoryRow,
-): z.infer<typeof importRepositorySchema> => ({
-  repository_id: row.repositoryId,
-  full_name: unescapeText(row.fullName),
-  state: row.state,
-  error: presentFinding(row.error),
-  waiting: presentWaiting(row),
-  started_at: instantOrNull(row.startedAt),
-  finished_at: instantOrNull(row.finishedAt),
-  streams: row.streams.map(presentImportStream),
-});
+  surroundings: Surroundings,
+): z.infer<typeof importRepositorySchema> {
+  const streams = row.streams.toSorted(
+    (one, other) => STREAMS.indexOf(one.stream) - STREAMS.indexOf(other.stream),
+  );
+  const outlook = forecastRepository(
+    {
+      state: row.state,
+      streams: streams.map((stream) => ({
+        ...stream,
+        requestsLeft: stream.requests_left,
+        recordsPerSecond: stream.records_rate,
+        requestsPerSecond: stream.requests_rate,
+      })),
+    },
+    surroundings,
+  );
+  const waits = presentWaiting(row);
+  const inHand = streams.find(({ state }) => !NOT_OPEN.includes(state));
+  return {
+    repository_id: row.repositoryId,
+    full_name: unescapeText(row.fullName),
+    state: row.state,
+    error: presentFinding(row.error),
+    waiting: waits,
+    requests: streams.reduce((sum, { requests }) => sum + requests, 0),
+    ...presentOutlook(outlook),
+    started_at: instantOrNull(row.startedAt),
+    finished_at: instantOrNull(row.finishedAt),
+    streams: streams.map((stream) =>
+      presentImportStream(
+        stream,
+        outlook.streams.get(stream.stream) ?? outlook,
+        stream === inHand ? waits : null,
+      ),
+    ),
+  };
+}

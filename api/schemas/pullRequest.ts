@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { ActivityRow, CommentRow, PullRequestRow } from '../../db/queries/api/pullRequests.ts';
+import { COMMITS_SOURCES } from '../../workflows/words.ts';
 import { unescapeText } from '../../db/text.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { account, presentAccount, textOrNull } from './records.ts';
@@ -63,6 +64,15 @@ export const pullRequestDetailSchema = z
         comment_id: z.int().nullable(),
       }),
     ),
+    commits: z
+      .strictObject({
+        source: z.enum(COMMITS_SOURCES).nullable().meta({
+          description:
+            'how they are known: `merge_commit`: what the merge brought in; `squash`: the commit that was made of them; `unknown`: the history does not tell (a fast-forward, or the merge commit is not imported); null: not merged',
+        }),
+        hashes: z.array(z.string()).meta({ description: 'newest first, at most 1,000' }),
+      })
+      .meta({ description: 'the commits that the pull request brought into its destination' }),
   })
   .openapi('PullRequestDetail');
 
@@ -113,6 +123,7 @@ export const presentPullRequest = (row: PullRequestRow): z.infer<typeof pullRequ
 export const presentPullRequestDetail = (
   row: PullRequestRow,
   activity: ActivityRow[],
+  hashes: string[],
 ): z.infer<typeof pullRequestDetailSchema> => ({
   ...presentPullRequest(row),
   activity: activity.map((entry) => ({
@@ -122,6 +133,7 @@ export const presentPullRequestDetail = (
     state: entry.state,
     comment_id: entry.commentId,
   })),
+  commits: { source: row.commitsSource, hashes },
 });
 
 export const presentComment = (row: CommentRow): z.infer<typeof commentSchema> => ({

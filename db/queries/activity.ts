@@ -69,13 +69,14 @@ export type KnownShort = Record<string, string>;
  * Pull requests above `after` for which the stored activity lacks what their own row says must be there: an entry for
  * each participant who approved or asked for changes, and one for a merged or declined state. Entries of comments follow
  * from the comments (`insertActivityOfComments`). Ordered by number.
- * Those in `known` at their present version are left out: asking again would give the same.
+ * Those in `known` at their present version are left out, and those of `except`: asking again would give the same.
  */
 export async function pullRequestsShortOfActivity(
   tx: Transaction,
   scope: RepositoryScope,
-  range: { after: number; known: KnownShort; limit: number },
+  range: { after: number; known: KnownShort; limit: number; except: PullRequestRange | null },
 ): Promise<{ number: number; updatedOn: string }[]> {
+  const { except } = range;
   return tx.execute<{ number: number; updatedOn: string }>(sql`
     with entries as materialized (
       select distinct pull_request_number, kind, actor_uuid, state from pull_request_activity
@@ -102,29 +103,88 @@ export async function pullRequestsShortOfActivity(
     select p.number, p.updated_on::text as "updatedOn" from pull_requests p join short using (number)
     where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
       and coalesce((${JSON.stringify(range.known)}::jsonb ->> p.number::text)::timestamptz <> p.updated_on, true)
+      ${except === null ? sql`` : sql`and not ${isIn(except)}`}
     order by p.number limit ${range.limit}`);
 }
 
-/** All pull requests above `after`, for the case that the repository-wide feed cannot be had. */
-export async function pullRequestsAfter(
+/** Which pull requests: those created until, and changed since; null is no bound. */
+export interface PullRequestRange {
+  createdUntil: string | null;
+  changedSince: string | null;
+}
+
+const isIn = ({ createdUntil, changedSince }: PullRequestRange) => sql`(
+  (${createdUntil}::timestamptz is null or p.created_on <= ${createdUntil}::timestamptz)
+  and (${changedSince}::timestamptz is null or p.updated_on >= ${changedSince}::timestamptz))`;
+
+/** The pull requests of a range above `after`, ordered by number. */
+export async function pullRequestsOfRange(
   tx: Transaction,
   scope: RepositoryScope,
-  range: { after: number; since: string | null; limit: number },
-): Promise<{ number: number; updatedOn: string }[]> {
-  return tx.execute<{ number: number; updatedOn: string }>(sql`
-    select number, updated_on::text as "updatedOn" from pull_requests
+  { after, limit, ...range }: PullRequestRange & { after: number; limit: number },
+): Promise<{ number: number }[]> {
+  return tx.execute<{ number: number }>(sql`
+    select p.number from pull_requests p
+    where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
+      and p.number > ${after} and ${isIn(range)}
+    order by p.number limit ${limit}`);
+}
+
+export interface RangeOfActivity {
+  pullRequests: number;
+  /** at least: what the pull requests themselves tell of */
+  entries: number;
+  /** pages of 50 entries, each pull request by itself */
+  ownPages: number;
+}
+
+/** How much activity the pull requests of a range have, as far as they tell: a beginning, an end, comments, votes. */
+export async function measureActivity(
+  tx: Transaction,
+  scope: RepositoryScope,
+  range: PullRequestRange,
+  entriesAPage: number,
+): Promise<RangeOfActivity> {
+  const [row] = await tx.execute<RangeOfActivity & Record<string, unknown>>(sql`
+    with votes as (
+      select pull_request_number as number, count(*) as votes from pull_request_participants
+      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+        and (approved or state is not null)
+      group by 1
+    ), measured as (
+      select 1 + (p.state <> 'OPEN')::int + coalesce(p.comment_count, 0) + coalesce(v.votes, 0) as entries
+      from pull_requests p left join votes v using (number)
+      where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
+        and ${isIn(range)}
+    )
+    select count(*)::int as "pullRequests", coalesce(sum(entries), 0)::int as entries,
+      coalesce(sum(ceil(entries / ${entriesAPage}::float8)), 0)::int as "ownPages"
+    from measured`);
+  return row ?? { pullRequests: 0, entries: 0, ownPages: 0 };
+}
+
+/** Whether entries are stored that the feed showed before `before` (null: at all). */
+export async function hasFeedEntriesBefore(
+  tx: Transaction,
+  scope: RepositoryScope,
+  before: string | null,
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select 1 from pull_request_activity
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
-      and number > ${range.after}
-      and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz)
-    order by number limit ${range.limit}`);
+      and (${before}::timestamptz is null or at < ${before}::timestamptz)
+      and raw ->> 'from' is distinct from 'comments'
+    limit 1`);
+  return rows.length > 0;
 }
 
 /**
- * Pull requests above `after` whose last vote of somebody is not in their stored participants although it may be newer
- * than they are: an approval need not move `updated_on`, so no list by that shows it. Votes older than the stored version
- * do not count, since a withdrawn vote leaves its entry. Ordered by number.
+ * Pull requests above `after` that their own activity is ahead of. Either the last vote of somebody is not in their stored
+ * participants although it may be newer than they are: an approval need not move `updated_on`, so no list by that shows
+ * it. (Votes older than the stored version do not count, since a withdrawn vote leaves its entry.) Or they are not stored
+ * at all, and not in quarantine. Ordered by number.
  */
-export async function pullRequestsWithLateVotes(
+export async function pullRequestsBehindTheirActivity(
   tx: Transaction,
   scope: RepositoryScope,
   range: { after: number; limit: number; slackSeconds: number },
@@ -137,7 +197,7 @@ export async function pullRequestsWithLateVotes(
         and kind in ('approval', 'changes_requested') and pull_request_number > ${range.after}
         and actor_uuid is not null
       order by pull_request_number, actor_uuid, at desc
-    )
+    ), late as (
     select distinct v.number from votes v
     join pull_requests p on p.organization_id = ${scope.organizationId}
       and p.repository_id = ${scope.repositoryId} and p.number = v.number
@@ -147,6 +207,19 @@ export async function pullRequestsWithLateVotes(
       and not coalesce(
         case v.kind when 'approval' then t.approved or t.state = 'approved' else t.state = 'changes_requested' end,
         false)
-    order by v.number limit ${range.limit}`);
+    ), unknown as (
+      select distinct a.pull_request_number as number from pull_request_activity a
+      where a.organization_id = ${scope.organizationId} and a.repository_id = ${scope.repositoryId}
+        and a.pull_request_number > ${range.after}
+        and not exists (
+          select 1 from pull_requests p where p.organization_id = a.organization_id
+            and p.repository_id = a.repository_id and p.number = a.pull_request_number)
+        and not exists (
+          select 1 from quarantine q where q.organization_id = a.organization_id
+            and q.repository_id = a.repository_id and q.stream = 'pull_requests'
+            and q.record_key = a.pull_request_number::text)
+    )
+    select number from late union select number from unknown
+    order by number limit ${range.limit}`);
   return rows.map((row) => row.number);
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Finding, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { slideWindow } from './rates.ts';
 
 export interface ImportStreamKey {
   organizationId: string;
@@ -37,14 +38,15 @@ export async function addProgress(tx: Transaction, key: ImportStreamKey, progres
       : sql`, records_expected = excluded.records_expected, expected_basis = excluded.expected_basis`;
   await tx.execute(sql`
     insert into import_streams as i (organization_id, import_id, repository_id, stream, state, records_stored,
-      records_expected, expected_basis, quarantined, requests, started_at)
+      records_expected, expected_basis, quarantined, requests, window_at, window_records, window_requests, started_at)
     values (${key.organizationId}, ${key.importId}, ${key.repositoryId}, ${key.stream}, 'processing', ${stored},
       ${progress.expected ?? null}, ${progress.basis ?? null}, ${progress.quarantined ?? 0},
-      ${progress.requests ?? 0}, clock_timestamp())
+      ${progress.requests ?? 0}, now(), ${progress.stored ?? 0}, ${progress.requests ?? 0}, clock_timestamp())
     on conflict (organization_id, import_id, repository_id, stream) do update set
       records_stored = ${counted} ${expected},
       quarantined = i.quarantined + excluded.quarantined,
       requests = i.requests + excluded.requests,
+      ${slideWindow},
       started_at = coalesce(i.started_at, excluded.started_at)`);
 }
 

@@ -9,6 +9,7 @@ import type {
 } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { progressOf } from './sharedProgress.ts';
 
 /** Rows of imports and of their repositories. Every function runs inside a transaction of the tenant. */
 
@@ -95,7 +96,7 @@ export async function countChosen(
   return row ?? { total: 0, first: null, all: false };
 }
 
-/** The next repositories without a run, in order. */
+/** The next repositories that have not ended and are not in hand, in order: those without a run, or with a lost one. */
 export async function selectPending(
   tx: Transaction,
   { importId, limit, inHand }: { importId: string; limit: number; inHand: readonly string[] },
@@ -104,7 +105,7 @@ export async function selectPending(
     select ir.repository_id as "repositoryId", r.full_name as "fullName"
     from import_repositories ir
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
-    where ir.import_id = ${importId} and ir.state = 'pending' and ir.repository_id <> all (${uuids(inHand)})
+    where ir.import_id = ${importId} and ir.state not in ${ENDED_REPOSITORY} and ir.repository_id <> all (${uuids(inHand)})
     order by ir.place limit ${limit}`);
 }
 
@@ -148,8 +149,8 @@ export async function rollUp(tx: Transaction, importId: string): Promise<ImportT
             filter (where state in ('rate_limited', 'needs_credential')))[1] as reason
         from import_repositories where import_id = ${importId}
       ), read as (
-        select coalesce(sum(records_stored), 0) as records, coalesce(sum(requests), 0) as requests
-        from import_streams where import_id = ${importId}
+        select coalesce(sum(records_stored), 0) as records, coalesce(sum(own_requests), 0) as requests
+        from ${progressOf(importId)} p
       ), now as (
         select hand.*, read.*, case when running then 'running' when limited then 'rate_limited'
           when refused then 'needs_credential' end as state
@@ -162,7 +163,7 @@ export async function rollUp(tx: Transaction, importId: string): Promise<ImportT
           then coalesce(now.state, i.state) else i.state end,
         waiting_since = case when i.state = 'paused' then i.waiting_since
           when now.state in ('rate_limited', 'needs_credential') then now.since end,
-        waiting_until = case when now.state in ('rate_limited', 'needs_credential') then now.until end,
+        waiting_until = case when i.state = 'paused' then null when now.state in ('rate_limited', 'needs_credential') then now.until end,
         waiting_reason = case when i.state = 'paused' then i.waiting_reason
           when now.state in ('rate_limited', 'needs_credential') then now.reason end
       from now where i.id = ${importId}
@@ -186,15 +187,12 @@ export async function updateImportState(
   return rows.length > 0;
 }
 
-/** Ends what has not ended, when the import itself ends. */
-export async function endRepositories(
-  tx: Transaction,
-  input: { importId: string; state: 'cancelled' | 'failed'; error: Finding | null },
-): Promise<void> {
+/** Ends what has not ended, when the import is cancelled. */
+export async function endRepositories(tx: Transaction, importId: string): Promise<void> {
   await tx.execute(sql`
-    update import_repositories set state = ${input.state}, error = coalesce(${json(input.error)}::jsonb, error),
-      finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
-    where import_id = ${input.importId} and state not in ${ENDED_REPOSITORY}`);
+    update import_repositories set state = 'cancelled', read_by = null, finished_at = clock_timestamp(),
+      waiting_since = null, waiting_until = null, waiting_reason = null
+    where import_id = ${importId} and state not in ${ENDED_REPOSITORY}`);
 }
 
 /** The import's last state, and whether this call ended it. `undefined`: it is gone. */
@@ -208,7 +206,8 @@ export async function endImport(
         state = case when ${input.cancelled} then 'cancelled'
           when exists (select from import_repositories ir where ir.import_id = i.id and ir.state <> 'completed')
           then 'completed_with_failures' else 'completed' end,
-        finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
+        finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null,
+        paused_by_person_at = null
       where i.id = ${input.importId} and i.finished_at is null
       returning i.state`),
   );
@@ -288,7 +287,8 @@ export async function updateRepositoryState(
 
 /**
  * Writes the outcome of a repository into the row of its import, and of every other import that waits for this run: all
- * that a run of this mode satisfies (`full` is not satisfied by `changed`). A cancelled run satisfies nobody else.
+ * that a run of this mode satisfies (`full` is not satisfied by `changed`). A cancelled run satisfies nobody else; one
+ * that failed says nothing to another integration, whose credential may be allowed more.
  * Answers the imports whose row this ended.
  */
 export async function endRepository(
@@ -301,14 +301,15 @@ export async function endRepository(
   },
 ): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
-    update import_repositories ir set state = ${input.state}, error = ${json(input.error)}::jsonb,
+    update import_repositories ir set state = ${input.state}, error = ${json(input.error)}::jsonb, read_by = null,
       finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
     from imports i, imports own
     where ir.repository_id = ${input.repositoryId} and ir.state not in ${ENDED_REPOSITORY}
       and i.organization_id = ir.organization_id and i.id = ir.import_id
       and own.organization_id = ir.organization_id and own.id = ${input.importId}
       and (i.id = own.id
-        or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')))
+        or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')
+          and (${input.state} = 'completed' or i.integration_id = own.integration_id)))
     returning ir.import_id as id`);
   return rows.map(({ id }) => id);
 }
@@ -328,7 +329,11 @@ export async function copyProgress(
       s.finished_at
     from import_streams s, unnest(${uuids(input.to)}) as waiting (id)
     where s.import_id = ${input.importId} and s.repository_id = ${input.repositoryId}
-    on conflict (organization_id, import_id, repository_id, stream) do nothing`);
+    on conflict (organization_id, import_id, repository_id, stream) do update set
+      state = excluded.state, records_stored = excluded.records_stored, records_expected = excluded.records_expected,
+      expected_basis = excluded.expected_basis, quarantined = excluded.quarantined, gone = excluded.gone,
+      not_permitted = excluded.not_permitted, method = excluded.method, notes = excluded.notes,
+      last_error = excluded.last_error, finished_at = excluded.finished_at`);
 }
 
 /** Dates the repository's first and last complete import. */

@@ -70,6 +70,18 @@ export async function releaseQuarantined(
       and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(escapeText))}::jsonb))`);
 }
 
+/** What another import met in quarantine counts for the one that goes on with its walk. */
+export async function adoptQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream; importId: string },
+  from: string,
+): Promise<void> {
+  await tx.execute(sql`
+    update quarantine set import_id = ${scope.importId}
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream} and import_id = ${from}`);
+}
+
 /** Records in quarantine that this import met there, however often. */
 export async function countQuarantinedBy(
   tx: Transaction,

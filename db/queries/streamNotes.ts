@@ -22,7 +22,6 @@ export async function noteStream(
 
 /**
  * Says which of several ways a stream is read, e.g. `feed` or `per_pull_request`.
- * @public
  */
 export async function setStreamMethod(tx: Transaction, key: ImportStreamKey, method: string): Promise<void> {
   await tx.execute(sql`

@@ -53,17 +53,21 @@ export const upsertTicketChanges = createUpsert({
   newer: ['observed_at'],
 });
 
-/** Numbers of tickets above `after` that changed since `since` (null: all), in order. */
+/**
+ * Numbers of tickets above `after` that changed since `since` (null: all), in order; `touched`: without those that nothing
+ * has changed since they were created.
+ */
 export async function ticketsAfter(
   tx: Transaction,
   scope: RepositoryScope,
-  range: { after: number; since: string | null; limit: number },
+  range: { after: number; since: string | null; touched: boolean; limit: number },
 ): Promise<number[]> {
   const rows = await tx.execute<{ number: number }>(sql`
     select number from tickets
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and number > ${range.after}
       and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz)
+      and (not ${range.touched} or updated_on > created_on)
     order by number limit ${range.limit}`);
   return rows.map((row) => row.number);
 }

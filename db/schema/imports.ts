@@ -95,6 +95,10 @@ export const imports = pgTable(
     waitingSince: instant('waiting_since'),
     waitingUntil: instant('waiting_until'),
     waitingReason: text('waiting_reason'),
+    /** a person paused it: it stays so whatever becomes of its integration */
+    pausedByPersonAt: instant('paused_by_person_at'),
+    /** a person cancelled it; its runs are stopping */
+    cancelRequestedAt: instant('cancel_requested_at'),
     startedByKey: uuid('started_by_key'),
     startedByUser: text('started_by_user'),
     createdAt: createdAt(),
@@ -123,6 +127,10 @@ export const importRepositories = pgTable(
     /** the order in which repositories are taken up */
     place: integer('place').notNull(),
     state: word<ImportRepositoryState>('state').notNull().default('pending'),
+    /** another import whose run reads the repository for this one too; its progress is that one's meanwhile */
+    readBy: uuid('read_by'),
+    /** how often a person had it tried again after it failed */
+    retries: integer('retries').notNull().default(0),
     error: jsonb('error').$type<Finding>(),
     waitingSince: instant('waiting_since'),
     waitingUntil: instant('waiting_until'),
@@ -168,6 +176,12 @@ export const importStreams = pgTable(
     /** announced by the source, which refuses them to this account */
     notPermitted: bigint('not_permitted', { mode: 'number' }).notNull().default(0),
     requests: bigint('requests', { mode: 'number' }).notNull().default(0),
+    /** for rates: what came in the minute that began then, and in the minute before it */
+    windowAt: instant('window_at'),
+    windowRecords: bigint('window_records', { mode: 'number' }).notNull().default(0),
+    windowRequests: bigint('window_requests', { mode: 'number' }).notNull().default(0),
+    beforeRecords: bigint('before_records', { mode: 'number' }).notNull().default(0),
+    beforeRequests: bigint('before_requests', { mode: 'number' }).notNull().default(0),
     /** which of several ways the stream was read, e.g. `feed`, `per_pull_request`; null: there is only one */
     method: text('method'),
     /** what a reader of the completeness report should know, by code */

@@ -10,7 +10,8 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { bytes, instant, organizationId } from './columns.ts';
+import { COMMITS_SOURCES, type CommitsSource } from '../../workflows/words.ts';
+import { bytes, instant, oneOf, organizationId, word } from './columns.ts';
 import { repositories } from './discovery.ts';
 
 /**
@@ -173,14 +174,42 @@ export const pullRequests = pgTable(
     updatedOn: instant('updated_on').notNull(),
     observedAt: instant('observed_at').notNull(),
     raw: jsonb('raw').notNull(),
+    /** how `pull_request_commits` knows its commits; null: not merged, or the merge commit is not stored */
+    commitsSource: word<CommitsSource>('commits_source'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.number] }),
+    oneOf('pull_requests_commits_source', t.commitsSource, COMMITS_SOURCES),
     index('pull_requests_updated').on(t.organizationId, t.repositoryId, t.updatedOn),
     foreignKey({
       name: 'pull_requests_repository',
       columns: [t.organizationId, t.repositoryId],
       foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** The commits that a merged pull request brought in, as far as the history tells. */
+export const pullRequestCommits = pgTable(
+  'pull_request_commits',
+  {
+    organizationId: organizationId(),
+    repositoryId: repositoryId(),
+    pullRequestNumber: integer('pull_request_number').notNull(),
+    commitHash: text('commit_hash').notNull(),
+    source: word<CommitsSource>('source').notNull(),
+  },
+  (t) => [
+    primaryKey({
+      name: 'pull_request_commits_key',
+      columns: [t.organizationId, t.repositoryId, t.pullRequestNumber, t.commitHash],
+    }),
+    index('pull_request_commits_of_commit').on(t.organizationId, t.repositoryId, t.commitHash),
+    oneOf('pull_request_commits_source', t.source, COMMITS_SOURCES),
+    foreignKey({
+      name: 'pull_request_commits_pull_request',
+      columns: [t.organizationId, t.repositoryId, t.pullRequestNumber],
+      foreignColumns: [pullRequests.organizationId, pullRequests.repositoryId, pullRequests.number],
     }).onDelete('cascade'),
   ],
 );

@@ -16,6 +16,7 @@ export const RECORD_KINDS = [
   'commit',
   'commit_file',
   'pull_request',
+  'pull_request_commit',
   'participant',
   'activity',
   'comment',

@@ -57,6 +57,14 @@ export const STORED: Record<RecordKind, Reader> = {
       }),
     ),
   pull_request: async (tx, id) => (await rows(tx, 'pull_requests', id)).map(pullRequest),
+  pull_request_commit: async (tx, id) =>
+    (await rows(tx, 'pull_request_commits', id)).map((row) =>
+      canonical(
+        'pull_request_commit',
+        `${String(row['pull_request_number'])} ${String(row['commit_hash'])}`,
+        { source: text(row['source']) },
+      ),
+    ),
   participant: async (tx, id) =>
     (await rows(tx, 'pull_request_participants', id)).map((row) =>
       canonical('participant', `${String(row['pull_request_number'])} ${String(row['account_key'])}`, {

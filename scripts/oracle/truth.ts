@@ -64,6 +64,10 @@ function truthRecord(line: Line): CanonicalRecord | undefined {
       });
     case 'pull_request':
       return pullRequest(line);
+    case 'pull_request_commit':
+      return canonical('pull_request_commit', `${String(line['pull_request'])} ${String(line['commit'])}`, {
+        source: text(line['source']),
+      });
     case 'participant':
       return canonical('participant', `${String(line['pull_request'])} ${String(line['user'])}`, {
         role: text(line['role']),

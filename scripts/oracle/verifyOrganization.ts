@@ -56,6 +56,8 @@ export async function verifyOrganization(input: VerifyInput): Promise<Verified> 
   for (const row of imported.map((found) => importedRow.parse(found))) {
     const kinds = new Set<RecordKind>(['repository']);
     for (const stream of row.streams) for (const kind of KINDS_OF_STREAM[stream] ?? []) kinds.add(kind);
+    // These follow from both, without a stream of their own.
+    if (kinds.has('commit') && kinds.has('pull_request')) kinds.add('pull_request_commit');
     const ofGit = row.streams.some((stream) => stream === 'refs' || stream === 'commits');
     const truth = await truthByKind(simulatorUrl, row.provider_uuid, ofGit);
     for (const kind of RECORD_KINDS) {

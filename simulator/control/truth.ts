@@ -86,6 +86,22 @@ function* pullRequestLines(repository: Repository, pullRequest: PullRequest): It
   for (const comment of pullRequest.comments) yield commentLine(key, comment);
 }
 
+/** What the history tells of the commits of a merged pull request: the merge's other side, or the squash itself. */
+async function commitLines(
+  host: Host,
+  repository: Repository,
+  { number, mergeHash, source }: PullRequest,
+  sides: ReadonlyMap<string, string[]>,
+): Promise<TruthLine[]> {
+  if (mergeHash === null) return [];
+  const line = { kind: 'pull_request_commit', repository: repository.uuid, pull_request: number };
+  const side = sides.get(mergeHash);
+  if (side !== undefined) return side.map((commit) => ({ ...line, commit, source: 'merge_commit' }));
+  const merge = await host.git.commit(repository.gitKey, mergeHash);
+  const isSquash = merge?.parents.length === 1 && merge.hash !== source.hash;
+  return isSquash ? [{ ...line, commit: mergeHash, source: 'squash' }] : [];
+}
+
 interface PullRequestKey {
   repository: string;
   pull_request: number;
@@ -226,9 +242,14 @@ export async function* truthLines(
         yield { ...line, repository: repository.uuid };
       }
     }
+    const sides = git
+      ? await host.git.sidesOfMerges(repository.gitKey, repository.mainBranch ?? '')
+      : undefined;
     for (const number of repository.pullRequests.numbers()) {
       const pullRequest = repository.pullRequests.get(number);
-      if (pullRequest !== undefined) yield* pullRequestLines(repository, pullRequest);
+      if (pullRequest === undefined) continue;
+      yield* pullRequestLines(repository, pullRequest);
+      if (sides !== undefined) yield* await commitLines(host, repository, pullRequest, sides);
     }
     // Trackers are gone today; what nobody can read is no truth to compare with.
     if (host.era === 'guide' && repository.trackerEnabled) {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptRepository } from './adopt.ts';
 import { pageOfWalk, readCommit, walkCommits } from './commitLog.ts';
+import { sidesOfMerges } from './derivePullRequests.ts';
 import { computeDiffstat } from './diffstat.ts';
 import { forgetGenerated, generateRepository } from './generate.ts';
 import { createGitProcesses } from './gitProcess.ts';
@@ -33,6 +34,7 @@ export function createGitStore({ folder }: { folder: string }): GitStore {
   const readers = createObjectReaders(processes);
   const walks = createRecentlyUsed<Buffer>(32);
   const diffstats = createRecentlyUsed<DiffstatRecord[]>(64);
+  const sides = createRecentlyUsed<ReadonlyMap<string, string[]>>(16);
   const snapshots = new Map<string, Promise<Snapshot>>();
   const changes = new Map<string, Promise<unknown>>();
   let versions = 0;
@@ -117,6 +119,13 @@ export function createGitStore({ folder }: { folder: string }): GitStore {
     async *truth(key) {
       const { path, refs, shallow } = await snapshotOf(key);
       yield* truthOf(processes, path, refs, shallow);
+    },
+
+    async sidesOfMerges(key, branch) {
+      const { path, version, refs } = await snapshotOf(key);
+      const tip = refs.find((ref) => ref.kind === 'branch' && ref.name === branch)?.target;
+      if (tip === undefined) return new Map();
+      return sides.get(JSON.stringify([key, version, branch]), () => sidesOfMerges(processes, path, tip));
     },
 
     mutate: (key, change) =>

@@ -45,6 +45,18 @@ export async function derivePullRequests(
   }
 }
 
+/** What each merge of two parents on the first-parent line down from `tip` brought in, newest first, by its hash. */
+export async function sidesOfMerges(
+  processes: GitProcesses,
+  path: string,
+  tip: string,
+): Promise<ReadonlyMap<string, string[]>> {
+  const { graph } = await readGraph(processes, path);
+  return new Map(
+    mergedSides(graph, tip).map(({ merge, side }) => [merge.hash, side.map(({ hash }) => hash)]),
+  );
+}
+
 async function readGraph(
   processes: GitProcesses,
   path: string,

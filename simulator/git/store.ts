@@ -207,6 +207,8 @@ export interface GitStore {
   ): Promise<{ size: number; rows: DiffstatRecord[] }>;
   /** The canonical truth: branches, tags, then every commit followed by its files. */
   truth(key: string): AsyncIterable<GitTruth>;
+  /** What each merge on a branch's first-parent line brought in, by the hash of the merge; empty without the branch. */
+  sidesOfMerges(key: string, branch: string): Promise<ReadonlyMap<string, string[]>>;
   /** Changes a repository as a push or merge would. Changes of one repository run one after another. */
   mutate(key: string, change: RepositoryChange): Promise<RepositoryChanged>;
   /**

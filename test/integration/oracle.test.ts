@@ -262,7 +262,7 @@ describe('a planted bug is caught:', () => {
   });
 
   test('deleted comments are dropped', async () => {
-    only('pull_requests', 'pull_request_comments');
+    only('pull_requests', 'pull_request_activity', 'pull_request_comments');
     await importWith(
       inRows('pull_request_comments', (rows) => rows.filter(({ deleted }) => deleted !== true)),
     );

@@ -24,6 +24,10 @@ const BODIES: Record<string, object> = {
   discover: {},
   startImport: { all: true },
   retryQuarantine: {},
+  pauseImport: {},
+  resumeImport: {},
+  cancelImport: {},
+  retryFailed: {},
 };
 
 function idOf(path: string, ids: SampleIds): string {

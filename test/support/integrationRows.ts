@@ -13,6 +13,8 @@ export interface TestTenant {
   oauthFlow(): Promise<{ checkId: string; oauthFlowId: string }>;
   /** Discovered repositories `acme/repo-001` … */
   repositories(count: number): Promise<string[]>;
+  /** another integration of the same organization that sees the same repositories */
+  sibling(): Promise<TestTenant>;
   storeImport(selection: Record<string, unknown>, mode?: ImportMode): Promise<string>;
   integration(): Promise<Record<string, unknown> | undefined>;
   importRow(importId: string): Promise<Record<string, unknown> | undefined>;
@@ -28,13 +30,22 @@ export async function createTenant(
   draftMs = 7 * 86_400_000,
 ): Promise<TestTenant> {
   const organizationId = uuid();
+  await sql`insert into organizations (id, name) values (${organizationId}, ${organizationId})`;
+  return createIntegrationOf(sql, organizationId, state, draftMs);
+}
+
+async function createIntegrationOf(
+  sql: postgres.Sql,
+  organizationId: string,
+  state: IntegrationState,
+  draftMs: number,
+): Promise<TestTenant> {
   const integrationId = uuid();
   const isDraft = state === 'awaiting_credential' || state === 'checking' || state === 'connected';
   const name = isDraft ? null : `Integration ${integrationId.slice(-6)}`;
   const draftExpiresAt = isDraft ? new Date(Date.now() + draftMs).toISOString() : null;
   const services = isDraft ? [] : [...SERVICES];
   const allowed = state === 'awaiting_credential' || state === 'checking' ? [] : [...SERVICES];
-  await sql`insert into organizations (id, name) values (${organizationId}, ${organizationId})`;
   await sql`insert into integrations (id, organization_id, state, name, services, allowed_services, draft_expires_at)
     values (${integrationId}, ${organizationId}, ${state}, ${name}, ${services}, ${allowed}, ${draftExpiresAt})`;
 
@@ -95,6 +106,13 @@ export async function createTenant(
       await sql`insert into integration_repositories (organization_id, integration_id, repository_id)
         select ${organizationId}, ${integrationId}, id from repositories where workspace_id = ${workspaceId}`;
       return rows.map(({ id }) => id);
+    },
+    async sibling() {
+      const other = await createIntegrationOf(sql, organizationId, state, draftMs);
+      await sql`insert into integration_repositories (organization_id, integration_id, repository_id)
+        select ${organizationId}, ${other.integrationId}, repository_id from integration_repositories
+        where integration_id = ${integrationId}`;
+      return other;
     },
     async storeImport(selection, mode = 'changed') {
       const importId = uuid();

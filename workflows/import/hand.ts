@@ -1,6 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   getExternalWorkflowHandle,
+  isCancellation,
   log,
   ParentClosePolicy,
   startChild,
@@ -9,17 +10,23 @@ import {
 import { summary } from '../details.ts';
 import { REPOSITORY_RUN_LOST } from '../findings.ts';
 import { importRepositoryWorkflowId } from '../ids.ts';
+import { joinRepository } from '../messages.ts';
 import { importRepository } from '../importRepository.ts';
-import type { ImportRepositoriesInput, InHand } from '../inputs.ts';
+import type { ImportRepositoriesInput, InHand, PauseReason } from '../inputs.ts';
 import { rows } from '../policies.ts';
 import { priorityOf } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../searchAttributes.ts';
+
+/** A run that is there may end before it can be joined; who meets that so often looks again later. */
+const TRIES = 5;
 
 /** The repositories that an import has in hand: runs it started, or joined because another import's was there. */
 export interface Hand {
   readonly size: number;
   list(): InHand[];
   take(repository: { repositoryId: string; fullName: string }): Promise<void>;
+  /** Whether the run of a repository works for this import now, or for another that wants it too. */
+  owns(repositoryId: string, yours: boolean): void;
   /** Says that the outcome of a repository is written. */
   finished(repositoryId: string): void;
   /** Whether there are outcomes that `settle` has not dealt with yet. */
@@ -28,14 +35,11 @@ export interface Hand {
   settle(): Promise<number>;
   /** Reads the rows again: finds lost signals, and starts what an operator terminated. */
   lookAgain(): Promise<void>;
-  tell<Args extends [unknown]>(
-    signal: SignalDefinition<Args>,
-    message: Args[0],
-    to: 'own' | 'all',
-  ): Promise<void>;
+  tell<Args extends [unknown]>(signal: SignalDefinition<Args>, message: Args[0]): Promise<void>;
 }
 
-export function createHand(input: ImportRepositoriesInput): Hand {
+/** `paused`: what runs are told now; one that begins later is told at its start. */
+export function createHand(input: ImportRepositoriesInput, paused: () => PauseReason | null): Hand {
   const { organizationId, integrationId, importId } = input;
   const held = new Map<string, InHand>();
   for (const one of input.carried?.inHand ?? []) held.set(one.repositoryId, one);
@@ -44,6 +48,32 @@ export function createHand(input: ImportRepositoriesInput): Hand {
 
   async function take({ repositoryId, fullName }: { repositoryId: string; fullName: string }): Promise<void> {
     const one = { repositoryId, fullName, joined: false };
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      if (await startOwn(one)) return;
+      held.set(repositoryId, { ...one, joined: true });
+      await rows().joinRepository.executeWithOptions(
+        { summary: summary(`${fullName} is being imported already: waits for that run`) },
+        [{ organizationId, integrationId, importId, repositoryId }],
+      );
+      if (await join(repositoryId)) return;
+    }
+  }
+
+  /** False: the run that is there has ended at this moment, so that one can be started. */
+  async function join(repositoryId: string): Promise<boolean> {
+    try {
+      const handle = getExternalWorkflowHandle(importRepositoryWorkflowId(repositoryId));
+      await handle.signal(joinRepository, { importId, integrationId, paused: paused() });
+      return true;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      return false;
+    }
+  }
+
+  /** False: a run is there already, whichever import started it. */
+  async function startOwn(one: InHand): Promise<boolean> {
+    const { repositoryId, fullName } = one;
     held.set(repositoryId, one);
     try {
       const handle = await startChild(importRepository, {
@@ -55,6 +85,7 @@ export function createHand(input: ImportRepositoriesInput): Hand {
             importId,
             repositoryId,
             fullName,
+            paused: paused(),
             ...(input.timing === undefined ? {} : { timing: input.timing }),
           },
         ],
@@ -72,13 +103,10 @@ export function createHand(input: ImportRepositoriesInput): Hand {
         () => done.add(repositoryId),
         () => broken.add(repositoryId),
       );
+      return true;
     } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      held.set(repositoryId, { ...one, joined: true });
-      await rows().setRepositoryState.executeWithOptions(
-        { summary: summary(`${fullName} is being imported already: waits for that run`) },
-        [{ organizationId, integrationId, importId, repositoryId, state: 'running' }],
-      );
+      if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+      throw error;
     }
   }
 
@@ -126,10 +154,14 @@ export function createHand(input: ImportRepositoriesInput): Hand {
       }
     },
 
-    async tell(signal, message, to) {
-      const listeners = [...held.values()].filter(({ joined }) => to === 'all' || !joined);
+    owns(repositoryId, yours) {
+      const one = held.get(repositoryId);
+      if (one !== undefined) held.set(repositoryId, { ...one, joined: !yours });
+    },
+
+    async tell(signal, message) {
       await Promise.all(
-        listeners.map(async ({ repositoryId }) => {
+        [...held.keys()].map(async (repositoryId) => {
           try {
             const handle = getExternalWorkflowHandle(importRepositoryWorkflowId(repositoryId));
             await handle.signal<[unknown]>(signal, message);

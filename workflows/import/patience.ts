@@ -1,10 +1,11 @@
 import { condition } from '@temporalio/workflow';
-import type { Limited, OfRepository } from '../contracts.ts';
+import type { Limited, OfRepository, Waiting } from '../contracts.ts';
 import { clock, summary } from '../details.ts';
 import { integrationWorkflowId } from '../ids.ts';
-import type { PauseReason } from '../inputs.ts';
+import type { PauseReason, Wanted } from '../inputs.ts';
 import { credentialRefused } from '../messages.ts';
 import { rows } from '../policies.ts';
+import { PAUSED } from './paused.ts';
 import type { ImportTiming } from '../timing.ts';
 import type { ImportRepositoryState } from '../words.ts';
 import type { Screen } from './screen.ts';
@@ -13,11 +14,17 @@ import { tell } from './tell.ts';
 /** What signals have told the run of a repository. */
 export interface Steering {
   paused: PauseReason | null;
+  /** other imports that want the repository */
+  others: Wanted[];
   /** how many signals came: any of them ends a wait for the credential */
   messages: number;
   /** the request budget has room earlier than the chunk in hand was, or will be, told */
   freed: boolean;
 }
+
+/** The one that would go on while the import that the run works for is paused. */
+export const heirOf = (others: readonly Wanted[]): Wanted | undefined =>
+  others.find(({ paused }) => paused === null);
 
 /** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
 export interface Patience {
@@ -58,9 +65,9 @@ export function createPatience(options: {
   }
 
   async function forResume(reason: PauseReason): Promise<void> {
-    screen.waiting(reason === 'person' ? 'paused by a person' : 'waits for a new credential', null);
-    await store(reason === 'person' ? 'paused' : 'needs_credential');
-    await condition(() => steering.paused !== reason);
+    screen.waiting(PAUSED[reason].doing, null);
+    await store(PAUSED[reason].state, { until: null, why: PAUSED[reason].why });
+    await condition(() => steering.paused !== reason || heirOf(steering.others) !== undefined);
     if (steering.paused === null) await store('running');
   }
 
@@ -71,10 +78,10 @@ export function createPatience(options: {
     await condition(woken, Math.max(1, untilMs - Date.now()), { summary: summary(`${saying} ${until}`) });
   }
 
-  async function store(state: ImportRepositoryState, waiting: { until: string; why: string } | null = null) {
+  async function store(state: ImportRepositoryState, waiting: Waiting | null = null) {
     screen.stage(state);
     await rows().setRepositoryState.executeWithOptions({ summary: `store state ${state}` }, [
-      { ...ids, state, waiting },
+      { ...ids, state, waiting, joined: steering.others.map(({ importId }) => importId) },
     ]);
   }
 

@@ -26,7 +26,9 @@ export function createScreen(input: ImportRepositoryInput): Screen {
   let stored: string | null = null;
 
   const show = (doing: string, resumesAt: string | null): void =>
-    setCurrentDetails(repositoryDetails({ fullName: input.fullName, doing, progress, resumesAt }));
+    setCurrentDetails(
+      repositoryDetails({ fullName: input.fullName, doing, progress, resumesAt, nowMs: Date.now() }),
+    );
 
   /** One event each, so only when it changes. */
   function setStage(stage: string): void {
@@ -59,6 +61,8 @@ export function createScreen(input: ImportRepositoryInput): Screen {
       progress.records = result.stored ?? progress.records + result.records;
       progress.requests += result.requests;
       if (result.expected !== undefined) progress.expected = result.expected;
+      progress.requestsLeft = result.requestsLeft ?? null;
+      progress.estimatedEnd = result.estimatedEnd ?? null;
       stream = result.stream ?? stream;
     },
     summary: (next) =>

@@ -15,6 +15,7 @@ import { connectionCheckWorkflowId, discoveryWorkflowId, importWorkflowId } from
 import { importRepositories } from '../importRepositories.ts';
 import type { ConnectionCheckResult } from '../inputs.ts';
 import type { PendingCheck } from '../messages.ts';
+import { lookForMore } from '../messages.ts';
 import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
 import type { Entity } from './entity.ts';
@@ -69,6 +70,34 @@ export async function startImportRun(entity: Entity, importId: string): Promise<
     }),
   );
   watch(handle);
+}
+
+/** A run may end between being met and being told; who meets that so often leaves it to the next command. */
+const TRIES = 5;
+
+/**
+ * Sees to it that an import has a run: starts it again where it ended (by itself, or by an operator), tells the one that is
+ * there to look for more. A run reads from the import's row how it stands, so one too many does nothing.
+ */
+export async function continueImportRun(entity: Entity, importId: string): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const handle = await startOnce(() =>
+      startChild(importRepositories, {
+        ...common(entity, 'import', 'Import repositories'),
+        workflowId: importWorkflowId(importId),
+        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+        args: [{ organizationId, integrationId, importId }],
+      }),
+    );
+    if (handle !== null) return watch(handle);
+    try {
+      await getExternalWorkflowHandle(importWorkflowId(importId)).signal(lookForMore);
+      return;
+    } catch (error) {
+      log.debug('The run of an import ended at this moment', { importId, error });
+    }
+  }
 }
 
 /** Nobody waits for these: what they did is in their rows. A failure is shown in their own page. */

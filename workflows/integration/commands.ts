@@ -1,13 +1,15 @@
 import type { UpdateDefinition } from '@temporalio/common';
-import { setHandler } from '@temporalio/workflow';
+import { currentUpdateInfo, setHandler, uuid4 } from '@temporalio/workflow';
 import { waitingFor } from '../details.ts';
+import { refuseRetry } from '../import/rules.ts';
 import * as messages from '../messages.ts';
 import type { Actor, CommandAnswer, PendingCheck } from '../messages.ts';
 import { rows } from '../policies.ts';
-import { startDiscovery, startImportRun } from './children.ts';
-import { type Entity, integrationGone, refused } from './entity.ts';
+import { continueImportRun, startDiscovery, startImportRun } from './children.ts';
+import { type Refusal, refused } from '../refused.ts';
+import { type Entity, integrationGone } from './entity.ts';
 import { withRefusal } from './refusals.ts';
-import { isDraft, isSameCreate, refuseByState, refuseCreate, refuseName, type Refusal } from './rules.ts';
+import { isDraft, isSameCreate, refuseByState, refuseCreate, refuseName } from './rules.ts';
 
 /**
  * Registers the commands. Each is refused by its (synchronous) validator where the state forbids it. While something
@@ -128,6 +130,36 @@ export function handleCommands(entity: Entity): void {
   );
 
   command(
+    messages.reviveImport,
+    'Starts the lost run of an import that has not ended.',
+    () => refuseByState('reviveImport', snapshot.state),
+    async ({ importId }) => {
+      await continueImportRun(entity, importId);
+      entity.importIds.add(importId);
+      return entity.answer();
+    },
+  );
+
+  command(
+    messages.retryFailed,
+    'Runs the failed repositories of an import again.',
+    () => refuseByState('retryFailed', snapshot.state),
+    async ({ importId, repositoryIds, actor }) => {
+      const { organizationId, integrationId } = snapshot;
+      const commandId = currentUpdateInfo()?.id ?? uuid4();
+      const { outcome } = await rows().retryRepositories.executeWithOptions(
+        { summary: 'make the failed repositories pending again' },
+        [{ organizationId, integrationId, importId, repositoryIds, commandId, actor }],
+      );
+      const refusal = refuseRetry(outcome);
+      if (refusal !== null) throw refused(refusal);
+      await continueImportRun(entity, importId);
+      entity.importIds.add(importId);
+      return { ...entity.answer(), changed: outcome === 'retried' };
+    },
+  );
+
+  command(
     messages.pause,
     'Stops fetching; running imports wait at their checkpoints.',
     () => refuseByState('pause', snapshot.state),
@@ -136,7 +168,7 @@ export function handleCommands(entity: Entity): void {
         entity.refusals = [];
         entity.probeAtMs = null;
         await entity.save({ state: 'paused' }, { action: 'integration_paused', actor });
-        await entity.tellImports('person');
+        await entity.tellImports('integration');
       }
       return entity.answer();
     },
@@ -180,6 +212,18 @@ export function handleCommands(entity: Entity): void {
   setHandler(messages.importFinished, ({ importId }) => void entity.importIds.delete(importId), {
     description: 'An import ended.',
   });
+
+  setHandler(
+    messages.importGoesOn,
+    async ({ importId }) => {
+      entity.importIds.add(importId);
+      // What was said while it counted as ended, it has not heard.
+      const { state } = snapshot;
+      if (state === 'paused') await entity.tellImports('integration');
+      if (state === 'needs_credential') await entity.tellImports(state);
+    },
+    { description: 'An import that had ended goes on: repositories are tried again.' },
+  );
 
   setHandler(
     messages.credentialRefused,

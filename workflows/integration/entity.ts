@@ -1,5 +1,5 @@
 import {
-  ApplicationFailure,
+  type ApplicationFailure,
   getExternalWorkflowHandle,
   log,
   upsertSearchAttributes,
@@ -20,7 +20,8 @@ import { rows } from '../policies.ts';
 import { STAGE } from '../searchAttributes.ts';
 import { INTEGRATION_TIMING } from '../timing.ts';
 import type { PauseReason } from '../inputs.ts';
-import type { Refusal } from './rules.ts';
+import { refused } from '../refused.ts';
+import { createTurns } from '../turns.ts';
 
 type Change = Parameters<IntegrationActivities['saveIntegration']>[0]['change'];
 
@@ -47,15 +48,6 @@ export interface Entity {
   tellImports(pause: PauseReason | null): Promise<void>;
 }
 
-/** An ApplicationFailure as the api expects it: type = problem code, first detail = `{message, fix}`. */
-export const refused = (refusal: Refusal): ApplicationFailure =>
-  ApplicationFailure.create({
-    type: refusal.code,
-    message: refusal.message,
-    nonRetryable: true,
-    details: [{ message: refusal.message, fix: refusal.fix }],
-  });
-
 export const integrationGone = (): ApplicationFailure =>
   refused({
     code: 'integration_gone',
@@ -67,8 +59,7 @@ export function createEntity(input: IntegrationInput): Entity {
   const snapshot = { ...input.snapshot };
   const { organizationId, integrationId } = snapshot;
   const { loadIntegration, saveIntegration } = rows();
-  let last: Promise<unknown> = Promise.resolve();
-  let queued = 0;
+  const turns = createTurns();
 
   const entity: Entity = {
     snapshot,
@@ -80,17 +71,10 @@ export function createEntity(input: IntegrationInput): Entity {
     gone: false,
 
     get isBusy() {
-      return queued > 0;
+      return turns.isBusy;
     },
 
-    exclusive(work) {
-      queued += 1;
-      const mine = last.then(work).finally(() => {
-        queued -= 1;
-      });
-      last = mine.catch(() => undefined);
-      return mine;
-    },
+    exclusive: (work) => turns.take(work),
 
     async load() {
       const row = await loadIntegration.executeWithOptions({ summary: 'read the integration again' }, [

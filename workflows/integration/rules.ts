@@ -1,12 +1,6 @@
 import type { IntegrationSnapshot } from '../messages.ts';
+import type { Refusal } from '../refused.ts';
 import type { IntegrationState, Service } from '../words.ts';
-
-/** Why a command is refused: the api's problem code, what is the matter, and what to do instead. */
-export interface Refusal {
-  code: string;
-  message: string;
-  fix: string;
-}
 
 export type Command =
   | 'submitCredential'
@@ -15,6 +9,8 @@ export type Command =
   | 'rename'
   | 'discover'
   | 'startImport'
+  | 'reviveImport'
+  | 'retryFailed'
   | 'pause'
   | 'resume'
   | 'deleteDraft';
@@ -75,6 +71,9 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   rename: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
   startImport: (state) => refuseUnlessActive(state, importNeedsCreate),
+  // Also while it is paused: an import can be cancelled then.
+  reviveImport: refuseDraft,
+  retryFailed: (state) => refuseUnlessActive(state, importNeedsCreate),
   pause: refuseDraftOrDead,
   resume: refuseDraftOrDead,
   deleteDraft: (state) => (isDraft(state) ? null : alreadyCreated),

@@ -9,6 +9,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { imports } from '../../schema/index.ts';
+import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
 
 export interface ImportRow extends Record<string, unknown> {
@@ -25,6 +26,8 @@ export interface ImportRow extends Record<string, unknown> {
   waitingSince: string | null;
   waitingUntil: string | null;
   waitingReason: string | null;
+  pausedByPerson: boolean;
+  cancelRequested: boolean;
   startedByKey: string | null;
   startedByUser: string | null;
   createdAt: string;
@@ -36,7 +39,8 @@ const IMPORT = sql`
   i.id, i.integration_id as "integrationId", i.mode, i.state, i.selection, i.repositories_total as total,
   i.repositories_completed as completed, i.repositories_failed as failed, i.records::float8 as records,
   i.requests::float8 as requests, i.waiting_since as "waitingSince", i.waiting_until as "waitingUntil",
-  i.waiting_reason as "waitingReason", i.started_by_key as "startedByKey", i.started_by_user as "startedByUser",
+  i.waiting_reason as "waitingReason", i.paused_by_person_at is not null as "pausedByPerson",
+  i.cancel_requested_at is not null as "cancelRequested", i.started_by_key as "startedByKey", i.started_by_user as "startedByUser",
   i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"`;
 
 export async function readImport(tx: Transaction, id: string): Promise<ImportRow | null> {
@@ -93,6 +97,9 @@ export interface StreamTotals extends Record<string, unknown> {
   expected: number | null;
   quarantined: number;
   requests: number;
+  /** of the repositories that have begun */
+  requestsLeft: number;
+  recordsPerSecond: number;
   failed: number;
 }
 
@@ -101,9 +108,10 @@ export async function totalStreams(tx: Transaction, importId: string): Promise<S
   return tx.execute<StreamTotals>(sql`
     select stream, sum(records_stored)::float8 as stored,
       case when bool_and(records_expected is not null) then sum(records_expected)::float8 end as expected,
-      sum(quarantined)::float8 as quarantined, sum(requests)::float8 as requests,
-      (count(*) filter (where state = 'failed'))::int as failed
-    from import_streams where import_id = ${importId}
+      sum(quarantined)::float8 as quarantined, sum(own_requests)::float8 as requests,
+      (count(*) filter (where state = 'failed'))::int as failed,
+      sum(requests_left)::float8 as "requestsLeft", sum(records_rate)::float8 as "recordsPerSecond"
+    from ${progressOf(importId)} p
     group by stream order by stream`);
 }
 
@@ -129,6 +137,9 @@ export interface ImportStreamRow {
   expected_basis: string | null;
   quarantined: number;
   requests: number;
+  requests_left: number;
+  records_rate: number;
+  requests_rate: number;
   last_error: Finding | null;
   started_at: string | null;
   finished_at: string | null;
@@ -151,10 +162,10 @@ export async function listImportRepositories(
       ir.started_at as "startedAt", ir.finished_at as "finishedAt",
       coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'stored', s.records_stored,
           'expected', s.records_expected, 'expected_basis', s.expected_basis, 'quarantined', s.quarantined,
-          'requests', s.requests, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
+          'requests', s.own_requests, 'requests_left', s.requests_left, 'records_rate', s.records_rate,
+          'requests_rate', s.requests_rate, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
           order by s.started_at nulls last, s.stream)
-        from import_streams s where s.organization_id = ir.organization_id and s.import_id = ir.import_id
-          and s.repository_id = ir.repository_id), '[]') as streams
+        from ${progressOf(importId)} s where s.repository_id = ir.repository_id), '[]') as streams
     from import_repositories ir
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
     where ir.import_id = ${importId}
@@ -181,6 +192,19 @@ export async function selectUnknown(
       select from integration_repositories seen
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
       where seen.integration_id = ${integrationId} and ${column} = asked.id)
+    order by asked.place`);
+  return rows.map((row) => row.id);
+}
+
+/** Which of the ids name no repository of the import, in the order given. */
+export async function selectForeignRepositories(
+  tx: Transaction,
+  { importId, repositoryIds }: { importId: string; repositoryIds: string[] },
+): Promise<string[]> {
+  const rows = await tx.execute<{ id: string }>(sql`
+    select asked.id from unnest(${`{${repositoryIds.join(',')}}`}::uuid[]) with ordinality as asked (id, place)
+    where not exists (
+      select from import_repositories ir where ir.import_id = ${importId} and ir.repository_id = asked.id)
     order by asked.place`);
   return rows.map((row) => row.id);
 }

@@ -1,4 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
+import type { CommitsSource } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { account, type AccountRow, joinAccount } from './records.ts';
 
@@ -29,6 +30,7 @@ export interface PullRequestRow extends Record<string, unknown> {
   taskCount: number | null;
   createdOn: string;
   updatedOn: string;
+  commitsSource: CommitsSource | null;
   participants: ParticipantRow[];
 }
 
@@ -49,6 +51,7 @@ const selectWhere = (condition: SQL): SQL => sql`
     pr.source_repository_uuid as "sourceRepositoryUuid", pr.destination_branch as "destinationBranch",
     pr.destination_hash as "destinationHash", pr.merge_hash as "mergeHash", pr.comment_count as "commentCount",
     pr.task_count as "taskCount", pr.created_on as "createdOn", pr.updated_on as "updatedOn",
+    case when pr.state = 'MERGED' then coalesce(pr.commits_source, 'unknown') end as "commitsSource",
     ${PARTICIPANTS} as participants
   from pull_requests pr
   ${joinAccount(sql`author`, sql`pr`, sql`pr.author_uuid`)}
@@ -97,6 +100,21 @@ export async function listActivity(
     ${joinAccount(sql`actor`, sql`a`, sql`a.actor_uuid`)}
     where a.repository_id = ${repositoryId} and a.pull_request_number = ${number}
     order by a.at, a.entry_key limit 1000`);
+}
+
+/** Hashes, newest first; at most 1,000. */
+export async function listCommitsOfPullRequest(
+  tx: Transaction,
+  { repositoryId, number }: { repositoryId: string; number: number },
+): Promise<string[]> {
+  const rows = await tx.execute<{ hash: string }>(sql`
+    select l.commit_hash as hash
+    from pull_request_commits l
+    left join commits c on c.organization_id = l.organization_id and c.repository_id = l.repository_id
+      and c.hash = l.commit_hash
+    where l.repository_id = ${repositoryId} and l.pull_request_number = ${number}
+    order by c.committed_at desc nulls last, l.commit_hash limit 1000`);
+  return rows.map(({ hash }) => hash);
 }
 
 export interface CommentRow extends Record<string, unknown> {

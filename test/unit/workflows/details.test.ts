@@ -19,12 +19,19 @@ describe('texts for the operator', () => {
     expect(clock(Date.UTC(2026, 10, 24, 0, 5), NOW)).toBe('2026-11-24 00:05 UTC');
   });
 
-  test('a repository is a five-row table', () => {
+  test('a repository is a small table, with what is left and when it is likely to end', () => {
     const text = repositoryDetails({
       fullName: 'acme/web',
       doing: 'reads pull_requests',
-      progress: { records: 1_200, requests: 26, expected: 2_400 },
+      progress: {
+        records: 1_200,
+        requests: 26,
+        expected: 2_400,
+        requestsLeft: 1_024,
+        estimatedEnd: '2026-11-23T14:05:10.000Z',
+      },
       resumesAt: null,
+      nowMs: NOW,
     });
     expect(text).toBe(
       [
@@ -36,6 +43,8 @@ describe('texts for the operator', () => {
         '| known total | 2,400 |',
         '| records | 1,200 |',
         '| requests | 26 |',
+        '| requests left | 1,024 |',
+        '| estimated end | 14:05 UTC |',
         '| resumes at | – |',
       ].join('\n'),
     );
@@ -53,9 +62,10 @@ describe('texts for the operator', () => {
           failed: 0,
           records: 0,
           requests: 0,
+          nowMs: NOW,
           inHand: [name],
         });
-        expect(text.split('\n')).toHaveLength(8);
+        expect(text.split('\n')).toHaveLength(10);
         expect(text).not.toMatch(/[<>]/);
       }),
     );

@@ -1,0 +1,75 @@
+import type { Database, Transaction } from '../../db/client.ts';
+import {
+  commitParentsAfter,
+  mergesToLink,
+  storeLinks,
+  type MergeToLink,
+  type PullRequestLinks,
+} from '../../db/queries/pullRequestCommits.ts';
+import type { RepositoryScope } from '../../db/queries/upsert.ts';
+import { createCommitGraph, type CommitGraph } from './commitGraph.ts';
+
+export interface LinkRun {
+  database: Database;
+  scope: RepositoryScope;
+  /** every merged pull request, not only those without links */
+  all: boolean;
+  signal: AbortSignal;
+  /** something was done: the deadline of the next step begins */
+  onProgress: () => void;
+}
+
+const PULL_REQUESTS_AT_ONCE = 500;
+const COMMITS_AT_ONCE = 5_000;
+
+/**
+ * Links merged pull requests to their commits, without a request, from the history that git gave:
+ * a merge commit → what its second parent brought in; a squash → the merge commit itself; a fast-forward leaves no trace
+ * of where it began → none. A merge commit that is not stored (yet) is tried again next time.
+ * Repeatable: the same history gives the same links, so that a crash costs nothing. Returns how many links were added.
+ */
+export async function linkPullRequestCommits(run: LinkRun): Promise<number> {
+  const { database, scope, all, signal, onProgress } = run;
+  const inTransaction = <T>(work: (tx: Transaction) => Promise<T>) =>
+    database.transaction(scope.organizationId, work);
+  let graph: CommitGraph | undefined;
+  let added = 0;
+  for (let after = 0; ; ) {
+    signal.throwIfAborted();
+    const range = { all, after, limit: PULL_REQUESTS_AT_ONCE };
+    const merges = await inTransaction((tx) => mergesToLink(tx, scope, range));
+    const last = merges.at(-1);
+    if (last === undefined) return added;
+    // Read only where there is a merge to look into: a sync mostly finds none.
+    if (graph === undefined && merges.some(({ parents }) => parents > 1)) graph = await readGraph(run);
+    const links = merges.map((merge) => linksOf(merge, graph));
+    added += await inTransaction((tx) => storeLinks(tx, scope, links));
+    after = last.number;
+    onProgress();
+  }
+}
+
+function linksOf({ number, merge, parents, isSource }: MergeToLink, graph?: CommitGraph): PullRequestLinks {
+  if (parents > 1) {
+    const hashes = graph?.side(merge);
+    if (hashes !== undefined) return { number, source: 'merge_commit', hashes };
+  } else if (parents === 1 && !isSource) {
+    return { number, source: 'squash', hashes: [merge] };
+  }
+  return { number, source: 'unknown', hashes: [] };
+}
+
+async function readGraph({ database, scope, signal, onProgress }: LinkRun): Promise<CommitGraph> {
+  const graph = createCommitGraph();
+  for (let after = ''; ; ) {
+    signal.throwIfAborted();
+    const page = await database.transaction(scope.organizationId, (tx) =>
+      commitParentsAfter(tx, scope, { after, limit: COMMITS_AT_ONCE }),
+    );
+    for (const { hash, parents } of page) graph.add(hash, parents);
+    const last = page.at(-1);
+    if (last === undefined || page.length < COMMITS_AT_ONCE) return graph.build();
+    after = last.hash;
+    onProgress();
+  }
+}

@@ -1,0 +1,55 @@
+import { readImport, type ImportRow } from '../db/queries/api/imports.ts';
+import { refuseEnded } from '../workflows/import/rules.ts';
+import * as messages from '../workflows/messages.ts';
+import { type ImportCommand, isEndedImport } from '../workflows/words.ts';
+import type { ApiEnv } from './dependencies.ts';
+import { notFound, unavailable } from './problem.ts';
+import { refuse } from './refuse.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from './snapshot.ts';
+
+type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>;
+
+const UPDATES = {
+  pause: messages.pauseImport,
+  resume: messages.resumeImport,
+  cancel: messages.cancelImport,
+} as const satisfies Record<ImportCommand, unknown>;
+
+/** The import's row, or 404: for what is not there and for what belongs to another organization. */
+export async function importOrNotFound(
+  { dependencies, principal }: Variables,
+  id: string,
+): Promise<ImportRow> {
+  const row = await dependencies.database.transaction(principal.organizationId, (tx) => readImport(tx, id));
+  if (row === null) throw notFound('import');
+  return row;
+}
+
+/**
+ * Carries out a person's command and gives the import as it stands then. An import that has ended is judged by its row,
+ * one that runs by its run; a run that an operator ended is started again, so that the command finds somebody.
+ * Throws Problems: 404, 409, 503.
+ */
+export async function commandImport(
+  variables: Variables,
+  importId: string,
+  command: ImportCommand,
+): Promise<ImportRow> {
+  const { orchestrator } = variables.dependencies;
+  const actor = actorOf(variables.principal);
+  for (const isLastTry of [false, true]) {
+    const row = await importOrNotFound(variables, importId);
+    if (isEndedImport(row.state)) {
+      refuse(refuseEnded(command, row.state));
+      return row;
+    }
+    const answer = await orchestrator.commandImport(UPDATES[command], importId, { actor });
+    if (answer !== null) return importOrNotFound(variables, importId);
+    if (isLastTry) break;
+    const now = await importOrNotFound(variables, importId);
+    if (isEndedImport(now.state)) continue;
+    const integration = await integrationOrNotFound(variables, row.integrationId);
+    await orchestrator.command(messages.reviveImport, snapshotOf(integration), { importId, actor });
+  }
+  throw unavailable('worker');
+}

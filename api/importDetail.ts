@@ -1,0 +1,15 @@
+import type { z } from '@hono/zod-openapi';
+import type { Transaction } from '../db/client.ts';
+import { readImport, totalStreams } from '../db/queries/api/imports.ts';
+import { forecastImport } from '../db/queries/importForecast.ts';
+import { type importDetailSchema, presentImportDetail } from './schemas/import.ts';
+
+/** The import as it stands, for who reads it and for who follows it: both see the same. null: it is not there. */
+export async function readImportDetail(
+  tx: Transaction,
+  id: string,
+): Promise<z.infer<typeof importDetailSchema> | null> {
+  const row = await readImport(tx, id);
+  if (row === null) return null;
+  return presentImportDetail(row, await totalStreams(tx, id), await forecastImport(tx, id));
+}

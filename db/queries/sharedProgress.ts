@@ -1,0 +1,80 @@
+import { sql } from 'drizzle-orm';
+import { PAGE_LENGTH } from '../../forecast/requests.ts';
+import type { Transaction } from '../client.ts';
+import { rateOf } from './rates.ts';
+
+/**
+ * Several imports may want a repository at the same time; one run reads it for all. These statements say whose rows show
+ * its progress.
+ */
+
+const lengths = JSON.stringify(PAGE_LENGTH);
+
+/**
+ * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
+ * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments and changes
+ * come with the lists, except where those fall short, which shows only behind them.
+ */
+const requestsLeft = sql`case
+    when s.state in ('healthy', 'unavailable', 'failed') or s.stream in ('refs', 'commits') then 0
+    when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((greatest(
+      s.records_expected, case when s.stream = 'pull_request_activity' then (
+        select list.records_expected from import_streams list
+        where list.organization_id = s.organization_id and list.import_id = s.import_id
+          and list.repository_id = s.repository_id and list.stream = 'pull_requests') end)
+      - s.records_stored) / (${lengths}::jsonb ->> s.stream)::numeric))
+    else 0 end::float8`;
+
+/**
+ * The streams of an import as a table: its own, and those of another import's run that it waits for. `own_requests` are
+ * those made for this import: a request is counted once.
+ */
+export const progressOf = (importId: string) => sql`(
+  select s.*, ${requestsLeft} as requests_left, ${rateOf('records')} as records_rate,
+    ${rateOf('requests')} as requests_rate, case when r.read_by is null then s.requests else coalesce((
+      select mine.requests from import_streams mine
+      where mine.organization_id = r.organization_id and mine.import_id = r.import_id
+        and mine.repository_id = r.repository_id and mine.stream = s.stream), 0) end as own_requests
+  from import_repositories r
+  join import_streams s on s.organization_id = r.organization_id
+    and s.import_id = coalesce(r.read_by, r.import_id) and s.repository_id = r.repository_id
+  where r.import_id = ${importId})`;
+
+type OfRun = { importId: string; repositoryId: string };
+
+/** The run of this import reads the repository from now on, for every other import in which it has begun and not ended. */
+export async function takeReading(tx: Transaction, { importId, repositoryId }: OfRun): Promise<void> {
+  await tx.execute(sql`
+    update import_repositories set read_by = nullif(${importId}::uuid, import_id)
+    where repository_id = ${repositoryId} and state not in ('completed', 'failed', 'cancelled')
+      and (import_id = ${importId} or state <> 'pending')`);
+}
+
+/** This import waits for the run of another. */
+export async function borrowReading(tx: Transaction, { importId, repositoryId }: OfRun): Promise<void> {
+  await tx.execute(sql`
+    update import_repositories ir set read_by = (
+      select o.import_id from import_repositories o
+      where o.organization_id = ir.organization_id and o.repository_id = ir.repository_id and o.read_by is null
+        and o.import_id <> ir.import_id and o.state not in ('pending', 'completed', 'failed', 'cancelled')
+      limit 1)
+    where ir.import_id = ${importId} and ir.repository_id = ${repositoryId}`);
+}
+
+/**
+ * Counters of the streams that this import goes on with where another left them: a walk in hand belongs to whoever
+ * stored its position. A stream that another has ended meanwhile is read again from its watermark, so it counts anew.
+ */
+export async function inheritProgress(tx: Transaction, { importId, repositoryId }: OfRun): Promise<void> {
+  await tx.execute(sql`
+    update import_streams mine set records_stored = coalesce(theirs.records_stored, 0),
+      records_expected = theirs.records_expected, expected_basis = theirs.expected_basis
+    from streams s
+    left join import_streams theirs on theirs.organization_id = s.organization_id
+      and theirs.repository_id = s.repository_id and theirs.stream = s.stream
+      and theirs.import_id = (s.position ->> 'import')::uuid
+    where mine.import_id = ${importId} and mine.repository_id = ${repositoryId}
+      and s.organization_id = mine.organization_id and s.repository_id = mine.repository_id and s.stream = mine.stream
+      and mine.state not in ('healthy', 'unavailable') and mine.stream not in ('refs', 'commits')
+      and (s.position ->> 'import')::uuid is distinct from mine.import_id`);
+}

@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import * as messages from '../../workflows/messages.ts';
+import { failureOf, type Step } from '../support/fakeBitbucket.ts';
+import { tellImport, untilImport, untilRepository } from '../support/importBench.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
+import { waitFor } from '../support/waitFor.ts';
+import {
+  actor,
+  command,
+  createWorkflowBench,
+  handleOf,
+  refusalOf,
+  type WorkflowBench,
+} from '../support/workflowBench.ts';
+
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+
+const begin = (run: Run, tenant: TestTenant, importId: string) =>
+  command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+
+const retry = (run: Run, tenant: TestTenant, importId: string, repositoryIds: string[] | null = null) =>
+  command(run, tenant, messages.retryFailed, { importId, repositoryIds, actor });
+
+const readsOf = (run: Run, repositoryId: string) =>
+  run.bitbucket.calls.filter((call) => call === `importGit ${repositoryId}`).length;
+
+const unfinished = (tenant: TestTenant) => ({
+  unfinished: () => [integrationWorkflowId(tenant.integrationId)],
+});
+
+describe('failed repositories are tried again', () => {
+  test('in an import that has ended: only they run, and it ends anew', async () => {
+    const tenant = await bench.tenant('active');
+    const ids = await tenant.repositories(4);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(ids[0]!, [failureOf('RepositoryGone')]);
+      run.bitbucket.git.set(ids[1]!, [failureOf('RepositoryGone'), failureOf('RepositoryGone')]);
+      await begin(run, tenant, importId);
+      await untilImport(tenant, importId, 'completed_with_failures', 20_000);
+
+      // One of them, named; then the other, which fails again; then that one again.
+      expect(await retry(run, tenant, importId, [ids[0]!])).toMatchObject({ changed: true });
+      await untilImport(tenant, importId, 'completed_with_failures');
+      expect(await tenant.importRow(importId)).toMatchObject({
+        repositories_completed: 3,
+        repositories_failed: 1,
+      });
+      expect(readsOf(run, ids[1]!)).toBe(1);
+      for (const state of ['completed_with_failures', 'completed']) {
+        expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
+        await untilImport(tenant, importId, state);
+      }
+      expect(ids.map((id) => readsOf(run, id))).toEqual([2, 3, 1, 1]);
+      expect(await tenant.importRow(importId)).toMatchObject({
+        repositories_total: 4,
+        repositories_completed: 4,
+        repositories_failed: 0,
+      });
+      const events = await tenant.events(importId);
+      expect(events.filter((type) => type.startsWith('import_'))).toEqual([
+        'import_started',
+        'import_completed_with_failures',
+        'import_retried',
+        'import_completed_with_failures',
+        'import_retried',
+        'import_completed_with_failures',
+        'import_retried',
+        'import_completed',
+      ]);
+      const audit = await bench.sql<{ action: string; details: { repositories: number } }[]>`
+        select action, details from audit_events where integration_id = ${tenant.integrationId} order by id`;
+      expect(audit.map(({ action, details }) => [action, details.repositories])).toEqual([
+        ['import_retried', 1],
+        ['import_retried', 1],
+        ['import_retried', 1],
+      ]);
+    }, unfinished(tenant));
+  });
+
+  test('in an import that still runs, asked for twice at once', async () => {
+    const tenant = await bench.tenant('active');
+    const ids = await tenant.repositories(2);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(ids[0]!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
+      run.bitbucket.git.set(ids[1]!, ['hang', { done: true }]);
+      await begin(run, tenant, importId);
+      await untilRepository(tenant, importId, ids[0]!, 'failed', 10_000);
+      const answers = await Promise.all([retry(run, tenant, importId), retry(run, tenant, importId)]);
+      expect(answers.filter(({ changed }) => changed)).toHaveLength(1);
+      await untilRepository(tenant, importId, ids[0]!, 'running');
+      // It can be told the same as ever.
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, ids[0]!, 'paused');
+      await tellImport(run, importId, messages.resumeImport);
+      await untilImport(tenant, importId, 'completed', 20_000);
+      expect(ids.map((id) => readsOf(run, id))).toEqual([3, 2]);
+    }, unfinished(tenant));
+  });
+
+  test('at the moment in which the import ends: nothing is left over, however close', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      const failures = Array.from({ length: 6 }, () => failureOf('RepositoryGone'));
+      run.bitbucket.git.set(id!, [...failures]);
+      await begin(run, tenant, importId);
+      // As soon as the row says failed, which is before the import's own end.
+      for (const _ of failures) {
+        await untilRepository(tenant, importId, id!, 'failed', 20_000);
+        expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
+      }
+      await untilImport(tenant, importId, 'completed', 20_000);
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(readsOf(run, id!)).toBe(failures.length + 1);
+      // The integration knows that it has ended, whatever overtook what.
+      await command(run, tenant, messages.pause, { actor });
+      await command(run, tenant, messages.resume, { actor });
+    }, unfinished(tenant));
+  });
+
+  test('also when the integration and its import lost their runs, and workers died in the middle', async () => {
+    const tenant = await bench.tenant('active');
+    const [id, other] = await tenant.repositories(2);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
+      // Tried again by each worker that comes.
+      const hanging: Step[] = ['hang', 'hang', 'hang', 'hang'];
+      run.bitbucket.git.set(other!, hanging);
+      await begin(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'failed', 10_000);
+      await handleOf(run.client, tenant).terminate('by the test');
+      await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
+      await run.stopWorkers();
+      const sent = retry(run, tenant, importId);
+      await run.restart();
+      expect(await sent).toMatchObject({ changed: true });
+      await untilRepository(tenant, importId, id!, 'running');
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, id!, 'paused');
+      await untilRepository(tenant, importId, other!, 'paused');
+      hanging.length = 0;
+      await tellImport(run, importId, messages.resumeImport);
+      await untilImport(tenant, importId, 'completed', 20_000);
+    }, unfinished(tenant));
+  });
+
+  test('the pause of the integration holds an import that runs again', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
+      await begin(run, tenant, importId);
+      await untilImport(tenant, importId, 'completed_with_failures', 10_000);
+      await retry(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'running');
+      await command(run, tenant, messages.pause, { actor });
+      await untilRepository(tenant, importId, id!, 'paused');
+      expect(await refusalOf(retry(run, tenant, importId))).toBe('paused');
+      await command(run, tenant, messages.resume, { actor });
+      await untilImport(tenant, importId, 'completed', 20_000);
+    }, unfinished(tenant));
+  });
+});
+
+test('what has not failed, or was cancelled, is not tried again, and the refusal says what to do', async () => {
+  const tenant = await bench.tenant('active');
+  const [id, other] = await tenant.repositories(2);
+  const done = await tenant.storeImport({ repositories: [id] });
+  const cancelled = await tenant.storeImport({ repositories: [other] });
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(other!, ['hang']);
+    await begin(run, tenant, done);
+    await untilImport(tenant, done, 'completed', 10_000);
+    expect(await refusalOf(retry(run, tenant, done))).toBe('nothing_failed');
+    expect(await refusalOf(retry(run, tenant, done, [id!]))).toBe('nothing_failed');
+    await begin(run, tenant, cancelled);
+    await untilRepository(tenant, cancelled, other!, 'running', 10_000);
+    await waitFor({
+      what: 'git is being read',
+      read: () => readsOf(run, other!),
+      until: (count) => count === 1,
+    });
+    expect(await refusalOf(retry(run, tenant, cancelled))).toBe('nothing_failed');
+    await tellImport(run, cancelled, messages.cancelImport);
+    await untilImport(tenant, cancelled, 'cancelled');
+    expect(await refusalOf(retry(run, tenant, cancelled))).toBe('import_ended');
+  }, unfinished(tenant));
+});

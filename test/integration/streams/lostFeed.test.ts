@@ -1,0 +1,253 @@
+import { sql } from 'drizzle-orm';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { BitbucketAnswer, BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { BadRequest } from '../../../activities/bitbucket/errors.ts';
+import type { Stream } from '../../../workflows/words.ts';
+import { createSituation, type ImportInput, type Situation } from './situation.ts';
+
+const REPOSITORY = 'acme-rockets/telemetry';
+const STREAMS: Stream[] = ['pull_requests', 'pull_request_activity', 'pull_request_comments'];
+const FEED = '/pullrequests/activity';
+
+let situation: Situation;
+let repositoryId: string;
+/** requests before the test */
+let before = 0;
+beforeAll(async () => {
+  situation = await createSituation({ size: 'small' });
+  repositoryId = await situation.repository(REPOSITORY);
+});
+afterAll(() => situation.close());
+beforeEach(async () => {
+  const tables = ['streams', 'pull_requests', 'pull_request_activity', 'pull_request_comments'];
+  for (const table of tables) await situation.rows(sql`delete from ${sql.identifier(table)}`);
+  before = situation.simulator.journal.since(0).length;
+});
+afterEach(() => situation.simulator.faults.clear());
+
+const start = async (mode: 'changed' | 'full' = 'changed'): Promise<ImportInput> => ({
+  ...(await situation.startImport(repositoryId, mode)),
+  streams: STREAMS,
+});
+const limits = { requests: 1_000 };
+const mutate = (kind: string, more: Record<string, unknown>) =>
+  situation.simulator.mutate({ kind, repository: REPOSITORY, ...more });
+const fails = (status: number, more: object = {}): void =>
+  situation.simulator.faults.set({
+    rules: [{ match: { path: FEED }, fault: { kind: 'status', status }, ...more }],
+  });
+
+const asked = (): string[] =>
+  situation.simulator.journal
+    .since(0)
+    .slice(before)
+    .map(({ path }) => path.replace(/^.*?\/telemetry\/|\?.*$/g, ''))
+    .filter((path) => path !== '');
+const ownOf = (paths: string[]): string[] =>
+  paths.filter((path) => /^pullrequests\/\d+\/activity/.test(path));
+
+const reported = async (input: ImportInput) => {
+  const [row] = await situation.rows(sql`select method, notes from import_streams
+    where import_id = ${input.importId} and stream = 'pull_request_activity'`);
+  return { method: row?.['method'], notes: Object.keys(row?.['notes'] as object) };
+};
+
+const expectExact = async (input: ImportInput): Promise<void> => {
+  expect(await situation.differences()).toBe('');
+  for (const state of await situation.streamStates(input)) {
+    expect(state, String(state['stream'])).toMatchObject({ state: 'healthy', stored: state['expected'] });
+  }
+};
+
+/** The feed's answers, changed on their way; `page` counts from 1. */
+function feedChanged(
+  change: (json: { values: unknown[]; next?: string }, page: number) => void,
+): BitbucketClient {
+  let page = 0;
+  return {
+    get: async (request) => {
+      const answer = await situation.bitbucket.get(request);
+      if (!(request.path ?? request.next ?? '').includes(FEED)) return answer;
+      const json = JSON.parse(Buffer.from(answer.bytes).toString('utf8')) as { values: unknown[] };
+      change(json, (page += 1));
+      return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) } satisfies BitbucketAnswer;
+    },
+  };
+}
+
+test('a feed that can be had is what the report names', async () => {
+  const input = await start();
+  await situation.importAll(input, { limits });
+  expect(await reported(input)).toEqual({ method: 'feed', notes: [] });
+});
+
+describe('where the feed cannot be had, each pull request is asked for its own activity', () => {
+  test.each([410, 404, 403])('%i: and the report says so', async (status) => {
+    fails(status);
+    const input = await start();
+    await situation.importAll(input, { limits });
+    expect(await reported(input)).toEqual({ method: 'per_pull_request', notes: ['feed_unavailable'] });
+    await expectExact(input);
+  });
+
+  test('the next import asks only those that changed, and takes the feed again where it is back', async () => {
+    fails(410);
+    await situation.importAll(await start(), { limits });
+    situation.simulator.clock.advance(20 * 60_000);
+    await mutate('comment.add', { number: 7, raw: 'Said' });
+    situation.simulator.clock.advance(20 * 60_000);
+    const earlier = asked().length;
+    await situation.importAll(await start(), { limits });
+    expect(ownOf(asked().slice(earlier))).toEqual(['pullrequests/7/activity']);
+    expect(await situation.differences()).toBe('');
+    situation.simulator.faults.clear();
+    const last = await start();
+    await situation.importAll(last, { limits });
+    expect(await reported(last)).toEqual({ method: 'feed', notes: [] });
+  });
+
+  test('a repository that is gone is not taken for a missing feed, nor its pull requests for missing ones', async () => {
+    const input = await start();
+    let gone = false;
+    const bitbucket: BitbucketClient = {
+      get: async (request) => {
+        if (!gone && (request.path ?? '').includes(FEED)) {
+          gone = true;
+          await situation.simulator.mutate({ kind: 'repository.delete', repository: REPOSITORY });
+        }
+        return situation.bitbucket.get(request);
+      },
+    };
+    await expect(situation.chunk(input, { bitbucket, limits })).rejects.toMatchObject({
+      type: 'RepositoryGone',
+    });
+    expect(ownOf(asked())).toEqual([]);
+    const [row] = await situation.rows(sql`select s.state, r.provider_uuid from streams s
+      join repositories r on r.id = s.repository_id where s.stream = 'pull_request_activity'`);
+    await situation.simulator.mutate({ kind: 'repository.restore', repository: row?.['provider_uuid'] });
+    expect(row?.['state']).toBe('failed');
+  });
+
+  test('one that answers errors for half an hour is given up, if the repository is shown', async () => {
+    fails(503);
+    const input = await start();
+    const attempt = () => situation.chunk(input, { limits });
+    await expect(attempt()).rejects.toMatchObject({ type: 'Upstream' });
+    await expect(attempt()).rejects.toMatchObject({ type: 'Upstream' });
+    expect(ownOf(asked())).toEqual([]);
+    await situation.rows(sql`update streams set position = jsonb_set(position, '{failingSince}',
+      to_jsonb(replace(((position ->> 'failingSince')::timestamptz at time zone 'utc' - interval '31 minutes')::text,
+        ' ', 'T') || 'Z')) where stream = 'pull_request_activity'`);
+    await situation.importAll(input, { limits });
+    expect(await reported(input)).toEqual({ method: 'per_pull_request', notes: ['feed_fails'] });
+    await expectExact(input);
+  });
+});
+
+describe('a feed that ends early', () => {
+  test.each([1, 2])('behind page %i: older pull requests are asked by themselves', async (last) => {
+    const bitbucket = feedChanged((json, page) => {
+      if (page === last) delete json.next;
+    });
+    const input = await start();
+    await situation.importAll(input, { bitbucket, limits });
+    const own = ownOf(asked());
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.length).toBeLessThan(60);
+    expect(new Set(own).size).toBe(own.length);
+    expect(await reported(input)).toEqual({ method: 'per_pull_request', notes: ['feed_ended_early'] });
+    await expectExact(input);
+  });
+
+  test('empty although there are pull requests: all are asked', async () => {
+    const bitbucket = feedChanged((json) => {
+      json.values = [];
+      delete json.next;
+    });
+    const input = await start();
+    await situation.importAll(input, { bitbucket, limits });
+    expect(ownOf(asked())).toHaveLength(60);
+    await expectExact(input);
+  });
+
+  test('before it came down to what is stored: those that changed are asked', async () => {
+    await situation.importAll(await start(), { limits });
+    situation.simulator.clock.advance(20 * 60_000);
+    await mutate('comment.add', { number: 7, raw: 'Said' });
+    situation.simulator.clock.advance(20 * 60_000);
+    const earlier = asked().length;
+    const bitbucket = feedChanged((json) => {
+      json.values = [];
+      delete json.next;
+    });
+    await situation.importAll(await start(), { bitbucket, limits });
+    expect(ownOf(asked().slice(earlier))).toEqual(['pullrequests/7/activity']);
+    expect(await situation.differences()).toBe('');
+  });
+});
+
+describe('a feed that Bitbucket refuses to go on with', () => {
+  /** Refuses the request for this page of the feed, once. */
+  function refusing(page: number): BitbucketClient {
+    let pages = 0;
+    return {
+      get: async (request) => {
+        const isFeed = (request.path ?? request.next ?? '').includes(FEED);
+        if (isFeed && (pages += 1) === page) {
+          throw new BadRequest({ finding: { code: 'x', message: 'Invalid page', remedy: 'x' } });
+        }
+        return situation.bitbucket.get(request);
+      },
+    };
+  }
+  const pagesOfFeed = async (): Promise<number> => {
+    const input = await start('full');
+    await situation.importAll(input, { limits });
+    const pages = asked().filter((path) => path === 'pullrequests/activity').length;
+    await situation.rows(sql`delete from pull_request_activity`);
+    await situation.rows(sql`delete from pull_request_comments`);
+    return pages;
+  };
+
+  test('near its top begins again', async () => {
+    const pages = await pagesOfFeed();
+    const input = await start('full');
+    await situation.importAll(input, { bitbucket: refusing(2), limits });
+    expect(asked().filter((path) => path === 'pullrequests/activity')).toHaveLength(pages + pages + 1);
+    expect(ownOf(asked())).toEqual([]);
+    await expectExact(input);
+  });
+
+  test('near its end asks the few pull requests that are left', async () => {
+    const pages = await pagesOfFeed();
+    const input = await start('full');
+    await situation.importAll(input, { bitbucket: refusing(pages), limits });
+    const own = ownOf(asked());
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.length).toBeLessThan(pages);
+    expect(await reported(input)).toEqual({ method: 'per_pull_request', notes: ['feed_refused'] });
+    await expectExact(input);
+  });
+});
+
+test('a pull request that the feed names and the list did not is fetched in the same import', async () => {
+  const truth = await fetch(`${situation.simulator.url}/_simulator/state`);
+  const records = (await truth.text()).split('\n').filter((line) => line.includes('"kind":"branch"'));
+  const [row] = await situation.rows(sql`select provider_uuid from repositories`);
+  const branch = records
+    .map((line) => JSON.parse(line) as Record<string, string>)
+    .find((line) => line['repository'] === row?.['provider_uuid'] && line['name'] !== 'main');
+  let made = false;
+  const bitbucket: BitbucketClient = {
+    get: async (request) => {
+      if (!made && (request.path ?? '').includes(FEED)) {
+        made = true;
+        await mutate('pull_request.create', { title: 'Between', source: branch?.['name'] });
+      }
+      return situation.bitbucket.get(request);
+    },
+  };
+  const input = await start();
+  expect(await situation.importAll(input, { bitbucket, limits })).toHaveLength(1);
+  expect(await situation.differences()).toBe('');
+});
