@@ -96,7 +96,10 @@ describe('what is left of an import', () => {
     const own = await inTenant<typeof whole>(tenant, (tx) =>
       readRepositoryOutlook(tx, { importId, repositoryId: ids[0]! }),
     );
-    expect(own).toEqual(whole);
+    // Read a moment later, by a clock that goes on.
+    expect(own.requestsLeft).toBe(whole.requestsLeft);
+    expect(own.recordsPerSecond).toBeCloseTo(whole.recordsPerSecond!, 1);
+    expect(Math.abs(Date.parse(own.estimatedEnd!) - Date.parse(whole.estimatedEnd!))).toBeLessThan(10_000);
     expect(Date.parse(whole.estimatedEnd!)).toBeGreaterThan(Date.now());
   });
 
