@@ -66,6 +66,7 @@ const kept = async () =>
   (await situation.rows(sql`select record_key, stream, convert_from(raw, 'utf8') as raw, reason, attempts,
       request_path, page_index, parent_number from quarantine order by stream, record_key`)) as {
     record_key: string;
+    stream: string;
     raw: string;
     reason: string;
     attempts: number;
@@ -203,7 +204,8 @@ describe('records of the other streams', () => {
     }
     situation.simulator.faults.clear();
     await importStreams(streams);
-    expect(await kept()).toEqual([]);
+    // An entry has no key of its own, so nothing says that the bytes that are kept are the same entry's, mended.
+    expect((await kept()).filter(({ stream }) => stream !== 'pull_request_activity')).toEqual([]);
     expect(await situation.differences()).toBe('');
   });
 });

@@ -62,7 +62,10 @@ describe('in the middle of its import', () => {
     ],
     [
       'hidden',
-      () => mutate({ kind: 'user.right', user: 'admin', workspace: 'acme', right: null }),
+      async () => {
+        await mutate({ kind: 'user.right', user: 'admin', workspace: 'acme', right: null });
+        await mutate({ kind: 'user.right', user: 'admin', repository: 'acme/hidden', right: null });
+      },
       () => mutate({ kind: 'user.right', user: 'admin', workspace: 'acme', right: 'owner' }),
     ],
   ] as const)(
