@@ -333,7 +333,7 @@ export async function copyProgress(
       state = excluded.state, records_stored = excluded.records_stored, records_expected = excluded.records_expected,
       expected_basis = excluded.expected_basis, quarantined = excluded.quarantined, gone = excluded.gone,
       not_permitted = excluded.not_permitted, method = excluded.method, notes = excluded.notes,
-      last_error = excluded.last_error, finished_at = excluded.finished_at`);
+      last_error = excluded.last_error, started_at = excluded.started_at, finished_at = excluded.finished_at`);
 }
 
 /** Dates the repository's first and last complete import. */

@@ -146,7 +146,7 @@ describe('a retry', () => {
   test('works through thousands in bounded chunks, each record once, whatever dies on the way', async () => {
     await situation.rows(sql`insert into quarantine (id, organization_id, repository_id, stream, record_key, raw, reason,
         observed_at, import_id)
-      select gen_random_uuid(), ${situation.organizationId}, ${repositoryId}, 'pull_requests', n::text,
+      select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, ${situation.organizationId}, ${repositoryId}, 'pull_requests', n::text,
         convert_to(case when n % 10 = 0 then '{"id":' || n || '}' else
           '{"id":' || n || ',"title":"x","state":"OPEN","created_on":"2026-01-01T00:00:00Z","updated_on":"2026-01-01T00:00:00Z"}'
           end, 'utf8'), 'x', now(), ${importId} from generate_series(1, 1500) n`);

@@ -45,8 +45,7 @@ describe('answers that are wrong', () => {
   test('where something was stored before it, one ends the chunk well: no attempt is used up, no wait grows', async () => {
     faults([
       { match: { path: '/pullrequests/activity' }, nth: 3, fault: { kind: 'status', status: 503 } },
-      // A request that the rule above plays on does not count here.
-      { match: { path: '/pullrequests/activity' }, nth: 3, fault: { kind: 'html' } },
+      { match: { path: '/pullrequests/activity' }, nth: 4, fault: { kind: 'html' } },
     ]);
     expect(await situation.chunk(input)).toMatchObject({ done: false, stream: 'pull_request_activity' });
     await expect(situation.chunk(input)).rejects.toMatchObject({ type: 'InvalidResponse' });
