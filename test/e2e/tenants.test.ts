@@ -20,6 +20,7 @@ interface Names {
   integrations: string;
   'connection-checks': string;
   imports: string;
+  'import-estimates': string;
   repositories: string;
 }
 
@@ -36,10 +37,15 @@ async function importInto(on: Stack): Promise<Names> {
   const ended = await importEnded(on, importId);
   if (ended.state !== 'completed') throw new Error(JSON.stringify(ended));
   const check = await on.call('POST', '/v1/connection-checks', credentialBody(on, 'api_token.admin'));
+  const estimate = await on.call('POST', `/v1/integrations/${integrationId}/imports`, {
+    repositories: [repository.id],
+    dry_run: true,
+  });
   return {
     integrations: integrationId,
     'connection-checks': expectStatus(check, 200, 202).body.id,
     imports: importId,
+    'import-estimates': expectStatus(estimate, 202).body.id,
     repositories: repository.id,
   };
 }
@@ -75,6 +81,10 @@ describe('by the api', () => {
     'post /v1/integrations/{id}/imports': { all: true },
     'post /v1/integrations/{id}/oauth': {},
     'post /v1/integrations/{id}/discover': {},
+    'post /v1/imports/{id}/pause': {},
+    'post /v1/imports/{id}/resume': {},
+    'post /v1/imports/{id}/cancel': {},
+    'post /v1/imports/{id}/retry-failed': {},
   };
 
   /** Every operation of the document whose address names something, with the names of a tenant in it. */
