@@ -3,18 +3,16 @@ import { ENTRIES_A_PAGE } from './activityMethod.ts';
 import type { BitbucketErrorType } from './bitbucket/errors.ts';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
 import { MAX_RESTARTS } from './nextWalk.ts';
+import { ownListFields, recoverOwnList, startOwnLists } from './ownList.ts';
+import type { Recovery } from './streamReader.ts';
 
-const list = {
-  next: z.string().nullable(),
-  /** pages read of the list in hand */
-  pages: z.int(),
-  restarts: z.int(),
-};
 const walk = {
   /** the first answer, by Bitbucket's clock */
   began: z.string().nullable(),
   /** entries read */
   read: z.int(),
+  /** entries of no known kind: they say nothing */
+  skipped: z.int(),
 };
 
 /** Which pull requests: those created until, and changed since; null is no bound. */
@@ -30,7 +28,9 @@ export type WhyOwn = (typeof WHYS)[number];
 
 const feedSchema = z.object({
   phase: z.literal('feed'),
-  ...list,
+  next: z.string().nullable(),
+  pages: z.int(),
+  restarts: z.int(),
   ...walk,
   /** entries before this are stored already; null: reads all there is */
   until: z.string().nullable(),
@@ -50,23 +50,13 @@ const feedSchema = z.object({
   /** it is given up */
   lost: z.enum(WHYS).nullable(),
 });
-const own = {
-  ...list,
-  ...walk,
-  /** pull requests up to this number are settled */
-  after: z.int(),
-  /** the pull request in hand, when its list has further pages */
-  pullRequest: z.int().nullable(),
-};
+const own = { ...ownListFields, ...walk };
 /** Each pull request of a range is asked for its own activity. */
 const eachSchema = z.object({ phase: z.literal('each'), ...own, range: rangeSchema });
 /** Those that are short of something are; the ones of `except` were asked already. */
 const repairSchema = z.object({ phase: z.literal('repair'), ...own, except: rangeSchema.nullable() });
-/** Is the repository still shown? Then on. A missing pull request or feed is no missing repository, or the other way round. */
-const probeSchema = z.object({
-  phase: z.literal('probe'),
-  onward: z.discriminatedUnion('phase', [feedSchema, eachSchema, repairSchema]),
-});
+/** Is the repository still shown? Then on: a missing feed is no missing repository. */
+const probeSchema = z.object({ phase: z.literal('probe'), onward: feedSchema });
 export const positionSchema = z.discriminatedUnion('phase', [
   feedSchema,
   lateVotesSchema,
@@ -78,7 +68,7 @@ export type ActivityPosition = z.infer<typeof positionSchema>;
 export type Feed = z.infer<typeof feedSchema>;
 export type Each = z.infer<typeof eachSchema>;
 export type Repair = z.infer<typeof repairSchema>;
-type Walk = Pick<Feed, 'began' | 'read'>;
+type Walk = Pick<Feed, 'began' | 'read' | 'skipped'>;
 
 /** A walk of the feed from its top. `givenUp`: earlier in this import, so the first error gives it up again. */
 export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
@@ -88,6 +78,7 @@ export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
   restarts: 0,
   began: null,
   read: 0,
+  skipped: 0,
   until,
   oldest: null,
   passed: 0,
@@ -99,15 +90,7 @@ export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
   lost: null,
 });
 
-const ownFrom = ({ began, read }: Walk) => ({
-  next: null,
-  pages: 0,
-  restarts: 0,
-  after: 0,
-  pullRequest: null,
-  began,
-  read,
-});
+const ownFrom = ({ began, read, skipped }: Walk) => ({ ...startOwnLists(), began, read, skipped });
 
 export const eachFrom = (walked: Walk, range: PullRequestRange): Each => ({
   phase: 'each',
@@ -116,12 +99,13 @@ export const eachFrom = (walked: Walk, range: PullRequestRange): Each => ({
 });
 
 /** The look at late votes, behind the entries. */
-export const votesFrom = ({ began, read }: Walk, except: PullRequestRange | null): LateVotes => ({
+export const votesFrom = ({ began, read, skipped }: Walk, except: PullRequestRange | null): LateVotes => ({
   phase: 'votes',
   after: 0,
   asked: 0,
   began,
   read,
+  skipped,
   except,
 });
 
@@ -132,42 +116,24 @@ export const repairFrom = (votes: LateVotes): Repair => ({
   except: votes.except,
 });
 
-/** Behind a page of a pull request's own activity. */
-export function behindOwnPage<P extends Each | Repair>(
-  position: P,
-  page: { next: string | null; entries: number; began: string },
-): P {
-  const more = page.next !== null;
-  return {
-    ...position,
-    began: position.began ?? page.began,
-    next: page.next,
-    pages: more ? position.pages + 1 : 0,
-    after: more ? position.after : (position.pullRequest ?? position.after),
-    pullRequest: more ? position.pullRequest : null,
-    read: position.read + page.entries,
-  };
-}
-
 const REFUSALS = new Set<BitbucketErrorType>(['BadRequest', 'NotFound', 'RepositoryGone']);
 const MISSING = new Set<BitbucketErrorType>([...REFUSALS, 'Forbidden', 'ScopeMissing']);
 
 /**
  * Where to go on after an error; undefined: it stands. A refused `next` starts its list again (its rows stay); a pull
- * request that is not shown any more is passed by; a feed that cannot be had is given up.
+ * request that is not found is looked for in the list of all; a feed that cannot be had is given up.
  */
-export function recoverFrom(
-  position: ActivityPosition,
-  type: BitbucketErrorType,
-): ActivityPosition | undefined {
+export function recoverFrom(position: ActivityPosition, type: BitbucketErrorType): Recovery | undefined {
   switch (position.phase) {
     case 'votes':
     case 'probe':
       return undefined;
-    case 'feed':
-      return recoverFeed(position, type);
+    case 'feed': {
+      const onward = recoverFeed(position, type);
+      return onward === undefined ? undefined : { position: onward };
+    }
     default:
-      return recoverOwn(position, type);
+      return recoverOwnList(position, type);
   }
 }
 
@@ -186,14 +152,4 @@ function recoverFeed(position: Feed, type: BitbucketErrorType): ActivityPosition
     restarts: position.restarts + 1,
     passed: position.pages * ENTRIES_A_PAGE,
   };
-}
-
-function recoverOwn(position: Each | Repair, type: BitbucketErrorType): ActivityPosition | undefined {
-  if (REFUSALS.has(type) && position.next !== null) {
-    if (position.restarts >= MAX_RESTARTS) return undefined;
-    return { ...position, next: null, pages: 0, restarts: position.restarts + 1 };
-  }
-  if (type !== 'NotFound' && type !== 'FeatureGone') return undefined;
-  const after = position.pullRequest ?? position.after;
-  return { phase: 'probe', onward: { ...position, after, pullRequest: null, next: null, pages: 0 } };
 }

@@ -2,15 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
 import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
-import { addProgress } from '../db/queries/importProgress.ts';
-import { countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
+import { addProgress, readStreamCounts, writeStreamCounts } from '../db/queries/importProgress.ts';
+import { noteStream } from '../db/queries/streamNotes.ts';
+import { adoptQuarantined, countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
 import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
+import type { StreamNote } from '../workflows/words.ts';
 import type { LastRead } from './closing.ts';
+import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
-import type { Completion, PageRead, Place, Position, Step, StreamReader } from './streamReader.ts';
+import type { PageRead, Place, Position, Recovery, Step, StreamReader } from './streamReader.ts';
 
 export interface ChunkLimits {
   requests: number;
@@ -68,6 +71,10 @@ const sameWalk = (left: Position, right: Position): boolean =>
   isDeepStrictEqual({ ...left, ...UNSIGNED }, { ...right, ...UNSIGNED });
 const UNSIGNED = { import: null, changed: null };
 
+/** Path and query of a request, without the host. */
+const pathOf = (place: Place): string =>
+  'path' in place ? place.path : place.next.replace(/^[a-z]+:\/\/[^/]*/i, '');
+
 const samePlace = (left: Place, right: Place): boolean => JSON.stringify(left) === JSON.stringify(right);
 
 /**
@@ -84,8 +91,11 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let ahead: Ahead | undefined;
-  const release =
-    (await database.transaction(stream.organizationId, (tx) => countQuarantined(tx, stream))) > 0;
+  const release = await database.transaction(stream.organizationId, async (tx) => {
+    const others = stored?.['import'];
+    if (typeof others === 'string' && others !== stream.importId) await adoptQuarantined(tx, stream, others);
+    return (await countQuarantined(tx, stream)) > 0;
+  });
 
   /** A position says which import it belongs to, and whether its walk has written anything. */
   const signed = (move: Position): Position => ({ ...move, import: stream.importId, changed });
@@ -96,7 +106,10 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return run.get(place);
   }
 
-  async function moveTo(move: Position, also?: (tx: Transaction) => Promise<void>): Promise<void> {
+  async function moveTo(
+    { position: move, end: listEnd }: Recovery,
+    also?: (tx: Transaction) => Promise<void>,
+  ): Promise<void> {
     const next = signed(move);
     await database.transaction(stream.organizationId, async (tx) => {
       await advance(tx, {
@@ -105,6 +118,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         position: next,
         progress: { requests: unrecorded },
       });
+      if (listEnd !== undefined) await reader.settle?.(tx, listEnd);
       await also?.(tx);
     });
     unrecorded = 0;
@@ -116,19 +130,30 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const { watermark, rows, whole, list = null } = completion;
     const { importId } = stream;
     const round = closing === undefined ? 0 : closing.round + 1;
-    const last: LastRead = { importId, round, changed, whole, rows, list };
-    await database.transaction(stream.organizationId, async (tx) => {
-      const quarantinedInAll = await countQuarantinedBy(tx, stream);
+    const last = await database.transaction(stream.organizationId, async (tx) => {
+      const settled = settleStream(completion, {
+        before: await readStreamCounts(tx, stream),
+        quarantined: await countQuarantinedBy(tx, stream),
+        closing,
+      });
+      const missing = missingOf(settled);
+      const left: LastRead = { importId, round, changed, whole, rows, list, missing };
       await advance(tx, {
         ...stream,
         expectedPosition: stored,
         position: null,
-        watermark,
-        memory: { ...(completion.memory ?? checkpoint.memory), import: last },
-        progress: { ...progressAtEnd(completion, closing), quarantinedInAll, requests: unrecorded },
+        // What does not add up is read as a whole the next time, in whichever mode.
+        watermark: missing === 0 ? watermark : null,
+        memory: { ...(completion.memory ?? checkpoint.memory), import: left },
+        progress: { requests: unrecorded },
       });
+      await writeStreamCounts(tx, stream, { ...settled, basis: completion.tally.basis });
+      for (const [code, note] of Object.entries({ ...completion.notes, ...notesOf(settled) })) {
+        await noteStream(tx, stream, code, note);
+      }
       await completion.also?.(tx);
       await markStream(tx, stream, { state: 'healthy', error: null });
+      return left;
     });
     unrecorded = 0;
     return last;
@@ -136,8 +161,10 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 
   function pageOf(page: PageRead): PageRead {
     const own = { ...page, position: signed(page.position) };
+    if (closing === undefined) return own;
     // A closing round reads what is counted already; what it adds is counted at its end.
-    return closing === undefined ? own : { ...own, stored: 0 };
+    const { expected: _expected, ...uncounted } = own;
+    return { ...uncounted, stored: 0 };
   }
 
   /** A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now. */
@@ -163,7 +190,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       const elsewhere = reader.recover(step.at, error);
       if (elsewhere !== undefined) return elsewhere;
       const remembered = await reader.remember?.(step.at, error);
-      if (remembered !== undefined) await moveTo(remembered);
+      if (remembered !== undefined) await moveTo({ position: remembered });
       throw error;
     });
     if (!isAnswer(answer)) return moveTo(answer);
@@ -196,6 +223,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       bytes,
       requests,
       release,
+      source: { requestPath: pathOf(step.place), observedAt: answer.observedAt },
     });
     unrecorded -= requests;
     allowance.records += counts.stored;
@@ -211,7 +239,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       if (step.kind === 'end') {
         return await end(step);
       }
-      if (step.kind === 'move') await moveTo(step.position, step.also);
+      if (step.kind === 'move') await moveTo({ position: step.position }, step.also);
       else if (ahead === undefined && !allowance.allows()) return undefined;
       else await readPage(step);
       run.onPage();
@@ -225,18 +253,18 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 export const isOwn = (position: Position | null, importId: string): boolean =>
   position?.['import'] === importId;
 
-/** A closing round that is not held against the whole table adds the rows that came to it. */
-function progressAtEnd(
-  { progress, whole, rows }: Completion,
-  closing: LastRead | undefined,
-): Completion['progress'] {
-  if (closing === undefined || whole) return progress;
-  const more = Math.max(0, rows - closing.rows);
-  return { stored: more, expectedMore: more };
-}
+const notesOf = ({ kept }: { kept: number }): Record<string, StreamNote> =>
+  kept === 0
+    ? {}
+    : {
+        kept: {
+          message:
+            'Rows that the list did not confirm: no longer there, or in quarantine in a newer version.',
+          count: kept,
+        },
+      };
 
-const isAnswer = (value: BitbucketAnswer | Position): value is BitbucketAnswer =>
-  'bytes' in value && value.bytes instanceof Uint8Array;
+const isAnswer = (value: BitbucketAnswer | Recovery): value is BitbucketAnswer => 'bytes' in value;
 
 /** Requests whose pages were not stored count too. Where that fails, the error under way must not be replaced by it. */
 async function recordRequests(database: Database, stream: ImportedStream, requests: number): Promise<void> {

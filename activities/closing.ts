@@ -16,7 +16,16 @@ const lastReadSchema = z.object({
   /** rows of the table at that end */
   rows: z.int(),
   /** a list read by key goes on counting where it stood */
-  list: z.object({ read: z.int(), highest: z.int(), expected: z.int().nullable() }).nullable(),
+  list: z
+    .object({
+      read: z.int(),
+      highest: z.int(),
+      expected: z.int().nullable(),
+      gone: z.int().default(0),
+    })
+    .nullable(),
+  /** expected records of which nothing is known */
+  missing: z.int().default(0),
 });
 export type LastRead = z.infer<typeof lastReadSchema>;
 

@@ -13,9 +13,8 @@ import { EngineError } from './engineError.ts';
 export type ChunkInput = Parameters<StreamActivities['importChunk']>[0];
 
 export type ApiStream = Exclude<Stream, 'refs' | 'commits'>;
-const API_STREAMS = STREAMS.filter(
-  (stream): stream is ApiStream => stream !== 'refs' && stream !== 'commits',
-);
+export const isApiStream = (stream: Stream): stream is ApiStream => stream !== 'refs' && stream !== 'commits';
+const API_STREAMS = STREAMS.filter(isApiStream);
 
 interface Situation {
   source: RepositorySource;

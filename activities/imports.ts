@@ -1,9 +1,11 @@
 import type { Database, Transaction } from '../db/client.ts';
+import { failIncomplete, readStandings } from '../db/queries/completeness.ts';
 import { forecastImport } from '../db/queries/importForecast.ts';
 import { lockImport } from '../db/queries/importControl.ts';
 import * as queries from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
+import { incompleteFinding } from '../workflows/completeness.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
@@ -119,23 +121,31 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
 
     finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
       database.transaction(organizationId, async (tx) => {
-        const outcome = { importId, repositoryId, state, error: error ?? null };
         await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
+        const standings = await readStandings(tx, { importId, repositoryId });
+        const open = state === 'completed' ? incompleteFinding(standings) : undefined;
+        const outcome = {
+          importId,
+          repositoryId,
+          state: open === undefined ? state : ('failed' as const),
+          error: open ?? error ?? null,
+        };
+        if (open !== undefined) await failIncomplete(tx, { importId, repositoryId, error: open });
         const ended = await queries.endRepository(tx, outcome);
         const others = ended.filter((id) => id !== importId);
         await queries.copyProgress(tx, { importId, repositoryId, to: others });
-        if (state === 'completed') await queries.stampImported(tx, repositoryId);
+        if (outcome.state === 'completed') await queries.stampImported(tx, repositoryId);
         for (const id of ended) {
           await queries.insertImportEvent(tx, {
             organizationId,
             importId: id,
             repositoryId,
-            type: `repository_${state}`,
-            data: error === undefined ? {} : { error },
+            type: `repository_${outcome.state}`,
+            data: outcome.error === null ? {} : { error: outcome.error },
           });
         }
         // Told again when the answer was lost; those that joined find out by their row.
-        return { importIds: [importId, ...others] };
+        return { importIds: [importId, ...others], state: outcome.state };
       }),
   };
 }

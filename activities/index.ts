@@ -12,6 +12,7 @@ import type {
   EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
+  QuarantineActivities,
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
@@ -28,6 +29,7 @@ import { createEstimateQuestions } from './estimate/askRepositories.ts';
 import { createEstimateRows } from './estimate/estimateRows.ts';
 import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
+import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
 import { withTotals } from './withTotals.ts';
@@ -57,7 +59,7 @@ export interface ActivitiesOptions {
 
 export interface Activities {
   /** queue of the workflows: only Postgres */
-  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities;
+  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
 }
@@ -98,6 +100,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ...createIntegrationActivities({ database }),
       ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
       ...createEstimateRows({ database }),
+      ...createQuarantineActivities({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),

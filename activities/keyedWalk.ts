@@ -29,12 +29,27 @@ const positionSchema = z.object({
   /** the highest id met earlier in this import: what is above is new */
   highest: z.int(),
   expected: z.int().nullable(),
+  /** records read that do not count: they were stored and counted earlier */
+  known: z.int().default(0),
+  /** a closing round: what is above `highest` is all that it adds */
+  closes: z.boolean().default(false),
+  /** records that the list had when it was counted, and has no more */
+  gone: z.int().default(0),
+  /** the list was read from its start: the whole table can be held against it */
+  whole: z.boolean().default(false),
   pages: z.int(),
   /** the end of the list was met */
   ended: z.boolean(),
-  /** walk: where it stood before the last page, and how many records that page said are behind it */
+  /** where it stood before the last page, and how many records that page said are behind it */
   stretch: z
-    .object({ after: z.int(), read: z.int(), highest: z.int(), left: z.int() })
+    .object({
+      after: z.int(),
+      read: z.int(),
+      highest: z.int(),
+      known: z.int(),
+      expected: z.int().nullable(),
+      left: z.int(),
+    })
     .nullable()
     .default(null),
   /** the last page is asked for again, because the one behind it knew of fewer records: it is believed now */
@@ -52,12 +67,19 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   read: 0,
   highest: 0,
   expected: null,
+  known: 0,
+  closes: false,
+  gone: 0,
+  whole: false,
   pages: 0,
   ended: false,
   stretch: null,
   again: false,
   ...position,
 });
+
+/** Of another import's list of changes that goes on: what that one counted is not counted here. */
+const UNCOUNTED = { read: 0, known: 0, expected: null, gone: 0, closes: false, whole: false, stretch: null };
 
 /** More records than these would cost pages to see them again. */
 const MAX_SHOWN_AGAIN = 20;
@@ -74,8 +96,9 @@ export function beginKeyed(
   newest?: NewestStored,
 ): KeyedPosition {
   const inHand = positionSchema.safeParse(checkpoint.position);
-  if (inHand.success && (resumes || mode === 'changed' || inHand.data.phase === 'walk')) return inHand.data;
-  if (mode === 'full' || checkpoint.watermark === null) return start({});
+  if (inHand.success && (resumes || inHand.data.phase === 'walk')) return inHand.data;
+  if (inHand.success && mode === 'changed') return { ...inHand.data, ...UNCOUNTED };
+  if (mode === 'full' || checkpoint.watermark === null) return start({ whole: true });
   const counts = before(checkpoint.watermark, OVERLAP_MS);
   // A second earlier: nobody says how finely the host compares.
   const known = newest === undefined ? counts : before(newest.updatedOn, 1_000);
@@ -86,7 +109,7 @@ export function beginKeyed(
     since: shows && reachesBack ? known : counts,
     counts,
     shows,
-    ...(closing === undefined ? {} : closing.list),
+    ...(closing === undefined ? {} : { closes: true, whole: closing.whole, ...closing.list }),
   });
 }
 
@@ -120,22 +143,28 @@ export async function keyedStep(
 
 /** What is known at the end: `rows` is the table's count. Only a walk of everything can be held against the table. */
 export function completeKeyed(position: KeyedPosition, rows: number): Completion {
-  const { began, read, highest, expected } = position;
+  const { began, read, highest, expected, gone, whole } = position;
   return {
     watermark: rows === 0 ? null : began,
     rows,
     memory: { empty: rows === 0 && read === 0 },
-    whole: expected !== null,
-    list: { read, highest, expected },
-    progress:
-      expected === null
-        ? { expected: read, basis: 'counted' }
-        : { storedInAll: rows, expected, basis: 'size' },
+    whole,
+    list: { read, highest, expected, gone },
+    tally: {
+      kind: 'announced',
+      expected: expected ?? read,
+      gone,
+      basis: expected === null ? 'counted' : whole ? 'size' : 'size_of_changes',
+    },
+    notes:
+      gone === 0
+        ? {}
+        : { list_grew_shorter: { message: 'Records left the list while it was read.', count: gone } },
   };
 }
 
 /**
- * The position behind a page, from the ids of its values as they came (a record that is rejected counts too).
+ * The position behind a page, from the ids of its values as they came (a record that is `rejected` counts too).
  * Throws InvalidResponse for a page that ends the list too early: an answer is never taken for an empty one.
  */
 export function behindPage(
@@ -143,6 +172,7 @@ export function behindPage(
   position: KeyedPosition,
   page: Page,
   answer: BitbucketAnswer,
+  rejected: ReadonlySet<unknown> = new Set(),
 ): KeyedPosition {
   const ids = page.values.flatMap((value) => idOf(value) ?? []);
   const after = Math.max(position.after, ...ids);
@@ -152,34 +182,27 @@ export function behindPage(
     throw unreadable(name, 'is cut short: it ends before its own size, or does not go on', answer.status);
   }
   const began = position.began ?? answer.date ?? answer.observedAt;
-  const known = page.values.filter((value) => isKnown(value, position)).length;
+  const counted = countable(page);
+  const shown = counted.filter((value) => isKnown(value, position, rejected)).length;
   const fresh = ids.filter((id) => id > position.highest).length;
-  const expected =
-    position.phase === 'walk'
-      ? page.size === null
-        ? null
-        : position.read + page.size
-      : position.expected === null
-        ? null
-        : position.expected + fresh;
   return {
     ...position,
     stretch: stretchBehind(position, page),
     again: false,
     after,
     began: canonicalInstant(began),
-    read: position.read + page.values.length - known,
+    read: position.read + counted.length - shown,
     highest: Math.max(position.highest, after),
-    expected,
+    ...announced(position, page, { shown, fresh }),
     pages: position.pages + 1,
     ended: page.next === null,
   };
 }
 
 function stretchBehind(position: KeyedPosition, page: Page): KeyedPosition['stretch'] {
-  if (position.phase !== 'walk' || position.again || page.size === null) return null;
-  const { after, read, highest } = position;
-  return { after, read, highest, left: page.size - page.values.length };
+  if (position.again || page.size === null) return null;
+  const { after, read, highest, known, expected } = position;
+  return { after, read, highest, known, expected, left: page.size - countable(page).length };
 }
 
 /**
@@ -188,8 +211,34 @@ function stretchBehind(position: KeyedPosition, page: Page): KeyedPosition['stre
  */
 function shortOf({ stretch, ...position }: KeyedPosition, page: Page): KeyedPosition | undefined {
   if (stretch === null || page.size === null || page.size >= stretch.left) return undefined;
-  const { after, read, highest } = stretch;
-  return { ...position, after, read, highest, stretch: null, again: true };
+  const { left: _left, expected, ...back } = stretch;
+  // A closing round adds up what is new; elsewhere what was announced stays, and what is missing of it is gone.
+  const again = { ...position, ...back, stretch: null, again: true };
+  return position.closes ? { ...again, expected } : again;
+}
+
+/** Records behind the last readable id come again with the next page, which is asked for by that id. */
+function countable(page: Page): unknown[] {
+  if (page.next === null) return page.values;
+  return page.values.slice(0, page.values.findLastIndex((value) => idOf(value) !== undefined) + 1);
+}
+
+/**
+ * How many records there are, and how many of them went since they were counted: each page tells how many are still to
+ * come (`size`), those that are shown again (`shown` on this page) too. A closing round adds what is new.
+ */
+function announced(
+  position: KeyedPosition,
+  { size }: Page,
+  { shown, fresh }: { shown: number; fresh: number },
+): Pick<KeyedPosition, 'expected' | 'gone' | 'known'> {
+  const { expected, gone, read, closes } = position;
+  const known = position.known + shown;
+  if (closes) return { expected: expected === null ? null : expected + fresh, gone, known };
+  if (size === null) return { expected: null, gone, known };
+  const now = read + position.known + size;
+  const went = expected === null ? 0 : Math.max(0, expected + position.known - gone - now);
+  return { expected: now + gone + went - known, gone: gone + went, known };
 }
 
 function idOf(value: unknown): number | undefined {
@@ -197,10 +246,18 @@ function idOf(value: unknown): number | undefined {
   return Number.isSafeInteger(value.id) ? Number(value.id) : undefined;
 }
 
-/** Met before: earlier in this import, or stored by the one before and only shown again. */
-function isKnown(value: unknown, { highest, counts }: KeyedPosition): boolean {
+/**
+ * Met before: earlier in this import, or stored by the one before and only shown again. One that is `rejected` is not
+ * stored, so it counts however old it is.
+ */
+function isKnown(
+  value: unknown,
+  { highest, counts }: KeyedPosition,
+  rejected: ReadonlySet<unknown> = new Set(),
+): boolean {
   const id = idOf(value);
   if (id !== undefined && id <= highest) return true;
+  if (rejected.has(value)) return false;
   const changed = changedOn(value);
   return counts !== null && changed !== undefined && changed < counts;
 }
@@ -234,7 +291,8 @@ export function readKeyed<T>(
   const short = shortOf(position, page);
   if (short !== undefined) return { items: [], stored: 0, rejected: [], position: short, values: [] };
   const { records, rejected } = readRecords(list.schema, answer, page);
-  const next = behindPage(list.name, position, page, answer);
+  const unread = new Set(rejected.map(({ index }) => page.values[index]));
+  const next = behindPage(list.name, position, page, answer, unread);
   const items = records.map((record) => list.item(record, answer.observedAt));
   return {
     items,

@@ -18,6 +18,7 @@ export const lateVotesSchema = z.object({
   asked: z.int(),
   began: z.string().nullable(),
   read: z.int(),
+  skipped: z.int(),
   /** pull requests that were asked for their own activity */
   except: z.object({ createdUntil: z.string().nullable(), changedSince: z.string().nullable() }).nullable(),
 });

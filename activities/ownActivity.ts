@@ -4,12 +4,18 @@ import {
   pullRequestsShortOfActivity,
   type KnownShort,
 } from '../db/queries/activity.ts';
+import { activityStanding } from '../db/queries/gaps.ts';
 import type { Each, Repair } from './activityPosition.ts';
+import { noteOnSkipped, notesOnGaps } from './notes.ts';
+import { ownListPlace } from './ownList.ts';
 import { createCandidates, feedStarted, knownShort, type Candidate } from './repairList.ts';
 import type { Completion, ReaderContext, Step } from './streamReader.ts';
 
 /** More than these are simply asked again by the next import. */
 const MAX_REMEMBERED = 5_000;
+
+/** How what is expected is known: what was read, and the votes and ends that pull requests tell of. */
+export const ENTRIES_AND_FACTS = 'entries_and_facts';
 
 export interface OwnActivity {
   /** the next pull request of a range to ask for its own activity; undefined: none is left */
@@ -23,7 +29,9 @@ export interface OwnActivity {
 /** Reads pull requests' own activity: of all in a range, and of those whose stored activity falls short. */
 export function createOwnActivity(context: ReaderContext): OwnActivity {
   const { database, scope, source, checkpoint, mode, closing } = context;
-  const known = mode === 'full' ? {} : knownShort(checkpoint.memory);
+  // Where nothing is known for certain, those that were short are asked again.
+  const known = mode === 'full' || checkpoint.watermark === null ? {} : knownShort(checkpoint.memory);
+  const all = `/repositories/${source.fullName}/pullrequests`;
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
   let candidates: ((after: number) => Promise<number | undefined>) | undefined;
@@ -39,11 +47,11 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
       candidates = createCandidates(find);
       key = `${position.phase} ${list}`;
     }
-    const number = position.pullRequest ?? (await candidates(position.after));
+    const number = position.inHand ?? (await candidates(position.after));
     if (number === undefined) return undefined;
-    const path = `/repositories/${source.fullName}/pullrequests/${String(number)}/activity?pagelen=50`;
-    const place = position.next === null ? { path } : { next: position.next };
-    return { kind: 'request', place, at: { ...position, pullRequest: number } };
+    const own = `${all}/${String(number)}/activity?pagelen=50`;
+    const place = ownListPlace(position, { own, all, number });
+    return { kind: 'request', place, at: { ...position, inHand: number } };
   }
 
   return {
@@ -55,9 +63,10 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
       next({ ...position, except }, (after, limit) =>
         inTransaction((tx) => pullRequestsShortOfActivity(tx, scope, { after, known, limit, except })),
       ),
-    async complete({ began, read, except }) {
-      const [stored, short] = await Promise.all([
+    async complete({ began, read, skipped, except }) {
+      const [rows, standing, short] = await Promise.all([
         inTransaction((tx) => countActivity(tx, scope)),
+        inTransaction((tx) => activityStanding(tx, scope)),
         inTransaction((tx) =>
           pullRequestsShortOfActivity(tx, scope, {
             after: 0,
@@ -71,16 +80,15 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
       const whole = closing?.whole ?? (mode === 'full' || checkpoint.watermark === null);
       return {
         watermark: began ?? checkpoint.watermark,
-        rows: stored,
+        rows,
         whole,
         memory: {
           short: memory,
           started: began ?? feedStarted(checkpoint.memory),
           givenUp: except !== null,
         },
-        progress: whole
-          ? { storedInAll: stored, expected: stored, basis: 'counted' }
-          : { expected: read, storedInAll: read, basis: 'counted' },
+        tally: { kind: 'counted', stored: whole ? rows : read, ...standing, basis: ENTRIES_AND_FACTS },
+        notes: { ...notesOnGaps(standing), ...noteOnSkipped(skipped) },
       };
     },
   };

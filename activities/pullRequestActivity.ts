@@ -1,17 +1,17 @@
-import { upsertActivity } from '../db/queries/activity.ts';
 import { readClock } from '../db/queries/clock.ts';
-import { upsertComments } from '../db/queries/comments.ts';
+import { recordActivityGap } from '../db/queries/gaps.ts';
 import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { countQuarantined } from '../db/queries/quarantine.ts';
 import { setStreamMethod } from '../db/queries/streamNotes.ts';
-import type { Row } from '../db/queries/upsert.ts';
 import {
-  behindOwnPage,
   feedFrom,
   positionSchema,
   recoverFrom,
   repairFrom,
   votesFrom,
+  type Each,
   type Feed,
+  type Repair,
 } from './activityPosition.ts';
 import { activityItem, kindOf } from './activityRows.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
@@ -21,9 +21,10 @@ import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
 import { lateVotesStep, readLateVotes } from './lateVotes.ts';
 import { createLostFeed } from './lostFeed.ts';
 import { createNextGuard } from './nextWalk.ts';
-import { createOwnActivity } from './ownActivity.ts';
-import { newestByKey } from './pullRequestRows.ts';
+import { createOwnActivity, ENTRIES_AND_FACTS } from './ownActivity.ts';
+import { behindOwnPage, readDoubt } from './ownList.ts';
 import { activityFeedPath, shortListPath } from './pullRequests.ts';
+import { storeOf } from './recordStores.ts';
 import { feedGivenUp } from './repairList.ts';
 import type { PageRead, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
@@ -47,6 +48,13 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     mode === 'full' || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS);
   const own = createOwnActivity(context);
   const lost = createLostFeed(context);
+  const store = storeOf('pull_request_activity', scope);
+  // One in quarantine is one too: the feed may tell of it.
+  const hasNoPullRequests = (): Promise<boolean> =>
+    inTransaction(async (tx) => {
+      if ((await countPullRequests(tx, scope)) > 0) return false;
+      return (await countQuarantined(tx, { ...scope, stream: 'pull_requests' })) === 0;
+    });
 
   async function stepOfFeed(position: Feed): Promise<Step> {
     const { next, pages, restarts, failingSince, shown } = position;
@@ -54,9 +62,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     if (position.ended) {
       return (await lost.endedEarly(position)) ?? { kind: 'move', position: votesFrom(position, null) };
     }
-    if (isUntouched(position) && (await inTransaction((tx) => countPullRequests(tx, scope))) === 0) {
-      return nothingToRead;
-    }
+    if (isUntouched(position) && (await hasNoPullRequests())) return nothingToRead;
     if (next === null && pages === 0 && restarts > 0) {
       const instead = await lost.beginAgain(position);
       if (instead !== undefined) return instead;
@@ -69,6 +75,27 @@ export function createActivityReader(context: ReaderContext): StreamReader {
 
   const failsFor = async (since: string): Promise<number> =>
     Date.parse(await inTransaction(readClock)) - Date.parse(since);
+
+  function readOwn(position: Each | Repair, answer: BitbucketAnswer): PageRead {
+    if (position.doubted) return readDoubt(position, answer, 'pullrequests');
+    const name = 'activity of a pull request';
+    const page = guard(name, answer, position);
+    const { records, rejected } = readRecords(activitySchema, answer, page);
+    const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
+    const { position: behind, end } = behindOwnPage(position, page, name);
+    return {
+      items,
+      rejected,
+      values: page.values,
+      position: {
+        ...behind,
+        began: position.began ?? beganOf(answer),
+        read: position.read + items.length,
+        skipped: position.skipped + records.length - items.length,
+      },
+      ...(end === undefined ? {} : { end }),
+    };
+  }
 
   return {
     stream: 'pull_request_activity',
@@ -120,43 +147,39 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         readPage(answer, 'pullrequests');
         return { items: [], rejected: [], values: [], position: position.onward };
       }
-      const name = position.phase === 'feed' ? 'pullrequests/activity' : 'activity of a pull request';
-      const page = guard(name, answer, position);
+      if (position.phase !== 'feed') return readOwn(position, answer);
+      const page = guard('pullrequests/activity', answer, position);
       const { records, rejected } = readRecords(activitySchema, answer, page);
       const items = records.flatMap((record) => activityItem(record, answer.observedAt) ?? []);
-      const read: Omit<PageRead, 'position'> = { items, rejected, values: page.values };
-      const last = items.at(-1)?.key ?? null;
-      const seen = { next: page.next, entries: items.length, began: beganOf(answer), last };
-      if (position.phase === 'feed') {
-        const entries = records.map((record) => record.value);
-        return { ...read, position: behindFeedPage(position, { ...seen, times: timesOf(entries) }) };
-      }
-      return { ...read, position: behindOwnPage(position, seen) };
+      const behind = behindFeedPage(position, {
+        next: page.next,
+        entries: items.length,
+        skipped: records.length - items.length,
+        began: beganOf(answer),
+        last: items.at(-1)?.key ?? null,
+        times: timesOf(records.map((record) => record.value)),
+      });
+      return { items, rejected, values: page.values, position: behind };
     },
     store: async (tx, items) => {
       const [first] = items;
-      if (first !== undefined && 'participants' in first.row) {
-        return upsertPullRequests(
-          tx,
-          scope,
-          items.map((item) => item.row),
-        );
-      }
-      const entries = items.map((item) => item.row);
-      const keyOf = (row: Row) => `${String(row['pull_request_number'])}/${String(row['entry_key'])}`;
-      const written = await upsertActivity(tx, scope, newestByKey(entries, keyOf));
-      const comments = items.flatMap((item) => (item.comment === undefined ? [] : [item.comment]));
-      const unique = newestByKey(comments, (row) => String(row['comment_id']));
-      return written + (await upsertComments(tx, scope, unique));
+      if (first === undefined || !('participants' in first.row)) return store(tx, items);
+      return upsertPullRequests(
+        tx,
+        scope,
+        items.map((item) => item.row),
+      );
     },
     // Where there are pull requests, neither the feed nor the own activity of one is ever empty; of those that the feed left
-    // out, the feed was the witness.
+    // out, the feed was the witness, and of one that is looked for, its own list.
     witness: (stored, place) => {
       const position = positionSchema.parse(stored);
       const leftOut = position.phase === 'each' && position.range.createdUntil !== null;
-      return position.phase === 'probe' || leftOut ? undefined : place;
+      const lookedFor = 'doubted' in position && position.doubted;
+      return position.phase === 'probe' || leftOut || lookedFor ? undefined : place;
     },
     recover: (stored, error) => recoverFrom(positionSchema.parse(stored), error.type),
+    settle: (tx, end) => recordActivityGap(tx, scope, end),
     remember: async (stored, error) => {
       const position = positionSchema.parse(stored);
       if (position.phase !== 'feed' || error.type !== 'Upstream') return undefined;
@@ -169,7 +192,14 @@ export function createActivityReader(context: ReaderContext): StreamReader {
 /** Behind a page of the feed. `times`: of its entries. */
 function behindFeedPage(
   position: Feed,
-  page: { next: string | null; entries: number; began: string; last: string | null; times: string[] },
+  page: {
+    next: string | null;
+    entries: number;
+    skipped: number;
+    began: string;
+    last: string | null;
+    times: string[];
+  },
 ): Feed {
   const { until } = position;
   const [earliest] = page.times.toSorted();
@@ -186,6 +216,7 @@ function behindFeedPage(
     ended: page.next === null || reached,
     reached: position.reached || reached,
     read: position.read + page.entries,
+    skipped: position.skipped + page.skipped,
     failingSince: null,
     shown: false,
   };
@@ -209,6 +240,6 @@ const nothingToRead: Step = {
     rows: 0,
     whole: true,
     memory: { short: {} },
-    progress: { storedInAll: 0, expected: 0, basis: 'counted' },
+    tally: { kind: 'counted', stored: 0, gone: 0, notPermitted: 0, lacking: 0, basis: ENTRIES_AND_FACTS },
   },
 };

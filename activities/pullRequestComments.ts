@@ -1,25 +1,28 @@
 import { z } from 'zod';
-import { countActivity, insertActivityOfComments } from '../db/queries/activity.ts';
-import { countComments, pullRequestsShortOfComments, upsertComments } from '../db/queries/comments.ts';
+import { countActivity } from '../db/queries/activity.ts';
+import { countComments, pullRequestsShortOfComments } from '../db/queries/comments.ts';
+import { commentStanding, recordCommentGap } from '../db/queries/gaps.ts';
 import { recountStream } from '../db/queries/importProgress.ts';
-import { readPage, readRecords } from './bitbucket/paging.ts';
+import { readRecords } from './bitbucket/paging.ts';
 import { commentSchema } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
 import { before, OVERLAP_MS } from './instants.ts';
-import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
-import { newestByKey } from './pullRequestRows.ts';
-import { shortListPath } from './pullRequests.ts';
+import { createNextGuard } from './nextWalk.ts';
+import { notesOnGaps } from './notes.ts';
+import {
+  behindOwnPage,
+  ownListFields,
+  ownListPlace,
+  readDoubt,
+  recoverOwnList,
+  startOwnLists,
+} from './ownList.ts';
 import { createCandidates, knownShort } from './repairList.ts';
-import type { Position, ReaderContext, Step, StreamReader } from './streamReader.ts';
+import { storeOf } from './recordStores.ts';
+import type { ReaderContext, Step, StreamReader } from './streamReader.ts';
 
 const positionSchema = z.object({
-  /** pull requests up to this number are settled */
-  after: z.int(),
-  /** the pull request in hand, when its list has further pages */
-  pullRequest: z.int().nullable(),
-  next: z.string().nullable(),
-  pages: z.int(),
-  restarts: z.int(),
+  ...ownListFields,
   /** comments of pull requests changed since then are read again; null: only where they fall short */
   since: z.string().nullable(),
   read: z.int(),
@@ -46,8 +49,8 @@ export function createCommentReader(
 ): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes, closing } = context;
   const guard = createNextGuard();
-  const known = mode === 'full' ? {} : knownShort(checkpoint.memory);
   const whole = mode === 'full' || checkpoint.watermark === null;
+  const known = whole ? {} : knownShort(checkpoint.memory);
   const counted = closing?.whole ?? whole;
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
@@ -57,26 +60,21 @@ export function createCommentReader(
     if (inHand.success && (resumes || mode === 'changed')) return inHand.data;
     const since = whole ? feedBegan : checkpoint.watermark;
     return {
-      after: 0,
-      pullRequest: null,
-      next: null,
-      pages: 0,
-      restarts: 0,
+      ...startOwnLists(),
       since: since === null ? null : before(since, OVERLAP_MS),
       read: 0,
       probe: false,
     };
   };
-  const position = { since: begin().since };
+  const { since } = begin();
   const candidates = createCandidates((after, limit) =>
-    inTransaction((tx) =>
-      pullRequestsShortOfComments(tx, scope, { after, known, limit, since: position.since }),
-    ),
+    inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
   );
 
   async function end({ read }: CommentPosition): Promise<Step> {
-    const [counts, left] = await Promise.all([
+    const [rows, standing, left] = await Promise.all([
       inTransaction((tx) => countComments(tx, scope)),
+      inTransaction((tx) => commentStanding(tx, scope)),
       inTransaction((tx) =>
         pullRequestsShortOfComments(tx, scope, { after: 0, since: null, known: {}, limit: MAX_REMEMBERED }),
       ),
@@ -85,7 +83,7 @@ export function createCommentReader(
       kind: 'end',
       completion: {
         watermark: listed ?? checkpoint.watermark,
-        rows: counts.stored,
+        rows,
         whole: counted,
         also: async (tx) => {
           if (!counted) return;
@@ -93,13 +91,8 @@ export function createCommentReader(
           await recountStream(tx, activity, await countActivity(tx, scope));
         },
         memory: { short: Object.fromEntries(left.map((one) => [one.number, one.updatedOn])) },
-        progress: counted
-          ? {
-              storedInAll: counts.stored,
-              expected: counts.announced + counts.deleted,
-              basis: 'comment_count',
-            }
-          : { storedInAll: read, expected: read, basis: 'counted' },
+        tally: { kind: 'counted', stored: counted ? rows : read, ...standing, basis: 'comment_count' },
+        notes: notesOnGaps(standing),
       },
     };
   }
@@ -109,12 +102,12 @@ export function createCommentReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      if (at.probe) return { kind: 'request', place: { path: shortListPath(source.fullName) }, at };
-      const number = at.pullRequest ?? (await candidates(at.after));
+      const number = at.inHand ?? (await candidates(at.after));
       if (number === undefined) return end(at);
-      const path = `/repositories/${source.fullName}/pullrequests/${String(number)}/comments?pagelen=100`;
-      const place = at.next === null ? { path } : { next: at.next };
-      return { kind: 'request', place, at: { ...at, pullRequest: number } };
+      const all = `/repositories/${source.fullName}/pullrequests`;
+      const own = `${all}/${String(number)}/comments?pagelen=100`;
+      const place = ownListPlace(at, { own, all, number });
+      return { kind: 'request', place, at: { ...at, inHand: number } };
     },
     ahead: (stored) => {
       const { next } = positionSchema.parse(stored);
@@ -122,51 +115,25 @@ export function createCommentReader(
     },
     read: (stored, answer) => {
       const at = positionSchema.parse(stored);
-      if (at.probe) {
-        readPage(answer, 'pullrequests');
-        return { items: [], rejected: [], values: [], position: { ...at, probe: false } };
-      }
-      const number = at.pullRequest ?? at.after;
-      const page = guard('comments of a pull request', answer, at);
-      const { records, rejected } = readRecords(commentSchema, answer, page);
-      const more = page.next !== null;
+      if (at.doubted) return readDoubt(at, answer, 'pullrequests');
+      const number = at.inHand ?? at.after;
+      const name = 'comments of a pull request';
+      const page = guard(name, answer, at);
+      const { records, rejected } = readRecords(commentSchema, answer, page, number);
+      const { position, end: listEnd } = behindOwnPage(at, page, name);
       return {
         items: records.map((record) => commentItem(record, number, answer.observedAt)),
         rejected,
         values: page.values,
-        position: {
-          ...at,
-          next: page.next,
-          pages: more ? at.pages + 1 : 0,
-          after: more ? at.after : number,
-          pullRequest: more ? number : null,
-          read: at.read + records.length,
-        },
+        parent: number,
+        position: { ...position, read: at.read + records.length },
+        ...(listEnd === undefined ? {} : { end: listEnd }),
       };
     },
-    store: async (tx, items) => {
-      const unique = newestByKey(
-        items.map((item) => item.row),
-        (row) => String(row['comment_id']),
-      );
-      const entries = newestByKey(
-        items.flatMap(({ activity }) => (activity === undefined ? [] : [activity])),
-        (row) => String(row['entry_key']),
-      );
-      const written = await upsertComments(tx, scope, unique);
-      return written + (await insertActivityOfComments(tx, scope, entries));
-    },
-    witness: (stored, place) => (positionSchema.parse(stored).probe ? undefined : place),
-    recover: (stored, error): Position | undefined => {
-      const at = positionSchema.parse(stored);
-      if (error.type !== 'BadRequest' && error.type !== 'NotFound') return undefined;
-      if (at.next !== null) {
-        if (at.restarts >= MAX_RESTARTS) return undefined;
-        return { ...at, next: null, pages: 0, restarts: at.restarts + 1 };
-      }
-      // The pull request is not shown any more, unless the repository is not: what is stored of it stays.
-      if (error.type !== 'NotFound' || at.probe) return undefined;
-      return { ...at, after: at.pullRequest ?? at.after, pullRequest: null, probe: true };
-    },
+    store: storeOf('pull_request_comments', scope),
+    // Of one that is looked for, its own list was the first witness.
+    witness: (stored, place) => (positionSchema.parse(stored).doubted ? undefined : place),
+    recover: (stored, error) => recoverOwnList(positionSchema.parse(stored), error.type),
+    settle: (tx, listEnd) => recordCommentGap(tx, scope, listEnd),
   };
 }

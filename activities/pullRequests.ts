@@ -1,5 +1,5 @@
 import type { NewestStored } from '../db/queries/newest.ts';
-import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { countPullRequests } from '../db/queries/pullRequests.ts';
 import { pullRequestSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
@@ -11,7 +11,8 @@ import {
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
-import { newestByKey, pullRequestItem } from './pullRequestRows.ts';
+import { pullRequestItem } from './pullRequestRows.ts';
+import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 
 // 50 is the most Bitbucket gives (facts 3.2). Lists leave reviewers and participants out unless asked to add them
@@ -54,14 +55,7 @@ export function createPullRequestReader(
         parseKeyed(position),
         answer,
       ),
-    store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      return upsertPullRequests(
-        tx,
-        scope,
-        newestByKey(rows, (row) => String(row['number'])),
-      );
-    },
+    store: storeOf('pull_requests', scope),
     // The feed is kept apart from the list: where both are empty there is nothing, and the feed need not be read again.
     witness: (stored, place) => {
       const position = parseKeyed(stored);

@@ -1,11 +1,15 @@
-import type { Database, Transaction } from '../db/client.ts';
-import { DatabaseError } from '../db/errors.ts';
-import { upsertAccounts } from '../db/queries/accounts.ts';
+import type { Database } from '../db/client.ts';
 import type { Progress } from '../db/queries/importProgress.ts';
-import { quarantineRecords, releaseQuarantined, type QuarantinedRecord } from '../db/queries/quarantine.ts';
-import { uniqueAccounts } from './accountRows.ts';
+import {
+  quarantineRecords,
+  releaseQuarantined,
+  type QuarantinedRecord,
+  type QuarantineSource,
+} from '../db/queries/quarantine.ts';
+import { keyOfBytes } from './bitbucket/records.ts';
 import { recordTexts } from './bitbucket/recordTexts.ts';
 import { advance, type ImportedStream } from './checkpoint.ts';
+import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
 import type { Item, PageRead, Position, StreamReader } from './streamReader.ts';
 
 export interface PageToStore {
@@ -20,18 +24,9 @@ export interface PageToStore {
   requests: number;
   /** whether this stream has records in quarantine that a page may let go */
   release: boolean;
+  /** where the page came from */
+  source: QuarantineSource;
 }
-
-// 22xxx: data exceptions; 54xxx: program limits, e.g. a key too long for its index.
-const isRefusedData = (error: unknown): error is DatabaseError =>
-  error instanceof DatabaseError && /^(22|54)/.test(error.code);
-
-class RolledBack extends Error {}
-
-const storeRecords = async (tx: Transaction, reader: StreamReader, organizationId: string, items: Item[]) => {
-  await upsertAccounts(tx, organizationId, uniqueAccounts(items.flatMap((item) => item.accounts)));
-  return reader.store(tx, items);
-};
 
 /**
  * Writes one page in one transaction: checkpoint and counters, accounts, records, quarantine, in this lock order.
@@ -41,8 +36,9 @@ const storeRecords = async (tx: Transaction, reader: StreamReader, organizationI
 export async function storePage(
   database: Database,
   reader: StreamReader,
-  { stream, from, page, whenWritten, bytes, requests, release }: PageToStore,
+  { stream, from, page, whenWritten, bytes, requests, release, source }: PageToStore,
 ): Promise<{ stored: number; written: number }> {
+  const store: StoreRecords = (tx, items) => reader.store(tx, items);
   async function attempt(items: Item[], refused: QuarantinedRecord[]): Promise<number> {
     const progress: Progress = {
       stored: page.stored ?? items.length,
@@ -52,17 +48,13 @@ export async function storePage(
     };
     return database.transaction(stream.organizationId, async (tx) => {
       await advance(tx, { ...stream, expectedPosition: from, position: page.position, progress });
-      const written = await storeRecords(tx, reader, stream.organizationId, items);
+      const written = await storeItems(tx, store, stream.organizationId, items);
       if (written > 0 && whenWritten !== undefined) {
         await advance(tx, { ...stream, expectedPosition: page.position, position: whenWritten });
       }
-      await quarantineRecords(tx, stream, uniqueByKey(refused));
-      if (release)
-        await releaseQuarantined(
-          tx,
-          stream,
-          items.map((item) => item.key),
-        );
+      await quarantineRecords(tx, stream, uniqueByKey(refused), source);
+      if (release) await releaseQuarantined(tx, stream, keysOf(items, page, bytes));
+      if (page.end !== undefined) await reader.settle?.(tx, page.end);
       return written;
     });
   }
@@ -71,55 +63,29 @@ export async function storePage(
     return { stored: page.items.length, written };
   } catch (error) {
     if (!isRefusedData(error)) throw error;
-    const offenders = await findOffenders(database, reader, stream.organizationId, page.items);
+    const offenders = await findOffenders(database, store, stream.organizationId, page.items);
     // None alone, or all of several: no record can be blamed, the error is ours, and quarantine would hide it.
     if (offenders.size === 0 || (offenders.size > 1 && offenders.size === page.items.length)) throw error;
     const texts = recordTexts(bytes);
-    const refused = [...offenders].map(([item, reason]) => ({
-      key: item.key,
-      raw: texts[page.values.indexOf(item.raw)] ?? new TextEncoder().encode(JSON.stringify(item.raw)),
-      reason,
-    }));
+    const refused = [...offenders].map(([item, reason]) => {
+      const index = page.values.indexOf(item.raw);
+      const raw = texts[index] ?? new TextEncoder().encode(JSON.stringify(item.raw));
+      return { key: item.key, raw, reason, index, parent: page.parent ?? null };
+    });
     const rest = page.items.filter((item) => !offenders.has(item));
     const written = await attempt(rest, [...page.rejected, ...refused]);
     return { stored: rest.length, written };
   }
 }
 
-/** Tries ever smaller halves in transactions that are rolled back: about 2·log2(n) attempts for one bad record. */
-async function findOffenders(
-  database: Database,
-  reader: StreamReader,
-  organizationId: string,
-  items: Item[],
-): Promise<Map<Item, string>> {
-  const refusal = await tryOut(database, reader, organizationId, items);
-  const [only] = items;
-  if (refusal === undefined || only === undefined) return new Map();
-  if (items.length === 1) return new Map([[only, `Postgres refuses it: ${refusal.message}`]]);
-  const middle = Math.ceil(items.length / 2);
-  const left = await findOffenders(database, reader, organizationId, items.slice(0, middle));
-  const right = await findOffenders(database, reader, organizationId, items.slice(middle));
-  return new Map([...left, ...right]);
-}
-
-async function tryOut(
-  database: Database,
-  reader: StreamReader,
-  organizationId: string,
-  items: Item[],
-): Promise<DatabaseError | undefined> {
-  try {
-    await database.transaction(organizationId, async (tx) => {
-      await storeRecords(tx, reader, organizationId, items);
-      throw new RolledBack('Only tried out.');
-    });
-  } catch (error) {
-    if (error instanceof RolledBack) return undefined;
-    if (isRefusedData(error)) return error;
-    throw error;
-  }
-  return undefined;
+/** Under which keys these records may stand in quarantine: by their own, or by their bytes where it could not be read. */
+function keysOf(items: Item[], page: PageRead, bytes: Uint8Array): string[] {
+  const texts = recordTexts(bytes);
+  const prefix = page.parent === undefined ? '' : `${String(page.parent)}/`;
+  return items.flatMap((item) => {
+    const text = texts[page.values.indexOf(item.raw)];
+    return text === undefined ? [item.key] : [item.key, `${prefix}${keyOfBytes(text)}`];
+  });
 }
 
 const uniqueByKey = (records: readonly QuarantinedRecord[]): QuarantinedRecord[] => [

@@ -1,15 +1,16 @@
 import type { Database, Transaction } from '../db/client.ts';
 import type { AccountRow } from '../db/queries/accounts.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
-import type { Progress } from '../db/queries/importProgress.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { Row } from '../db/queries/upsert.ts';
-import type { ImportMode, Stream } from '../workflows/words.ts';
+import type { ImportMode, Stream, StreamNote } from '../workflows/words.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
 import type { RejectedRecord } from './bitbucket/records.ts';
 import type { ImportedStream } from './checkpoint.ts';
 import type { LastRead } from './closing.ts';
+import type { ListEnd } from './ownList.ts';
+import type { StreamEnd } from './settleStream.ts';
 
 /** Where a walk stands, as it is kept in `streams.position`: plain JSON, no undefined. */
 export type Position = Record<string, unknown>;
@@ -43,21 +44,28 @@ export interface PageRead {
   /** records expected in all, where this page tells */
   expected?: number;
   basis?: string;
+  /** the pull request or ticket whose own list this page belongs to */
+  parent?: number;
+  /** this page ended that list, and this is certain of it */
+  end?: ListEnd;
 }
 
-export interface Completion {
+export interface Completion extends StreamEnd {
   /** everything that changed before this is stored; null: not known, the next walk reads everything */
   watermark: string | null;
   memory?: Record<string, unknown> | null;
-  progress: Progress;
-  /** rows of this stream's table now */
-  rows: number;
-  /** `progress` is held against the whole table, not against what was read */
-  whole: boolean;
+  /** for the completeness report, by code */
+  notes?: Record<string, StreamNote>;
   /** a list read by key: what a closing round goes on counting from */
   list?: LastRead['list'];
   /** written with the end of the stream, behind its checkpoint and counters */
   also?: (tx: Transaction) => Promise<void>;
+}
+
+/** Where to go on; `end`: what the refusal says for certain of the list in hand. */
+export interface Recovery {
+  position: Position;
+  end?: ListEnd;
 }
 
 export type Step =
@@ -101,7 +109,9 @@ export interface StreamReader {
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */
-  recover(position: Position, error: BitbucketError): Position | undefined;
+  recover(position: Position, error: BitbucketError): Recovery | undefined;
   /** what to remember of an error that stands, for the attempts that follow; undefined: nothing */
   remember?(position: Position, error: BitbucketError): Promise<Position | undefined>;
+  /** keeps what is certain of one own list, in the transaction that moves behind it */
+  settle?(tx: Transaction, end: ListEnd): Promise<void>;
 }

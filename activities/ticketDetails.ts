@@ -1,42 +1,46 @@
+import { storeOf } from './recordStores.ts';
 import { z } from 'zod';
-import {
-  countTicketRows,
-  ticketsAfter,
-  upsertTicketChanges,
-  upsertTicketComments,
-} from '../db/queries/tickets.ts';
+import { countTicketRows, ticketsAfter } from '../db/queries/tickets.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { readRecords, type Page } from './bitbucket/paging.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
 import { issueChangeSchema, issueCommentSchema } from './bitbucket/schemas.ts';
 import { before, OVERLAP_MS } from './instants.ts';
-import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
-import { newestByKey } from './pullRequestRows.ts';
+import { createNextGuard } from './nextWalk.ts';
+import {
+  behindOwnPage,
+  ownListFields,
+  ownListPlace,
+  readDoubt,
+  recoverOwnList,
+  startOwnLists,
+} from './ownList.ts';
 import { createCandidates } from './repairList.ts';
-import type { Item, Position, ReaderContext, Step, StreamReader } from './streamReader.ts';
+import type { StreamNote } from '../workflows/words.ts';
+import type { Item, ReaderContext, Step, StreamReader } from './streamReader.ts';
 import { ticketChangeItem, ticketCommentItem } from './ticketRows.ts';
 
 const positionSchema = z.object({
-  /** tickets up to this number are settled */
-  after: z.int(),
-  /** the ticket in hand, when its list has further pages */
-  ticket: z.int().nullable(),
-  next: z.string().nullable(),
-  pages: z.int(),
-  restarts: z.int(),
+  ...ownListFields,
   /** only tickets changed since then; null: all */
   since: z.string().nullable(),
-  read: z.int(),
+  /** records in the lists that were read to their end */
+  listed: z.int(),
+  /** tickets whose own list could not be had, since they are gone, or are not shown to this account */
+  gone: z.int(),
+  refused: z.int(),
 });
 type DetailPosition = z.infer<typeof positionSchema>;
 
+const uncounted = { listed: 0, gone: 0, refused: 0 };
+
 const parsers = {
   ticket_comments: (answer: BitbucketAnswer, page: Page, ticket: number) =>
-    itemsOf(readRecords(issueCommentSchema, answer, page), (record) =>
+    itemsOf(readRecords(issueCommentSchema, answer, page, ticket), (record) =>
       ticketCommentItem(record, ticket, answer.observedAt),
     ),
   ticket_changes: (answer: BitbucketAnswer, page: Page, ticket: number) =>
-    itemsOf(readRecords(issueChangeSchema, answer, page), (record) =>
+    itemsOf(readRecords(issueChangeSchema, answer, page, ticket), (record) =>
       ticketChangeItem(record, ticket, answer.observedAt),
     ),
 };
@@ -57,22 +61,22 @@ export function createTicketDetailReader(
   stream: 'ticket_comments' | 'ticket_changes',
   listed: string | null,
 ): StreamReader {
-  const { database, scope, source, checkpoint, mode, resumes, closing } = context;
+  const { database, scope, source, checkpoint, mode, resumes } = context;
   const list = stream === 'ticket_comments' ? 'comments' : 'changes';
   const guard = createNextGuard();
   const whole = mode === 'full' || checkpoint.watermark === null;
 
   const begin = (): DetailPosition => {
     const inHand = positionSchema.safeParse(checkpoint.position);
-    if (inHand.success && (resumes || mode === 'changed' || inHand.data.since === null)) return inHand.data;
+    if (inHand.success && (resumes || inHand.data.since === null)) return inHand.data;
+    if (inHand.success && mode === 'changed') {
+      // Another import's: what it counted is not counted here, so the list in hand is read from its start.
+      return { ...inHand.data, ...uncounted, ...startOwnLists(), after: inHand.data.after };
+    }
     return {
-      after: 0,
-      ticket: null,
-      next: null,
-      pages: 0,
-      restarts: 0,
+      ...startOwnLists(),
       since: whole || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS),
-      read: 0,
+      ...uncounted,
     };
   };
   const { since } = begin();
@@ -83,19 +87,16 @@ export function createTicketDetailReader(
     return numbers.map((number) => ({ number }));
   });
 
-  async function end({ read }: DetailPosition): Promise<Step> {
-    const stored = await database.transaction(scope.organizationId, (tx) =>
-      countTicketRows(tx, scope, stream),
-    );
-    const counted = closing?.whole ?? whole;
-    const count = counted ? stored : read;
+  async function end(at: DetailPosition): Promise<Step> {
+    const rows = await database.transaction(scope.organizationId, (tx) => countTicketRows(tx, scope, stream));
     return {
       kind: 'end',
       completion: {
         watermark: listed ?? checkpoint.watermark,
-        rows: stored,
-        whole: counted,
-        progress: { storedInAll: count, expected: count, basis: 'counted' },
+        rows,
+        whole,
+        tally: { kind: 'announced', expected: at.listed, gone: 0, basis: 'own_lists' },
+        notes: notesOn(at),
       },
     };
   }
@@ -105,13 +106,14 @@ export function createTicketDetailReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.ticket ?? (await candidates(at.after));
+      const number = at.inHand ?? (await candidates(at.after));
       if (number === undefined) return end(at);
-      const path = `/repositories/${source.fullName}/issues/${String(number)}/${list}?pagelen=100`;
+      const all = `/repositories/${source.fullName}/issues`;
+      const own = `${all}/${String(number)}/${list}?pagelen=100`;
       return {
         kind: 'request',
-        place: at.next === null ? { path } : { next: at.next },
-        at: { ...at, ticket: number },
+        place: ownListPlace(at, { own, all, number }),
+        at: { ...at, inHand: number },
       };
     },
     ahead: (stored) => {
@@ -120,41 +122,55 @@ export function createTicketDetailReader(
     },
     read: (stored, answer) => {
       const at = positionSchema.parse(stored);
-      const number = at.ticket ?? at.after;
-      const page = guard(`${list} of a ticket`, answer, at);
+      if (at.doubted) {
+        const read = readDoubt(at, answer, 'issues');
+        const gone = at.gone + (read.end?.outcome === 'gone' ? 1 : 0);
+        return { ...read, position: { ...read.position, gone, refused: at.refused + 1 - (gone - at.gone) } };
+      }
+      const number = at.inHand ?? at.after;
+      const name = `${list} of a ticket`;
+      const page = guard(name, answer, at);
       const { items, rejected } = parsers[stream](answer, page, number);
-      const more = page.next !== null;
+      const { position, end: listEnd } = behindOwnPage(at, page, name);
       return {
         items,
         rejected,
         values: page.values,
+        parent: number,
         position: {
-          ...at,
-          next: page.next,
-          pages: more ? at.pages + 1 : 0,
-          after: more ? at.after : number,
-          ticket: more ? number : null,
-          read: at.read + items.length,
+          ...position,
+          listed: at.listed + (listEnd === undefined ? 0 : at.seen + page.values.length),
         },
       };
     },
-    store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      const key = stream === 'ticket_comments' ? 'comment_id' : 'change_id';
-      const unique = newestByKey(rows, (row) => `${String(row['ticket_number'])}/${String(row[key])}`);
-      return (stream === 'ticket_comments' ? upsertTicketComments : upsertTicketChanges)(tx, scope, unique);
-    },
+    store: storeOf(stream, scope),
     // Most tickets have few of either or none, and nothing tells how many.
     witness: (stored, place) => (positionSchema.parse(stored).next === null ? undefined : place),
-    recover: (stored, error): Position | undefined => {
+    recover: (stored, error) => {
       const at = positionSchema.parse(stored);
-      if (at.next !== null && (error.type === 'BadRequest' || error.type === 'NotFound')) {
-        if (at.restarts >= MAX_RESTARTS) return undefined;
-        return { ...at, next: null, pages: 0, restarts: at.restarts + 1 };
-      }
-      // One ticket may be gone (404, 410) while the tracker is there: what is stored of it stays.
-      if (error.type !== 'NotFound' && error.type !== 'FeatureGone') return undefined;
-      return { ...at, after: at.ticket ?? at.after, ticket: null, next: null, pages: 0 };
+      const found = recoverOwnList(at, error.type);
+      if (found?.end === undefined) return found;
+      return { position: { ...found.position, refused: at.refused + 1 } };
     },
   };
 }
+
+/** Tickets carry no counts, so it is not known how many records these lists would have had. */
+const notesOn = ({ gone, refused }: DetailPosition): Record<string, StreamNote> => ({
+  ...(gone === 0
+    ? {}
+    : {
+        tickets_gone: {
+          message: 'Tickets that were removed after they were listed; what they had cannot be counted.',
+          count: gone,
+        },
+      }),
+  ...(refused === 0
+    ? {}
+    : {
+        tickets_not_permitted: {
+          message: 'Tickets that Bitbucket does not show to this account; what they have cannot be counted.',
+          count: refused,
+        },
+      }),
+});

@@ -1,5 +1,5 @@
 import type { NewestStored } from '../db/queries/newest.ts';
-import { countTicketRows, upsertTickets } from '../db/queries/tickets.ts';
+import { countTicketRows } from '../db/queries/tickets.ts';
 import { issueSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
@@ -11,7 +11,7 @@ import {
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
-import { newestByKey } from './pullRequestRows.ts';
+import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { ticketItem } from './ticketRows.ts';
 
@@ -35,14 +35,7 @@ export function createTicketReader(context: ReaderContext, newest: NewestStored 
     },
     read: (position, answer) =>
       readKeyed({ name: 'issues', schema: issueSchema, item: ticketItem }, parseKeyed(position), answer),
-    store: async (tx, items) => {
-      const rows = items.map((item) => item.row);
-      return upsertTickets(
-        tx,
-        scope,
-        newestByKey(rows, (row) => String(row['number'])),
-      );
-    },
+    store: storeOf('tickets', scope),
     witness: (position, place) => (doubtsEmptyList(context, parseKeyed(position)) ? place : undefined),
     recover: () => undefined,
   };

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { checkSchema } from './schemas/check.ts';
+import { importCompletenessSchema, repositoryCompletenessSchema } from './schemas/completeness.ts';
+import { quarantinedSchema, type retryBody, retrySchema } from './schemas/quarantine.ts';
 import type { CredentialBody } from './schemas/credential.ts';
 import { repositorySchema, workspaceSchema } from './schemas/discovered.ts';
 import { estimateSchema } from './schemas/estimate.ts';
@@ -52,6 +54,7 @@ const lists = {
   commits: listOf(commitSchema, 'CommitList'),
   pullRequests: listOf(pullRequestSchema, 'PullRequestList'),
   tickets: listOf(ticketSchema, 'TicketList'),
+  quarantine: listOf(quarantinedSchema, 'QuarantineList'),
 };
 
 export type ApiClient = ReturnType<typeof createApiClient>;
@@ -142,8 +145,16 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       importSchema.parse(await request('POST', `/v1/imports/${id}/retry-failed`, wanted)),
     importRepositories: (id: string, query?: Query) =>
       read(lists.importRepositories, `/v1/imports/${id}/repositories`, query),
+    importCompleteness: (id: string) => read(importCompletenessSchema, `/v1/imports/${id}/completeness`),
+
+    quarantine: (id: string, query?: Query) => read(lists.quarantine, `${integration(id)}/quarantine`, query),
+    retryQuarantine: async (id: string, which: z.input<typeof retryBody> = {}) =>
+      retrySchema.parse(await request('POST', `${integration(id)}/quarantine/retry`, which)),
+    quarantineRetry: (id: string) => read(retrySchema, `/v1/quarantine-retries/${id}`),
 
     repository: (id: string) => read(repositorySchema, `/v1/repositories/${id}`),
+    repositoryCompleteness: (id: string) =>
+      read(repositoryCompletenessSchema, `/v1/repositories/${id}/completeness`),
     commits: (id: string, query?: Query) => read(lists.commits, `/v1/repositories/${id}/commits`, query),
     pullRequests: (id: string, query?: Query) =>
       read(lists.pullRequests, `/v1/repositories/${id}/pull-requests`, query),

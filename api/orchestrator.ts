@@ -15,9 +15,10 @@ import {
   estimateWorkflowId,
   importWorkflowId,
   integrationWorkflowId,
+  quarantineRetryWorkflowId,
 } from '../workflows/ids.ts';
 import { priorityOf } from '../workflows/priority.ts';
-import type { ConnectionCheckInput, EstimateImportInput } from '../workflows/inputs.ts';
+import type { ConnectionCheckInput, EstimateImportInput, RetryQuarantineInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
 import { Problem, unavailable } from './problem.ts';
@@ -37,6 +38,8 @@ export interface Orchestrator {
     estimateId: string;
     title: string;
   }): Promise<void>;
+  /** Starts the retry of quarantined records that its row describes. The same retry twice is one run. */
+  startQuarantineRetry(retry: RetryQuarantineInput & { name: string | null }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
    * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
@@ -160,6 +163,22 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
         }
       });
+    },
+
+    async startQuarantineRetry({ name, ...input }) {
+      await ask(() =>
+        client.start('retryQuarantine', {
+          workflowId: quarantineRetryWorkflowId(input.retryId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          staticSummary: summary(`Quarantine, again – ${name ?? 'draft'}`),
+          typedSearchAttributes: [
+            { key: ORGANIZATION_ID, value: input.organizationId },
+            { key: INTEGRATION_ID, value: input.integrationId },
+          ],
+        }),
+      );
     },
 
     async command(definition, snapshot, args) {

@@ -10,6 +10,7 @@ import type { Fault, Faults } from './control/faults.ts';
 import { fingerprint, type Journal, type JournalEntry, pageIdentity, safePath } from './control/journal.ts';
 import { bendsBytes, faultReply, writeBent } from './control/playFault.ts';
 import { type GitOutcome, isGitPath } from './gitHost.ts';
+import { poisoned } from './control/poison.ts';
 import { forbidden, noRoute } from './http/errors.ts';
 import type { Reply } from './http/reply.ts';
 import type { OAuth } from './oauth/oauth.ts';
@@ -81,8 +82,9 @@ export function createHandler(
     }
     if (fault?.kind === 'delay') await sleep(fault.ms);
     const instead = fault === undefined ? undefined : faultReply(fault, clock.nowMs());
-    const reply = instead ?? (await own());
-    if (reply === 'served') return;
+    const answered = instead ?? (await own());
+    if (answered === 'served') return;
+    const reply = fault?.kind === 'poison' ? poisoned(answered, fault) : answered;
     if (fault !== undefined && bendsBytes(fault)) await writeBent(response, reply, fault);
     else writeReply(response, reply, request.method === 'HEAD');
   }

@@ -9,6 +9,7 @@ import type {
   EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
+  QuarantineActivities,
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
@@ -20,7 +21,7 @@ export interface WorkersOptions {
   taskQueue: string;
   /** code or path of the workflows' bundle; left out: the one beside the compiled worker, or else the sources are bundled now */
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
-  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities;
+  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];

@@ -200,6 +200,8 @@ export interface ImportActivities {
   ): Promise<{
     /** the imports whose repository this ended: each is told by a signal */
     importIds: string[];
+    /** what was written: a repository that was read to its end and does not add up has failed */
+    state?: 'completed' | 'failed' | 'cancelled';
   }>;
 }
 
@@ -252,6 +254,15 @@ export interface ChunkResult extends Outlook {
   /** records stored in all streams of this repository by this import, whichever attempt stored them */
   stored?: number;
   limited?: Limited;
+}
+
+/** The quarantine. Queue: ingestion; its records are in Postgres. */
+export interface QuarantineActivities {
+  /** Tries the next records of a retry again, from its place; `more`: there may be further ones. */
+  retryQuarantined(
+    input: OfIntegration & { retryId: string },
+  ): Promise<{ more: boolean; tried: number; stored: number }>;
+  finishQuarantineRetry(input: OfIntegration & { retryId: string; error: Finding | null }): Promise<void>;
 }
 
 /** Queue: bitbucket. */

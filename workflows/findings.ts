@@ -27,6 +27,12 @@ export const ESTIMATE_INTERRUPTED: Finding = {
   remedy: 'Ask for it again.',
 };
 
+export const RETRY_INTERRUPTED: Finding = {
+  code: 'retry_interrupted',
+  message: 'The quarantine was being tried again when an operator ended that.',
+  remedy: 'Start it again: what is stored already has left the quarantine.',
+};
+
 export const REPOSITORY_RUN_LOST: Finding = {
   code: 'run_ended_unexpectedly',
   message: 'The run that imported this repository ended without a result, or an operator ended it.',

@@ -10,6 +10,8 @@ export const connectionCheckWorkflowId = (checkId: string): string => `connectio
 export const discoveryWorkflowId = (integrationId: string): string =>
   `integration/${integrationId}/discovery`;
 
+export const quarantineRetryWorkflowId = (retryId: string): string => `quarantine-retry/${retryId}`;
+
 export const importWorkflowId = (importId: string): string => `import/${importId}`;
 
 /** One per repository, not per import: a second import of the same repository joins the first. */

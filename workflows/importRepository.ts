@@ -168,11 +168,11 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
 
   /** Step 5. */
   async function finish({ state, error }: Outcome): Promise<Set<string>> {
-    const { importIds } = await rows().finishRepository.executeWithOptions(
+    const { importIds, state: written = state } = await rows().finishRepository.executeWithOptions(
       { summary: `store outcome ${state}` },
       [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
     );
-    screen.stage(state);
+    screen.stage(written);
     for (const id of importIds) {
       await tell(importWorkflowId(id), (handle) => handle.signal(repositoryFinished, { repositoryId }));
     }

@@ -5,3 +5,4 @@ export { estimateImport } from './estimateImport.ts';
 export { importRepositories } from './importRepositories.ts';
 export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';
+export { retryQuarantine } from './retryQuarantine.ts';

@@ -34,6 +34,14 @@ export interface EstimateImportInput {
   estimateId: string;
 }
 
+export interface RetryQuarantineInput {
+  organizationId: string;
+  integrationId: string;
+  retryId: string;
+  carried?: { tried: number; stored: number };
+  historyLimit?: number;
+}
+
 export interface ImportRepositoriesInput {
   organizationId: string;
   integrationId: string;

@@ -6,6 +6,7 @@ import type {
   EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
+  QuarantineActivities,
   StreamActivities,
 } from './contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
@@ -32,7 +33,12 @@ const onBitbucket = () => ({ taskQueue: bitbucketQueue(workflowInfo().taskQueue)
 
 /** One short transaction in Postgres. Comes back quickly when Postgres does, or when its worker was lost. */
 export const rows = () =>
-  proxyActivities<IntegrationActivities & ImportActivities & EstimateActivities>({
+  proxyActivities<
+    IntegrationActivities &
+      ImportActivities &
+      EstimateActivities &
+      Pick<QuarantineActivities, 'finishQuarantineRetry'>
+  >({
     startToCloseTimeout: SHORT,
     retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
   });
@@ -40,6 +46,13 @@ export const rows = () =>
 /** Turns a selection of up to 10,000 repositories into rows. */
 export const manyRows = () =>
   proxyActivities<Pick<ImportActivities, 'prepareImport'>>({
+    startToCloseTimeout: '5 minutes',
+    retry: { ...patient, maximumInterval: '30 seconds' },
+  });
+
+/** Up to 2,000 records of the quarantine, in short transactions. */
+export const quarantineChunk = () =>
+  proxyActivities<Pick<QuarantineActivities, 'retryQuarantined'>>({
     startToCloseTimeout: '5 minutes',
     retry: { ...patient, maximumInterval: '30 seconds' },
   });

@@ -96,6 +96,9 @@ export const ESTIMATE_BASES = [
 ] as const;
 export type EstimateBasis = (typeof ESTIMATE_BASES)[number];
 
+export const RETRY_STATES = ['pending', 'running', 'done', 'failed'] as const;
+export type RetryState = (typeof RETRY_STATES)[number];
+
 /** Why the source does not give a record that it announces. */
 export const GAP_REASONS = ['not_listed', 'gone', 'not_permitted'] as const;
 export type GapReason = (typeof GAP_REASONS)[number];
@@ -108,6 +111,15 @@ export interface StreamNote {
   count?: number;
 }
 
+/** What an import says of one stream, in records. */
+export interface StreamCounts {
+  /** null: not known */
+  expected: number | null;
+  stored: number;
+  quarantined: number;
+  gone: number;
+  notPermitted: number;
+}
 /** How the commits of a merged pull request are known. */
 export const COMMITS_SOURCES = ['merge_commit', 'squash', 'unknown'] as const;
 export type CommitsSource = (typeof COMMITS_SOURCES)[number];

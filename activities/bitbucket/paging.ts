@@ -21,12 +21,17 @@ export function readPage(answer: BitbucketAnswer, path: string): Page {
   return parsed.data;
 }
 
-/** The records of a list, each by itself; rejected ones with their bytes as they came. */
-export function readRecords<T>(schema: z.ZodType<T>, answer: BitbucketAnswer, page: Page): ParsedRecords<T> {
+/** The records of a list, each by itself; rejected ones with their bytes as they came. `parent`: whose own list it is. */
+export function readRecords<T>(
+  schema: z.ZodType<T>,
+  answer: BitbucketAnswer,
+  page: Page,
+  parent?: number,
+): ParsedRecords<T> {
   const plain = answer.plain === true;
-  const parsed = parseRecords(schema, page.values, undefined, plain);
+  const parsed = parseRecords(schema, page.values, { plain });
   if (parsed.rejected.length === 0) return parsed;
-  return parseRecords(schema, page.values, recordTexts(answer.bytes), plain);
+  return parseRecords(schema, page.values, { texts: recordTexts(answer.bytes), parent, plain });
 }
 
 export interface WalkedPage extends Page {

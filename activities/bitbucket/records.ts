@@ -17,6 +17,10 @@ export interface RejectedRecord {
   /** its bytes; as they came when `texts` were given */
   raw: Uint8Array;
   reason: string;
+  /** its place in the page, from 0 */
+  index: number;
+  /** the pull request or ticket it belongs to, where that is known */
+  parent: number | null;
 }
 
 export interface ParsedRecords<T> {
@@ -38,8 +42,22 @@ function keyOf(value: unknown, raw: Uint8Array): string {
     if ('id' in value && Number.isSafeInteger(value.id)) return String(value.id);
     if ('uuid' in value && typeof value.uuid === 'string') return value.uuid;
   }
-  return `sha256:${createHash('sha256').update(raw).digest('hex')}`;
+  return keyOfBytes(raw);
 }
+
+/** Of an entry of the activity feed, which names its pull request. */
+function parentOf(value: unknown): number | null {
+  if (value === null || typeof value !== 'object' || !('pull_request' in value)) return null;
+  const parent = value.pull_request;
+  if (parent === null || typeof parent !== 'object' || !('id' in parent)) return null;
+  return typeof parent.id === 'number' && Number.isInteger(parent.id) && parent.id > 0 && parent.id < 2 ** 31
+    ? parent.id
+    : null;
+}
+
+/** The key of a record that has none, or none that can be read. */
+export const keyOfBytes = (raw: Uint8Array): string =>
+  `sha256:${createHash('sha256').update(raw).digest('hex')}`;
 
 function reasonOf(error: z.ZodError): string {
   const [issue] = error.issues;
@@ -47,16 +65,22 @@ function reasonOf(error: z.ZodError): string {
   return `${issue.path.map(String).join('.') || 'the record'}: ${issue.message}`;
 }
 
+export interface ParseOptions {
+  texts?: readonly Uint8Array[];
+  plain?: boolean;
+  parent?: number | undefined;
+}
+
 /**
  * Reads every value of a page by itself, so that one bad record never costs the others.
  * `texts` are the values' own bytes (`recordTexts`), in the same order; without them a rejected record is
- * written out again from what JSON.parse made of it. `plain`: no text of the page needs an escape.
+ * written out again from what JSON.parse made of it. `plain`: no text of the page needs an escape. `parent`: the pull
+ * request or ticket whose own list this is.
  */
 export function parseRecords<T>(
   schema: z.ZodType<T>,
   values: readonly unknown[],
-  texts?: readonly Uint8Array[],
-  plain = false,
+  { texts, plain = false, parent }: ParseOptions = {},
 ): ParsedRecords<T> {
   const records: ParsedRecord<T>[] = [];
   const rejected: RejectedRecord[] = [];
@@ -70,7 +94,14 @@ export function parseRecords<T>(
     const bytes = texts?.[index] ?? new TextEncoder().encode(deep ? '' : JSON.stringify(raw));
     const reason =
       parsed === undefined ? `is nested deeper than ${String(MAX_DEPTH)} levels` : reasonOf(parsed.error);
-    rejected.push({ key: keyOf(raw, bytes), raw: bytes, reason });
+    const key = keyOf(raw, bytes);
+    rejected.push({
+      key: parent === undefined ? key : `${String(parent)}/${key}`,
+      raw: bytes,
+      reason,
+      index,
+      parent: parent ?? parentOf(raw),
+    });
   });
   return { records, rejected };
 }

@@ -3,6 +3,7 @@ import type { Database, Transaction } from '../../db/client.ts';
 import {
   type CommitFileRow,
   type CommitRow,
+  countMissingCommits,
   removeSurplusCommitFiles,
   upsertCommitFiles,
   upsertCommits,
@@ -66,7 +67,10 @@ export async function importCommits(run: CommitImport): Promise<number> {
     const { state: begun, expected, missing } = await nextWalk(run, state, run.heads, run);
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     state = await move(run, { from: state, to: begun, progress });
-    if (state.memory.walk === null) return stored;
+    if (state.memory.walk === null) {
+      await verify(run, state, expected);
+      return stored;
+    }
     try {
       for await (const after of storeWalk(run, state)) {
         stored += after.records;
@@ -82,6 +86,26 @@ export async function importCommits(run: CommitImport): Promise<number> {
     const done = { position: null, memory: completed(state.memory) };
     state = await move(run, { from: state, to: done, progress: {} });
   }
+}
+
+/**
+ * Holds the table against git: every commit that a head or a stored commit names must be stored. Where one is not, the
+ * next import reads all of them again, and this one says so.
+ */
+async function verify(run: CommitImport, state: WalkState, expected: number): Promise<void> {
+  const { organizationId, repositoryId } = run;
+  await run.database.transaction(organizationId, async (tx) => {
+    const { named, rows } = await countMissingCommits(tx, {
+      organizationId,
+      repositoryId,
+      heads: run.heads,
+    });
+    if (named === 0) return;
+    const missing = Math.min(expected, Math.max(named, expected - rows));
+    const forgotten = { position: null, memory: { ...state.memory, completed: [], fullImportId: null } };
+    const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
+    await run.advance(tx, { from: state, to: forgotten, progress });
+  });
 }
 
 async function* storeWalk(

@@ -1,7 +1,8 @@
 import { escapeText } from '../../db/text.ts';
 import type { Database } from '../../db/client.ts';
 import type { StoredCheckpoint } from '../../db/queries/checkpoints.ts';
-import { replaceBranches, replaceTags, type TagRow } from '../../db/queries/refs.ts';
+import { writeStreamCounts } from '../../db/queries/importProgress.ts';
+import { countRefs, replaceBranches, replaceTags, type TagRow } from '../../db/queries/refs.ts';
 import { advance, markStream } from '../checkpoint.ts';
 import type { Refs, Tag } from './refs.ts';
 
@@ -31,10 +32,18 @@ export async function storeRefs(database: Database, run: RefsImport): Promise<nu
       expectedPosition: checkpoint.position,
       position: null,
       watermark: observedAt,
-      progress: { storedInAll: count, expected: count, basis: 'counted' },
+      progress: {},
     });
     await replaceBranches(tx, { organizationId, repositoryId, observedAt, branches });
     await replaceTags(tx, { organizationId, repositoryId, observedAt, tags });
+    const counts = {
+      expected: count,
+      stored: await countRefs(tx, run),
+      quarantined: 0,
+      gone: 0,
+      notPermitted: 0,
+    };
+    await writeStreamCounts(tx, stream, { ...counts, basis: 'snapshot' });
     await markStream(tx, stream, { state: 'healthy', error: null });
   });
   return count;

@@ -161,6 +161,12 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
     streams: row.streams.map(presentStream),
     links: [
       { action: 'read', method: 'GET', href: at, hint: 'This repository.' },
+      {
+        action: 'read_completeness',
+        method: 'GET',
+        href: `${at}/completeness`,
+        hint: 'Whether its last import brought in everything.',
+      },
       { action: 'list_commits', method: 'GET', href: `${at}/commits`, hint: 'Its commits, newest first.' },
       {
         action: 'list_pull_requests',

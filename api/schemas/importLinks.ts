@@ -8,6 +8,7 @@ type Link = z.infer<typeof link>;
 const HOW = {
   read: { method: 'GET', path: '', hint: 'How far it is.' },
   list_repositories: { method: 'GET', path: '/repositories', hint: 'The same per repository.' },
+  read_completeness: { method: 'GET', path: '/completeness', hint: 'Whether everything is there.' },
   follow: { method: 'GET', path: '/events', hint: 'What happens, as server-sent events.' },
   pause: { method: 'POST', path: '/pause', hint: 'Wait at the checkpoints, until it is resumed.' },
   resume: { method: 'POST', path: '/resume', hint: 'Go on from the checkpoints.' },
@@ -32,7 +33,9 @@ function commandsFor({ state, failed, pausedByPerson, cancelRequested }: Standin
 
 /** What can be done next. */
 export const importLinks = (row: Standing): Link[] =>
-  (['read', 'list_repositories', 'follow', ...commandsFor(row)] satisfies Step[]).map((action) => {
-    const { method, path, hint } = HOW[action];
-    return { action, method, href: `/v1/imports/${row.id}${path}`, hint };
-  });
+  (['read', 'list_repositories', 'read_completeness', 'follow', ...commandsFor(row)] satisfies Step[]).map(
+    (action) => {
+      const { method, path, hint } = HOW[action];
+      return { action, method, href: `/v1/imports/${row.id}${path}`, hint };
+    },
+  );

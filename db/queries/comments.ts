@@ -47,25 +47,12 @@ export const upsertComments = (
   rows: readonly Row[],
 ): Promise<number> => upsert(tx, scope, rows);
 
-export interface CommentCounts {
-  /** rows, deleted comments too */
-  stored: number;
-  deleted: number;
-  /** the sum of the pull requests' own `comment_count` */
-  announced: number;
-}
-
-export async function countComments(tx: Transaction, scope: RepositoryScope): Promise<CommentCounts> {
-  const [row] = await tx.execute<CommentCounts & Record<string, unknown>>(sql`
-    select
-      (select count(*)::int from pull_request_comments
-        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}) as stored,
-      (select count(*)::int from pull_request_comments
-        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
-          and deleted) as deleted,
-      (select coalesce(sum(comment_count), 0)::float8 from pull_requests
-        where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}) as announced`);
-  return row ?? { stored: 0, deleted: 0, announced: 0 };
+/** Rows, deleted comments too. */
+export async function countComments(tx: Transaction, scope: RepositoryScope): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    select count(*)::int as count from pull_request_comments
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}`);
+  return row?.count ?? 0;
 }
 
 /**

@@ -109,3 +109,23 @@ export async function removeSurplusCommitFiles(
     where t.organization_id = ${organizationId}::uuid and t.repository_id = ${repositoryId}::uuid
       and t.commit_hash = c.hash and t.place >= c.files_changed`);
 }
+
+/**
+ * Commits that must be stored and are not: those that `heads` or a stored commit's parents name. None, and everything
+ * that the heads lead to is stored. `except` sorts or hashes, however badly a table without statistics is estimated.
+ */
+export async function countMissingCommits(
+  tx: Transaction,
+  { organizationId, repositoryId, heads }: OfRepository & { heads: readonly string[] },
+): Promise<{ named: number; rows: number }> {
+  const [row] = await tx.execute<{ named: number; rows: number }>(sql`
+    with stored as materialized (
+      select hash, parent_hashes from commits
+      where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid
+    )
+    select (select count(*)::float8 from stored) as rows, (
+      select count(*)::float8 from (
+        (select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb) union all select unnest(parent_hashes) from stored)
+        except select hash from stored) missing) as named`);
+  return row ?? { named: 0, rows: 0 };
+}

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Finding, Stream, StreamState } from '../../workflows/words.ts';
+import type { Finding, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { slideWindow } from './rates.ts';
@@ -16,15 +16,11 @@ export interface Progress {
   /** records of this page that are stored now, changed or not */
   stored?: number;
   quarantined?: number;
-  /** replaces the count so far: at a stream's end, when a record may have been met several times */
-  quarantinedInAll?: number;
   requests?: number;
   /** replaces the count so far: at a stream's end, when the table itself was counted */
   storedInAll?: number;
   /** replaces what was expected so far; null: not known */
   expected?: number | null;
-  /** adds to what was expected so far */
-  expectedMore?: number;
   /** how `expected` is known: `size`, `rev_list`, `comment_count`, `counted` … */
   basis?: string;
 }
@@ -36,36 +32,60 @@ export async function addProgress(tx: Transaction, key: ImportStreamKey, progres
     progress.storedInAll === undefined
       ? sql`i.records_stored + excluded.records_stored`
       : sql`excluded.records_stored`;
-  const more = progress.expectedMore ?? 0;
   const expected =
     progress.expected === undefined
-      ? sql`, records_expected = i.records_expected + ${more}`
+      ? sql``
       : sql`, records_expected = excluded.records_expected, expected_basis = excluded.expected_basis`;
-  const quarantined =
-    progress.quarantinedInAll === undefined
-      ? sql`i.quarantined + excluded.quarantined`
-      : sql`excluded.quarantined`;
   await tx.execute(sql`
     insert into import_streams as i (organization_id, import_id, repository_id, stream, state, records_stored,
       records_expected, expected_basis, quarantined, requests, window_at, window_records, window_requests, started_at)
     values (${key.organizationId}, ${key.importId}, ${key.repositoryId}, ${key.stream}, 'processing', ${stored},
-      ${progress.expected ?? null}, ${progress.basis ?? null}, ${progress.quarantinedInAll ?? progress.quarantined ?? 0},
+      ${progress.expected ?? null}, ${progress.basis ?? null}, ${progress.quarantined ?? 0},
       ${progress.requests ?? 0}, now(), ${progress.stored ?? 0}, ${progress.requests ?? 0}, clock_timestamp())
     on conflict (organization_id, import_id, repository_id, stream) do update set
       records_stored = ${counted} ${expected},
-      quarantined = ${quarantined},
+      quarantined = i.quarantined + excluded.quarantined,
       requests = i.requests + excluded.requests,
       ${slideWindow},
       started_at = coalesce(i.started_at, excluded.started_at)`);
 }
 
-/** A stream that ended holds more rows by now, since another stream of the import found some of its records. */
+/**
+ * A stream that ended holds more rows by now, since another stream of the import found some of its records: they were
+ * not expected either, so what was missing stays missing.
+ */
 export async function recountStream(tx: Transaction, key: ImportStreamKey, rows: number): Promise<void> {
   await tx.execute(sql`
-    update import_streams set records_stored = ${rows}, records_expected = ${rows}
+    update import_streams set records_stored = ${rows}::bigint,
+      records_expected = records_expected + ${rows}::bigint - records_stored
     where organization_id = ${key.organizationId} and import_id = ${key.importId}
       and repository_id = ${key.repositoryId} and stream = ${key.stream}
-      and records_stored < ${rows}`);
+      and records_stored < ${rows}::bigint`);
+}
+
+/** What a stream has been counted at so far; the row is there once the stream was opened. */
+export async function readStreamCounts(tx: Transaction, key: ImportStreamKey): Promise<StreamCounts> {
+  const [row] = await tx.execute<StreamCounts & Record<string, unknown>>(sql`
+    select records_expected::float8 as expected, records_stored::float8 as stored, quarantined::float8 as quarantined,
+      gone::float8 as gone, not_permitted::float8 as "notPermitted"
+    from import_streams
+    where organization_id = ${key.organizationId} and import_id = ${key.importId}
+      and repository_id = ${key.repositoryId} and stream = ${key.stream}`);
+  return row ?? { expected: null, stored: 0, quarantined: 0, gone: 0, notPermitted: 0 };
+}
+
+/** Replaces what was counted so far, at a stream's end. */
+export async function writeStreamCounts(
+  tx: Transaction,
+  key: ImportStreamKey,
+  counts: StreamCounts & { basis: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update import_streams set records_expected = ${counts.expected}, records_stored = ${counts.stored},
+      quarantined = ${counts.quarantined}, gone = ${counts.gone}, not_permitted = ${counts.notPermitted},
+      expected_basis = ${counts.basis}
+    where organization_id = ${key.organizationId} and import_id = ${key.importId}
+      and repository_id = ${key.repositoryId} and stream = ${key.stream}`);
 }
 
 /** State of a stream within an import. `healthy` and `unavailable` end it; `failed` may be tried again. */

@@ -325,14 +325,15 @@ export async function copyProgress(
       records_expected, expected_basis, quarantined, gone, not_permitted, method, notes, requests, last_error,
       started_at, finished_at)
     select s.organization_id, waiting.id, s.repository_id, s.stream, s.state, s.records_stored, s.records_expected,
-      s.expected_basis, s.quarantined, s.gone, s.not_permitted, s.method, s.notes, 0, s.last_error, s.started_at, s.finished_at
+      s.expected_basis, s.quarantined, s.gone, s.not_permitted, s.method, s.notes, 0, s.last_error, s.started_at,
+      s.finished_at
     from import_streams s, unnest(${uuids(input.to)}) as waiting (id)
     where s.import_id = ${input.importId} and s.repository_id = ${input.repositoryId}
     on conflict (organization_id, import_id, repository_id, stream) do update set
       state = excluded.state, records_stored = excluded.records_stored, records_expected = excluded.records_expected,
       expected_basis = excluded.expected_basis, quarantined = excluded.quarantined, gone = excluded.gone,
       not_permitted = excluded.not_permitted, method = excluded.method, notes = excluded.notes,
-      last_error = excluded.last_error, finished_at = excluded.finished_at`);
+      last_error = excluded.last_error, started_at = excluded.started_at, finished_at = excluded.finished_at`);
 }
 
 /** Dates the repository's first and last complete import. */

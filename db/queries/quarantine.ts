@@ -10,13 +10,26 @@ export interface QuarantinedRecord {
   /** the record's bytes as they came */
   raw: Uint8Array;
   reason: string;
+  /** its place in the page, from 0 */
+  index: number;
+  /** the pull request or ticket it belongs to, where that is known */
+  parent: number | null;
+}
+
+/** The answer that brought the records. */
+export interface QuarantineSource {
+  /** path and query */
+  requestPath: string;
+  /** Postgres' clock when it was asked for */
+  observedAt: string;
 }
 
 /** Keeps records that could not be stored; one that was met before counts another attempt. Keys must be unique. */
 export async function quarantineRecords(
   tx: Transaction,
-  scope: RepositoryScope & { stream: Stream },
+  scope: RepositoryScope & { stream: Stream; importId: string },
   records: readonly QuarantinedRecord[],
+  source: QuarantineSource,
 ): Promise<void> {
   if (records.length === 0) return;
   const rows = records.map((record) => ({
@@ -24,16 +37,23 @@ export async function quarantineRecords(
     record_key: escapeText(record.key),
     raw: Buffer.from(record.raw).toString('base64'),
     reason: escapeText(record.reason),
+    page_index: record.index,
+    parent_number: record.parent,
   }));
   await tx.execute(sql`
-    insert into quarantine as q (id, organization_id, repository_id, stream, record_key, raw, reason)
+    insert into quarantine as q (id, organization_id, repository_id, stream, record_key, raw, reason,
+      request_path, page_index, parent_number, observed_at, import_id)
     select r.id, ${scope.organizationId}::uuid, ${scope.repositoryId}::uuid, ${scope.stream}, r.record_key,
-      decode(r.raw, 'base64'), r.reason
+      decode(r.raw, 'base64'), r.reason, ${escapeText(source.requestPath)}, r.page_index, r.parent_number,
+      ${source.observedAt}::timestamptz, ${scope.importId}::uuid
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-      as r(id uuid, record_key text, raw text, reason text)
+      as r(id uuid, record_key text, raw text, reason text, page_index integer, parent_number integer)
     order by r.record_key
     on conflict (organization_id, repository_id, stream, record_key) do update set
-      raw = excluded.raw, reason = excluded.reason, attempts = q.attempts + 1, last_attempt_at = clock_timestamp()`);
+      raw = excluded.raw, reason = excluded.reason, request_path = excluded.request_path,
+      page_index = excluded.page_index, parent_number = excluded.parent_number, observed_at = excluded.observed_at,
+      import_id = excluded.import_id,
+      attempts = q.attempts + 1, last_attempt_at = clock_timestamp()`);
 }
 
 /** Lets go of records that are stored now. */
@@ -50,17 +70,27 @@ export async function releaseQuarantined(
       and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(escapeText))}::jsonb))`);
 }
 
+/** What another import met in quarantine counts for the one that goes on with its walk. */
+export async function adoptQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream; importId: string },
+  from: string,
+): Promise<void> {
+  await tx.execute(sql`
+    update quarantine set import_id = ${scope.importId}
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream} and import_id = ${from}`);
+}
+
 /** Records in quarantine that this import met there, however often. */
 export async function countQuarantinedBy(
   tx: Transaction,
   scope: RepositoryScope & { stream: Stream; importId: string },
 ): Promise<number> {
   const [row] = await tx.execute<{ count: number }>(sql`
-    select count(*)::int as count from quarantine q
-    join import_streams i on i.organization_id = q.organization_id and i.repository_id = q.repository_id
-      and i.stream = q.stream and q.last_attempt_at >= i.started_at
-    where q.organization_id = ${scope.organizationId} and q.repository_id = ${scope.repositoryId}
-      and q.stream = ${scope.stream} and i.import_id = ${scope.importId}`);
+    select count(*)::int as count from quarantine
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream} and import_id = ${scope.importId}`);
   return row?.count ?? 0;
 }
 

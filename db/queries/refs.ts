@@ -73,3 +73,16 @@ export async function replaceTags(
           excluded.tagger_email, excluded.tagged_at)
       and excluded.observed_at >= t.observed_at`);
 }
+
+/** Branches and tags that are stored. */
+export async function countRefs(
+  tx: Transaction,
+  { organizationId, repositoryId }: Pick<Snapshot, 'organizationId' | 'repositoryId'>,
+): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    select ((select count(*) from branches
+        where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid)
+      + (select count(*) from tags
+        where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid))::int as count`);
+  return row?.count ?? 0;
+}

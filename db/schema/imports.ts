@@ -16,6 +16,7 @@ import {
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
+  RETRY_STATES,
   STREAMS,
   STREAM_STATES,
   type Finding,
@@ -23,6 +24,7 @@ import {
   type ImportMode,
   type ImportRepositoryState,
   type ImportState,
+  type RetryState,
   type Stream,
   type StreamNote,
   type StreamState,
@@ -30,6 +32,13 @@ import {
 import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
 import { repositories } from './discovery.ts';
 import { integrations } from './integrations.ts';
+
+/** Which records of a quarantine; `{}` is all of them. */
+export interface RetryFilter {
+  ids?: string[];
+  repository?: string;
+  stream?: Stream;
+}
 
 export type ImportSelection =
   | { repositories: string[] }
@@ -239,6 +248,8 @@ export const quarantine = pgTable(
     pageIndex: integer('page_index'),
     /** the pull request or ticket whose own list it came from */
     parentNumber: integer('parent_number'),
+    /** the import that met it last, and counts it */
+    importId: uuid('import_id'),
     /** our clock when the request that brought it was made: what a later retry stores must not beat newer data */
     observedAt: instant('observed_at'),
     attempts: integer('attempts').notNull().default(1),
@@ -248,10 +259,42 @@ export const quarantine = pgTable(
   (t) => [
     unique('quarantine_record').on(t.organizationId, t.repositoryId, t.stream, t.recordKey),
     index('quarantine_page').on(t.organizationId, t.id),
+    index('quarantine_of_stream').on(t.organizationId, t.repositoryId, t.stream, t.id),
     foreignKey({
       name: 'quarantine_repository',
       columns: [t.organizationId, t.repositoryId],
       foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** What a person asked to be tried again, and how far that is. */
+export const quarantineRetries = pgTable(
+  'quarantine_retries',
+  {
+    id: uuid('id').primaryKey(),
+    organizationId: organizationId(),
+    integrationId: uuid('integration_id').notNull(),
+    /** `{}`: all */
+    filter: jsonb('filter').$type<RetryFilter>().notNull(),
+    state: word<RetryState>('state').notNull().default('pending'),
+    /** the last record that was tried */
+    place: jsonb('place').$type<Record<string, unknown>>(),
+    tried: integer('tried').notNull().default(0),
+    stored: integer('stored').notNull().default(0),
+    error: jsonb('error').$type<Finding>(),
+    startedByKey: uuid('started_by_key'),
+    startedByUser: text('started_by_user'),
+    createdAt: createdAt(),
+    startedAt: instant('started_at'),
+    finishedAt: instant('finished_at'),
+  },
+  (t) => [
+    oneOf('quarantine_retries_state', t.state, RETRY_STATES),
+    foreignKey({
+      name: 'quarantine_retries_integration',
+      columns: [t.organizationId, t.integrationId],
+      foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
   ],
 );

@@ -60,6 +60,13 @@ const faultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('brownout') }),
   /** The right answer, later. */
   z.strictObject({ kind: z.literal('delay'), ms: z.number().int().min(0) }),
+  /** The right page, the JSON text of one of its records bent (`poison.ts`). */
+  z.strictObject({
+    kind: z.literal('poison'),
+    record: z.string(),
+    find: z.string(),
+    replace: z.string(),
+  }),
 ]);
 
 const ruleSchema = z.strictObject({

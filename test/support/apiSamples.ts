@@ -23,6 +23,7 @@ const BODIES: Record<string, object> = {
   activateIntegration: { name: 'Acme' },
   discover: {},
   startImport: { all: true },
+  retryQuarantine: {},
   pauseImport: {},
   resumeImport: {},
   cancelImport: {},

@@ -8,7 +8,7 @@ import type {
   EstimateQuestions,
   StreamActivities,
 } from '../../workflows/contracts.ts';
-import { type Finding, SERVICES, type Service } from '../../workflows/words.ts';
+import { type Finding, SERVICES, type Service, type Stream } from '../../workflows/words.ts';
 
 export type FakeActivities = ConnectionActivities &
   DiscoveryActivities &
@@ -39,6 +39,12 @@ export interface FakeBitbucket {
   readonly calls: string[];
   /** a check of this credential goes on until it is cancelled */
   readonly hanging: Set<string>;
+}
+
+interface ChunkOf {
+  importId: string;
+  repositoryId: string;
+  streams: Stream[];
 }
 
 export const refusal: Finding = {
@@ -80,10 +86,15 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     }
   }
 
-  async function play(script: Step[] | undefined): Promise<ChunkResult> {
+  async function play(script: Step[] | undefined, input: ChunkOf): Promise<ChunkResult> {
     const step = script?.shift() ?? { done: true };
     if (step === 'hang') return hang();
     if (step instanceof Error) throw step;
+    if (step.done === true) {
+      await sql`update import_streams set state = 'healthy', records_expected = 10, records_stored = 10
+        where import_id = ${input.importId} and repository_id = ${input.repositoryId}
+          and stream = any (${input.streams})`;
+    }
     return { done: false, stream: null, requests: 1, records: 10, ...step };
   }
 
@@ -150,13 +161,13 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         if (step instanceof Error) throw step;
         return { done: false, asked: 1, requests: 3, ...step };
       },
-      importGit({ repositoryId }) {
+      importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);
-        return play(git.get(repositoryId));
+        return play(git.get(repositoryId), { importId, repositoryId, streams: ['refs', 'commits'] });
       },
-      importChunk({ repositoryId }) {
+      importChunk({ importId, repositoryId, streams }) {
         calls.push(`importChunk ${repositoryId} ${activityInfo().attempt}`);
-        return play(chunks.get(repositoryId));
+        return play(chunks.get(repositoryId), { importId, repositoryId, streams });
       },
     },
   };

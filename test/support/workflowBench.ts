@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
@@ -50,6 +51,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
             ...createIntegrationActivities({ database }),
             ...createImportActivities({ database, isRunning: createRunLookup(client) }),
             ...createEstimateRows({ database }),
+            ...createQuarantineActivities({ database }),
           },
           bitbucketActivities: bitbucket.activities,
         }),

@@ -98,7 +98,7 @@ describe('what is left of an import', () => {
     );
     // Read a moment later, by a clock that goes on.
     expect(own.requestsLeft).toBe(whole.requestsLeft);
-    expect(own.recordsPerSecond).toBeCloseTo(whole.recordsPerSecond!, 1);
+    expect(own.recordsPerSecond).toBeCloseTo(whole.recordsPerSecond, 1);
     expect(Math.abs(Date.parse(own.estimatedEnd!) - Date.parse(whole.estimatedEnd!))).toBeLessThan(10_000);
     expect(Date.parse(whole.estimatedEnd!)).toBeGreaterThan(Date.now());
   });

@@ -14,6 +14,7 @@ const left = (round: number, changed = false): LastRead => ({
   whole: true,
   rows: 0,
   list: null,
+  missing: 0,
 });
 const stand = (name: string, more: Partial<Stand<string>> = {}): Stand<string> => ({
   name,

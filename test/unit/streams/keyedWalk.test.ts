@@ -110,6 +110,43 @@ describe('a list of changes', () => {
     expect(behindPage('x', position, changed, answer(T1))).toMatchObject({ read: 2 });
   });
 
+  test('expects what it announces, less what is only shown again, on whichever page that comes', () => {
+    const position = beginKeyed(context({ watermark: T1 }), newest);
+    const fresh = '2026-11-01T12:29:00Z';
+    const first = behindPage('x', position, page([2, 4], 'more', 4, fresh), answer(T1));
+    expect(first).toMatchObject({ read: 2, expected: 4, gone: 0 });
+    const mixed = page([7], 'more', 2, '2026-10-07T18:39:55.551762Z');
+    const second = behindPage('x', first, mixed, answer(T1));
+    expect(second).toMatchObject({ read: 2, expected: 3, gone: 0 });
+    const last = behindPage('x', second, page([9], null, 1, fresh), answer(T1));
+    expect(completeKeyed(last, 50)).toMatchObject({
+      whole: false,
+      tally: { expected: 3, gone: 0, basis: 'size_of_changes' },
+    });
+  });
+
+  test('counts a record that cannot be read, however old: it is not stored', () => {
+    const position = beginKeyed(context({ watermark: T1 }), newest);
+    const shown = page([7], null, 1, '2026-10-07T18:39:55.551762Z');
+    const behind = behindPage('x', position, shown, answer(T1), new Set(shown.values));
+    expect(behind).toMatchObject({ read: 1, expected: 1 });
+  });
+
+  test('of another import goes on where that stood, and counts anew', () => {
+    const started = behindPage(
+      'x',
+      beginKeyed(context({ watermark: T1 })),
+      page([1, 2], 'more', 4, T1),
+      answer(T1),
+    );
+    const resumed = beginKeyed(context({ watermark: T1, position: started }));
+    expect(resumed).toMatchObject({ after: 2, read: 0, expected: null });
+    const last = behindPage('x', resumed, page([3, 4], null, 2, T1), answer(T1));
+    expect(last).toMatchObject({ read: 2, expected: 2, gone: 0 });
+    const own = beginKeyed(context({ watermark: T1, position: started }, 'changed', { resumes: true }));
+    expect(own).toEqual(started);
+  });
+
   test('of which too many are as new begins at the watermark; there an empty one proves nothing', () => {
     const position = beginKeyed(context({ watermark: T1 }), { ...newest, asNew: 21 });
     expect(since(position)).toBe('2026-11-01T12:25:00.000000Z');
@@ -188,12 +225,30 @@ describe('a page that leaves records out', () => {
     });
     expect(walk((asked) => (asked >= 2 ? [1, 2, 3] : RECORDS))).toMatchObject({ ended: true, asked: 3 });
   });
+
+  test('what went meanwhile is told apart from what is missing', () => {
+    expect(walk((asked) => (asked >= 2 ? [1, 2, 3, 4, 6, 8] : RECORDS))).toMatchObject({
+      read: 6,
+      expected: 8,
+      gone: 2,
+    });
+  });
+
+  test('nor is a list of changes believed at once', () => {
+    const start = beginKeyed(context({ watermark: T0 }));
+    const first = readKeyed(list, start, { ...answer(T1), json: page([3], 'more', 4, T1) });
+    const short = readKeyed(list, first.position as KeyedPosition, {
+      ...answer(T1),
+      json: page([5], null, 1, T1),
+    });
+    expect(short.position).toMatchObject({ after: 0, read: 0, again: true, expected: 4 });
+  });
 });
 
 describe('a closing round', () => {
   test('reads from the watermark, and goes on counting where the import stood', () => {
-    const list = { read: 3, highest: 3, expected: 3 };
-    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list };
+    const list = { read: 3, highest: 3, expected: 3, gone: 0 };
+    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list, missing: 0 };
     const start = beginKeyed(context({ watermark: T1 }, 'changed', { closing }));
     expect(start).toMatchObject({ phase: 'delta', since: '2026-11-01T12:25:00.000000Z', ...list });
     const changed = page([2, 4], null, 2, '2026-11-01T12:40:00Z');

@@ -188,6 +188,74 @@ export const describeLifecycle = (): void => {
       expect((await call('GET', `/v1/imports/${importId}/repositories?state=failed`)).body.data).toEqual([]);
     });
 
+    test('the completeness report: every record that the source announces is accounted for', async () => {
+      const { body } = await call('GET', `/v1/imports/${importId}/completeness`);
+      expect(body).toMatchObject({ status: 'complete', adds_up: true, not_complete: [] });
+      expect(body.streams.map(({ stream }: { stream: string }) => stream)).toContain('pull_requests');
+      for (const total of body.streams) {
+        expect(total.expected, total.stream).toBe(
+          total.stored + total.quarantined + total.gone + total.not_permitted,
+        );
+        expect([total.missing, total.surplus]).toEqual([0, 0]);
+      }
+      const { data } = (await call('GET', `/v1/imports/${importId}/repositories`)).body;
+      const one = await call('GET', `/v1/repositories/${data[0].repository_id}/completeness`);
+      expect(one.body).toMatchObject({ import_id: importId, status: 'complete', adds_up: true, error: null });
+      for (const stream of one.body.streams) {
+        expect([stream.status, stream.adds_up]).toEqual(
+          stream.status === 'unavailable' ? ['unavailable', null] : ['complete', true],
+        );
+        if (stream.status === 'complete') expect(stream.expected_basis.text).not.toBe('Not described.');
+      }
+    });
+
+    test('the quarantine: listed with bytes and place; tried again, what passes leaves it', async () => {
+      const path = `/v1/integrations/${id}/quarantine`;
+      expect((await call('GET', path)).body).toEqual({ data: [], next_cursor: null });
+      const [repository] = (await call('GET', `/v1/imports/${importId}/repositories`)).body.data;
+      const good =
+        '{"id":90001,"title":"<b>late</b>","state":"OPEN","created_on":"2026-01-01T00:00:00Z","updated_on":"2026-01-01T00:00:00Z"}';
+      for (const [key, raw] of [
+        ['90001', good],
+        ['90002', '{"id":90002}'],
+      ] as const) {
+        await world.admin`insert into quarantine (id, organization_id, repository_id, stream, record_key, raw, reason,
+          request_path, page_index, import_id) values (gen_random_uuid(), ${world.stack.organizationId},
+          ${repository.repository_id}, 'pull_requests', ${key}, ${Buffer.from(raw)}, 'title: is missing', '/x?y=1', 3,
+          ${importId})`;
+      }
+      const { body } = await call(
+        'GET',
+        `${path}?repository=${repository.repository_id}&stream=pull_requests`,
+      );
+      const shown = body.data.find(({ record_key }: { record_key: string }) => record_key === '90001');
+      expect(Buffer.from(shown.raw.base64, 'base64').toString()).toBe(good);
+      expect(shown).toMatchObject({
+        attempts: 1,
+        place: { request_path: '/x?y=1', page_index: 3, parent_number: null },
+        raw: { bytes: good.length, truncated: false, text: expect.stringContaining('\\x3cb\\x3e') },
+      });
+      expect(await pagesOf(path, 1)).toEqual(body.data);
+      expect((await call('GET', `${path}?stream=tickets`)).body.data).toEqual([]);
+      const unknown = await call('POST', `${path}/retry`, { repository: randomUUID() });
+      expect([unknown.status, unknown.body.errors[0].location]).toEqual([422, 'body.repository']);
+
+      const nothing = await call('POST', `${path}/retry`, { ids: [randomUUID()] });
+      expect(await retried(nothing.body.id)).toMatchObject({ state: 'done', tried: 0 });
+      const started = await call('POST', `${path}/retry`, { repository: repository.repository_id });
+      expect([started.status, started.headers.get('Location')]).toEqual([
+        202,
+        `/v1/quarantine-retries/${started.body.id}`,
+      ]);
+      expect(await retried(started.body.id)).toMatchObject({ tried: 2, stored: 1, kept: 1, error: null });
+      const left = (await call('GET', path)).body.data;
+      expect(left).toMatchObject([{ record_key: '90002', attempts: 2 }]);
+      const stored = await call('GET', `/v1/repositories/${repository.repository_id}/pull-requests/90001`);
+      expect(stored.body.title).toBe('<b>late</b>');
+      await world.admin`delete from quarantine`;
+      await world.admin`delete from pull_requests where number = 90001`;
+    });
+
     test('the event stream resumes after the last event seen, and says when there is no more', async () => {
       const path = `/v1/imports/${importId}/events`;
       const idsOf = (text: string): number[] =>
@@ -306,6 +374,8 @@ export const describeLifecycle = (): void => {
       await expect(api.retryFailed(importId)).rejects.toMatchObject({ code: 'nothing_failed' });
       const { id: estimateId } = await api.estimateImport(id, { repositories: [data[0]!.id] });
       expect((await api.importEstimate(estimateId)).repositories.total).toBeOneOf([null, 1]);
+      expect((await api.importCompleteness(importId)).adds_up).toBe(true);
+      expect((await api.repositoryCompleteness(data[0]!.id)).import_id).toBe(importId);
       await expect(api.activate(id, { name: 'Another' })).rejects.toMatchObject({ code: 'already_created' });
       await expect(api.pullRequest(data[0]!.id, 999_999)).rejects.toThrow(ApiProblem);
     });
@@ -320,6 +390,13 @@ export const describeLifecycle = (): void => {
     });
   });
 };
+
+const retried = async (retryId: string): Promise<Record<string, unknown>> =>
+  waitFor({
+    what: 'the retry ends',
+    read: async () => (await call('GET', `/v1/quarantine-retries/${retryId}`)).body,
+    until: ({ state }) => state === 'done' || state === 'failed',
+  });
 
 async function pagesOf(path: string, limit: number): Promise<unknown[]> {
   const rows: unknown[] = [];

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import type { GapReason } from '../workflows/words.ts';
+import type { BitbucketAnswer } from './bitbucket/client.ts';
+import type { BitbucketError } from './bitbucket/errors.ts';
+import { unreadable } from './bitbucket/readJson.ts';
+import { readPage, type Page } from './bitbucket/paging.ts';
+import { MAX_RESTARTS } from './nextWalk.ts';
+import type { PageRead, Place } from './streamReader.ts';
+
+/**
+ * Reading the own lists of pull requests or tickets, one parent after the other: how the walk goes on, and what is known
+ * for certain when a list is behind it. Shared by the streams that read such lists.
+ */
+export const ownListFields = {
+  /** parents up to this number are settled */
+  after: z.int(),
+  /** the parent in hand: its list has further pages, or is doubted */
+  inHand: z.int().nullable(),
+  next: z.string().nullable(),
+  /** pages read of the list in hand */
+  pages: z.int(),
+  restarts: z.int(),
+  /** records read of the list in hand */
+  seen: z.int(),
+  /** those of them that are not deleted */
+  live: z.int(),
+  /** own lists in a row that were refused although their parent is there */
+  refusals: z.int(),
+  /** the list in hand answered 404 or 410: the parent is looked for in the list of all */
+  doubted: z.boolean(),
+};
+const ownListSchema = z.object(ownListFields);
+export type OwnList = z.infer<typeof ownListSchema>;
+
+export const startOwnLists = (): OwnList => ({
+  after: 0,
+  inHand: null,
+  next: null,
+  pages: 0,
+  restarts: 0,
+  seen: 0,
+  live: 0,
+  refusals: 0,
+  doubted: false,
+});
+
+/** What is certain of one parent's list. `live: null`: the list could not be read. */
+export interface ListEnd {
+  number: number;
+  outcome: GapReason;
+  live: number | null;
+}
+
+/** A host that refuses the lists of parents that are there refuses them all: that is a failure, not many gaps. */
+const MAX_REFUSALS = 3;
+
+const untouched = { next: null, pages: 0, seen: 0, live: 0 };
+
+/** Where the list of `number` goes on; a doubted one is looked for in the list of all. */
+export function ownListPlace(at: OwnList, paths: { own: string; all: string; number: number }): Place {
+  if (at.doubted) {
+    return { path: `${paths.all}?pagelen=10&q=${encodeURIComponent(`id=${String(paths.number)}`)}` };
+  }
+  return at.next === null ? { path: paths.own } : { next: at.next };
+}
+
+/**
+ * Behind a page of an own list; `end` when it was the last one. Throws InvalidResponse for a list that ends before its
+ * own size.
+ */
+export function behindOwnPage<At extends OwnList>(
+  at: At,
+  page: Page,
+  name: string,
+): { position: At; end?: ListEnd } {
+  const seen = at.seen + page.values.length;
+  const live = at.live + page.values.filter(isLive).length;
+  if (page.next !== null) {
+    return { position: { ...at, next: page.next, pages: at.pages + 1, seen, live, refusals: 0 } };
+  }
+  if (page.size !== null && seen < page.size) {
+    throw unreadable(name, 'is cut short: it ends before its own size');
+  }
+  const number = at.inHand ?? at.after;
+  const position = { ...at, ...untouched, after: number, inHand: null, refusals: 0 };
+  return { position, end: { number, outcome: 'not_listed', live } };
+}
+
+const isLive = (value: unknown): boolean =>
+  value === null || typeof value !== 'object' || !('deleted' in value) || value.deleted !== true;
+
+/** Behind the look into the list of all: `listed` says whether the parent is there. Throws InvalidResponse. */
+function behindDoubt<At extends OwnList>(
+  at: At,
+  listed: boolean,
+  name: string,
+): { position: At; end: ListEnd } {
+  const refusals = listed ? at.refusals + 1 : 0;
+  if (refusals >= MAX_REFUSALS) {
+    throw unreadable(
+      name,
+      `is "not found" ${String(refusals)} times in a row for what another list shows`,
+      404,
+    );
+  }
+  const number = at.inHand ?? at.after;
+  return {
+    position: { ...at, ...untouched, after: number, inHand: null, doubted: false, refusals },
+    end: { number, outcome: listed ? 'not_listed' : 'gone', live: null },
+  };
+}
+
+/** Reads the answer to a doubt: the parent in the list of all, or an empty list. */
+export function readDoubt(at: OwnList, answer: BitbucketAnswer, name: string): PageRead {
+  const { values } = readPage(answer, name);
+  return { items: [], rejected: [], values, ...behindDoubt(at, values.length > 0, name) };
+}
+
+/**
+ * Where to go on after an answer that refuses an own list: a refused `next` begins the list again; one that is not found
+ * is doubted, since a host in trouble, or a repository that was deleted, answers in the same way; one that is forbidden
+ * alone is passed by. `undefined`: the error stands.
+ */
+export function recoverOwnList<At extends OwnList>(
+  at: At,
+  type: BitbucketError['type'],
+): { position: At; end?: ListEnd } | undefined {
+  if (at.doubted) return undefined;
+  const notFound = type === 'NotFound' || type === 'RepositoryGone';
+  if (at.next !== null && (type === 'BadRequest' || notFound)) {
+    if (at.restarts >= MAX_RESTARTS) return undefined;
+    return { position: { ...at, ...untouched, restarts: at.restarts + 1 } };
+  }
+  if (notFound || type === 'FeatureGone') return { position: { ...at, ...untouched, doubted: true } };
+  const refusals = at.refusals + 1;
+  if (type !== 'Forbidden' || refusals >= MAX_REFUSALS) return undefined;
+  const number = at.inHand ?? at.after;
+  return {
+    position: { ...at, ...untouched, after: number, inHand: null, refusals },
+    end: { number, outcome: 'not_permitted', live: null },
+  };
+}

@@ -1,0 +1,54 @@
+import type { Transaction } from '../db/client.ts';
+import { insertActivityOfComments, upsertActivity } from '../db/queries/activity.ts';
+import { upsertComments } from '../db/queries/comments.ts';
+import { upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { upsertTicketChanges, upsertTicketComments, upsertTickets } from '../db/queries/tickets.ts';
+import type { RepositoryScope, Row } from '../db/queries/upsert.ts';
+import type { ApiStream } from './importSituation.ts';
+import { newestByKey } from './pullRequestRows.ts';
+import type { StoreRecords } from './storeItems.ts';
+import type { Item } from './streamReader.ts';
+
+type StoreInto = (tx: Transaction, scope: RepositoryScope, items: readonly Item[]) => Promise<number>;
+
+const byColumns =
+  (...columns: string[]) =>
+  (row: Row): string =>
+    columns.map((column) => String(row[column])).join('/');
+
+const rowsOf = (items: readonly Item[], ...columns: string[]): Row[] =>
+  newestByKey(
+    items.map((item) => item.row),
+    byColumns(...columns),
+  );
+
+/** An entry that carries its comment in full brings that along. */
+const storeActivity: StoreInto = async (tx, scope, items) => {
+  const written = await upsertActivity(tx, scope, rowsOf(items, 'pull_request_number', 'entry_key'));
+  const comments = items.flatMap((item) => (item.comment === undefined ? [] : [item.comment]));
+  return written + (await upsertComments(tx, scope, newestByKey(comments, byColumns('comment_id'))));
+};
+
+/** A comment brings along its entry, for where the feed has not shown it. */
+const storeComments: StoreInto = async (tx, scope, items) => {
+  const written = await upsertComments(tx, scope, rowsOf(items, 'comment_id'));
+  const entries = items.flatMap((item) => (item.activity === undefined ? [] : [item.activity]));
+  return written + (await insertActivityOfComments(tx, scope, newestByKey(entries, byColumns('entry_key'))));
+};
+
+const STORES: Record<ApiStream, StoreInto> = {
+  pull_requests: (tx, scope, items) => upsertPullRequests(tx, scope, rowsOf(items, 'number')),
+  pull_request_activity: storeActivity,
+  pull_request_comments: storeComments,
+  tickets: (tx, scope, items) => upsertTickets(tx, scope, rowsOf(items, 'number')),
+  ticket_comments: (tx, scope, items) =>
+    upsertTicketComments(tx, scope, rowsOf(items, 'ticket_number', 'comment_id')),
+  ticket_changes: (tx, scope, items) =>
+    upsertTicketChanges(tx, scope, rowsOf(items, 'ticket_number', 'change_id')),
+};
+
+/** How the records of a stream are written: guarded upserts, so that older data never wins. */
+export const storeOf =
+  (stream: ApiStream, scope: RepositoryScope): StoreRecords =>
+  (tx, items) =>
+    STORES[stream](tx, scope, items);

@@ -1,0 +1,119 @@
+import { sql } from 'drizzle-orm';
+import type {
+  Finding,
+  ImportMode,
+  ImportRepositoryState,
+  Stream,
+  StreamNote,
+  StreamState,
+} from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+
+export interface ReportedStream extends Record<string, unknown> {
+  stream: Stream;
+  state: StreamState;
+  error: Finding | null;
+  expected: number | null;
+  basis: string | null;
+  stored: number;
+  quarantined: number;
+  gone: number;
+  notPermitted: number;
+  method: string | null;
+  notes: Record<string, StreamNote>;
+}
+
+export interface RepositoryReport extends Record<string, unknown> {
+  importId: string;
+  mode: ImportMode;
+  state: ImportRepositoryState;
+  error: Finding | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  streams: ReportedStream[];
+}
+
+/** The last import that began with a repository; null: none has. */
+export async function readRepositoryReport(
+  tx: Transaction,
+  repositoryId: string,
+): Promise<RepositoryReport | null> {
+  const [row] = await tx.execute<RepositoryReport>(sql`
+    select ir.import_id as "importId", i.mode, ir.state, ir.error, ir.started_at as "startedAt",
+      ir.finished_at as "finishedAt",
+      coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'error', s.last_error,
+          'expected', s.records_expected, 'basis', s.expected_basis, 'stored', s.records_stored,
+          'quarantined', s.quarantined, 'gone', s.gone, 'notPermitted', s.not_permitted, 'method', s.method,
+          'notes', s.notes) order by s.started_at nulls last, s.stream)
+        from import_streams s where s.organization_id = ir.organization_id and s.import_id = ir.import_id
+          and s.repository_id = ir.repository_id), '[]') as streams
+    from import_repositories ir
+    join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
+    where ir.repository_id = ${repositoryId} and ir.started_at is not null
+    order by ir.started_at desc, i.created_at desc limit 1`);
+  return row ?? null;
+}
+
+export interface StreamTotal extends Record<string, unknown> {
+  stream: Stream;
+  /** null: not known for every repository yet */
+  expected: number | null;
+  stored: number;
+  quarantined: number;
+  gone: number;
+  notPermitted: number;
+  missing: number;
+  surplus: number;
+  complete: number;
+  incomplete: number;
+  failed: number;
+  unavailable: number;
+  inProgress: number;
+  bases: string[];
+  methods: string[];
+}
+
+// The rule of `workflows/completeness.ts` over many rows: a stream that was read to its end, and adds up.
+const OPEN = sql`(records_expected - records_stored - quarantined - gone - not_permitted)`;
+const ENDED = sql`(state = 'healthy' or (state = 'failed' and last_error ->> 'code' = 'incomplete'))`;
+
+/** Per stream over all repositories of an import. What is missing in one is not made up by what is too much in another. */
+export async function totalCompleteness(tx: Transaction, importId: string): Promise<StreamTotal[]> {
+  return tx.execute<StreamTotal>(sql`
+    select stream,
+      case when bool_and(records_expected is not null or state = 'unavailable') then
+        coalesce(sum(records_expected), 0)::float8 end as expected,
+      sum(records_stored)::float8 as stored, sum(quarantined)::float8 as quarantined, sum(gone)::float8 as gone,
+      sum(not_permitted)::float8 as "notPermitted",
+      coalesce(sum(greatest(0, ${OPEN})) filter (where ${ENDED}), 0)::float8 as missing,
+      coalesce(sum(greatest(0, -${OPEN})) filter (where ${ENDED}), 0)::float8 as surplus,
+      (count(*) filter (where state = 'healthy' and ${OPEN} = 0))::int as complete,
+      (count(*) filter (where ${ENDED} and (state = 'failed' or ${OPEN} is distinct from 0)))::int as incomplete,
+      (count(*) filter (where state = 'failed' and last_error ->> 'code' is distinct from 'incomplete'))::int as failed,
+      (count(*) filter (where state = 'unavailable'))::int as unavailable,
+      (count(*) filter (where state in ('never', 'processing', 'rate_limited')))::int as "inProgress",
+      coalesce(array_agg(distinct expected_basis) filter (where expected_basis is not null), '{}') as bases,
+      coalesce(array_agg(distinct method) filter (where method is not null), '{}') as methods
+    from import_streams where import_id = ${importId}
+    group by stream order by stream`);
+}
+
+export interface OpenRepository extends Record<string, unknown> {
+  repositoryId: string;
+  fullName: string;
+  state: ImportRepositoryState;
+  error: Finding | null;
+}
+
+/** Repositories that ended and are not complete, in the order they were taken up. */
+export async function listOpenRepositories(
+  tx: Transaction,
+  { importId, limit }: { importId: string; limit: number },
+): Promise<OpenRepository[]> {
+  return tx.execute<OpenRepository>(sql`
+    select ir.repository_id as "repositoryId", r.full_name as "fullName", ir.state, ir.error
+    from import_repositories ir
+    join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
+    where ir.import_id = ${importId} and ir.state in ('failed', 'cancelled')
+    order by ir.place limit ${limit}`);
+}

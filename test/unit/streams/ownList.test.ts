@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
+import { behindOwnPage, ownListPlace, recoverOwnList, startOwnLists } from '../../../activities/ownList.ts';
+
+const inHand = { ...startOwnLists(), inHand: 7 };
+const page = (values: object[], next: string | null, size: number | null = null) => ({ values, next, size });
+
+describe('an own list', () => {
+  test('is settled by its last page, with the number of records that are not deleted', () => {
+    const first = behindOwnPage(inHand, page([{}, { deleted: true }], 'more', 3), 'x');
+    expect(first.end).toBeUndefined();
+    const last = behindOwnPage(first.position, page([{ deleted: false }], null, 3), 'x');
+    expect(last.end).toEqual({ number: 7, outcome: 'not_listed', live: 2 });
+    expect(last.position).toEqual({ ...startOwnLists(), after: 7 });
+  });
+
+  test('that ends before its own size is an error, never a gap', () => {
+    expect(() => behindOwnPage(inHand, page([{}], null, 2), 'x')).toThrow(InvalidResponse);
+  });
+});
+
+describe('a refusal', () => {
+  test.each(['NotFound', 'RepositoryGone', 'FeatureGone'] as const)(
+    '%s is doubted: the parent is looked for in the list of all before it counts as gone',
+    (type) => {
+      const found = recoverOwnList(inHand, type);
+      expect(found).toEqual({ position: { ...inHand, doubted: true } });
+      const paths = { own: '/own', all: '/all', number: 7 };
+      expect(ownListPlace(found!.position, paths)).toEqual({ path: '/all?pagelen=10&q=id%3D7' });
+      // The look itself is refused: the repository is gone, not a pull request of it.
+      expect(recoverOwnList(found!.position, type)).toBeUndefined();
+    },
+  );
+
+  test('of a stored next begins the list again, and counts its records anew', () => {
+    const second = { ...inHand, next: 'more', seen: 100, live: 90, pages: 1 };
+    expect(recoverOwnList(second, 'BadRequest')).toEqual({ position: { ...inHand, restarts: 1 } });
+    expect(recoverOwnList({ ...second, restarts: 3 }, 'BadRequest')).toBeUndefined();
+  });
+
+  test('of one list alone is not permitted; of several in a row it is a failure', () => {
+    const one = recoverOwnList(inHand, 'Forbidden');
+    expect(one).toMatchObject({
+      position: { after: 7, inHand: null, refusals: 1 },
+      end: { number: 7, outcome: 'not_permitted', live: null },
+    });
+    expect(recoverOwnList({ ...inHand, refusals: 2 }, 'Forbidden')).toBeUndefined();
+    expect(recoverOwnList(inHand, 'ScopeMissing')).toBeUndefined();
+    expect(behindOwnPage({ ...inHand, refusals: 2 }, page([], null, 0), 'x').position.refusals).toBe(0);
+  });
+});
