@@ -21,6 +21,7 @@ interface Names {
   'connection-checks': string;
   imports: string;
   'import-estimates': string;
+  'quarantine-retries': string;
   repositories: string;
 }
 
@@ -41,11 +42,13 @@ async function importInto(on: Stack): Promise<Names> {
     repositories: [repository.id],
     dry_run: true,
   });
+  const retry = await on.call('POST', `/v1/integrations/${integrationId}/quarantine/retry`, {});
   return {
     integrations: integrationId,
     'connection-checks': expectStatus(check, 200, 202).body.id,
     imports: importId,
     'import-estimates': expectStatus(estimate, 202).body.id,
+    'quarantine-retries': expectStatus(retry, 202).body.id,
     repositories: repository.id,
   };
 }
@@ -81,6 +84,7 @@ describe('by the api', () => {
     'post /v1/integrations/{id}/imports': { all: true },
     'post /v1/integrations/{id}/oauth': {},
     'post /v1/integrations/{id}/discover': {},
+    'post /v1/integrations/{id}/quarantine/retry': {},
     'post /v1/imports/{id}/pause': {},
     'post /v1/imports/{id}/resume': {},
     'post /v1/imports/{id}/cancel': {},
