@@ -6,6 +6,10 @@ import { waitFor } from '../support/waitFor.ts';
 
 type Body = Answer['body'];
 
+/** Of the account: an hour of six seconds, of which imports get all but the reserve, so that it decides the end. */
+const [LIMIT, WINDOW_SECONDS] = [60, 6];
+const ALLOWED = LIMIT - 2;
+
 /** How far requests and end may be from what the import then takes. */
 const WITHIN = 0.15;
 
@@ -35,8 +39,8 @@ function world(): WorldSpec {
 let stack: Stack;
 let integrationId: string;
 beforeAll(async () => {
-  // A window of six seconds for an hour's, so that the allowance decides when the import ends.
-  stack = await createStack({ simulator: { era: 'guide', world: world(), limit: 60, windowMs: 6_000 } });
+  const limits = { limit: LIMIT, windowMs: WINDOW_SECONDS * 1_000 };
+  stack = await createStack({ simulator: { era: 'guide', world: world(), ...limits } });
   integrationId = await activeIntegration(stack, { credential: 'api_token.service' });
 });
 afterAll(() => stack?.close());
@@ -67,7 +71,12 @@ test('requests, rows and end are as the import then has them', async () => {
   const told = await estimate({ all: true });
   expect(told.error).toBeNull();
   expect(told.cost.requests).toBe(journal() - before);
-  expect(told.allowance).toMatchObject({ limit: 60, reserve: 2, window_seconds: 6, shared_by: 1 });
+  expect(told.allowance).toMatchObject({
+    limit: LIMIT,
+    reserve: LIMIT - ALLOWED,
+    window_seconds: WINDOW_SECONDS,
+    shared_by: 1,
+  });
   for (const one of told.sample) expect(one.asked, one.full_name).toBeLessThanOrEqual(3);
   expect((await stack.call('GET', `/v1/integrations/${integrationId}/imports`)).body.data).toEqual([]);
 
@@ -92,11 +101,17 @@ test('requests, rows and end are as the import then has them', async () => {
     expect(stored, range).toBeGreaterThanOrEqual(records.low);
     expect(stored, range).toBeLessThanOrEqual(records.high);
   }
-  expectNear(
-    'seconds',
-    seconds(told.finished_at, told.ends.expected),
-    seconds(ended.created_at, ended.finished_at),
+  // The end is held against what the allowance makes of the requests that were made: the clock of the import itself
+  // would measure how busy this machine is.
+  const windows = (ended.requests - ALLOWED) / ALLOWED;
+  const [least, most] = [windows * WINDOW_SECONDS, (windows + 1) * WINDOW_SECONDS];
+  const estimated = seconds(told.finished_at, told.ends.expected);
+  console.log(
+    `seconds: ${estimated.toFixed(1)} estimated, ${least.toFixed(1)} to ${most.toFixed(1)} by the allowance, ` +
+      `${seconds(ended.created_at, ended.finished_at).toFixed(1)} on this machine`,
   );
+  expect(estimated).toBeGreaterThanOrEqual(least * (1 - WITHIN));
+  expect(estimated).toBeLessThanOrEqual(most * (1 + WITHIN));
 });
 
 test('of what is imported only the changes are estimated', async () => {
