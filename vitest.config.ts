@@ -13,7 +13,17 @@ export default defineConfig({
   test: {
     projects: [
       // Quick; the limit is for a machine that is busy with something else.
-      { test: { ...forks, name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
+      // Nothing of them outlives a file, so files share two processes: starting one for each took longer than the tests.
+      {
+        test: {
+          ...forks,
+          ...twoAtOnce,
+          isolate: false,
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           ...forks,

@@ -12,7 +12,10 @@ run that one alone with --seeds 1 --seed S. n runs without a failure bound its r
 `;
 
 /** Files in which `seeds()` decides how much is done. */
-const SUITES = [{ project: 'unit', files: ['test/unit/git/randomBytes', 'test/unit/faults'] }];
+const SUITES = [
+  { project: 'unit', files: ['test/unit/git/randomBytes'] },
+  { project: 'integration', files: ['test/integration/faults'] },
+];
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 

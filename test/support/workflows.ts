@@ -4,14 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import {
-  bundleWorkflowCode,
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
 import { createWorkers, runWorkers, type WorkersOptions } from '../../worker/createWorkers.ts';
 
@@ -43,7 +36,6 @@ export interface WorkflowRig {
   close(): Promise<void>;
 }
 
-let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
 let isQuiet = false;
 
 /** Temporal's runtime is one a process: it logs errors only. */
@@ -52,14 +44,8 @@ function quietRuntime(): void {
   isQuiet = true;
 }
 
-/** The workflows' bundle, made once a process. */
-export function workflowBundle(): Promise<WorkflowBundleWithSourceMap> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
-    logger: new DefaultLogger('ERROR'),
-  });
-  return bundle;
-}
+/** The workflows' bundle, made once for all files of a run. */
+const workflowBundle = () => ({ codePath: inject('servers').workflowBundle });
 
 /** Call in `beforeAll`, and `close` in `afterAll`. Uses the dev server of `globalSetup`. */
 export async function createWorkflowRig(): Promise<WorkflowRig> {
@@ -82,7 +68,7 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
           connection: native,
           namespace,
           taskQueue,
-          workflowBundle: await workflowBundle(),
+          workflowBundle: workflowBundle(),
           shutdownGraceTime: '1 second',
           ...given,
         });
@@ -211,8 +197,7 @@ async function recordHistory(
 /** Replays histories against the workflows as they are now; throws for the first that takes another way. */
 export async function replay(histories: { workflowId: string; history: unknown }[]): Promise<void> {
   quietRuntime();
-  const bundled = { codePath: inject('servers').workflowBundle };
-  const results = Worker.runReplayHistories({ workflowBundle: bundled }, histories);
+  const results = Worker.runReplayHistories({ workflowBundle: workflowBundle() }, histories);
   for await (const { workflowId, error } of results) {
     if (error !== undefined)
       throw new Error(`The history of ${workflowId} does not replay.`, { cause: error });
