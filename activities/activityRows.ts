@@ -92,12 +92,23 @@ export function activityItem(
       at: found.at,
       state: found.kind === 'update' ? escaped(value.update?.state ?? null) : null,
       comment_id: found.kind === 'comment' ? (value.comment?.id ?? null) : null,
-      raw: storable,
+      raw: ownPart(storable),
       observed_at: observedAt,
     },
     accounts: accountRows([found.actor], observedAt),
     ...(comment === undefined ? {} : { comment: commentRow(comment, number, observedAt) }),
   };
+}
+
+/**
+ * What only the entry says. The pull request that each entry repeats is stored by itself, and so is a comment, whose text
+ * a second row would store again.
+ */
+function ownPart(entry: unknown): unknown {
+  if (entry === null || typeof entry !== 'object') return entry;
+  return Object.fromEntries(
+    Object.entries(entry).filter(([name]) => name !== 'pull_request' && name !== 'comment'),
+  );
 }
 
 /**

@@ -36,11 +36,7 @@ export const commentEntryKey = (id: number | undefined): string => `comment:${St
  * The entry of a comment that came from the pull request's own list of comments, for where the feed does not show it. Its
  * raw value says where it comes from.
  */
-function activityOfComment(
-  { value, storable }: ParsedRecord<Comment>,
-  pullRequestNumber: number,
-  observedAt: string,
-): ActivityRow {
+function activityOfComment(value: Comment, pullRequestNumber: number, observedAt: string): ActivityRow {
   return {
     pull_request_number: pullRequestNumber,
     entry_key: commentEntryKey(value.id),
@@ -49,7 +45,7 @@ function activityOfComment(
     at: value.created_on,
     state: null,
     comment_id: value.id,
-    raw: { from: 'comments', comment: storable },
+    raw: { from: 'comments' },
     observed_at: observedAt,
   };
 }
@@ -63,7 +59,7 @@ export function commentItem(
     key: `${String(pullRequestNumber)}/${String(record.value.id)}`,
     raw: record.raw,
     row: commentRow(record, pullRequestNumber, observedAt),
-    activity: activityOfComment(record, pullRequestNumber, observedAt),
+    activity: activityOfComment(record.value, pullRequestNumber, observedAt),
     accounts: accountRows([record.value.user], observedAt),
   };
 }

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
+import { joinByHash } from './planning.ts';
 import {
   createInsertMissing,
   createUpsert,
@@ -77,6 +78,7 @@ export async function pullRequestsShortOfActivity(
   range: { after: number; known: KnownShort; limit: number; except: PullRequestRange | null },
 ): Promise<{ number: number; updatedOn: string }[]> {
   const { except } = range;
+  await joinByHash(tx);
   return tx.execute<{ number: number; updatedOn: string }>(sql`
     with entries as materialized (
       select distinct pull_request_number, kind, actor_uuid, state from pull_request_activity
@@ -145,6 +147,7 @@ export async function measureActivity(
   range: PullRequestRange,
   entriesAPage: number,
 ): Promise<RangeOfActivity> {
+  await joinByHash(tx);
   const [row] = await tx.execute<RangeOfActivity & Record<string, unknown>>(sql`
     with votes as (
       select pull_request_number as number, count(*) as votes from pull_request_participants
@@ -189,6 +192,7 @@ export async function pullRequestsBehindTheirActivity(
   scope: RepositoryScope,
   range: { after: number; limit: number; slackSeconds: number },
 ): Promise<number[]> {
+  await joinByHash(tx);
   const rows = await tx.execute<{ number: number }>(sql`
     with votes as materialized (
       select distinct on (pull_request_number, actor_uuid) pull_request_number as number, actor_uuid, kind, at

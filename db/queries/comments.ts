@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 import type { KnownShort } from './activity.ts';
+import { joinByHash } from './planning.ts';
 import { createUpsert, type RepositoryScope, type Row } from './upsert.ts';
 
 export interface CommentRow extends Row {
@@ -65,6 +66,7 @@ export async function pullRequestsShortOfComments(
   scope: RepositoryScope,
   range: { after: number; since: string | null; known: KnownShort; limit: number },
 ): Promise<{ number: number; updatedOn: string; short: boolean }[]> {
+  await joinByHash(tx);
   return tx.execute<{ number: number; updatedOn: string; short: boolean }>(sql`
     with counted as materialized (
       select pull_request_number as number, count(*) filter (where not deleted) as live, count(*) as stored

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { GapReason } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import { joinByHash } from './planning.ts';
 import type { RepositoryScope } from './upsert.ts';
 
 /**
@@ -133,6 +134,7 @@ async function standing(
   stream: GapStream,
   short: ReturnType<typeof sql>,
 ): Promise<Standing> {
+  await joinByHash(tx);
   const [row] = await tx.execute<Standing & Record<string, unknown>>(sql`
     with short as materialized (${short}), held as materialized (
       select parent_number as number, count(*) as held from quarantine

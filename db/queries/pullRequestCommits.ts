@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { CommitsSource } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import { joinByHash } from './planning.ts';
 import type { RepositoryScope } from './upsert.ts';
 
 export interface MergeToLink {
@@ -61,6 +62,7 @@ export async function storeLinks(
   scope: RepositoryScope,
   links: readonly PullRequestLinks[],
 ): Promise<number> {
+  await joinByHash(tx);
   const [row] = await tx.execute<{ added: number }>(sql`
     with input as materialized (
       select number, source, hashes

@@ -180,7 +180,6 @@ export const pullRequests = pgTable(
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.number] }),
     oneOf('pull_requests_commits_source', t.commitsSource, COMMITS_SOURCES),
-    index('pull_requests_updated').on(t.organizationId, t.repositoryId, t.updatedOn),
     foreignKey({
       name: 'pull_requests_repository',
       columns: [t.organizationId, t.repositoryId],
@@ -256,6 +255,7 @@ export const pullRequestActivity = pgTable(
     /** `update` entries: the pull request's state after it */
     state: text('state'),
     commentId: bigint('comment_id', { mode: 'number' }),
+    /** without the pull request and the comment, which have rows of their own */
     raw: jsonb('raw').notNull(),
     observedAt: instant('observed_at').notNull(),
   },

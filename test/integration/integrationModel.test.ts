@@ -141,6 +141,15 @@ async function act(
   }
 }
 
+/** A lost run leaves its row as it stood, so nothing goes on before the row says what the model says. */
+const untilModel = (tenant: TestTenant, { state, name }: Model, after: string) =>
+  waitFor({
+    what: `${after} leads to ${state}`,
+    read: () => tenant.integration(),
+    until: (row) => row?.['state'] === state && row['name'] === name,
+    timeoutMs: 20_000,
+  });
+
 async function follow(steps: readonly Step[]): Promise<void> {
   const tenant = await bench.tenant();
   await bench.run(
@@ -148,16 +157,13 @@ async function follow(steps: readonly Step[]): Promise<void> {
       const model: Model = { state: 'awaiting_credential', name: null };
       // A first credential that fails, so that there is a run from the start.
       await act(run, tenant, { do: 'submit', passes: false });
+      await untilModel(tenant, model, 'the first credential');
       for (const step of steps) {
         const before = { ...model };
         const wanted = expected(model, step);
         expect(await act(run, tenant, step), JSON.stringify({ before, step })).toBe(wanted);
         if (model.state === 'deleted') break;
-        await waitFor({
-          what: `${JSON.stringify({ before, step })} leads to ${model.state}`,
-          read: () => tenant.integration(),
-          until: (row) => row?.['state'] === model.state && row['name'] === model.name,
-        });
+        await untilModel(tenant, model, JSON.stringify({ before, step }));
       }
       if (model.state === 'deleted') expect(await tenant.integration()).toBeUndefined();
     },
