@@ -6,6 +6,7 @@ import {
 } from '../db/queries/activity.ts';
 import { activityStanding } from '../db/queries/gaps.ts';
 import type { Each, Repair } from './activityPosition.ts';
+import { ACTIVITY_FIELDS } from './bitbucket/fields.ts';
 import { noteOnSkipped, notesOnGaps } from './notes.ts';
 import { ownListPlace } from './ownList.ts';
 import { createCandidates, feedStarted, knownShort, type Candidate } from './repairList.ts';
@@ -49,7 +50,7 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
     }
     const number = position.inHand ?? (await candidates(position.after));
     if (number === undefined) return undefined;
-    const own = `${all}/${String(number)}/activity?pagelen=50`;
+    const own = `${all}/${String(number)}/activity?pagelen=50&fields=${ACTIVITY_FIELDS}`;
     const place = ownListPlace(position, { own, all, number });
     return { kind: 'request', place, at: { ...position, inHand: number } };
   }

@@ -3,6 +3,7 @@ import { countActivity } from '../db/queries/activity.ts';
 import { countComments, pullRequestsShortOfComments } from '../db/queries/comments.ts';
 import { commentStanding, recordCommentGap } from '../db/queries/gaps.ts';
 import { recountStream } from '../db/queries/importProgress.ts';
+import { COMMENT_FIELDS } from './bitbucket/fields.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commentSchema } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
@@ -105,7 +106,7 @@ export function createCommentReader(
       const number = at.inHand ?? (await candidates(at.after));
       if (number === undefined) return end(at);
       const all = `/repositories/${source.fullName}/pullrequests`;
-      const own = `${all}/${String(number)}/comments?pagelen=100`;
+      const own = `${all}/${String(number)}/comments?pagelen=100&fields=${COMMENT_FIELDS}`;
       const place = ownListPlace(at, { own, all, number });
       return { kind: 'request', place, at: { ...at, inHand: number } };
     },

@@ -1,5 +1,6 @@
 import type { NewestStored } from '../db/queries/newest.ts';
 import { countPullRequests } from '../db/queries/pullRequests.ts';
+import { ACTIVITY_FIELDS, PULL_REQUEST_FIELDS } from './bitbucket/fields.ts';
 import { pullRequestSchema } from './bitbucket/schemas.ts';
 import {
   beginKeyed,
@@ -15,14 +16,13 @@ import { pullRequestItem } from './pullRequestRows.ts';
 import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 
-// 50 is the most Bitbucket gives (facts 3.2). Lists leave reviewers and participants out unless asked to add them
-// (3.7); `%2B` is the plus of `+values.…`, which keeps the envelope. With `q` all states are returned (3.3).
+// 50 is the most Bitbucket gives (facts 3.2). With `q` all states are returned (3.3).
 export const pullRequestListPath = (fullName: string): string =>
-  `/repositories/${fullName}/pullrequests?pagelen=50&fields=%2Bvalues.participants,%2Bvalues.reviewers`;
+  `/repositories/${fullName}/pullrequests?pagelen=50&fields=${PULL_REQUEST_FIELDS}`;
 
 /** The repository-wide activity, newest first, at its largest page (facts 3.2). */
 export const activityFeedPath = (fullName: string): string =>
-  `/repositories/${fullName}/pullrequests/activity?pagelen=50`;
+  `/repositories/${fullName}/pullrequests/activity?pagelen=50&fields=${ACTIVITY_FIELDS}`;
 
 /** The cheapest list that proves that the repository is still shown; 10 is the least that is documented (facts 3.1). */
 export const shortListPath = (fullName: string): string =>

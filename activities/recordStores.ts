@@ -24,16 +24,22 @@ const rowsOf = (items: readonly Item[], ...columns: string[]): Row[] =>
 
 /** An entry that carries its comment in full brings that along. */
 const storeActivity: StoreInto = async (tx, scope, items) => {
-  const written = await upsertActivity(tx, scope, rowsOf(items, 'pull_request_number', 'entry_key'));
   const comments = items.flatMap((item) => (item.comment === undefined ? [] : [item.comment]));
-  return written + (await upsertComments(tx, scope, newestByKey(comments, byColumns('comment_id'))));
+  const [entries, others] = await Promise.all([
+    upsertActivity(tx, scope, rowsOf(items, 'pull_request_number', 'entry_key')),
+    upsertComments(tx, scope, newestByKey(comments, byColumns('comment_id'))),
+  ]);
+  return entries + others;
 };
 
 /** A comment brings along its entry, for where the feed has not shown it. */
 const storeComments: StoreInto = async (tx, scope, items) => {
-  const written = await upsertComments(tx, scope, rowsOf(items, 'comment_id'));
   const entries = items.flatMap((item) => (item.activity === undefined ? [] : [item.activity]));
-  return written + (await insertActivityOfComments(tx, scope, newestByKey(entries, byColumns('entry_key'))));
+  const [written, others] = await Promise.all([
+    upsertComments(tx, scope, rowsOf(items, 'comment_id')),
+    insertActivityOfComments(tx, scope, newestByKey(entries, byColumns('entry_key'))),
+  ]);
+  return written + others;
 };
 
 const STORES: Record<ApiStream, StoreInto> = {

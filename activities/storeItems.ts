@@ -20,8 +20,12 @@ export async function storeItems(
   organizationId: string,
   items: readonly Item[],
 ): Promise<number> {
-  await upsertAccounts(tx, organizationId, uniqueAccounts(items.flatMap((item) => item.accounts)));
-  return store(tx, items);
+  // Sent one behind the other without waiting: the first that fails decides.
+  const [, written] = await Promise.all([
+    upsertAccounts(tx, organizationId, uniqueAccounts(items.flatMap((item) => item.accounts))),
+    store(tx, items),
+  ]);
+  return written;
 }
 
 /**

@@ -159,7 +159,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       return answer;
     } catch (error) {
       onAnswer?.({ path: guard.pathOf(url), status: null });
-      if (error instanceof Unreachable && error.neverLeft) await permit.unsent();
+      if (error instanceof Unreachable) await (error.neverLeft ? permit.unsent() : permit.failed());
       throw error;
     }
   }

@@ -127,6 +127,8 @@ export class BadRequest extends BitbucketError {
 
 /** `RateLimited.why` of a 429, as an operator reads it on the timer: `Bitbucket asked to wait; goes on 14:05 UTC`. */
 export const REFUSED = 'Bitbucket asked to wait';
+/** The same of a host that answers errors or nothing, whoever asks. */
+export const FAILING = 'Bitbucket does not answer';
 /** The same of the allowance that is used up. */
 export const USED_UP = 'Bitbucket allowance';
 

@@ -14,10 +14,21 @@ export function readJson(answer: RawAnswer, path: string): { json: unknown; plai
   if (/html/i.test(type)) throw unreadable(path, 'is a web page', answer.status);
   try {
     const text = utf8.decode(answer.bytes);
-    return { json: JSON.parse(text), plain: escapesNothing(text) };
+    const json: unknown = JSON.parse(text);
+    return { json, plain: escapesNothing(text) || isPlain(json) };
   } catch {
     // The parser's own message quotes the body.
     throw unreadable(path, 'is cut off or no JSON', answer.status);
+  }
+}
+
+/** Written again, pairs of surrogates are characters, and only what must be escaped shows as an escape. */
+function isPlain(json: unknown): boolean {
+  try {
+    return escapesNothing(JSON.stringify(json));
+  } catch {
+    // Nested too deep to be written: such a record is refused, and the others are looked at one by one.
+    return false;
   }
 }
 

@@ -4,7 +4,7 @@ import type { LimitGroup, RequestLimits } from '../../platform/requestLimits.ts'
 import { answerRequest, type TakeAnswer, takeRequest } from '../../db/queries/requestBudget.ts';
 import { retryAfterSeconds, statedLimits } from './answerHeaders.ts';
 import { type Asker, BACKGROUND } from './asker.ts';
-import { RateLimited, REFUSED, USED_UP } from './errors.ts';
+import { FAILING, RateLimited, REFUSED, USED_UP } from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
 
 interface Window {
@@ -35,6 +35,8 @@ export interface Permit {
   leftMs(): number;
   /** Reports the answer. For a 429: the ISO time from which requests may go again. */
   answered(answer: { status: number; headers: Headers }): Promise<{ blockedUntil?: string }>;
+  /** Reports that no answer came to what was sent. */
+  failed(): Promise<void>;
   /** Gives back what never left this machine (no connection, aborted before). */
   unsent(): Promise<void>;
 }
@@ -76,6 +78,10 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       dueAt: taken.due_at,
       probing: taken.probing,
     };
+    const withoutAnswer = async (outcome: 'failed' | 'unsent'): Promise<void> => {
+      const stated = { limit: null, remaining: null, nearLimit: null };
+      await database.statement((tx) => answerRequest(tx, { ...common, outcome, waitSeconds: null, stated }));
+    };
     return {
       observedAt: taken.observed_at,
       probing: taken.probing,
@@ -84,19 +90,15 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         const blockedUntil = await database.statement((tx) =>
           answerRequest(tx, {
             ...common,
-            outcome: status === 429 ? 'refused' : 'answered',
+            outcome: status === 429 ? 'refused' : status >= 500 ? 'failed' : 'answered',
             waitSeconds: status === 429 ? (retryAfterSeconds(headers) ?? null) : null,
             stated: statedLimits(headers),
           }),
         );
         return blockedUntil === null ? {} : { blockedUntil };
       },
-      async unsent() {
-        const stated = { limit: null, remaining: null, nearLimit: null };
-        await database.statement((tx) =>
-          answerRequest(tx, { ...common, outcome: 'unsent', waitSeconds: null, stated }),
-        );
-      },
+      failed: () => withoutAnswer('failed'),
+      unsent: () => withoutAnswer('unsent'),
     };
   }
 
@@ -144,7 +146,11 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
   };
 }
 
-const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = { used_up: USED_UP, refused: REFUSED };
+const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = {
+  used_up: USED_UP,
+  refused: REFUSED,
+  failing: FAILING,
+};
 
 function limited(until: string, why: TakeAnswer['why']): RateLimited {
   return new RateLimited({ until, why: SAYS[why ?? 'refused'], finding: rateLimitedFinding(until) });

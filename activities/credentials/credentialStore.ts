@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/client.ts';
 import { credentialOfIntegration, loadCredential, type CredentialRow } from '../../db/queries/credentials.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
@@ -52,10 +53,22 @@ type UsableRow = CredentialRow & { sealed: Uint8Array };
 /** After a renewal that did not help, 401 is taken as it is for this long (a brownout lasts 15 minutes). */
 const USELESS_MS = 5 * 60_000;
 
-/** Loads credentials as their tenant, opens them, and keeps what is opened only while it is used. */
+/** Opening takes milliseconds, and an import signs several requests a second. */
+const OPENED_MS = 60_000;
+const OPENED_AT_ONCE = 1_000;
+
+/**
+ * Loads credentials as their tenant, for each request anew, and opens them. What is opened is kept for a minute at most,
+ * and used only for the row that holds the very bytes it was opened from.
+ */
 export function createCredentialStore(options: CredentialStoreOptions): CredentialStore {
   const { database, opener, refresher } = options;
   const useless = new Map<string, { version: number; untilMs: number }>();
+  const opened = new LRUCache<string, { keyId: string; sealed: Uint8Array; secret: OpenedSecret }>({
+    max: OPENED_AT_ONCE,
+    ttl: OPENED_MS,
+    ttlAutopurge: true,
+  });
 
   async function load({ organizationId, credentialId }: CredentialRef): Promise<UsableRow> {
     const row = await database.transaction(organizationId, (tx) => loadCredential(tx, credentialId));
@@ -90,12 +103,17 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   }
 
   async function open(credential: CredentialRef, row: UsableRow): Promise<OpenedSecret> {
-    const context = {
-      organizationId: credential.organizationId,
-      ownerId: row.owner_id,
-      field: 'credential',
-    };
-    return readSecret(row.kind, await opener.open({ keyId: row.key_id, sealed: row.sealed }, context));
+    const { organizationId, credentialId } = credential;
+    const { key_id: keyId, sealed } = row;
+    const key = `${organizationId}/${credentialId}/${row.owner_id}`;
+    const known = opened.get(key);
+    if (known !== undefined && known.keyId === keyId && Buffer.compare(known.sealed, sealed) === 0) {
+      return known.secret;
+    }
+    const context = { organizationId, ownerId: row.owner_id, field: 'credential' };
+    const secret = readSecret(row.kind, await opener.open({ keyId, sealed }, context));
+    opened.set(key, { keyId, sealed, secret });
+    return secret;
   }
 
   return {

@@ -31,8 +31,8 @@ export interface TakeAnswer {
   due_at: string | null;
   /** this request is the one that finds out whether a refusal still holds */
   probing: boolean;
-  /** not granted: Bitbucket refused an earlier one, or our window is full */
-  why: 'refused' | 'used_up' | null;
+  /** not granted: Bitbucket refused an earlier one, does not answer at present, or our window is full */
+  why: 'refused' | 'failing' | 'used_up' | null;
   /** not granted: when to ask again */
   come_at: string | null;
   wait_ms: number;
@@ -62,8 +62,8 @@ export interface AnswerInput extends WindowKey {
   observedAt: string;
   dueAt: string;
   probing: boolean;
-  /** `refused`: 429. `unsent`: it never left, so Bitbucket cannot have counted it */
-  outcome: 'answered' | 'refused' | 'unsent';
+  /** `refused`: 429. `failed`: 5xx or no answer. `unsent`: it never left, so Bitbucket cannot have counted it */
+  outcome: 'answered' | 'refused' | 'failed' | 'unsent';
   /** of a refusal: Bitbucket's word; null: it gave none */
   waitSeconds: number | null;
   /** what the headers say, where they do */

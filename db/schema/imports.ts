@@ -347,6 +347,8 @@ export const requestLimits = pgTable(
     blockedUntil: instant('blocked_until'),
     /** 429 answers in a row without Retry-After */
     refusals: integer('refusals').notNull().default(0),
+    /** requests in a row that got no answer, or 5xx */
+    failures: integer('failures').notNull().default(0),
     /** when `blocked_until` was last set or lifted by an answer */
     updatedAt: instant('updated_at').notNull().default(sql`clock_timestamp()`),
     /** when uses and waits that are over were last removed */

@@ -51,18 +51,41 @@ function project(value: unknown, patterns: readonly string[][]): unknown {
   return result;
 }
 
-function strip(value: unknown, patterns: readonly string[][]): unknown {
-  if (patterns.length === 0) return value;
-  if (Array.isArray(value)) return value.map((item: unknown) => strip(item, patterns));
-  if (!isNode(value)) return value;
-  const result: Node = {};
-  for (const [key, child] of Object.entries(value)) {
-    const inner = patterns
-      .filter((pattern) => pattern[0] === key || pattern[0] === '*')
-      .map((pattern) => pattern.slice(1));
-    if (!inner.some((pattern) => pattern.length === 0)) result[key] = strip(child, inner);
+/** Names by level; null: the whole part goes. */
+type Removal = Map<string, Removal | null>;
+
+function removalOf(patterns: readonly string[][]): Removal {
+  const root: Removal = new Map();
+  for (const pattern of patterns) {
+    let level = root;
+    pattern.forEach((name, index) => {
+      const known = level.get(name);
+      if (known === null) return;
+      if (index === pattern.length - 1) {
+        level.set(name, null);
+        return;
+      }
+      const inner: Removal = known ?? new Map();
+      level.set(name, inner);
+      level = inner;
+    });
   }
-  return result;
+  return root;
+}
+
+/** Takes the parts out of the value itself. */
+function strip(value: unknown, removal: Removal): void {
+  if (Array.isArray(value)) {
+    for (const item of value) strip(item, removal);
+    return;
+  }
+  if (!isNode(value)) return;
+  for (const [name, inner] of removal) {
+    for (const key of name === '*' ? Object.keys(value) : [name]) {
+      if (inner === null) delete value[key];
+      else if (key in value) strip(value[key], inner);
+    }
+  }
 }
 
 /** Applies keeping and removing to rendered text. Adding is the renderer's business, and costs nothing here. */
@@ -70,5 +93,6 @@ export function applyFields(body: string, selection: FieldSelection | undefined)
   if (selection === undefined || (selection.keep.length === 0 && selection.remove.length === 0)) return body;
   let value: unknown = JSON.parse(body);
   if (selection.keep.length > 0) value = project(value, [...selection.keep, ...selection.add]);
-  return JSON.stringify(strip(value, selection.remove));
+  strip(value, removalOf(selection.remove));
+  return JSON.stringify(value);
 }

@@ -32,6 +32,7 @@ const openGate: RequestGate = {
       probing: false,
       leftMs: () => endsMs - performance.now(),
       answered: async () => ({}),
+      failed: async () => {},
       unsent: async () => {},
     };
   },

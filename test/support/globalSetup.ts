@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { compile } from '../../scripts/compile.ts';
 import { startPostgres } from '../../scripts/servers/embeddedPostgres.ts';
 import { startTemporal } from '../../scripts/servers/temporalDevServer.ts';
 import { writeWorkflowBundle } from '../../scripts/workflowBundle.ts';
@@ -22,6 +24,8 @@ export interface TestServers {
   readonly temporalCli: string;
   /** The workflows, bundled once for all worker processes of a run. */
   readonly workflowBundle: string;
+  /** Folder of api and worker as compiled JavaScript: they start in half the time of the sources. */
+  readonly programs: string;
 }
 
 declare module 'vitest' {
@@ -31,6 +35,7 @@ declare module 'vitest' {
 }
 
 const NAMESPACE = 'bucket-brigade';
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
 const password = (): string => randomBytes(18).toString('base64url');
 
 /** Starts one Postgres and one Temporal dev server for all files of a project, and stops them at its end. */
@@ -41,8 +46,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-test-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
+  await mkdir(CACHE, { recursive: true });
+  const programs = await mkdtemp(join(CACHE, 'programs-'));
   const log = (): void => {};
-  const [postgres, temporal, bundle] = await Promise.allSettled([
+  const [postgres, temporal, bundle, compiled] = await Promise.allSettled([
     startPostgres({ folder: join(folder, 'postgres'), persistent: false, log }),
     startTemporal({
       executable: temporalCli,
@@ -51,17 +58,23 @@ export default async function setup(project: TestProject): Promise<() => Promise
       log,
     }),
     writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
+    compile(programs, { check: false }),
   ]);
   const teardown = async (): Promise<void> => {
     const servers = [postgres, temporal].flatMap((started) =>
       started.status === 'fulfilled' ? [started.value] : [],
     );
     await Promise.all(servers.map((server) => server.stop()));
-    await rm(folder, { recursive: true, force: true });
+    await Promise.all([folder, programs].map((made) => rm(made, { recursive: true, force: true })));
   };
-  if (postgres.status === 'rejected' || temporal.status === 'rejected' || bundle.status === 'rejected') {
+  if (
+    postgres.status === 'rejected' ||
+    temporal.status === 'rejected' ||
+    bundle.status === 'rejected' ||
+    compiled.status === 'rejected'
+  ) {
     await teardown();
-    throw [postgres, temporal, bundle].find((started) => started.status === 'rejected')?.reason;
+    throw [postgres, temporal, bundle, compiled].find((started) => started.status === 'rejected')?.reason;
   }
   project.provide('servers', {
     postgresUrl: postgres.value.url,
@@ -70,6 +83,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     temporalNamespace: NAMESPACE,
     temporalCli,
     workflowBundle: bundle.value.file,
+    programs,
   });
   return teardown;
 }

@@ -138,7 +138,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   const startNode = async (name: string, script: string, port: number, env: Record<string, string>) => {
     const child = await startReady(name, `http://127.0.0.1:${port}/readyz`, {
       command: process.execPath,
-      args: ['--import', 'tsx', script],
+      args: [join(servers.programs, script)],
       cwd: ROOT,
       env: { ...shared, ...env },
       log: (line) => void lines.push(`${name}: ${line}`),
@@ -149,7 +149,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     return child;
   };
   const startApi = () =>
-    startNode('api', 'api/server.ts', apiPort, {
+    startNode('api', 'api/server.js', apiPort, {
       DATABASE_URL: database.apiUrl,
       PORT: String(apiPort),
       PUBLIC_URL: apiUrl,
@@ -160,7 +160,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   const startWorker = async ({ clones, environment }: WorkerOptions = {}): Promise<ChildServer> => {
     const port = await freePort();
     const number = workers.length + 1;
-    const worker = await startNode(`worker-${number}`, 'worker.ts', port, {
+    const worker = await startNode(`worker-${number}`, 'worker.js', port, {
       DATABASE_URL: database.workerUrl,
       METRICS_PORT: String(port),
       SEALING_PRIVATE_KEYS_FILE: join(keys, KEY_FILES.privateKeys),

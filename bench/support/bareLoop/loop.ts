@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { uniqueAccounts } from '../../../activities/accountRows.ts';
 import { activityItem } from '../../../activities/activityRows.ts';
+import { COMMENT_FIELDS } from '../../../activities/bitbucket/fields.ts';
 import { readPage, readRecords } from '../../../activities/bitbucket/paging.ts';
 import { activitySchema, commentSchema, pullRequestSchema } from '../../../activities/bitbucket/schemas.ts';
 import { commentItem } from '../../../activities/commentRows.ts';
@@ -11,10 +12,11 @@ import { createGit } from '../../../activities/git/process.ts';
 import { readRefs } from '../../../activities/git/refs.ts';
 import { listCommits } from '../../../activities/git/revisionList.ts';
 import { pullRequestItem } from '../../../activities/pullRequestRows.ts';
+import { activityFeedPath, pullRequestListPath } from '../../../activities/pullRequests.ts';
 import type { Item } from '../../../activities/streamReader.ts';
 import type { Database, Transaction } from '../../../db/client.ts';
 import { upsertAccounts } from '../../../db/queries/accounts.ts';
-import { upsertActivity } from '../../../db/queries/activity.ts';
+import { insertActivityOfComments, upsertActivity } from '../../../db/queries/activity.ts';
 import { pullRequestsShortOfComments, upsertComments } from '../../../db/queries/comments.ts';
 import { upsertCommitFiles, upsertCommits } from '../../../db/queries/commits.ts';
 import { upsertPullRequests } from '../../../db/queries/pullRequests.ts';
@@ -72,13 +74,13 @@ async function readPullRequests(options: LoopOptions): Promise<void> {
   const base = `/repositories/${fullName}/pullrequests`;
   const row = ({ row: columns }: Item) => columns;
 
-  const list = `${base}?pagelen=50&fields=%2Bvalues.participants,%2Bvalues.reviewers&sort=id`;
   const all = ['OPEN', 'MERGED', 'DECLINED', 'SUPERSEDED'].map((state) => `&state=${state}`).join('');
-  await walk(options, `${list}${all}`, pullRequestSchema, pullRequestItem, (tx, items) =>
+  const list = `${pullRequestListPath(fullName)}&sort=id${all}`;
+  await walk(options, list, pullRequestSchema, pullRequestItem, (tx, items) =>
     upsertPullRequests(tx, scope, items.map(row)),
   );
 
-  await walk(options, `${base}/activity?pagelen=50`, activitySchema, activityItem, async (tx, items) => {
+  await walk(options, activityFeedPath(fullName), activitySchema, activityItem, async (tx, items) => {
     await upsertActivity(tx, scope, items.map(row));
     await upsertComments(
       tx,
@@ -93,10 +95,14 @@ async function readPullRequests(options: LoopOptions): Promise<void> {
   for (const { number } of short) {
     await walk(
       options,
-      `${base}/${number}/comments?pagelen=100`,
+      `${base}/${number}/comments?pagelen=100&fields=${COMMENT_FIELDS}`,
       commentSchema,
       (record, observedAt) => commentItem(record, number, observedAt),
-      (tx, items) => upsertComments(tx, scope, items.map(row)),
+      async (tx, items) => {
+        await upsertComments(tx, scope, items.map(row));
+        const entries = items.flatMap(({ activity }) => (activity === undefined ? [] : [activity]));
+        await insertActivityOfComments(tx, scope, entries);
+      },
     );
   }
 }

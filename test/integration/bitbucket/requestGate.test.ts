@@ -355,6 +355,62 @@ describe("Bitbucket's word", () => {
   });
 });
 
+describe('a host that is down', () => {
+  const broken = { status: 503, headers: new Headers() };
+  const failOnce = async (gate: RequestGate): Promise<void> => {
+    await (await take(gate)).answered(broken);
+  };
+  /** As if so much time had passed since the host failed. */
+  const wait = (seconds: number) => superuser`update request_limits
+    set blocked_until = blocked_until - make_interval(secs => ${seconds}) where account_key = ${accountKey}`;
+
+  it('is asked by one request at a time once five in a row have failed, in an outage of half an hour 14 times at most', async () => {
+    const gate = gateOf(0);
+    let asked = 0;
+    for (let seconds = 0; seconds < 1_800; ) {
+      try {
+        await failOnce(gate);
+        asked += 1;
+      } catch (error) {
+        if (!(error instanceof RateLimited)) throw error;
+        expect(error.why).toBe('Bitbucket does not answer');
+        const left = Math.ceil(inMs(error.until) / 1_000);
+        expect(left).toBeGreaterThan(58);
+        seconds += left;
+        await wait(left);
+      }
+    }
+    expect(asked).toBeGreaterThan(9);
+    expect(asked).toBeLessThanOrEqual(14);
+    // The probe that is answered lifts it for all.
+    await (await take(gate)).answered(ok);
+    await Promise.all([take(gate), take(gate), take(gate)]);
+  });
+
+  it('lets only one through while it is probed', async () => {
+    const gate = gateOf(0);
+    for (let failure = 0; failure < 5; failure += 1) await failOnce(gate);
+    await wait(61);
+    const probe = await take(gate);
+    expect(probe.probing).toBe(true);
+    expect((await refusal(take(gate))).why).toBe('Bitbucket does not answer');
+    await probe.failed();
+    expect(inMs((await refusal(take(gate))).until)).toBeGreaterThan(100_000);
+  });
+
+  it('is not what failures between answers are, nor many that were under way at once', async () => {
+    const gate = gateOf(0);
+    for (let round = 0; round < 3; round += 1) {
+      for (let failure = 0; failure < 4; failure += 1) await failOnce(gate);
+      await (await take(gate)).answered(ok);
+    }
+    const underWay = await Promise.all(Array.from({ length: 20 }, () => take(gate)));
+    for (const permit of underWay) await permit.failed();
+    // As after the fifth: a minute, not five.
+    expect(inMs((await refusal(take(gate))).until)).toBeLessThan(61_000);
+  });
+});
+
 describe('a workflow that waits', () => {
   const waiting = async (gate: RequestGate, ...names: string[]) => {
     for (const name of names) {
