@@ -28,6 +28,7 @@ export default defineConfig({
         test: {
           ...forks,
           ...twoAtOnce,
+          isolate: false,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
@@ -39,6 +40,7 @@ export default defineConfig({
         test: {
           ...forks,
           ...twoAtOnce,
+          isolate: false,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],

@@ -28,7 +28,7 @@ const PORTS = {
   temporalUi: 8233,
 };
 /** What lives is far less; without a bound Node lets garbage grow with the machine. */
-const HEAP = ['--max-old-space-size=256'];
+const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=32'];
 /** It makes its git repositories first; thousands of them take minutes. */
 const SIMULATOR_READY_TIMEOUT_MS = 30 * 60_000;
 /** Workflow code is bundled by path, so nothing imports it: it is named for the watcher. */
