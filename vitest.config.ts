@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 const forks = { pool: 'forks' as const, environment: 'node' as const };
 
-/** They mostly wait for servers, so two files at once halve the time, also on two cores. */
-const twoAtOnce = { maxWorkers: 2 };
+/** They mostly wait for servers and timers, so several files at once shorten the whole, also on two cores. */
+const atOnce = (maxWorkers: number) => ({ maxWorkers });
 
 /**
  * Four rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. `crashes` holds what
@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...twoAtOnce,
+          ...atOnce(2),
           isolate: false,
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],

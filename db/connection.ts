@@ -34,8 +34,18 @@ export interface ConnectionOptions {
  */
 const PLANNING = { enable_seqscan: 'off' };
 
-/** Row-level security compares with this setting (db/migrations/0001); it ends with the transaction. */
-const SET_TENANT = "select set_config('app.organization', $1, true)";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * Row-level security compares with this setting (db/migrations/0001); it ends with the transaction. One message, which
+ * can carry no parameters: throws for what is no uuid. '' stands for no tenant.
+ */
+function beginAs(organizationId: string): string {
+  if (organizationId !== '' && !UUID.test(organizationId)) {
+    throw new Error(`${JSON.stringify(organizationId)} is no organization's id.`);
+  }
+  return `begin; set local app.organization = '${organizationId}'`;
+}
 
 /**
  * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
@@ -76,10 +86,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   }
 
   async function transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    if (lost) throw new DatabaseError('08006', 'The connection to Postgres was lost.');
     const { tx, unsafe, shut } = createGate();
     try {
       // Sent together with the first statement of `work`, which fails when one of them does.
-      const begun = Promise.all([unsafe('begin').execute(), unsafe(SET_TENANT, [organizationId]).execute()]);
+      const begun = reserved.unsafe(beginAs(organizationId)).execute();
       begun.catch(() => {});
       const result = await work(tx);
       await begun;
