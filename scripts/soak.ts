@@ -14,7 +14,14 @@ run that one alone with --seeds 1 --seed S. n runs without a failure bound its r
 /** Files in which `seeds()` decides how much is done. */
 const SUITES = [
   { project: 'unit', files: ['test/unit/git/randomBytes'] },
-  { project: 'integration', files: ['test/integration/faults'] },
+  {
+    project: 'integration',
+    files: [
+      'test/integration/faults',
+      'test/integration/streams/driftOrders',
+      'test/integration/manyRepositories',
+    ],
+  },
 ];
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
