@@ -191,6 +191,9 @@ describe('F20: limits', () => {
   });
 });
 
+/** Pages of pull requests behind which there is none. */
+const LAST_PAGES = 'pullrequests\\?.*id%3E(20|1\\d)&';
+
 /** Ends a drive behind so many chunks. */
 function begun(chunks: number): () => boolean {
   let asked = 0;
@@ -243,6 +246,34 @@ describe('F21: errors of the host', () => {
     }
     await expectExact(inputs);
   });
+});
+
+describe('F27: links to a next page', () => {
+  test.each(['self', 'turn', 'first', 'endless', 'beyond', 'none'])(
+    'that lead to %s on any page of any list, the last too: few requests are spent on them, and nothing is lost',
+    async (to) => {
+      const inputs = await begin();
+      const fault = { kind: 'next', to };
+      situation.simulator.faults.set({
+        rules: [LAST_PAGES, '/pullrequests/activity', '/issues\\?'].map((path) => ({
+          match: { path },
+          count: 3,
+          fault,
+        })),
+      });
+      let left: readonly ImportInput[] = inputs;
+      // A person tries again what failed.
+      for (let tries = 0; left.length > 0 && tries < 5; tries += 1) {
+        const { failed } = await time.drive(left, { activities });
+        for (const code of failed.values()) expect(['endless_list', 'unreadable_answer']).toContain(code);
+        left = left.filter(({ repositoryId }) => failed.has(repositoryId));
+      }
+      expect(left).toEqual([]);
+      // Where the feed seems to end, pull requests are asked one by one instead.
+      if (to !== 'none') expect(requests().length - undisturbed).toBeLessThanOrEqual(2 * played());
+      await expectExact(inputs);
+    },
+  );
 });
 
 describe('F28: the access token expires', () => {
