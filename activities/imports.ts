@@ -8,6 +8,7 @@ import { stopWaiting } from '../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../workflows/completeness.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
+import { PAUSED } from '../workflows/import/paused.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 import { controlOf, createImportControl } from './importControl.ts';
@@ -83,7 +84,15 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
 
     setImportState: ({ organizationId, importId, state, waiting }) =>
       database.transaction(organizationId, async (tx) => {
-        const change = { importId, state, until: waiting?.until ?? null, why: waiting?.why ?? null };
+        // What a person said is in the row at once; the run that passes on an earlier word must not take it back.
+        const byPerson = waiting?.why === PAUSED.person.why;
+        const change = {
+          importId,
+          state,
+          until: waiting?.until ?? null,
+          why: waiting?.why ?? null,
+          byPerson,
+        };
         if (!(await queries.updateImportState(tx, change))) return;
         const type = state === 'running' ? 'import_resumed' : `import_${state}`;
         const data = waiting == null ? {} : { why: waiting.why };

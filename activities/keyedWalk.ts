@@ -177,8 +177,9 @@ export function behindPage(
   const ids = page.values.flatMap((value) => idOf(value) ?? []);
   const after = Math.max(position.after, ...ids);
   const cut = page.next === null ? page.values.length < (page.size ?? 0) : after === position.after;
-  // Another page is only asked for where the one before said that there is more.
-  if (cut || (page.values.length === 0 && position.after > 0)) {
+  // Another page is only asked for where the one before gave a `next`: if by its size nothing was left, that `next` erred.
+  const mustHave = position.after > 0 && position.stretch?.left !== 0;
+  if (cut || (page.values.length === 0 && mustHave)) {
     throw unreadable(name, 'is cut short: it ends before its own size, or does not go on', answer.status);
   }
   const began = position.began ?? answer.date ?? answer.observedAt;

@@ -8,13 +8,22 @@ const HELP = `Runs the tests that go over seeds, over many.
   npm run test:soak -- [--seeds N] [--seed S] [FILE …]
 
 N seeds (1000) from S (1) on, for each test; FILE narrows it to files whose path holds it. A failure names its seed:
-run that one alone with --seeds 1 --seed S. n runs without a failure bound its rate by 3/n at 95 %.
+run that one alone with --seeds 1 --seed S (a model prints a seed of its own). n runs without a failure bound its rate by 3/n at 95 %.
 `;
 
-/** Files in which `seeds()` decides how much is done. */
+/** Files in which `seeds()` decides how much is done; models of commands run MODEL_RUNS times. */
 const SUITES = [
   { project: 'unit', files: ['test/unit/git/randomBytes'] },
-  { project: 'integration', files: ['test/integration/faults'] },
+  {
+    project: 'integration',
+    files: [
+      'test/integration/faults',
+      'test/integration/streams/driftOrders',
+      'test/integration/manyRepositories',
+      'test/integration/importModel',
+      'test/integration/integrationModel',
+    ],
+  },
 ];
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
@@ -55,7 +64,13 @@ async function main(): Promise<void> {
   const count = wholeNumber('seeds', values.seeds);
   const first = wholeNumber('seed', values.seed);
   process.stdout.write(`seeds ${first} to ${first + count - 1}, commit ${commitName()}\n`);
-  const env = { ...process.env, SOAK_SEEDS: String(count), SOAK_SEED: String(first) };
+  const env = {
+    // A model takes seconds a run.
+    MODEL_RUNS: String(Math.ceil(count / 10)),
+    ...process.env,
+    SOAK_SEEDS: String(count),
+    SOAK_SEED: String(first),
+  };
   const wanted = (file: string): boolean =>
     positionals.length === 0 || positionals.some((part) => file.includes(part) || part.includes(file));
   const suites = SUITES.map(({ project, files }) => ({ project, files: files.filter(wanted) }));

@@ -176,13 +176,20 @@ export async function rollUp(tx: Transaction, importId: string): Promise<ImportT
 /** True: the state is another one than before. An import that ended stays as it is. */
 export async function updateImportState(
   tx: Transaction,
-  input: { importId: string; state: ImportState; until: string | null; why: string | null },
+  input: {
+    importId: string;
+    state: ImportState;
+    until: string | null;
+    why: string | null;
+    byPerson: boolean;
+  },
 ): Promise<boolean> {
   const rows = await tx.execute(sql`
     update imports set state = ${input.state},
       waiting_since = case when ${input.state} = 'running' then null else clock_timestamp() end,
       waiting_until = ${input.until}::timestamptz, waiting_reason = ${input.why}
     where id = ${input.importId} and finished_at is null and state <> ${input.state}
+      and (paused_by_person_at is not null) = ${input.byPerson}
     returning id`);
   return rows.length > 0;
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createImportActivities } from '../../activities/imports.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { PAUSED } from '../../workflows/import/paused.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
@@ -248,6 +250,25 @@ describe("a person's pause and the integration's", () => {
       },
     });
   }
+});
+
+test('what a person says while the run still passes on an earlier word stands, and is told once', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  const ids = { organizationId: tenant.organizationId, integrationId: tenant.integrationId, importId };
+  const activities = createImportActivities({ database: bench.database, isRunning: async () => false });
+  await activities.prepareImport(ids);
+  const waiting = { until: null, why: PAUSED.person.why };
+  await activities.controlImport({ ...ids, command: 'pause', actor });
+  await activities.controlImport({ ...ids, command: 'resume', actor });
+  await activities.setImportState({ ...ids, state: 'paused', waiting });
+  expect(await tenant.importRow(importId)).toMatchObject({ state: 'running', waiting_reason: null });
+  await activities.controlImport({ ...ids, command: 'pause', actor });
+  await activities.setImportState({ ...ids, state: 'running', waiting: null });
+  expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused', waiting_reason: waiting.why });
+  const told = (await tenant.events(importId)).filter((type) => type.startsWith('import_'));
+  expect(told).toEqual(['import_started', 'import_paused', 'import_resumed', 'import_paused']);
 });
 
 test('an import whose run an operator ended goes on where it stood, still paused', async () => {

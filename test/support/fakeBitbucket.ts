@@ -35,6 +35,8 @@ export interface FakeBitbucket {
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
+  /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
+  decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
   /** every call, in order: `importChunk <repository id>` … */
   readonly calls: string[];
   /** a check of this credential goes on until it is cancelled */
@@ -77,17 +79,23 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       finished_at = clock_timestamp()
     where id = ${checkId} and state = 'running'`;
 
-  async function hang(): Promise<never> {
+  const hang = (): Promise<never> => untilCancelled((cancel) => cancel);
+
+  async function untilCancelled<T>(work: (cancel: Promise<never>) => Promise<T>): Promise<T> {
     const beat = setInterval(() => heartbeat(), 500);
+    const cancel = cancelled();
     try {
-      return await cancelled();
+      return await Promise.race([cancel, work(cancel)]);
     } finally {
       clearInterval(beat);
     }
   }
 
   async function play(script: Step[] | undefined, input: ChunkOf): Promise<ChunkResult> {
-    const step = script?.shift() ?? { done: true };
+    return carryOut(script?.shift() ?? { done: true }, input);
+  }
+
+  async function carryOut(step: Step, input: ChunkOf): Promise<ChunkResult> {
     if (step === 'hang') return hang();
     if (step instanceof Error) throw step;
     if (step.done === true) {
@@ -106,6 +114,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     chunks,
     discovery,
     estimate,
+    decide: null,
     calls,
     hanging,
     activities: {
@@ -167,7 +176,10 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       },
       importChunk({ importId, repositoryId, streams }) {
         calls.push(`importChunk ${repositoryId} ${activityInfo().attempt}`);
-        return play(chunks.get(repositoryId), { importId, repositoryId, streams });
+        const input = { importId, repositoryId, streams };
+        const { decide } = fake;
+        if (decide === null) return play(chunks.get(repositoryId), input);
+        return untilCancelled(async (cancel) => carryOut(await decide(repositoryId, cancel), input));
       },
     },
   };

@@ -37,3 +37,21 @@ export async function oauthCode(
   if (code === null) throw new Error(`the simulator gave no code (${String(approved.status)})`);
   return { code, redirectUri: REDIRECT_URI };
 }
+
+/** Tokens of a person of the simulator, as the code exchange gives them. */
+export async function oauthTokens(
+  simulator: Simulator,
+  person: string,
+): Promise<{ access_token: string; refresh_token: string }> {
+  const { code, redirectUri } = await oauthCode(simulator, person);
+  const { key, secret } = simulator.consumer;
+  const answer = await fetch(`${simulator.url}/site/oauth2/access_token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}` },
+    body: new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: redirectUri }),
+  });
+  const { access_token, refresh_token } = (await answer.json()) as Record<string, string>;
+  if (access_token === undefined || refresh_token === undefined)
+    throw new Error('the simulator gave no tokens');
+  return { access_token, refresh_token };
+}

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { seededRandom } from '../../support/seededRandom.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 const REPOSITORY = 'acme-rockets/telemetry';
@@ -25,52 +24,7 @@ afterEach(() => situation.close());
 const mutate = (kind: string, more: Record<string, unknown>) =>
   situation.simulator.mutate({ kind, repository: REPOSITORY, ...more });
 
-/** One change of any kind, as people make them while an import runs. */
-async function change(random: () => number): Promise<string> {
-  const number = 1 + Math.floor(random() * 60);
-  const pick = Math.floor(random() * 7);
-  switch (pick) {
-    case 0:
-      await mutate('pull_request.edit', { number, title: `Edited ${String(random())}` });
-      return `edit ${String(number)}`;
-    case 1:
-      await mutate('pull_request.create', { title: 'New', source: branch });
-      return 'create';
-    case 2:
-      await mutate('pull_request.approve', { number });
-      return `approve ${String(number)}`;
-    case 3:
-      await mutate('comment.add', { number, raw: 'Said meanwhile' });
-      return `comment ${String(number)}`;
-    case 4:
-      await mutate('ticket.edit', { number: 1 + (number % 20), title: `Edited ${String(random())}` });
-      return 'ticket edit';
-    case 5:
-      await mutate('ticket.comment', { number: 1 + (number % 20), raw: 'Said meanwhile' });
-      return 'ticket comment';
-    default:
-      await mutate('pull_request.request_changes', { number });
-      return `changes ${String(number)}`;
-  }
-}
-
 describe('while people go on working', () => {
-  test.each([1, 2, 3, 4])(
-    'seed %i: what changes behind the walk is there at its end, and counted once',
-    async (seed) => {
-      const random = seededRandom(seed);
-      const done: string[] = [];
-      for (let chunks = 0; ; chunks += 1) {
-        const { done: ended } = await situation.chunk(input, { limits: { requests: 2 } });
-        if (ended) break;
-        if (chunks < 12) done.push(await change(random));
-      }
-      expect(await situation.differences(), done.join(', ')).toBe('');
-      for (const state of await situation.streamStates(input))
-        expect(state['stored']).toBe(state['expected']);
-    },
-  );
-
   test('pages that shift while they are read lose nothing in the same import', async () => {
     // Entries on top push the feed's pages down; new pull requests and edits do not move pages read by key.
     await situation.chunk(input, { limits: { requests: 3 } });

@@ -90,6 +90,15 @@ describe('a list read by key', () => {
     const first = behindPage('x', beginKeyed(context({})), page([1, 2], 'more', 3), answer(T0));
     expect(() => behindPage('x', first, page([], null, 0), answer(T0))).toThrow(InvalidResponse);
   });
+
+  test('a next behind the last record leads to an empty page, and that is the end', () => {
+    const last = behindPage('x', beginKeyed(context({})), page([1, 2], 'more', 2), answer(T0));
+    expect(behindPage('x', last, page([], null, 0), answer(T0))).toMatchObject({
+      ended: true,
+      read: 2,
+      expected: 2,
+    });
+  });
 });
 
 describe('a list of changes', () => {
