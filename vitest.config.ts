@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(2),
+          ...atOnce(4),
           isolate: false,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
@@ -39,7 +39,7 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(2),
+          ...atOnce(3),
           isolate: false,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
