@@ -5,10 +5,7 @@ const forks = { pool: 'forks' as const, environment: 'node' as const };
 /** They mostly wait for servers and timers, so several files at once shorten the whole, also on two cores. */
 const atOnce = (maxWorkers: number) => ({ maxWorkers });
 
-/**
- * Four rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. `crashes` holds what
- * must go on again within a number of seconds: one file at a time, so that no neighbour takes them.
- */
+/** Three rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. */
 export default defineConfig({
   test: {
     projects: [
@@ -28,6 +25,7 @@ export default defineConfig({
         test: {
           ...forks,
           ...atOnce(4),
+          // Starting a process for each file takes longer than most of them; each has a database of its own.
           isolate: false,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
@@ -39,22 +37,11 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(3),
+          ...atOnce(4),
           isolate: false,
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/crashes/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
-          testTimeout: 240_000,
-          hookTimeout: 180_000,
-        },
-      },
-      {
-        test: {
-          ...forks,
-          name: 'crashes',
-          include: ['test/crashes/**/*.test.ts'],
-          globalSetup: ['test/support/globalSetup.ts'],
-          fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 180_000,
         },

@@ -17,7 +17,7 @@ import { waitFor } from '../../support/waitFor.ts';
  * do, an answer is either the host's own or an error that says so and may be tried again.
  */
 const LIST = '/repositories/acme/subject/pullrequests?pagelen=5&q=id%3E0&sort=id';
-const CI_SEEDS = 500;
+const CI_SEEDS = 250;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
