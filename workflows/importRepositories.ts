@@ -68,7 +68,7 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     requests: 0,
   };
 
-  setHandler(repositoryFinished, ({ repositoryId }) => hand.finished(repositoryId), {
+  setHandler(repositoryFinished, ({ repositoryId, run }) => hand.finished(repositoryId, run), {
     description: 'A repository of this import has its outcome.',
   });
   setHandler(ownerChanged, ({ repositoryId, yours }) => hand.owns(repositoryId, yours), {

@@ -6,6 +6,7 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
+  TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ChunkResult } from './contracts.ts';
@@ -20,6 +21,9 @@ import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './mes
 import { bitbucketChunk, gitWork, rows } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding, Stream } from './words.ts';
+
+const isTimeout = (error: unknown): boolean =>
+  error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 
 const GIT_STREAMS: readonly Stream[] = ['refs', 'commits'];
 
@@ -68,7 +72,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   });
 
   const outcome = await work.run(walk).catch((error: unknown): Outcome => {
-    if (isCancellation(error)) return { state: 'cancelled' };
+    if (isCancellation(error) || (isTimeout(error) && work.consideredCancelled))
+      return { state: 'cancelled' };
     if (!(error instanceof ActivityFailure)) throw error;
     return { state: 'failed', error: readFailure(error).finding };
   });
@@ -154,8 +159,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
           : bitbucketChunk().importChunk.executeWithOptions(options, [{ ...ids, mode, streams }]),
       );
     } catch (error) {
-      // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself.
-      if (isCancellation(error) && !work.consideredCancelled) return null;
+      // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
+      // was lost meanwhile, Temporal tries what was to be stopped no more, and says that it timed out.
+      if (
+        (isCancellation(error) || isTimeout(error)) &&
+        scope.consideredCancelled &&
+        !work.consideredCancelled
+      )
+        return null;
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
       if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
@@ -174,7 +185,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     );
     screen.stage(written);
     for (const id of importIds) {
-      await tell(importWorkflowId(id), (handle) => handle.signal(repositoryFinished, { repositoryId }));
+      await tell(importWorkflowId(id), (handle) =>
+        handle.signal(repositoryFinished, { repositoryId, run: workflowInfo().firstExecutionRunId }),
+      );
     }
     return new Set(importIds);
   }

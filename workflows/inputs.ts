@@ -62,6 +62,8 @@ export interface InHand {
   repositoryId: string;
   fullName: string;
   joined: boolean;
+  /** the first run of its chain, where this import started it */
+  run?: string;
 }
 
 /** Why an import does not go on: a person paused it, its integration is paused, or has no credential that works. */

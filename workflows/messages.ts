@@ -133,8 +133,12 @@ export const importFinished = defineSignal<[{ importId: string }]>('importFinish
 /** To the integration: a run was answered 401. */
 export const credentialRefused = defineSignal<[{ at: string }]>('credentialRefused');
 
-/** To `importRepositories`: a repository's outcome row is written. */
-export const repositoryFinished = defineSignal<[{ repositoryId: string }]>('repositoryFinished');
+/**
+ * To `importRepositories`: a repository's outcome row is written. `run`: the first run of the chain that says so, since a
+ * word of the last attempt may arrive when the next one runs already.
+ */
+export const repositoryFinished =
+  defineSignal<[{ repositoryId: string; run?: string }]>('repositoryFinished');
 
 /**
  * To `importRepositories` from the integration, and from there to its runs of `importRepository`. Those are told for

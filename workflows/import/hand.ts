@@ -27,8 +27,8 @@ export interface Hand {
   take(repository: { repositoryId: string; fullName: string }): Promise<void>;
   /** Whether the run of a repository works for this import now, or for another that wants it too. */
   owns(repositoryId: string, yours: boolean): void;
-  /** Says that the outcome of a repository is written. */
-  finished(repositoryId: string): void;
+  /** Says that a run has written the outcome of a repository; one that is not in hand any more says nothing new. */
+  finished(repositoryId: string, run: string | undefined): void;
   /** Whether there are outcomes that `settle` has not dealt with yet. */
   hasNews(): boolean;
   /** Lets go of what is finished; a run that broke off leaves a failed repository, not a hanging import. */
@@ -45,6 +45,8 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
   for (const one of input.carried?.inHand ?? []) held.set(one.repositoryId, one);
   const done = new Set<string>();
   const broken = new Set<string>();
+  // joined, so that nobody knows whether the word is of the run that is there now: the row decides
+  const doubtful = new Set<string>();
 
   async function take({ repositoryId, fullName }: { repositoryId: string; fullName: string }): Promise<void> {
     const one = { repositoryId, fullName, joined: false };
@@ -99,14 +101,30 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
           { key: REPOSITORY_ID, value: repositoryId },
         ],
       });
+      const run = handle.firstExecutionRunId;
+      held.set(repositoryId, { ...one, run });
+      const isThere = () => held.get(repositoryId)?.run === run;
       void handle.result().then(
-        () => done.add(repositoryId),
-        () => broken.add(repositoryId),
+        () => isThere() && done.add(repositoryId),
+        () => isThere() && broken.add(repositoryId),
       );
       return true;
     } catch (error) {
       if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
       throw error;
+    }
+  }
+
+  async function look(repositoryIds: string[]): Promise<void> {
+    if (repositoryIds.length === 0) return;
+    const { finished, lost } = await rows().repositoryOutcomes.executeWithOptions(
+      { summary: `look at ${repositoryIds.length} repositories in hand` },
+      [{ organizationId, importId, repositoryIds }],
+    );
+    for (const repositoryId of finished) done.add(repositoryId);
+    for (const repositoryId of lost) {
+      const one = held.get(repositoryId);
+      if (one !== undefined && !done.has(repositoryId) && !broken.has(repositoryId)) await take(one);
     }
   }
 
@@ -116,8 +134,12 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
     },
     list: () => [...held.values()],
     take,
-    finished: (repositoryId) => void done.add(repositoryId),
-    hasNews: () => done.size > 0 || broken.size > 0,
+    finished(repositoryId, run) {
+      const one = held.get(repositoryId);
+      if (run === undefined || one?.run === run) done.add(repositoryId);
+      else if (one !== undefined && one.run === undefined) doubtful.add(repositoryId);
+    },
+    hasNews: () => done.size > 0 || broken.size > 0 || doubtful.size > 0,
 
     async settle() {
       for (const repositoryId of broken) {
@@ -135,24 +157,18 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
         ]);
         done.add(repositoryId);
       }
+      if (doubtful.size > 0) {
+        const asked = [...doubtful].filter((repositoryId) => held.has(repositoryId));
+        doubtful.clear();
+        await look(asked);
+      }
       let settled = 0;
       for (const repositoryId of done) if (held.delete(repositoryId)) settled += 1;
       done.clear();
       return settled;
     },
 
-    async lookAgain() {
-      if (held.size === 0) return;
-      const { finished, lost } = await rows().repositoryOutcomes.executeWithOptions(
-        { summary: `look at ${held.size} repositories in hand` },
-        [{ organizationId, importId, repositoryIds: [...held.keys()] }],
-      );
-      for (const repositoryId of finished) done.add(repositoryId);
-      for (const repositoryId of lost) {
-        const one = held.get(repositoryId);
-        if (one !== undefined && !done.has(repositoryId) && !broken.has(repositoryId)) await take(one);
-      }
-    },
+    lookAgain: () => look([...held.keys()]),
 
     owns(repositoryId, yours) {
       const one = held.get(repositoryId);
