@@ -24,13 +24,13 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(4),
+          ...atOnce(3),
           // Starting a process for each file takes longer than most of them; each has a database of its own.
           isolate: false,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
-          testTimeout: 60_000,
+          testTimeout: 180_000,
           hookTimeout: 120_000,
         },
       },

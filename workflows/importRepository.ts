@@ -161,12 +161,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     } catch (error) {
       // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
       // was lost meanwhile, Temporal tries what was to be stopped no more, and says that it timed out.
-      if (
-        (isCancellation(error) || isTimeout(error)) &&
-        scope.consideredCancelled &&
-        !work.consideredCancelled
-      )
-        return null;
+      const isStopped = isCancellation(error) || (isTimeout(error) && scope.consideredCancelled);
+      if (isStopped && !work.consideredCancelled) return null;
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
       if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
