@@ -114,7 +114,7 @@ describe('a request', () => {
 
   it('with a form is a POST that reads, through the redirect of a renamed repository too', async () => {
     const asked = async (slug: string, hashes: string[]) => {
-      const form = new URLSearchParams(hashes.map((hash) => ['include', hash])).toString();
+      const form = hashes.map((hash) => `include=${hash}`).join('&');
       const path = `/repositories/acme-rockets/${slug}/commits?pagelen=2`;
       const { json } = await engine.client.get({
         credential,
