@@ -113,6 +113,13 @@ export function createGitActivities(
     const snapshot = await readRefs(git, folder, signal);
     const { commits } = streams;
     const stream = { ...input, stream: 'commits' as const, epoch: commits.epoch };
+    if (!positionSchema.nullable().safeParse(commits.position).success) {
+      // The walk in hand is one over the API, begun for an integration that wants no clones.
+      await database.transaction(input.organizationId, (tx) =>
+        advance(tx, { ...stream, expectedPosition: commits.position, position: null }),
+      );
+      commits.position = null;
+    }
     const stored = await importCommits({
       ...input,
       database,

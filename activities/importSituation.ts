@@ -12,13 +12,9 @@ import { EngineError } from './engineError.ts';
 
 export type ChunkInput = Parameters<StreamActivities['importChunk']>[0];
 
-export type ApiStream = Exclude<Stream, 'refs' | 'commits'>;
-export const isApiStream = (stream: Stream): stream is ApiStream => stream !== 'refs' && stream !== 'commits';
-const API_STREAMS = STREAMS.filter(isApiStream);
-
 interface Situation {
   source: RepositorySource;
-  stands: Stand<ApiStream>[];
+  stands: Stand<Stream>[];
   /** no chunk of this import has asked for anything yet */
   isFirst: boolean;
   /** why there are no tickets, when the import was told so */
@@ -32,8 +28,8 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
     if (source === undefined) throw gone();
     const knowledge = await readKnowledge(tx, input);
     const streams = new Map((await readImportStreams(tx, input)).map((row) => [row.stream, row]));
-    const names = API_STREAMS.filter((name) => input.streams.includes(name));
-    const stateOf = (name: ApiStream) => streams.get(name)?.state;
+    const names = STREAMS.filter((name) => input.streams.includes(name));
+    const stateOf = (name: Stream) => streams.get(name)?.state;
     return {
       source,
       stands: names.map((name) => ({

@@ -109,7 +109,8 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         await inheritProgress(tx, { importId, repositoryId });
         await takeReading(tx, { importId, repositoryId });
         await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
-        return { fullName: plan.fullName, mode: plan.mode, streams };
+        const { fullName, mode, commitSource } = plan;
+        return { fullName, mode, streams, commitSource };
       }),
 
     setRepositoryState: (input) =>

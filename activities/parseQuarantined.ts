@@ -3,15 +3,19 @@ import { activityItem } from './activityRows.ts';
 import { parseRecords, type ParsedRecord } from './bitbucket/records.ts';
 import {
   activitySchema,
+  branchSchema,
   commentSchema,
+  commitSchema,
   issueChangeSchema,
   issueCommentSchema,
   issueSchema,
   pullRequestSchema,
+  tagSchema,
 } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
-import type { ApiStream } from './importSituation.ts';
+import { branchItem, commitItem, tagItem } from './listedRows.ts';
 import { pullRequestItem } from './pullRequestRows.ts';
+import type { Stream } from '../workflows/words.ts';
 import type { Item } from './streamReader.ts';
 import { ticketChangeItem, ticketCommentItem, ticketItem } from './ticketRows.ts';
 
@@ -43,7 +47,14 @@ function parserOf<T>(
   };
 }
 
-const PARSERS: Record<ApiStream, (value: unknown, kept: KeptRecord) => Parsed> = {
+const parseBranch = parserOf(branchSchema, (record, { observedAt }) => branchItem(record, observedAt));
+const parseTag = parserOf(tagSchema, (record, { observedAt }) => tagItem(record, observedAt));
+const isTag = (value: unknown): boolean =>
+  value !== null && typeof value === 'object' && 'type' in value && value.type === 'tag';
+
+const PARSERS: Record<Stream, (value: unknown, kept: KeptRecord) => Parsed> = {
+  refs: (value, kept) => (isTag(value) ? parseTag : parseBranch)(value, kept),
+  commits: parserOf(commitSchema, (record) => commitItem(record)),
   pull_requests: parserOf(pullRequestSchema, (record, { observedAt }) => pullRequestItem(record, observedAt)),
   pull_request_activity: parserOf(
     activitySchema,
@@ -63,7 +74,7 @@ const PARSERS: Record<ApiStream, (value: unknown, kept: KeptRecord) => Parsed> =
 };
 
 /** Reads a record from its bytes with the schemas of now, as if its page had come now. Never throws. */
-export function parseQuarantined(stream: ApiStream, kept: KeptRecord): Parsed {
+export function parseQuarantined(stream: Stream, kept: KeptRecord): Parsed {
   let value: unknown;
   try {
     value = JSON.parse(utf8.decode(kept.raw));

@@ -10,7 +10,6 @@ import {
   selectKept,
 } from '../db/queries/quarantineRetries.ts';
 import type { QuarantineActivities } from '../workflows/contracts.ts';
-import { isApiStream } from './importSituation.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
 import { storeOf } from './recordStores.ts';
 import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
@@ -93,7 +92,7 @@ export function createQuarantineActivities({
       if (first === undefined || last === undefined) return undefined;
       const { repositoryId, stream } = first;
       const { items, kept } = read(rows, refused);
-      if (items.size > 0 && isApiStream(stream)) {
+      if (items.size > 0) {
         await lockStream(tx, { repositoryId, stream });
         const store = storeOf(stream, { organizationId, repositoryId });
         onAttempt({ items, store });
@@ -126,9 +125,7 @@ function read(
   const items = new Map<Item, string>();
   const kept: { id: string; reason: string }[] = [];
   for (const row of rows) {
-    const parsed = isApiStream(row.stream)
-      ? parseQuarantined(row.stream, row)
-      : { reason: 'is of a stream that keeps no records in quarantine' };
+    const parsed = parseQuarantined(row.stream, row);
     const reason = 'reason' in parsed ? parsed.reason : refused.get(row.id);
     if (reason !== undefined) kept.push({ id: row.id, reason });
     else if ('item' in parsed) items.set(parsed.item, row.id);

@@ -1,10 +1,13 @@
 import type { Transaction } from '../db/client.ts';
 import { insertActivityOfComments, upsertActivity } from '../db/queries/activity.ts';
 import { upsertComments } from '../db/queries/comments.ts';
+import { upsertListedCommits } from '../db/queries/listedCommits.ts';
 import { upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { upsertBranches, upsertTags } from '../db/queries/refs.ts';
 import { upsertTicketChanges, upsertTicketComments, upsertTickets } from '../db/queries/tickets.ts';
 import type { RepositoryScope, Row } from '../db/queries/upsert.ts';
-import type { ApiStream } from './importSituation.ts';
+import type { Stream } from '../workflows/words.ts';
+import { isTagRow } from './listedRows.ts';
 import { newestByKey } from './pullRequestRows.ts';
 import type { StoreRecords } from './storeItems.ts';
 import type { Item } from './streamReader.ts';
@@ -42,7 +45,17 @@ const storeComments: StoreInto = async (tx, scope, items) => {
   return written + others;
 };
 
-const STORES: Record<ApiStream, StoreInto> = {
+/** A page holds either, but what is tried again from quarantine may be mixed. */
+const storeRefs: StoreInto = async (tx, scope, items) => {
+  const tags = items.filter(isTagRow);
+  const branches = items.filter((item) => !isTagRow(item));
+  const written = await upsertBranches(tx, scope, rowsOf(branches, 'name'));
+  return written + (await upsertTags(tx, scope, rowsOf(tags, 'name')));
+};
+
+const STORES: Record<Stream, StoreInto> = {
+  refs: storeRefs,
+  commits: (tx, scope, items) => upsertListedCommits(tx, scope, rowsOf(items, 'hash')),
   pull_requests: (tx, scope, items) => upsertPullRequests(tx, scope, rowsOf(items, 'number')),
   pull_request_activity: storeActivity,
   pull_request_comments: storeComments,
@@ -55,6 +68,6 @@ const STORES: Record<ApiStream, StoreInto> = {
 
 /** How the records of a stream are written: guarded upserts, so that older data never wins. */
 export const storeOf =
-  (stream: ApiStream, scope: RepositoryScope): StoreRecords =>
+  (stream: Stream, scope: RepositoryScope): StoreRecords =>
   (tx, items) =>
     STORES[stream](tx, scope, items);

@@ -15,8 +15,8 @@ import type { StreamEnd } from './settleStream.ts';
 /** Where a walk stands, as it is kept in `streams.position`: plain JSON, no undefined. */
 export type Position = Record<string, unknown>;
 
-/** What to ask for: a path under the API base, or a `next` that Bitbucket gave. */
-export type Place = { path: string } | { next: string };
+/** What to ask for: a path under the API base (with a form: by POST), or a `next` that Bitbucket gave. */
+export type Place = { path: string; form?: string } | { next: string };
 
 /** A record that can be stored, with everything it brings along. */
 export interface Item {

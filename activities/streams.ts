@@ -11,12 +11,14 @@ import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/err
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
 import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
-import { expectedInAll, readSituation, type ApiStream, type ChunkInput } from './importSituation.ts';
+import { createCommitReader } from './commitList.ts';
+import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { before, OVERLAP_MS } from './instants.ts';
 import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { createPullRequestReader } from './pullRequests.ts';
+import { createRefReader } from './refList.ts';
 import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
@@ -39,7 +41,7 @@ const LIMITS: ChunkLimits = { requests: 25, rows: 5_000, milliseconds: 180_000 }
 const PAGE_DEADLINE_MS = 90_000;
 const HEARTBEAT_MS = 2_000;
 
-/** The activity that reads everything that comes over the API: pull requests and tickets. */
+/** The activity that reads everything that comes over the API: pull requests, tickets, and commits where git is not wanted. */
 export function createStreamActivities(
   options: StreamActivitiesOptions,
 ): Pick<StreamActivities, 'importChunk'> {
@@ -147,7 +149,7 @@ export function createStreamActivities(
   /** Reads one stream on; undefined: it is not at its end. Marks in which state an error leaves it. */
   async function readOne(
     chunk: Chunk,
-    name: ApiStream,
+    name: Stream,
     source: RepositorySource,
   ): Promise<LastRead | undefined> {
     const { input, allowance, signal, onPage, clock } = chunk;
@@ -195,7 +197,7 @@ export function createStreamActivities(
     }
   }
 
-  async function skip(input: ChunkInput, name: ApiStream, finding: Finding): Promise<void> {
+  async function skip(input: ChunkInput, name: Stream, finding: Finding): Promise<void> {
     const stream = streamOf(input, name);
     const { epoch } = await openStream(database, stream);
     await database.transaction(input.organizationId, (tx) =>
@@ -203,10 +205,10 @@ export function createStreamActivities(
     );
   }
 
-  async function readerOf(context: ReaderContext, stream: ApiStream): Promise<StreamReader> {
+  async function readerOf(context: ReaderContext, stream: Stream): Promise<StreamReader> {
     const { organizationId } = context.scope;
     const known = await database.transaction(organizationId, (tx) => readKnowledge(tx, context.scope));
-    const listed = (list: ApiStream): string | null => known.get(list)?.watermark ?? null;
+    const listed = (list: Stream): string | null => known.get(list)?.watermark ?? null;
     const newest = async (table: 'pull_requests' | 'tickets') => {
       const { watermark, position } = context.checkpoint;
       if (watermark === null || position !== null || context.mode === 'full') return undefined;
@@ -215,6 +217,10 @@ export function createStreamActivities(
     };
     const feedBegan = feedStarted(known.get('pull_request_activity')?.memory ?? null);
     switch (stream) {
+      case 'refs':
+        return createRefReader(context);
+      case 'commits':
+        return createCommitReader(context);
       case 'pull_requests':
         return createPullRequestReader(context, await newest(stream));
       case 'pull_request_activity':

@@ -119,8 +119,10 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     submitCredential: async (id: string, credential: CredentialBody) =>
       checkSchema.parse(await request('PUT', `${integration(id)}/credential`, credential)),
     lastConnectionCheck: (id: string) => read(checkSchema, `${integration(id)}/connection-check`),
-    activate: async (id: string, wanted: { name: string; services?: string[] }) =>
-      integrationSchema.parse(await request('POST', `${integration(id)}/create`, wanted)),
+    activate: async (
+      id: string,
+      wanted: { name: string; services?: string[]; commit_source?: 'git' | 'api' },
+    ) => integrationSchema.parse(await request('POST', `${integration(id)}/create`, wanted)),
     discover: async (id: string) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/discover`, {})),
 

@@ -29,6 +29,7 @@ export const snapshotOf = (row: IntegrationRow): IntegrationSnapshot => ({
   allowedServices: row.allowedServices,
   credentialKind: row.credentialKind,
   draftExpiresAt: instantOrNull(row.draftExpiresAt),
+  commitSource: row.commitSource,
 });
 
 export const actorOf = ({ apiKeyId, actingUser }: Principal): Actor => ({ apiKeyId, actingUser });

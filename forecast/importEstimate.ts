@@ -61,7 +61,7 @@ export function estimateImport(sampled: readonly SampledEstimate[], around: Surr
   const requests = over(requestsInAll);
   const gitMs = sampled.reduce(
     (total, { weight, sizeBytes, streams: own }) =>
-      own?.some(({ stream }) => stream === 'commits') === true
+      own?.some(({ stream, requests: listed }) => stream === 'commits' && listed.high === 0) === true
         ? total + weight * (GIT_START_MS + (sizeBytes ?? 0) / GIT_BYTES_PER_MS)
         : total,
     0,

@@ -1,4 +1,10 @@
-import { SERVICES, type Service, type Stream, STREAMS_OF_SERVICE } from '../workflows/words.ts';
+import {
+  type CommitSource,
+  SERVICES,
+  type Service,
+  type Stream,
+  STREAMS_OF_SERVICE,
+} from '../workflows/words.ts';
 import { type ActivityEstimate, estimateActivity, type FeedSight, type Stratum } from './activity.ts';
 import { estimateCommits, type KnownDensity } from './commits.ts';
 import type { RepositoryFacts } from './facts.ts';
@@ -20,6 +26,7 @@ export interface StreamEstimate {
 /** What is known of a repository beside the answers. */
 export interface RepositorySituation {
   services: readonly Service[];
+  commitSource: CommitSource;
   /** as discovery found it; null: not said */
   sizeBytes: number | null;
   hasIssues: boolean | null;
@@ -54,7 +61,7 @@ export function estimateRepository(facts: RepositoryFacts, situation: Repository
   const records = recordsOf({ facts, situation, strata, total, activity, tickets });
   const counts = new Map(
     BOUNDS.map((bound) => {
-      const size = sizeAt(bound, { facts, situation, total, activity, tickets });
+      const size = sizeAt(bound, { facts, situation, total, activity, tickets, records });
       return [bound, requestsOf(size, { services })] as const;
     }),
   );
@@ -63,7 +70,9 @@ export function estimateRepository(facts: RepositoryFacts, situation: Repository
     const at = (bound: Bound): number => counts.get(bound)?.[stream] ?? 0;
     const low = at('low');
     const high = at('high');
-    return { low, expected: at('expected'), high, basis: low === high ? 'counted' : activity.entries.basis };
+    const isOfHistory = stream === 'refs' || stream === 'commits';
+    const basis = isOfHistory ? records[stream].basis : activity.entries.basis;
+    return { low, expected: at('expected'), high, basis: low === high ? 'counted' : basis };
   };
   return SERVICES.filter((service) => services.includes(service)).flatMap((service) =>
     STREAMS_OF_SERVICE[service].map((stream) => ({
@@ -123,11 +132,17 @@ function trackerOf({ facts, situation }: Known): Tracker {
   return facts.tickets === null && situation.trackersGone ? 'refused' : 'alive';
 }
 
-function sizeAt(bound: Bound, known: Known): ImportSize {
-  const { facts, situation, total, activity, tickets } = known;
+function sizeAt(bound: Bound, known: Known & { records: Record<Stream, Range> }): ImportSize {
+  const { facts, situation, total, activity, tickets, records } = known;
   const short = Math.round(activity.commented * SHORT_IN_FEED[bound]);
   const whole = situation.since === null;
+  const history = {
+    refs: Math.round(records.refs[bound]),
+    commits: Math.round(records.commits[bound]),
+    tagless: bound === 'high',
+  };
   return {
+    history: situation.commitSource === 'git' ? null : history,
     pullRequests: total,
     activity: Math.round(activity.entries[bound]),
     feedGone: facts.feed === 'gone',

@@ -2,11 +2,13 @@ import type { Service, Stream } from '../workflows/words.ts';
 
 /**
  * What an import asks of Bitbucket: the one place that counts it. The estimate uses it before an import, progress while
- * one runs. Refs and commits come from git, which has an allowance of its own.
+ * one runs. Refs and commits cost requests only where they are listed: git has an allowance of its own.
  */
 
 /** The most records that Bitbucket gives in one page (facts 3.2). */
 export const PAGE_LENGTH = {
+  refs: 100,
+  commits: 100,
   pull_requests: 50,
   pull_request_activity: 50,
   pull_request_comments: 100,
@@ -31,6 +33,13 @@ export type Tracker = 'alive' | 'refused' | 'known_off';
 
 /** What one repository holds, as far as its import's requests follow from it. Numbers may be guesses, so need not be whole. */
 export interface ImportSize {
+  /** what is listed of the history; null: git reads it */
+  history: {
+    refs: number;
+    commits: number;
+    /** there are no tags, which is asked twice before it is believed */
+    tagless: boolean;
+  } | null;
   /** pull requests in the list: all of them, or those changed since the watermark */
   pullRequests: number;
   /** entries of the repository's activity feed that are read */
@@ -59,6 +68,17 @@ const pages = (records: number, length: number): number => Math.max(1, Math.ceil
 /** Before an empty list is believed, a witness is asked; a list of what changed shows the newest record that is known. */
 const witness = (records: number, whole: boolean): number => (records <= 0 && whole ? 1 : 0);
 
+/** Branches are one list, tags another; of commits nothing is asked where the refs lead to none that are new. */
+function historyCounts({ history, whole }: ImportSize): Partial<RequestCounts> {
+  if (history === null) return {};
+  const { refs, commits, tagless } = history;
+  const doubts = witness(refs, whole) + (tagless || refs <= 0 ? witness(0, whole) : 0);
+  return {
+    refs: 1 + pages(refs, PAGE_LENGTH.refs) + doubts,
+    commits: Math.ceil(Math.max(0, commits) / PAGE_LENGTH.commits),
+  };
+}
+
 function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
   const { pullRequests, activity, feedGone, ownActivity, ownComments, whole } = size;
   const list = pages(pullRequests, PAGE_LENGTH.pull_requests) + witness(pullRequests, whole);
@@ -85,12 +105,17 @@ function ticketCounts(size: ImportSize): Partial<RequestCounts> {
 
 /** What one closing round asks: each stream's list from its watermark. */
 const closingRound = (services: readonly Service[], size: ImportSize): Partial<RequestCounts> => ({
+  ...(services.includes('repositories') && size.history !== null
+    ? { refs: 1 + pages(size.history.refs, PAGE_LENGTH.refs) }
+    : {}),
   ...(services.includes('pull_requests') ? { pull_requests: 1 } : {}),
   ...(services.includes('pull_requests') && size.pullRequests > 0 ? { pull_request_activity: 1 } : {}),
   ...(services.includes('tickets') && size.tracker === 'alive' ? { tickets: 1 } : {}),
 });
 
 const none = (): RequestCounts => ({
+  refs: 0,
+  commits: 0,
   pull_requests: 0,
   pull_request_activity: 0,
   pull_request_comments: 0,
@@ -117,6 +142,7 @@ export function requestsOf(
   { services, interrupted = false }: { services: readonly Service[]; interrupted?: boolean },
 ): RequestCounts {
   const first = added(
+    services.includes('repositories') ? historyCounts(size) : {},
     services.includes('pull_requests') ? pullRequestCounts(size) : {},
     services.includes('tickets') ? ticketCounts(size) : {},
   );

@@ -1,4 +1,5 @@
 import type {
+  CommitSource,
   CredentialKind,
   EstimateState,
   Finding,
@@ -46,6 +47,7 @@ export interface IntegrationActivities {
         reason?: Finding | null;
         /** ISO time; null once created */
         draftExpiresAt?: string | null;
+        commitSource?: CommitSource;
       };
       audit?: { action: string; actor: Actor };
     },
@@ -59,6 +61,7 @@ export interface IntegrationActivities {
     allowedServices: Service[];
     credentialKind: CredentialKind | null;
     draftExpiresAt: string | null;
+    commitSource?: CommitSource;
     accountName: string | null;
     /** imports that have not ended */
     runningImportIds: string[];
@@ -179,9 +182,13 @@ export interface ImportActivities {
     },
   ): Promise<{ outcome: 'retried' | 'already' | 'nothing_failed' | 'cancelling' | 'cancelled' }>;
   /** Begins (or joins) the import of one repository: which streams, in which order. */
-  beginRepository(
-    input: OfRepository & { importId: string },
-  ): Promise<{ fullName: string; mode: ImportMode; streams: Stream[] }>;
+  beginRepository(input: OfRepository & { importId: string }): Promise<{
+    fullName: string;
+    mode: ImportMode;
+    streams: Stream[];
+    /** left out: git */
+    commitSource?: CommitSource;
+  }>;
   /** The repository is being read for another import: its progress is that one's. */
   joinRepository(input: OfRepository & { importId: string }): Promise<void>;
   setRepositoryState(
@@ -269,7 +276,10 @@ export interface QuarantineActivities {
 export interface StreamActivities {
   /** refs and commits of one repository from git, in one activity (clone or fetch, then stream). */
   importGit(input: OfRepository & { importId: string; mode: ImportMode }): Promise<ChunkResult>;
-  /** One bounded chunk (25 requests, 3 minutes or 5,000 rows) over the API streams, from their checkpoints. */
+  /**
+   * One bounded chunk (25 requests, 3 minutes or 5,000 rows) over streams that are read from the API, from their
+   * checkpoints: all of those that are asked for, refs and commits too.
+   */
   importChunk(
     input: OfRepository & { importId: string; mode: ImportMode; streams: Stream[] },
   ): Promise<ChunkResult>;

@@ -33,7 +33,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  * Brings in one repository. Id: `repository/{repositoryId}/import`: one at a time, whichever import asked.
  *
  *  1. Ask which streams there are, in which order.
- *  2. Branches, tags and commits come from git, in one activity.
+ *  2. Branches, tags and commits come from git, in one activity; over the API where the integration wants no clones.
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
@@ -102,11 +102,19 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   /** Steps 1 to 4. `long`: the history is; `paused`: another import wants it, and that one is not. */
   async function walk(): Promise<Outcome | 'long' | 'paused'> {
     if (todo === undefined) {
-      const { mode, streams } = await rows().beginRepository.executeWithOptions(
-        { summary: 'which streams are to be read' },
-        [ids],
-      );
-      todo = { mode, streams, gitDone: false, paused: steering.paused, progress: screen.progress };
+      const {
+        mode,
+        streams,
+        commitSource = 'git',
+      } = await rows().beginRepository.executeWithOptions({ summary: 'which streams are to be read' }, [ids]);
+      todo = {
+        mode,
+        streams,
+        commitSource,
+        gitDone: false,
+        paused: steering.paused,
+        progress: screen.progress,
+      };
     }
     for (;;) {
       if (steering.paused !== null) {
@@ -127,9 +135,10 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   function nextPart(): { git: boolean; streams: Stream[] } | null {
-    const { streams, gitDone } = begun();
-    const git = streams.filter((stream) => GIT_STREAMS.includes(stream));
-    const overApi = streams.filter((stream) => !GIT_STREAMS.includes(stream));
+    const { streams, gitDone, commitSource = 'git' } = begun();
+    const isOfGit = (stream: Stream): boolean => commitSource === 'git' && GIT_STREAMS.includes(stream);
+    const git = streams.filter(isOfGit);
+    const overApi = streams.filter((stream) => !isOfGit(stream));
     if (git.length > 0 && !gitDone) return { git: true, streams: git };
     return overApi.length > 0 ? { git: false, streams: overApi } : null;
   }

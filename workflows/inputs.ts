@@ -1,5 +1,5 @@
 import type { ImportTiming } from './timing.ts';
-import type { ImportMode, Service, Stream, Verdict } from './words.ts';
+import type { CommitSource, ImportMode, Service, Stream, Verdict } from './words.ts';
 
 /** Inputs and results of the short workflows; the entity's are in `messages.ts`. One JSON-safe object each. */
 
@@ -102,6 +102,8 @@ export interface ImportRepositoryInput {
   carried?: {
     mode: ImportMode;
     streams: Stream[];
+    /** left out: git */
+    commitSource?: CommitSource;
     gitDone: boolean;
     paused: PauseReason | null;
     progress: RepositoryProgress;

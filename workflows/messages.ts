@@ -1,6 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { PauseReason, Wanted } from './inputs.ts';
-import type { CredentialKind, ImportMode, IntegrationState, Service } from './words.ts';
+import type { CommitSource, CredentialKind, ImportMode, IntegrationState, Service } from './words.ts';
 
 /** The integration's row as the api read it in the same request: a fresh run starts from it. */
 export interface IntegrationSnapshot {
@@ -16,6 +16,8 @@ export interface IntegrationSnapshot {
   credentialKind: CredentialKind | null;
   /** ISO time at which an untouched draft expires; null once created */
   draftExpiresAt: string | null;
+  /** left out: git */
+  commitSource?: CommitSource;
 }
 
 /** Input of the `integration` workflow. Everything but the snapshot is carried across continue-as-new. */
@@ -78,10 +80,10 @@ export const completeOauth = defineUpdate<
   [{ checkId: string; oauthFlowId: string; actor: Actor }]
 >('completeOauth');
 
-/** `services: null` means all that the check allows. */
+/** `services: null` means all that the check allows; without a `commitSource` commits come from git. */
 export const create = defineUpdate<
   CommandAnswer & { services: Service[]; name: string },
-  [{ name: string; services: Service[] | null; actor: Actor }]
+  [{ name: string; services: Service[] | null; commitSource?: CommitSource; actor: Actor }]
 >('create');
 
 export const rename = defineUpdate<CommandAnswer & { name: string }, [{ name: string; actor: Actor }]>(

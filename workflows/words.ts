@@ -120,6 +120,11 @@ export interface StreamCounts {
   gone: number;
   notPermitted: number;
 }
+
+/** Where branches, tags and commits are read from: a clone, or lists of the API, which keep no code and count no lines. */
+export const COMMIT_SOURCES = ['git', 'api'] as const;
+export type CommitSource = (typeof COMMIT_SOURCES)[number];
+
 /** How the commits of a merged pull request are known. */
 export const COMMITS_SOURCES = ['merge_commit', 'squash', 'unknown'] as const;
 export type CommitsSource = (typeof COMMITS_SOURCES)[number];

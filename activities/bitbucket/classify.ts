@@ -117,7 +117,11 @@ const TRACKER = /^\/repositories\/[^/]+\/[^/]+\/issues(\/|$)/;
 
 function missing(answer: RawAnswer, asked: Asked, scopes: ScopeHeaders): BitbucketError {
   const base = { status: 404, path: asked.path, scopes };
-  if (EVERY_REPOSITORY.test(asked.path)) {
+  const body = tryJson(answer);
+  const shas = words(at(body, 'error', 'data', 'shas')) ?? words(at(body, 'data', 'shas'));
+  // Whoever says which commits it does not know shows the repository (facts 3.6).
+  const knowsRepository = shas !== undefined && shas.length > 0;
+  if (!knowsRepository && EVERY_REPOSITORY.test(asked.path)) {
     return new RepositoryGone({
       ...base,
       finding: {
@@ -127,7 +131,6 @@ function missing(answer: RawAnswer, asked: Asked, scopes: ScopeHeaders): Bitbuck
       },
     });
   }
-  const shas = words(at(tryJson(answer), 'error', 'data', 'shas'));
   return new NotFound({
     ...base,
     finding: {

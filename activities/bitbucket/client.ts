@@ -22,6 +22,8 @@ export interface BitbucketRequest {
   path?: string;
   /** instead of `path`: an absolute URL that Bitbucket gave; refused unless it has our origin and path prefix */
   next?: string;
+  /** with `path`: parameters too long for an address; the request becomes a POST of this form, which reads all the same */
+  form?: string;
   /** for whom: decides who goes first and how imports share; default: work in the background */
   asker?: Asker;
   /** default: by path, `/repositories/` is `repository_data` */
@@ -117,7 +119,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 
   async function sendOnce(request: BitbucketRequest, url: URL): Promise<Sent> {
-    const { credential, signal, etag } = request;
+    const { credential, signal, etag, form } = request;
     const signature = await signer.sign(credential, signal);
     const permit = await takePermit(request, url, signature);
     const raw = await sendWith(permit, url, {
@@ -126,7 +128,9 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
         accept: 'application/json',
         'user-agent': 'bucket-brigade',
         ...(etag === undefined ? {} : { 'if-none-match': etag }),
+        ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
       },
+      ...(form === undefined ? {} : { method: 'POST', body: form }),
       signal,
       maxBytes,
     });

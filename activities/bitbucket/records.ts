@@ -37,10 +37,21 @@ function tooDeep(value: unknown, depth = 0): boolean {
   return Object.values(value).some((entry) => tooDeep(entry, depth + 1));
 }
 
+/** `branch/…` or `tag/…`: both may have the same name. */
+export function refKeyOf(value: unknown): string | undefined {
+  if (value === null || typeof value !== 'object' || !('name' in value) || !('type' in value))
+    return undefined;
+  const { type, name } = value;
+  return (type === 'branch' || type === 'tag') && typeof name === 'string' ? `${type}/${name}` : undefined;
+}
+
 function keyOf(value: unknown, raw: Uint8Array): string {
   if (value !== null && typeof value === 'object') {
     if ('id' in value && Number.isSafeInteger(value.id)) return String(value.id);
     if ('uuid' in value && typeof value.uuid === 'string') return value.uuid;
+    if ('hash' in value && typeof value.hash === 'string') return value.hash;
+    const ref = refKeyOf(value);
+    if (ref !== undefined) return ref;
   }
   return keyOfBytes(raw);
 }

@@ -145,6 +145,46 @@ export const pullRequestSchema = z.object({
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
+const hash = z.string().regex(/^[0-9a-f]{40}$/, 'is not the hash of a commit');
+/** `Name <email>` as the commit has it; tools wrote commits without either */
+const person = z
+  .object({ raw: decoration })
+  .nullish()
+  .catch(null)
+  .transform((value) => value?.raw ?? '');
+/** null where the source has none that a calendar can show */
+const commitTime = z
+  .string()
+  .refine(isTimestamp)
+  .nullish()
+  .catch(null)
+  .transform((value) => value ?? null);
+
+export const commitSchema = z.object({
+  hash,
+  date: commitTime,
+  author: person,
+  /** in newer payloads only */
+  committer: person,
+  message: z.string(),
+  parents: z.array(z.object({ hash })),
+});
+export type ListedCommit = z.infer<typeof commitSchema>;
+
+const target = z.object({ hash });
+export const branchSchema = z.object({ name: z.string().min(1), target });
+export type ListedBranch = z.infer<typeof branchSchema>;
+
+/** A lightweight tag has neither message, date nor tagger (facts 3.6). */
+export const tagSchema = z.object({
+  name: z.string().min(1),
+  target,
+  message: optional(z.string()),
+  date: commitTime,
+  tagger: optional(z.object({ raw: decoration })),
+});
+export type ListedTag = z.infer<typeof tagSchema>;
+
 export const commentSchema = z.object({
   id: bigNumber,
   content: optional(z.object({ raw: optional(z.string()) })),

@@ -9,7 +9,7 @@ import { estimateRepository, type StreamEstimate } from '../../forecast/reposito
 type Sampled = Omit<EstimatedRepository, 'facts'> & { facts: RepositoryFacts };
 
 export interface Learned {
-  plan: Pick<EstimatePlan, 'mode' | 'services' | 'total'>;
+  plan: Pick<EstimatePlan, 'mode' | 'services' | 'commitSource' | 'total'>;
   sample: readonly Sampled[];
   density: KnownDensity | null;
   allowance: Allowance | null;
@@ -55,9 +55,10 @@ export function workOut(learned: Learned) {
 /** null: it cannot be imported. */
 function streamsOf(one: Sampled, { plan, sample, density }: Learned): StreamEstimate[] | null {
   if (one.finding !== null) return null;
-  const { services, mode } = plan;
+  const { services, commitSource, mode } = plan;
   return estimateRepository(one.facts, {
     services,
+    commitSource,
     sizeBytes: one.sizeBytes,
     hasIssues: one.hasIssues,
     since: mode === 'full' ? null : one.pullRequestsSince,

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import * as messages from '../../workflows/messages.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
-import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
+import { commitSource, integrationSchema, presentIntegration } from '../schemas/integration.ts';
 import { nameField } from '../schemas/name.ts';
 import { idParam, service } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
@@ -15,6 +15,7 @@ const body = z
       .min(1, 'No service is chosen.')
       .optional()
       .meta({ description: 'left out: all that the connection check allows' }),
+    commit_source: commitSource.default('git'),
   })
   .openapi('CreateIntegration');
 
@@ -34,11 +35,12 @@ const route = operation({
 
 export function addActivateIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const { name, services } = c.req.valid('json');
+    const { name, services, commit_source: source } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     await c.var.dependencies.orchestrator.command(messages.create, snapshotOf(integration), {
       name,
       services: services === undefined ? null : [...new Set(services)],
+      commitSource: source,
       actor: actorOf(c.var.principal),
     });
     return c.json(presentIntegration(await integrationOrNotFound(c.var, integration.id)), 200);

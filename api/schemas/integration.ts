@@ -1,11 +1,18 @@
 import { z } from '@hono/zod-openapi';
 import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
 import { unescapeText } from '../../db/text.ts';
-import { INTEGRATION_STATES } from '../../workflows/words.ts';
+import { COMMIT_SOURCES, INTEGRATION_STATES } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
 import { integrationLinks } from './integrationLinks.ts';
 import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
+
+export const commitSource = z.enum(COMMIT_SOURCES).meta({
+  description:
+    'Where branches, tags and commits are read from. `git`: a clone on the worker, with line counts and file paths. ' +
+    '`api`: lists of the API, so that no source code comes to the disk of a worker; without line counts and files, and ' +
+    'for one request a hundred commits.',
+});
 
 const health = z.enum(['processing', 'healthy', 'rate_limited', 'degraded', 'failed']);
 
@@ -20,6 +27,7 @@ export const integrationSchema = z
     message: message.nullable(),
     services: z.array(service),
     allowed_services: z.array(service).meta({ description: 'what the last passed check allows' }),
+    commit_source: commitSource,
     connected_account: z
       .strictObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() })
       .nullable(),
@@ -92,6 +100,7 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
     message: messageOf(row),
     services: row.services,
     allowed_services: row.allowedServices,
+    commit_source: row.commitSource,
     connected_account:
       row.connectedAccount === null
         ? null

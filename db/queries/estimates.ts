@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { EstimateState, Finding, ImportMode, Service } from '../../workflows/words.ts';
+import type { CommitSource, EstimateState, Finding, ImportMode, Service } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { chosenBy } from './imports.ts';
@@ -72,6 +72,7 @@ export interface EstimatePlan {
   mode: ImportMode;
   total: number | null;
   services: Service[];
+  commitSource: CommitSource;
   /** the credential that signs; null: the integration has none at present */
   credentialId: string | null;
   accountKey: string | null;
@@ -83,7 +84,8 @@ export async function readEstimatePlan(
   estimateId: string,
 ): Promise<EstimatePlan | undefined> {
   const [row] = await tx.execute<EstimatePlan & Record<string, unknown>>(sql`
-    select e.state, e.mode, e.repositories_total as total, n.services, n.credential_id as "credentialId",
+    select e.state, e.mode, e.repositories_total as total, n.services, n.commit_source as "commitSource",
+      n.credential_id as "credentialId",
       coalesce(c.account_key, 'credential:' || c.id::text) as "accountKey"
     from import_estimates e
     join integrations n on n.organization_id = e.organization_id and n.id = e.integration_id

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type {
+  CommitSource,
   Finding,
   ImportMode,
   ImportRepositoryState,
@@ -229,16 +230,17 @@ export interface RepositoryPlan {
   fullName: string;
   mode: ImportMode;
   services: Service[];
+  commitSource: CommitSource;
 }
 
-/** What is to be read of a repository: the import's mode, the integration's services. `undefined`: gone. */
+/** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
 export async function selectPlan(
   tx: Transaction,
   input: { importId: string; repositoryId: string },
 ): Promise<RepositoryPlan | undefined> {
   return only(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
-      select r.full_name as "fullName", i.mode, n.services
+      select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource"
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id

@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { Finding, IntegrationState, Service, Verdict } from '../../workflows/words.ts';
+import type { CommitSource, Finding, IntegrationState, Service, Verdict } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { auditEvents, connectionChecks, credentials, imports, integrations } from '../schema/index.ts';
 
@@ -21,6 +21,7 @@ export async function selectIntegration(tx: Transaction, integrationId: string) 
       allowedServices: integrations.allowedServices,
       credentialKind: credentials.kind,
       draftExpiresAt: iso(integrations.draftExpiresAt),
+      commitSource: integrations.commitSource,
       connectedAccount: integrations.connectedAccount,
     })
     .from(integrations)
@@ -46,6 +47,7 @@ export interface IntegrationChange {
   allowedServices?: Service[];
   reason?: Finding | null;
   draftExpiresAt?: string | null;
+  commitSource?: CommitSource;
 }
 
 /** Compare-and-set of the version. `undefined`: the row has another version, or is gone. */

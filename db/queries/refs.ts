@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
+import { createUpsert, type Row } from './upsert.ts';
 
 /** All text is escaped already (`db/text.ts`). */
 export interface BranchRow {
@@ -22,57 +23,62 @@ interface Snapshot {
   observedAt: string;
 }
 
+/** Removes branches or tags that have none of these names and were stored before the look that did not show them. */
+export async function removeOtherRefs(
+  tx: Transaction,
+  table: 'branches' | 'tags',
+  { organizationId, repositoryId, observedAt, names }: Snapshot & { names: readonly string[] },
+): Promise<void> {
+  await tx.execute(sql`
+    delete from ${sql.identifier(table)} t
+    where t.organization_id = ${organizationId}::uuid and t.repository_id = ${repositoryId}::uuid
+      and t.observed_at <= ${observedAt}::timestamptz
+      and t.name not in (select jsonb_array_elements_text(${JSON.stringify(names)}::jsonb))`);
+}
+
+/** Writes branches of a page of the list; returns how many were new or moved. */
+export const upsertBranches = createUpsert({
+  name: 'branches',
+  key: { name: 'text' },
+  content: { target_hash: 'text' },
+  newer: ['observed_at'],
+});
+
+/** The same for tags. */
+export const upsertTags = createUpsert({
+  name: 'tags',
+  key: { name: 'text' },
+  content: {
+    target_hash: 'text',
+    annotated: 'boolean',
+    message: 'text',
+    tagger_name: 'text',
+    tagger_email: 'text',
+    tagged_at: 'timestamptz',
+  },
+  newer: ['observed_at'],
+});
+
 /** Makes the stored branches those of the snapshot: removes what is gone, writes what is new or moved. */
 export async function replaceBranches(
   tx: Transaction,
-  { organizationId, repositoryId, observedAt, branches }: Snapshot & { branches: readonly BranchRow[] },
+  { branches, ...snapshot }: Snapshot & { branches: readonly BranchRow[] },
 ): Promise<void> {
-  const rows = JSON.stringify(branches);
-  await tx.execute(sql`
-    delete from branches t
-    where t.organization_id = ${organizationId}::uuid and t.repository_id = ${repositoryId}::uuid
-      and t.observed_at <= ${observedAt}::timestamptz
-      and t.name not in (select b.name from json_to_recordset(${rows}::json) as b (name text))`);
-  await tx.execute(sql`
-    insert into branches as t (organization_id, repository_id, name, target_hash, observed_at)
-    select ${organizationId}::uuid, ${repositoryId}::uuid, b.name, b.target_hash, ${observedAt}::timestamptz
-    from json_to_recordset(${rows}::json) as b (name text, target_hash text)
-    order by b.name
-    on conflict (organization_id, repository_id, name) do update set
-      target_hash = excluded.target_hash, observed_at = excluded.observed_at
-    where t.target_hash is distinct from excluded.target_hash and excluded.observed_at >= t.observed_at`);
+  await removeOtherRefs(tx, 'branches', { ...snapshot, names: branches.map(({ name }) => name) });
+  await upsertBranches(tx, snapshot, observed(branches, snapshot));
 }
 
 /** The same for tags. */
 export async function replaceTags(
   tx: Transaction,
-  { organizationId, repositoryId, observedAt, tags }: Snapshot & { tags: readonly TagRow[] },
+  { tags, ...snapshot }: Snapshot & { tags: readonly TagRow[] },
 ): Promise<void> {
-  const rows = JSON.stringify(tags);
-  await tx.execute(sql`
-    delete from tags t
-    where t.organization_id = ${organizationId}::uuid and t.repository_id = ${repositoryId}::uuid
-      and t.observed_at <= ${observedAt}::timestamptz
-      and t.name not in (select r.name from json_to_recordset(${rows}::json) as r (name text))`);
-  await tx.execute(sql`
-    insert into tags as t (
-      organization_id, repository_id, name, target_hash, annotated, message, tagger_name, tagger_email, tagged_at,
-      observed_at)
-    select ${organizationId}::uuid, ${repositoryId}::uuid, r.name, r.target_hash, r.annotated, r.message, r.tagger_name,
-      r.tagger_email, r.tagged_at, ${observedAt}::timestamptz
-    from json_to_recordset(${rows}::json) as r (
-      name text, target_hash text, annotated boolean, message text, tagger_name text, tagger_email text,
-      tagged_at timestamptz)
-    order by r.name
-    on conflict (organization_id, repository_id, name) do update set
-      target_hash = excluded.target_hash, annotated = excluded.annotated, message = excluded.message,
-      tagger_name = excluded.tagger_name, tagger_email = excluded.tagger_email, tagged_at = excluded.tagged_at,
-      observed_at = excluded.observed_at
-    where (t.target_hash, t.annotated, t.message, t.tagger_name, t.tagger_email, t.tagged_at)
-        is distinct from (excluded.target_hash, excluded.annotated, excluded.message, excluded.tagger_name,
-          excluded.tagger_email, excluded.tagged_at)
-      and excluded.observed_at >= t.observed_at`);
+  await removeOtherRefs(tx, 'tags', { ...snapshot, names: tags.map(({ name }) => name) });
+  await upsertTags(tx, snapshot, observed(tags, snapshot));
 }
+
+const observed = (rows: readonly BranchRow[], { observedAt }: Snapshot): Row[] =>
+  rows.map((row) => ({ ...row, observed_at: observedAt }));
 
 /** Branches and tags that are stored. */
 export async function countRefs(

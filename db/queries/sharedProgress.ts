@@ -13,10 +13,15 @@ const lengths = JSON.stringify(PAGE_LENGTH);
 /**
  * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
  * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments and changes
- * come with the lists, except where those fall short, which shows only behind them.
+ * come with the lists, except where those fall short, which shows only behind them. Of commits nobody says how many
+ * there are: where they are listed, one page is the least.
  */
 const requestsLeft = sql`case
-    when s.state in ('healthy', 'unavailable', 'failed') or s.stream in ('refs', 'commits') then 0
+    when s.state in ('healthy', 'unavailable', 'failed') then 0
+    when s.stream in ('refs', 'commits') then (select case when n.commit_source = 'git' then 0
+        when s.stream = 'refs' then 2 else 1 end
+      from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
+      where i.organization_id = s.organization_id and i.id = s.import_id)
     when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((greatest(
       s.records_expected, case when s.stream = 'pull_request_activity' then (
         select list.records_expected from import_streams list

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Database } from '../../db/client.ts';
 import { type CanonicalRecord, RECORD_KINDS, type RecordKind } from './canonical.ts';
 import { compareRecords, type Differences, noDifferences } from './compare.ts';
+import { asListed } from './listed.ts';
 import { STORED } from './stored.ts';
 import { readTruth } from './truth.ts';
 
@@ -18,6 +19,7 @@ const importedRow = z.object({
   provider_uuid: z.string(),
   full_name: z.string(),
   streams: z.array(z.string()),
+  commit_source: z.enum(['git', 'api']).nullable(),
 });
 
 export interface Verified extends Differences {
@@ -48,22 +50,26 @@ export async function verifyOrganization(input: VerifyInput): Promise<Verified> 
   const total = noDifferences();
   const imported = await database.transaction(organizationId, (tx) =>
     tx.execute(sql`
-      select r.id, r.provider_uuid, r.full_name, array_agg(s.stream order by s.stream) as streams
+      select r.id, r.provider_uuid, r.full_name, n.commit_source, array_agg(s.stream order by s.stream) as streams
       from repositories r join streams s on s.organization_id = r.organization_id and s.repository_id = r.id
+      left join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
       where s.state not in ('never', 'unavailable')
-      group by r.id, r.provider_uuid, r.full_name order by r.full_name`),
+      group by r.id, r.provider_uuid, r.full_name, n.commit_source order by r.full_name`),
   );
   for (const row of imported.map((found) => importedRow.parse(found))) {
     const kinds = new Set<RecordKind>(['repository']);
     for (const stream of row.streams) for (const kind of KINDS_OF_STREAM[stream] ?? []) kinds.add(kind);
     // These follow from both, without a stream of their own.
     if (kinds.has('commit') && kinds.has('pull_request')) kinds.add('pull_request_commit');
+    const ofApi = row.commit_source === 'api';
+    if (ofApi) kinds.delete('commit_file');
+    const seen = (records: CanonicalRecord[]) => (ofApi ? records.map(asListed) : records);
     const ofGit = row.streams.some((stream) => stream === 'refs' || stream === 'commits');
     const truth = await truthByKind(simulatorUrl, row.provider_uuid, ofGit);
     for (const kind of RECORD_KINDS) {
       const stored = await database.transaction(organizationId, (tx) => STORED[kind](tx, row.id));
       const owed = kinds.has(kind) ? (truth.get(kind) ?? []) : [];
-      compareRecords(total, { repository: row.full_name, kind }, owed, stored);
+      compareRecords(total, { repository: row.full_name, kind }, seen(owed), seen(stored));
     }
   }
   return {

@@ -8,7 +8,15 @@ import { type Mutation, mutation, MutationError } from './mutation.ts';
 
 const repository = z.string();
 
-const GIT_CHANGES = new Set(['push', 'createBranch', 'deleteBranch', 'createTag', 'deleteTag', 'merge']);
+const GIT_CHANGES = new Set([
+  'push',
+  'createBranch',
+  'deleteBranch',
+  'createTag',
+  'deleteTag',
+  'merge',
+  'collectGarbage',
+]);
 
 /** The git store refuses a wrong change itself; here only its kind is looked at. */
 const gitChange = z.custom<RepositoryChange>((value) => {

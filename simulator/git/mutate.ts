@@ -38,6 +38,9 @@ export async function changeRepository(
         const tagger = change.tagger ?? { name: 'Tagger', email: 'tagger@example.test' };
         importer.tag(change.name, target, { ...tagger, seconds, zone: '+0000' }, change.message);
       });
+    case 'collectGarbage':
+      await processes.run(['--git-dir', path, 'gc', '--prune=now', '--quiet']);
+      return { newCommits: [], refs: [] };
     case 'deleteBranch':
       return deleteRef(repository, { kind: 'branch', name: change.name });
     default:

@@ -31,7 +31,9 @@ export type RepositoryChange =
       date?: string;
       squash?: boolean;
       closeSource?: boolean;
-    };
+    }
+  /** What no branch or tag leads to any more is forgotten, as a host does some time after a force-push. */
+  | { kind: 'collectGarbage' };
 
 export interface RepositoryChanged {
   /** Oldest first. */

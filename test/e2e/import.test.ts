@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, expectStatus, importEnded, startImport } from '../support/connect.ts';
+import { otherOrganization } from '../support/otherOrganization.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 
 const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
@@ -22,6 +23,25 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
     expect(describeDifferences(found)).toBe(EXACT);
     expect(found.repositories).toBeGreaterThan(3);
     expect(ended.state).toBe('completed');
+  });
+
+  test('without clones, everything but line counts and files: not one request to git', async () => {
+    const other = await otherOrganization(stack);
+    const integrationId = await activeIntegration(other, { commitSource: 'api' });
+    const { body: integration } = await other.call('GET', `/v1/integrations/${integrationId}`);
+    expect(integration.commit_source).toBe('api');
+    const before = stack.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+    const ended = await importEnded(other, await startImport(other, integrationId));
+    const asked = stack.simulator.journal.since(before);
+    const found = await other.verify();
+    expect(found.examples.join('\n')).toBe('');
+    expect(describeDifferences(found)).toBe(EXACT);
+    expect(found.records).toBeGreaterThan(500);
+    expect(ended.state).toBe('completed');
+    expect(asked.filter(({ group }) => group === 'git')).toEqual([]);
+    expect(ended.requests).toBe(asked.length);
+    for (const { stream, stored, expected } of ended.streams)
+      expect([stream, stored]).toEqual([stream, expected]);
   });
 
   test('an import asked for again after a lost answer is the same import', async () => {

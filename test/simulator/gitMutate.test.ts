@@ -118,6 +118,17 @@ test('a merge joins both sides, a squash only their contents', async () => {
   }
 });
 
+test('a commit that a force-push left behind is known until garbage is collected', async () => {
+  const base = await tipOf('main');
+  const { newCommits } = await push('main', ['Left behind\n']);
+  const [left = ''] = newCommits;
+  await push('main', ['In its place\n'], base);
+  expect(await store.commit('moving', left)).toMatchObject({ hash: left });
+  await store.mutate('moving', { kind: 'collectGarbage' });
+  expect(await store.commit('moving', left)).toBeUndefined();
+  expect(await store.commit('moving', base ?? '')).toMatchObject({ hash: base });
+});
+
 test('generating the same again builds it afresh', async () => {
   await push('main', ['Changed\n']);
   expect(await store.generate(SPEC)).toEqual(repository);

@@ -55,7 +55,13 @@ export async function activeIntegration(
     credential = 'api_token.admin',
     name = 'Acme',
     services,
-  }: { credential?: string | object; name?: string; services?: string[] } = {},
+    commitSource,
+  }: {
+    credential?: string | object;
+    name?: string;
+    services?: string[];
+    commitSource?: 'git' | 'api';
+  } = {},
 ): Promise<string> {
   const id = await newIntegration(stack);
   const check = await submitCredential(stack, id, credential);
@@ -65,7 +71,11 @@ export async function activeIntegration(
     read: async () => (await stack.call('GET', `/v1/integrations/${id}`)).body.state,
     until: (state) => state === 'connected',
   });
-  const body = { name, ...(services === undefined ? {} : { services }) };
+  const body = {
+    name,
+    ...(services === undefined ? {} : { services }),
+    ...(commitSource === undefined ? {} : { commit_source: commitSource }),
+  };
   expectStatus(await stack.call('POST', `/v1/integrations/${id}/create`, body), 200);
   await discovered(stack, id);
   return id;

@@ -85,11 +85,18 @@ export function handleCommands(entity: Entity): void {
     messages.create,
     'Gives the connected draft its name and services, and discovers what it sees.',
     (wanted) => refuseCreate(snapshot, wanted),
-    async ({ name, services, actor }) => {
-      if (!isSameCreate(snapshot, { name, services })) {
+    async ({ name, services, commitSource, actor }) => {
+      if (!isSameCreate(snapshot, { name, services, commitSource })) {
         const chosen = services ?? snapshot.allowedServices;
         await entity.save(
-          { state: 'active', name, services: chosen, reason: null, draftExpiresAt: null },
+          {
+            state: 'active',
+            name,
+            services: chosen,
+            ...(commitSource === undefined ? {} : { commitSource }),
+            reason: null,
+            draftExpiresAt: null,
+          },
           { action: 'integration_created', actor },
         );
         await startDiscovery(entity);

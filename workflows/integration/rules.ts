@@ -1,6 +1,6 @@
 import type { IntegrationSnapshot } from '../messages.ts';
 import type { Refusal } from '../refused.ts';
-import type { IntegrationState, Service } from '../words.ts';
+import type { CommitSource, IntegrationState, Service } from '../words.ts';
 
 export type Command =
   | 'submitCredential'
@@ -102,20 +102,21 @@ export function refuseName(name: string): Refusal | null {
 const sameServices = (one: readonly Service[], other: readonly Service[]): boolean =>
   one.length === other.length && one.every((service) => other.includes(service));
 
-/** `create` of what is created already with the same name and services: answers again, changes nothing. */
-export const isSameCreate = (
-  snapshot: IntegrationSnapshot,
-  wanted: { name: string; services: Service[] | null },
-): boolean =>
+interface Wanted {
+  name: string;
+  services: Service[] | null;
+  commitSource?: CommitSource | undefined;
+}
+
+/** `create` of what is created already, with the same wishes: answers again, changes nothing. */
+export const isSameCreate = (snapshot: IntegrationSnapshot, wanted: Wanted): boolean =>
   !isDraft(snapshot.state) &&
   snapshot.name === wanted.name &&
+  (snapshot.commitSource ?? 'git') === (wanted.commitSource ?? 'git') &&
   (wanted.services === null || sameServices(snapshot.services, wanted.services));
 
 /** Everything that `create` may be refused for; a taken name shows only when the row is written. */
-export function refuseCreate(
-  snapshot: IntegrationSnapshot,
-  wanted: { name: string; services: Service[] | null },
-): Refusal | null {
+export function refuseCreate(snapshot: IntegrationSnapshot, wanted: Wanted): Refusal | null {
   const byState = refuseByState('create', snapshot.state);
   if (byState !== null) return byState;
   if (isSameCreate(snapshot, wanted)) return null;

@@ -1,5 +1,11 @@
 import { and, desc, eq, lt, or, sql } from 'drizzle-orm';
-import type { CredentialKind, Finding, IntegrationState, Service } from '../../../workflows/words.ts';
+import type {
+  CommitSource,
+  CredentialKind,
+  Finding,
+  IntegrationState,
+  Service,
+} from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { credentials, integrations } from '../../schema/index.ts';
 import type { ConnectedAccount } from '../../schema/integrations.ts';
@@ -14,6 +20,7 @@ const COLUMNS = {
   version: integrations.version,
   services: integrations.services,
   allowedServices: integrations.allowedServices,
+  commitSource: integrations.commitSource,
   connectedAccount: integrations.connectedAccount,
   discoveryState: integrations.discoveryState,
   discoveryError: integrations.discoveryError,
@@ -45,6 +52,7 @@ export interface IntegrationRow {
   version: number;
   services: Service[];
   allowedServices: Service[];
+  commitSource: CommitSource;
   connectedAccount: ConnectedAccount | null;
   discoveryState: 'never' | 'running' | 'done' | 'failed';
   discoveryError: Finding | null;

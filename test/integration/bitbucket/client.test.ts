@@ -112,6 +112,28 @@ describe('a request', () => {
     expect(again).toMatchObject({ status: 304, json: undefined });
   });
 
+  it('with a form is a POST that reads, through the redirect of a renamed repository too', async () => {
+    const asked = async (slug: string, hashes: string[]) => {
+      const form = hashes.map((hash) => `include=${hash}`).join('&');
+      const path = `/repositories/acme-rockets/${slug}/commits?pagelen=2`;
+      const { json } = await engine.client.get({
+        credential,
+        path,
+        form,
+        signal: new AbortController().signal,
+      });
+      return (json as { values: { hash: string }[] }).values.map(({ hash }) => hash);
+    };
+    const [, second] = await asked('telemetry', []);
+    const since = mark();
+    expect((await asked('telemetry-old', [second ?? '']))[0]).toBe(second);
+    const sent = [...simulator.journal.since(since)];
+    expect(sent.map(({ method, status }) => [method, status])).toEqual([
+      ['POST', 301],
+      ['POST', 200],
+    ]);
+  });
+
   it('ends when it is aborted', async () => {
     play({ kind: 'delay', ms: 5_000 });
     const abort = new AbortController();

@@ -55,6 +55,23 @@ describe('going on', () => {
     expect(await progress(place, importId)).toEqual(['commits healthy 5100/5100', 'refs healthy 1/1']);
   });
 
+  test('behind a walk over the API: reads everything, and adds what lists do not tell', async () => {
+    const subject = await place.subject('listed-before');
+    addHistory(subject, 40);
+    await place.importGit({ subject, importId: await subject.newImport() });
+    const id = subject.repositoryId;
+    await place.sql`update commits set lines_added = null, lines_removed = null, files_changed = null, author_zone = ''
+      where repository_id = ${id}`;
+    await place.sql`delete from commit_files where repository_id = ${id}`;
+    const [head] =
+      await place.sql`select target_hash from branches where repository_id = ${id} and name = 'main'`;
+    await place.sql`update streams set memory = ${place.sql.json({ listed: [head?.['target_hash']] })},
+        position = ${place.sql.json({ lists: 0, all: true, next: 'https://host/next', pages: 1 })}
+      where repository_id = ${id} and stream = 'commits'`;
+    await place.importGit({ subject, importId: await subject.newImport() });
+    await expectSame(subject);
+  });
+
   test('reads only what is new, and forgets refs that are gone', async () => {
     const subject = await place.subject('later');
     addHistory(subject, 700);

@@ -97,6 +97,19 @@ describe('what an error answer means', () => {
     expect(gone.finding.details).toEqual({ announcement: 'https://developer.atlassian.com/#CHANGE-3071' });
   });
 
+  it('a list of commits that names the ones it does not know speaks of them, not of the repository', () => {
+    const path = `${REPOSITORY}/commits`;
+    const nested = '{"type":"error","error":{"message":"Commit not found","data":{"shas":["abc"]}}}';
+    const atTop = '{"type":"error","error":{"message":"Commit not found"},"data":{"shas":["abc"]}}';
+    for (const body of [nested, atTop]) {
+      const error = asked(404, { path, body });
+      expect([error.type, error.finding.details]).toEqual(['NotFound', { shas: ['abc'] }]);
+    }
+    for (const body of ['', '{"type":"error","error":{"message":"x","data":{"shas":[]}}}']) {
+      expect(asked(404, { path, body }).type).toBe('RepositoryGone');
+    }
+  });
+
   it('says until when a limit holds', () => {
     const error = asked(429, { blockedUntil: '2026-11-23T13:00:00.000000Z' }) as RateLimited;
     expect(error.until).toBe('2026-11-23T13:00:00.000000Z');

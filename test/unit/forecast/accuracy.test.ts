@@ -110,6 +110,7 @@ function compared(seed: number, pullRequests: PullRequests, hidden: number) {
   }
   const streams = estimateRepository(facts, {
     services,
+    commitSource: 'git',
     sizeBytes: 1_000_000,
     hasIssues: false,
     since: null,
@@ -119,6 +120,7 @@ function compared(seed: number, pullRequests: PullRequests, hidden: number) {
   });
   const activity = pullRequests.feed().size;
   const truth = {
+    history: null,
     pullRequests: pullRequests.count,
     activity,
     feedGone: false,

@@ -23,6 +23,7 @@ const facts = (given: Partial<RepositoryFacts> = {}): RepositoryFacts => ({
 });
 const situation = (given: Partial<RepositorySituation> = {}): RepositorySituation => ({
   services: SERVICES,
+  commitSource: 'git',
   sizeBytes: 4_000_000,
   hasIssues: null,
   since: null,
@@ -49,6 +50,18 @@ describe('the requests of a repository', () => {
       ticket_comments: 7,
       ticket_changes: 7,
     });
+  });
+
+  test('with commits over the API are a hundred commits each, and a look at branches and tags', () => {
+    const streams = estimateRepository(
+      facts(),
+      situation({ commitSource: 'api', services: ['repositories'] }),
+    );
+    const [refs, commits] = streams;
+    expect(refs).toMatchObject({ stream: 'refs', requests: { low: 2, expected: 2 } });
+    expect(commits?.requests.expected).toBe(Math.ceil(commits!.records.expected / 100));
+    expect(commits?.requests.high).toBe(Math.ceil(commits!.records.high / 100));
+    expect(commits?.requests.basis).toBe('repository_size');
   });
 
   test('where the host has no trackers any more is one to find that out', () => {

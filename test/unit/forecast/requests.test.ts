@@ -4,6 +4,7 @@ import { type ImportSize, requestsLeft, requestsOf, totalOf } from '../../../for
 import { SERVICES } from '../../../workflows/words.ts';
 
 const empty: ImportSize = {
+  history: null,
   pullRequests: 0,
   activity: 0,
   feedGone: false,
@@ -41,6 +42,19 @@ test('what takes more than a chunk, or waits in between, is closed by a round ov
   expect(total({ pullRequests: 40, activity: 90 }, { ...pullRequestsOnly, interrupted: true })).toBe(3 + 2);
 });
 
+test('listed commits are a hundred a request, refs two lists; no refs are believed at the second look', () => {
+  const only = { services: ['repositories'] } as const;
+  const history = (refs: number, commits: number, tagless = false) => ({
+    history: { refs, commits, tagless },
+  });
+  expect(requestsOf({ ...empty, ...history(12, 450) }, only)).toMatchObject({ refs: 2, commits: 5 });
+  expect(total(history(12, 450, true), only)).toBe(8);
+  expect(total(history(0, 0), only)).toBe(4);
+  expect(total({ ...history(12, 0), whole: false }, only)).toBe(2);
+  expect(total(history(250, 20_000), only)).toBe(4 + 200 + 4);
+  expect(total({ pullRequests: 40, activity: 90, ...history(12, 450) }, pullRequestsOnly)).toBe(3 + 7);
+});
+
 test('without the service, or with git alone, nothing is asked', () => {
   expect(total({ pullRequests: 500, activity: 900, tickets: 9 }, { services: ['repositories'] })).toBe(0);
   expect(total({ pullRequests: 500, activity: 900 }, { services: ['tickets'] })).toBe(0);
@@ -62,6 +76,9 @@ test('a feed that cannot be had is asked once, then each pull request for itself
 });
 
 const size = fc.record({
+  history: fc.option(
+    fc.record({ refs: fc.integer({ min: 1, max: 20_000 }), commits: fc.nat(100_000), tagless: fc.boolean() }),
+  ),
   pullRequests: fc.nat(30_000),
   activity: fc.nat(200_000),
   feedGone: fc.boolean(),
@@ -108,6 +125,8 @@ test('every record of a list is on one of its pages', () => {
       expect(counts.pull_requests * 50).toBeGreaterThanOrEqual(given.pullRequests);
       if (given.pullRequests > 0)
         expect(counts.pull_request_activity * 50).toBeGreaterThanOrEqual(given.activity);
+      expect(counts.commits * 100).toBeGreaterThanOrEqual(given.history?.commits ?? 0);
+      expect(counts.refs * 100).toBeGreaterThanOrEqual(given.history?.refs ?? 0);
       if (given.tracker === 'alive') expect(counts.tickets * 100).toBeGreaterThanOrEqual(given.tickets);
     }),
   );

@@ -1,0 +1,187 @@
+import { z } from 'zod';
+import { readCommitsStand, readStoredHeads } from '../db/queries/listedCommits.ts';
+import { readRecords } from './bitbucket/paging.ts';
+import { commitSchema } from './bitbucket/schemas.ts';
+import type { BitbucketError } from './bitbucket/errors.ts';
+import { canonicalInstant } from './instants.ts';
+import { commitItem } from './listedRows.ts';
+import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
+import { storeOf } from './recordStores.ts';
+import type { Completion, Place, ReaderContext, Step, StreamReader } from './streamReader.ts';
+
+const positionSchema = z.object({
+  /** lists that were read to their end */
+  lists: z.int(),
+  /** the list in hand is of everything, not of what is missing */
+  all: z.boolean(),
+  /** null: no list is in hand */
+  next: z.string().nullable(),
+  pages: z.int(),
+  restarts: z.int(),
+  /** commits of which the host says that it does not know them (any more) */
+  unknown: z.array(z.string()),
+  /** the first answer, by Bitbucket's clock */
+  began: z.string().nullable(),
+});
+type CommitPosition = z.infer<typeof positionSchema>;
+
+const start: CommitPosition = {
+  lists: 0,
+  all: false,
+  next: null,
+  pages: 0,
+  restarts: 0,
+  unknown: [],
+  began: null,
+};
+
+/** What an import completed: `listed` by the API, `completed` by git. */
+const memorySchema = z.object({
+  listed: z.array(z.string()).optional(),
+  completed: z.array(z.string()).optional(),
+});
+
+/** The first leaves out what earlier imports completed; another looks for what is missing still, wherever it is. */
+const MAX_LISTS = 3;
+/** A host that knows of none of our commits is no host of theirs. */
+const MAX_UNKNOWN = 1_000;
+/** Longer than this, parameters go into a form: an address of some thousand characters is refused on the way. */
+const MAX_QUERY = 2_000;
+
+/**
+ * Reads the commits that the stored branches and tags lead to, newest first, without line counts and files. What is to
+ * be read follows from Postgres alone: a hash that a ref or a stored commit's parents name and that is not stored. So a
+ * walk that broke off goes on from what is missing even where its `next` is refused, an unchanged repository costs no
+ * request, and a list that left something out is found out. Nothing is missing: everything is stored.
+ */
+export function createCommitReader(context: ReaderContext): StreamReader {
+  const { database, scope, source, checkpoint, mode, resumes } = context;
+  const guard = createNextGuard();
+  const path = `/repositories/${source.fullName}/commits?pagelen=100`;
+  const look = () => database.transaction(scope.organizationId, (tx) => readCommitsStand(tx, scope));
+
+  function placeOf(include: readonly string[], exclude: readonly string[]): Place {
+    const form = [
+      ...include.map((hash) => `include=${hash}`),
+      ...exclude.map((hash) => `exclude=${hash}`),
+    ].join('&');
+    return form.length > MAX_QUERY ? { path, form } : { path: `${path}&${form}` };
+  }
+
+  /** Begins the list of what is missing; where nothing is, or looking did not help, it is the end. */
+  async function nextList(position: CommitPosition): Promise<Step> {
+    const { lists, unknown } = position;
+    const { rows, missing } = await look();
+    const open = withoutUnknown(missing, unknown);
+    const isFirst = lists === 0;
+    if (isFirst && (rows === 0 ? open.length > 0 && unknown.length === 0 : mode === 'full')) {
+      return { kind: 'request', place: { path }, at: { ...position, all: true } };
+    }
+    if (open.length === 0 || lists >= MAX_LISTS) {
+      return { kind: 'end', completion: await complete(position) };
+    }
+    const known = isFirst ? withoutUnknown(completedBy(checkpoint.memory), unknown) : [];
+    return { kind: 'request', place: placeOf(open, known), at: { ...position, all: false } };
+  }
+
+  async function complete({ unknown, began }: CommitPosition): Promise<Completion> {
+    const { rows, missing, heads } = await database.transaction(scope.organizationId, async (tx) => ({
+      ...(await readCommitsStand(tx, scope)),
+      heads: await readStoredHeads(tx, scope),
+    }));
+    const lacking = withoutUnknown(missing, unknown).length;
+    const gone = missing.length - lacking;
+    return {
+      watermark: began ?? checkpoint.watermark,
+      rows,
+      whole: true,
+      memory: { listed: lacking === 0 ? heads : [] },
+      tally: { kind: 'counted', stored: rows, gone, notPermitted: 0, lacking, basis: 'counted' },
+    };
+  }
+
+  return {
+    stream: 'commits',
+    begin: () => {
+      const inHand = positionSchema.safeParse(checkpoint.position);
+      if (inHand.success && resumes) return inHand.data;
+      return inHand.success && mode === 'changed' ? { ...inHand.data, lists: 0, restarts: 0 } : start;
+    },
+    async step(stored) {
+      const position = positionSchema.parse(stored);
+      const { next, unknown } = position;
+      if (next === null) return nextList(position);
+      if (isLookDue(position) && withoutUnknown((await look()).missing, unknown).length === 0) {
+        return { kind: 'end', completion: await complete(position) };
+      }
+      return { kind: 'request', place: { next }, at: position };
+    },
+    ahead: (stored) => {
+      const position = positionSchema.parse(stored);
+      return position.next === null || isLookDue(position) ? undefined : { next: position.next };
+    },
+    read: (stored, answer) => {
+      const position = positionSchema.parse(stored);
+      const page = guard('commits', answer, position);
+      const { records, rejected } = readRecords(commitSchema, answer, page);
+      const hasEnded = page.next === null;
+      return {
+        items: records.map(commitItem),
+        rejected,
+        values: page.values,
+        position: {
+          ...position,
+          next: page.next,
+          pages: hasEnded ? 0 : position.pages + 1,
+          lists: position.lists + (hasEnded ? 1 : 0),
+          began: position.began ?? canonicalInstant(answer.date ?? answer.observedAt),
+        },
+      };
+    },
+    store: storeOf('commits', scope),
+    // A list that is falsely empty leaves something missing.
+    witness: () => undefined,
+    recover: (stored, error) => {
+      const position = behindRefusal(positionSchema.parse(stored), error);
+      return position === undefined ? undefined : { position };
+    },
+  };
+}
+
+/**
+ * Where to go on after a refusal: without the commits that the host does not know (after a force-push they are collected
+ * as garbage, facts 3.6), or with a new list where a stored `next` is refused. Undefined: the error stands.
+ */
+function behindRefusal(
+  position: CommitPosition,
+  { type, finding }: BitbucketError,
+): CommitPosition | undefined {
+  const { next, restarts } = position;
+  const again = { ...position, next: null, pages: 0 };
+  const unknown = [...new Set([...position.unknown, ...shasOf(finding.details?.['shas'])])];
+  if (unknown.length > position.unknown.length && unknown.length <= MAX_UNKNOWN) return { ...again, unknown };
+  const isRefusal = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
+  if (!isRefusal || next === null || restarts >= MAX_RESTARTS) return undefined;
+  return { ...again, restarts: restarts + 1 };
+}
+
+const shasOf = (shas: unknown): string[] =>
+  Array.isArray(shas) ? shas.filter((sha) => typeof sha === 'string') : [];
+
+function withoutUnknown(hashes: readonly string[], unknown: readonly string[]): string[] {
+  const left = new Set(hashes);
+  for (const hash of unknown) left.delete(hash);
+  return [...left];
+}
+
+function completedBy(memory: Record<string, unknown> | null): readonly string[] {
+  const known = memorySchema.safeParse(memory);
+  return known.success ? (known.data.listed ?? known.data.completed ?? []) : [];
+}
+
+/**
+ * Behind pages 1, 2, 4, 8 … of a list of what is missing: the host may not know any more what earlier imports completed,
+ * and then lists all that is behind it too.
+ */
+const isLookDue = ({ all, pages }: CommitPosition): boolean =>
+  !all && pages > 0 && Number.isInteger(Math.log2(pages));
