@@ -93,7 +93,8 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const era = options.era ?? 'today';
   const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), 'bitbucket-simulator-')));
   const clock = createClock();
-  const git = createGitStore({ folder });
+  const cache = process.env['SIMULATOR_GIT_CACHE'];
+  const git = createGitStore({ folder, ...(cache === undefined ? {} : { cache }) });
   const world = await createWorld({
     seed,
     spec: options.world ?? sizeSpec(options.size ?? 'tiny'),

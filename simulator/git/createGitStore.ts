@@ -27,9 +27,9 @@ interface Snapshot {
 
 /**
  * A store of bare repositories in `folder`, which may keep what an earlier store made there. Needs git 2.32 or
- * later on the PATH.
+ * later on the PATH. `cache`: a folder where generated repositories are kept for other stores too.
  */
-export function createGitStore({ folder }: { folder: string }): GitStore {
+export function createGitStore({ folder, cache }: { folder: string; cache?: string }): GitStore {
   const processes = createGitProcesses(folder);
   const readers = createObjectReaders(processes);
   const walks = createRecentlyUsed<Buffer>(32);
@@ -77,7 +77,7 @@ export function createGitStore({ folder }: { folder: string }): GitStore {
   }
 
   return {
-    generate: (spec) => inTurn(spec.key, () => generateRepository(processes, pathOf(spec.key), spec)),
+    generate: (spec) => inTurn(spec.key, () => generateRepository(processes, pathOf(spec.key), spec, cache)),
 
     adopt: ({ key, path }) => inTurn(key, () => adoptRepository(processes, pathOf(key), key, path)),
 

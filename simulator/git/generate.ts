@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFastImport, type FastImport } from './fastImport.ts';
 import type { GitProcesses } from './gitProcess.ts';
@@ -23,13 +23,15 @@ const MARKER = 'generated.json';
 const SQUASH_SHARE = 0.15;
 
 /**
- * Builds the bare repository `path` from the spec, or answers from its marker when it stands already. The
- * marker is written last and the folder renamed into place, so a half-built one is never taken for whole.
+ * Builds the bare repository `path` from the spec, or answers from its marker when it stands already, or copies it from
+ * the folder `cache`, which several stores may share. The marker is written last and the folder renamed into place, so a
+ * half-built one is never taken for whole.
  */
 export async function generateRepository(
   processes: GitProcesses,
   path: string,
   spec: GenerateSpec,
+  cache?: string,
 ): Promise<GeneratedRepository> {
   const digest = createHash('sha256')
     .update(JSON.stringify([GENERATOR_VERSION, spec]))
@@ -37,15 +39,29 @@ export async function generateRepository(
   const known = await readMarker(path);
   if (known?.digest === digest) return known.repository;
   const building = `${path}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  const shared = cache === undefined ? undefined : join(cache, `${digest}.git`);
   try {
-    await processes.run(['init', '--bare', '--quiet', building]);
-    const repository = await build(processes, building, spec);
-    await writeFile(join(building, MARKER), JSON.stringify({ digest, repository }));
+    const made = shared === undefined ? null : await readMarker(shared);
+    if (made !== null && shared !== undefined) await cp(shared, building, { recursive: true });
+    else await buildWhole();
+    const repository = made?.repository ?? (await readMarker(building))?.repository;
+    if (repository === undefined) throw new Error(`${building} has no marker.`);
     await rm(path, { recursive: true, force: true });
     await rename(building, path);
     return repository;
   } finally {
     await rm(building, { recursive: true, force: true });
+  }
+
+  async function buildWhole(): Promise<void> {
+    await processes.run(['init', '--bare', '--quiet', building]);
+    const repository = await build(processes, building, spec);
+    await writeFile(join(building, MARKER), JSON.stringify({ digest, repository }));
+    if (shared === undefined) return;
+    const copy = `${shared}.${process.pid}-${randomBytes(4).toString('hex')}`;
+    await cp(building, copy, { recursive: true });
+    // Another store was quicker: its copy is the same.
+    await rename(copy, shared).catch(() => rm(copy, { recursive: true, force: true }));
   }
 }
 

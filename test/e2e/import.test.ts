@@ -40,8 +40,9 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
     expect(ended.state).toBe('completed');
     expect(asked.filter(({ group }) => group === 'git')).toEqual([]);
     expect(ended.requests).toBe(asked.length);
+    // A repository without an issue tracker leaves open how many tickets are to be expected in all.
     for (const { stream, stored, expected } of ended.streams)
-      expect([stream, stored]).toEqual([stream, expected]);
+      if (expected !== null) expect([stream, stored]).toEqual([stream, expected]);
   });
 
   test('an import asked for again after a lost answer is the same import', async () => {

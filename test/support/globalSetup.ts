@@ -47,6 +47,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
   await mkdir(CACHE, { recursive: true });
+  // Simulators of all files make the same few repositories; processes of tests are started with this environment.
+  const repositories = join(folder, 'repositories');
+  await mkdir(repositories);
+  process.env['SIMULATOR_GIT_CACHE'] = repositories;
   const programs = await mkdtemp(join(CACHE, 'programs-'));
   const log = (): void => {};
   const [postgres, temporal, bundle, compiled] = await Promise.allSettled([
