@@ -7,6 +7,9 @@ import type { Checked } from '../../../support/contract.ts';
 import { createLocalApi } from '../../../support/localApi.ts';
 import { waitFor } from '../../../support/waitFor.ts';
 
+/** Without what a discovery that is still under way (creating began one, too) may move at any time. */
+const lasting = (row: Record<string, unknown>) => ({ ...row, last_seen_at: undefined });
+
 export const describeLifecycle = (): void => {
   describe('the line from a credential to rows', () => {
     let id: string;
@@ -121,7 +124,7 @@ export const describeLifecycle = (): void => {
         until: (state) => state === 'done',
       });
       for (const list of ['workspaces', 'projects', 'repositories']) {
-        const whole = (await call('GET', `/v1/integrations/${id}/${list}`)).body.data;
+        const whole = (await call('GET', `/v1/integrations/${id}/${list}`)).body.data.map(lasting);
         expect(whole.length, list).toBeGreaterThan(0);
         const paged: unknown[] = [];
         for (let cursor: string | null = ''; cursor !== null; ) {
@@ -129,14 +132,13 @@ export const describeLifecycle = (): void => {
             'GET',
             `/v1/integrations/${id}/${list}?limit=1${cursor === '' ? '' : `&cursor=${cursor}`}`,
           );
-          paged.push(...body.data);
+          paged.push(...body.data.map(lasting));
           cursor = body.next_cursor;
         }
         expect(paged, list).toEqual(whole);
         const search = encodeURIComponent(whole[0].name.slice(0, 4));
-        expect(
-          (await call('GET', `/v1/integrations/${id}/${list}?search=${search}`)).body.data,
-        ).toContainEqual(whole[0]);
+        const { body } = await call('GET', `/v1/integrations/${id}/${list}?search=${search}`);
+        expect(body.data.map(lasting)).toContainEqual(whole[0]);
         expect((await call('GET', `/v1/integrations/${id}/${list}?search=%25%00_x`)).body.data).toEqual([]);
       }
     });
