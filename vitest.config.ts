@@ -5,7 +5,10 @@ const forks = { pool: 'forks' as const, environment: 'node' as const };
 /** They mostly wait for servers and timers, so several files at once shorten the whole, also on two cores. */
 const atOnce = (maxWorkers: number) => ({ maxWorkers });
 
-/** Three rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. */
+/**
+ * Four rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. `crashes` holds what
+ * must go on again within a number of seconds: one file at a time, so that no neighbour takes them.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -24,13 +27,13 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(3),
+          ...atOnce(2),
           // Starting a process for each file takes longer than most of them; each has a database of its own.
           isolate: false,
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
-          testTimeout: 180_000,
+          testTimeout: 60_000,
           hookTimeout: 120_000,
         },
       },
@@ -40,8 +43,19 @@ export default defineConfig({
           ...atOnce(4),
           isolate: false,
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/crashes/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
+          testTimeout: 240_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          ...forks,
+          name: 'crashes',
+          include: ['test/crashes/**/*.test.ts'],
+          globalSetup: ['test/support/globalSetup.ts'],
+          fileParallelism: false,
           testTimeout: 240_000,
           hookTimeout: 180_000,
         },

@@ -22,6 +22,7 @@ const STEPS: readonly Step[] = [
   vitest('unit', 'unit tests'),
   vitest('integration', 'integration tests'),
   vitest('e2e', 'end to end tests'),
+  vitest('crashes', 'crash tests'),
 ];
 
 const reports = await mkdtemp(join(tmpdir(), 'bucket-brigade-reports-'));

@@ -59,7 +59,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
     if (phase.git !== undefined) run.bitbucket.git.set(id!, phase.git());
     if (phase.chunks !== undefined) run.bitbucket.chunks.set(id!, phase.chunks());
     const handle = await startImportRun(run, tenant, importId);
-    await untilRepository(tenant, importId, id!, phase.state);
+    await untilRepository(tenant, importId, id!, phase.state, 10_000);
     await waitFor({
       what: 'the phase is reached',
       read: () => run.bitbucket.calls.filter((call) => call.startsWith(phase.calls)).length,
@@ -90,7 +90,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
         what: 'it goes on',
         read: () => run.bitbucket.calls.length,
         until: (count) => count > calls,
-        timeoutMs: 30_000,
+        timeoutMs: 5_000,
       });
       await handle.result();
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed', waiting_reason: null });
@@ -191,7 +191,7 @@ describe("a person's pause and the integration's", () => {
           what: 'the row says for whom it waits',
           read: () => tenant.importRow(importId),
           until: (row) => row?.['waiting_reason'] === 'The integration is paused',
-          timeoutMs: 30_000,
+          timeoutMs: 5_000,
         });
         expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
         expect(run.bitbucket.calls).toHaveLength(1);
@@ -200,7 +200,7 @@ describe("a person's pause and the integration's", () => {
           what: 'git is read again',
           read: () => run.bitbucket.calls.length,
           until: (count) => count === 2,
-          timeoutMs: 30_000,
+          timeoutMs: 5_000,
         });
 
         // Nobody but the integration paused it: the import's own resume is no way out.
@@ -279,7 +279,7 @@ test('an import whose run an operator ended goes on where it stood, still paused
     async (run) => {
       run.bitbucket.git.set(ids[0]!, ['hang', { done: true }]);
       await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      await untilRepository(tenant, importId, ids[2]!, 'completed');
+      await untilRepository(tenant, importId, ids[2]!, 'completed', 10_000);
       await tellImport(run, importId, messages.pauseImport);
       await untilRepository(tenant, importId, ids[0]!, 'paused');
       const handle = run.client.workflow.getHandle(importWorkflowId(importId));

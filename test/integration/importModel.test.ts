@@ -259,7 +259,7 @@ const ALWAYS: Step[] = [
   { do: 'say both', what: ['retry', 'cancel'] },
 ];
 
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 3);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 4);
 
 test(
   'random commands, two different ones at once, chunks that end in every way, restarted workers and lost runs lead where the guide says',

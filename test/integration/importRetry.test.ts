@@ -44,7 +44,7 @@ describe('failed repositories are tried again', () => {
       run.bitbucket.git.set(ids[0]!, [failureOf('RepositoryGone')]);
       run.bitbucket.git.set(ids[1]!, [failureOf('RepositoryGone'), failureOf('RepositoryGone')]);
       await begin(run, tenant, importId);
-      await untilImport(tenant, importId, 'completed_with_failures');
+      await untilImport(tenant, importId, 'completed_with_failures', 20_000);
 
       // One of them, named; then the other, which fails again; then that one again.
       expect(await retry(run, tenant, importId, [ids[0]!])).toMatchObject({ changed: true });
@@ -93,7 +93,7 @@ describe('failed repositories are tried again', () => {
       run.bitbucket.git.set(ids[0]!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
       run.bitbucket.git.set(ids[1]!, ['hang', { done: true }]);
       await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, ids[0]!, 'failed');
+      await untilRepository(tenant, importId, ids[0]!, 'failed', 10_000);
       const answers = await Promise.all([retry(run, tenant, importId), retry(run, tenant, importId)]);
       expect(answers.filter(({ changed }) => changed)).toHaveLength(1);
       await untilRepository(tenant, importId, ids[0]!, 'running');
@@ -101,7 +101,7 @@ describe('failed repositories are tried again', () => {
       await tellImport(run, importId, messages.pauseImport);
       await untilRepository(tenant, importId, ids[0]!, 'paused');
       await tellImport(run, importId, messages.resumeImport);
-      await untilImport(tenant, importId, 'completed');
+      await untilImport(tenant, importId, 'completed', 20_000);
       expect(ids.map((id) => readsOf(run, id))).toEqual([3, 2]);
     }, unfinished(tenant));
   });
@@ -116,10 +116,10 @@ describe('failed repositories are tried again', () => {
       await begin(run, tenant, importId);
       // As soon as the row says failed, which is before the import's own end.
       for (const _ of failures) {
-        await untilRepository(tenant, importId, id!, 'failed');
+        await untilRepository(tenant, importId, id!, 'failed', 20_000);
         expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
       }
-      await untilImport(tenant, importId, 'completed');
+      await untilImport(tenant, importId, 'completed', 20_000);
       await run.client.workflow.getHandle(importWorkflowId(importId)).result();
       expect(readsOf(run, id!)).toBe(failures.length + 1);
       // The integration knows that it has ended, whatever overtook what.
@@ -138,7 +138,7 @@ describe('failed repositories are tried again', () => {
       const hanging: Step[] = ['hang', 'hang', 'hang', 'hang'];
       run.bitbucket.git.set(other!, hanging);
       await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'failed');
+      await untilRepository(tenant, importId, id!, 'failed', 10_000);
       await handleOf(run.client, tenant).terminate('by the test');
       await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
       await run.stopWorkers();
@@ -151,7 +151,7 @@ describe('failed repositories are tried again', () => {
       await untilRepository(tenant, importId, other!, 'paused');
       hanging.length = 0;
       await tellImport(run, importId, messages.resumeImport);
-      await untilImport(tenant, importId, 'completed');
+      await untilImport(tenant, importId, 'completed', 20_000);
     }, unfinished(tenant));
   });
 
@@ -162,14 +162,14 @@ describe('failed repositories are tried again', () => {
     await bench.run(async (run) => {
       run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
       await begin(run, tenant, importId);
-      await untilImport(tenant, importId, 'completed_with_failures');
+      await untilImport(tenant, importId, 'completed_with_failures', 10_000);
       await retry(run, tenant, importId);
       await untilRepository(tenant, importId, id!, 'running');
       await command(run, tenant, messages.pause, { actor });
       await untilRepository(tenant, importId, id!, 'paused');
       expect(await refusalOf(retry(run, tenant, importId))).toBe('paused');
       await command(run, tenant, messages.resume, { actor });
-      await untilImport(tenant, importId, 'completed');
+      await untilImport(tenant, importId, 'completed', 20_000);
     }, unfinished(tenant));
   });
 });
@@ -182,11 +182,11 @@ test('what has not failed, or was cancelled, is not tried again, and the refusal
   await bench.run(async (run) => {
     run.bitbucket.git.set(other!, ['hang']);
     await begin(run, tenant, done);
-    await untilImport(tenant, done, 'completed');
+    await untilImport(tenant, done, 'completed', 10_000);
     expect(await refusalOf(retry(run, tenant, done))).toBe('nothing_failed');
     expect(await refusalOf(retry(run, tenant, done, [id!]))).toBe('nothing_failed');
     await begin(run, tenant, cancelled);
-    await untilRepository(tenant, cancelled, other!, 'running');
+    await untilRepository(tenant, cancelled, other!, 'running', 10_000);
     await waitFor({
       what: 'git is being read',
       read: () => readsOf(run, other!),

@@ -225,7 +225,7 @@ const ALWAYS: (Step | Both)[] = [
   { do: 'both', commands: [{ do: 'resume' }, { do: 'import' }] },
 ];
 
-const RUNS = Number(process.env['MODEL_RUNS'] ?? 3);
+const RUNS = Number(process.env['MODEL_RUNS'] ?? 6);
 
 test(
   'random commands, each twice at once or with another, with restarted workers and lost runs, lead where the guide says',

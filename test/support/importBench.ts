@@ -8,8 +8,8 @@ import { waitFor } from './waitFor.ts';
 import { actor } from './workflowBench.ts';
 import type { WorkflowRun } from './workflows.ts';
 
-/** Generous: a busy machine, or a worker that was just killed, is no failure. */
-const PATIENCE_MS = 30_000;
+/** A person's command takes effect within this time (issue 4: pause, resume, cancel). */
+export const EFFECTIVE_MS = 5_000;
 
 /** Starts an import as the integration does, with short waits. */
 export function startImportRun(
@@ -37,13 +37,13 @@ export const tellImport = <Answer>(
 export const repositoryRun = (run: WorkflowRun, repositoryId: string) =>
   run.client.workflow.getHandle(importRepositoryWorkflowId(repositoryId));
 
-/** Waits until the repository's row in the import says so; 30 s unless told. */
+/** Waits until the repository's row in the import says so; 5 s unless told. */
 export const untilRepository = (
   tenant: TestTenant,
   importId: string,
   repositoryId: string,
   state: string,
-  timeoutMs = PATIENCE_MS,
+  timeoutMs = EFFECTIVE_MS,
 ) =>
   waitFor({
     what: `the repository is ${state}`,
@@ -52,8 +52,8 @@ export const untilRepository = (
     timeoutMs,
   });
 
-/** Waits until the import's row says so; 30 s unless told. */
-export const untilImport = (tenant: TestTenant, importId: string, state: string, timeoutMs = PATIENCE_MS) =>
+/** Waits until the import's row says so; 5 s unless told. */
+export const untilImport = (tenant: TestTenant, importId: string, state: string, timeoutMs = EFFECTIVE_MS) =>
   waitFor({
     what: `the import is ${state}`,
     read: () => tenant.importRow(importId),
