@@ -15,6 +15,8 @@ const DYNAMIC_CONFIG = {
   // What `workflows/priority.ts` stands on.
   'matching.useNewMatcher': 'true',
   'matching.enableFairness': 'true',
+  // A task handed out while its worker stops would else be lost until its timeout: 10 s for a task of a workflow.
+  'frontend.enableCancelWorkerPollsOnShutdown': 'true',
 };
 
 export interface TemporalOptions {

@@ -132,7 +132,8 @@ describe('commands in the wrong state', () => {
     const [id, other] = await tenant.repositories(2);
     const importId = await tenant.storeImport({ all: true });
     await bench.run(async (run) => {
-      run.bitbucket.git.set(id!, ['hang']);
+      // Workers are stopped below: what hung there hangs in the next one too.
+      run.bitbucket.git.set(id!, ['hang', 'hang', 'hang']);
       run.bitbucket.git.set(other!, []);
       const handle = await startImportRun(run, tenant, importId);
       await untilRepository(tenant, importId, id!, 'running');
