@@ -17,6 +17,10 @@ const DYNAMIC_CONFIG = {
   'matching.enableFairness': 'true',
   // A task handed out while its worker stops would else be lost until its timeout: 10 s for a task of a workflow.
   'frontend.enableCancelWorkerPollsOnShutdown': 'true',
+  // The whole server has few shards here: with the default of 20 a second for each, every step of a workflow waits 50 ms.
+  'history.transferProcessorMaxPollRPS': '1000',
+  'history.timerProcessorMaxPollRPS': '1000',
+  'history.visibilityProcessorMaxPollRPS': '1000',
 };
 
 export interface TemporalOptions {

@@ -4,6 +4,7 @@ import { activeIntegration, expectStatus, importEnded, listAll, startImport } fr
 import { storedSoFar } from '../support/importRows.ts';
 import { refetchedPages } from '../support/journalPages.ts';
 import { createStack, type Stack } from '../support/stack.ts';
+import { pendingActivities } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
 const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
@@ -73,6 +74,13 @@ test('paused, it asks for nothing, whoever dies meanwhile; resumed, it goes on f
     read: () => listAll(stack, `/v1/imports/${importId}/repositories`),
     until: (repositories) => repositories.every(({ state }) => state === 'paused'),
     timeoutMs: 30_000,
+  });
+  // Each chunk hears of it with its next heartbeat.
+  await waitFor({
+    what: 'no activity is left in hand',
+    read: () => pendingActivities(stack),
+    until: (pending) => pending.length === 0,
+    timeoutMs: 5_000,
   });
   const paused = journalEnd();
   // What was under way then is noted when its delayed answer is due.

@@ -5,6 +5,7 @@ import { PAUSED } from '../../workflows/import/paused.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
+  EFFECTIVE_AFTER_STOP_MS,
   repositoryRun,
   startImportRun,
   tellImport,
@@ -90,7 +91,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
         what: 'it goes on',
         read: () => run.bitbucket.calls.length,
         until: (count) => count > calls,
-        timeoutMs: 5_000,
+        timeoutMs: EFFECTIVE_AFTER_STOP_MS,
       });
       await handle.result();
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed', waiting_reason: null });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
-import { tellImport, untilImport, untilRepository } from '../support/importBench.ts';
+import { EFFECTIVE_AFTER_STOP_MS, tellImport, untilImport, untilRepository } from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
@@ -145,10 +145,10 @@ describe('failed repositories are tried again', () => {
       const sent = retry(run, tenant, importId);
       await run.restart();
       expect(await sent).toMatchObject({ changed: true });
-      await untilRepository(tenant, importId, id!, 'running');
+      await untilRepository(tenant, importId, id!, 'running', EFFECTIVE_AFTER_STOP_MS);
       await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, id!, 'paused');
-      await untilRepository(tenant, importId, other!, 'paused');
+      await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_AFTER_STOP_MS);
+      await untilRepository(tenant, importId, other!, 'paused', EFFECTIVE_AFTER_STOP_MS);
       hanging.length = 0;
       await tellImport(run, importId, messages.resumeImport);
       await untilImport(tenant, importId, 'completed', 20_000);

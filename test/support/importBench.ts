@@ -11,6 +11,12 @@ import type { WorkflowRun } from './workflows.ts';
 /** A person's command takes effect within this time (issue 4: pause, resume, cancel). */
 export const EFFECTIVE_MS = 5_000;
 
+/**
+ * The same when workers were stopped just before. A task of a workflow that is on its way to a worker that stops is lost
+ * (docs/decisions/a-worker-that-stops.md) and comes again after its timeout of 10 s.
+ */
+export const EFFECTIVE_AFTER_STOP_MS = 10_000 + EFFECTIVE_MS;
+
 /** Starts an import as the integration does, with short waits. */
 export function startImportRun(
   run: WorkflowRun,

@@ -31,7 +31,6 @@ export interface WorkflowBench {
 }
 
 export async function createWorkflowBench(): Promise<WorkflowBench> {
-  const rig: WorkflowRig = await createWorkflowRig();
   const testDatabase: TestDatabase = await createTestDatabase();
   const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
   const database = createDatabase({
@@ -39,25 +38,24 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
     maxConnections: 8,
     applicationName: 'workflow-test',
   });
+  let bitbucket = createFakeBitbucket(sql);
+  const rig: WorkflowRig = await createWorkflowRig((client) => ({
+    rowActivities: {
+      ...createIntegrationActivities({ database }),
+      ...createImportActivities({ database, isRunning: createRunLookup(client) }),
+      ...createEstimateRows({ database }),
+      ...createQuarantineActivities({ database }),
+    },
+    bitbucketActivities: passedOn(() => bitbucket.activities),
+  }));
   return {
     sql,
     database,
     tenant: (state, draftMs) => createTenant(sql, state, draftMs),
     run(test, options) {
-      const bitbucket = createFakeBitbucket(sql);
-      return rig.run(
-        (client) => ({
-          rowActivities: {
-            ...createIntegrationActivities({ database }),
-            ...createImportActivities({ database, isRunning: createRunLookup(client) }),
-            ...createEstimateRows({ database }),
-            ...createQuarantineActivities({ database }),
-          },
-          bitbucketActivities: bitbucket.activities,
-        }),
-        (run) => test({ ...run, bitbucket }),
-        options,
-      );
+      bitbucket = createFakeBitbucket(sql);
+      const own = bitbucket;
+      return rig.run((run) => test({ ...run, bitbucket: own }), options);
     },
     async close() {
       await rig.close();
@@ -66,6 +64,17 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
       await testDatabase.drop();
     },
   };
+}
+
+/** Functions that call those of whichever object is the present one: workers outlive the test that they were made in. */
+function passedOn<Functions extends object>(present: () => Functions): Functions {
+  const names = Object.keys(present()) as (keyof Functions)[];
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      (...args: unknown[]) => (present()[name] as (...args: unknown[]) => unknown)(...args),
+    ]),
+  ) as Functions;
 }
 
 /** Sends a command as the api does: with the snapshot, so that a run that was lost begins again. */

@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { createWorkers, runWorkers, type WorkersOptions } from '../../worker/createWorkers.ts';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-type Activities = Pick<WorkersOptions, 'rowActivities' | 'bitbucketActivities'>;
+export type RigActivities = Pick<WorkersOptions, 'rowActivities' | 'bitbucketActivities'>;
 
-/** What one test has: a client, a task queue of its own, workers that it may restart. */
+/** What one test has: a client, the file's task queue, workers that it may restart. */
 export interface WorkflowRun {
   readonly client: Client;
   readonly taskQueue: string;
@@ -25,14 +25,15 @@ export interface WorkflowRun {
 export interface WorkflowRig {
   readonly client: Client;
   /**
-   * Runs a test with workers on a task queue of its own. Afterwards every run that it started, children and former runs
-   * of a chain included, is replayed, and one that has not ended and is not in `unfinished` fails the test.
+   * Runs a test on the file's workers. Afterwards a run that it started and that has not ended and is not in
+   * `unfinished` fails the test; all of them, children and former runs of a chain included, are ended, and their
+   * histories kept for `close`.
    */
   run(
-    activities: (client: Client) => Activities,
     test: (run: WorkflowRun) => Promise<void>,
     options?: { unfinished?: () => readonly string[] },
   ): Promise<void>;
+  /** Replays every run of all tests; throws for one that takes another way. */
   close(): Promise<void>;
 }
 
@@ -47,8 +48,11 @@ function quietRuntime(): void {
 /** The workflows' bundle, made once for all files of a run. */
 const workflowBundle = () => ({ codePath: inject('servers').workflowBundle });
 
-/** Call in `beforeAll`, and `close` in `afterAll`. Uses the dev server of `globalSetup`. */
-export async function createWorkflowRig(): Promise<WorkflowRig> {
+/**
+ * Call in `beforeAll`, and `close` in `afterAll`. Uses the dev server of `globalSetup`. The workers are the file's: to
+ * create them takes longer than many a test. The activities are asked for once.
+ */
+export async function createWorkflowRig(activities: (client: Client) => RigActivities): Promise<WorkflowRig> {
   const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
   quietRuntime();
   const [connection, native] = await Promise.all([
@@ -56,37 +60,41 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
     NativeConnection.connect({ address }),
   ]);
   const client = new Client({ connection, namespace });
+  const taskQueue = `test-${randomUUID()}`;
+  const given = activities(client);
+  const collected: (Collected & { test: string | undefined })[] = [];
+  let stop: (() => Promise<void>) | null = null;
+
+  async function start(): Promise<void> {
+    const workers = await createWorkers({
+      connection: native,
+      namespace,
+      taskQueue,
+      workflowBundle: workflowBundle(),
+      shutdownGraceTime: '1 second',
+      ...given,
+    });
+    const running = runWorkers(workers);
+    // A failure is reported by `stop`; until then nobody listens.
+    running.catch(() => {});
+    stop = async () => {
+      for (const worker of [workers.rows, workers.bitbucket]) {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+      }
+      await running;
+    };
+  }
+
+  async function stopWorkers(): Promise<void> {
+    await stop?.();
+    stop = null;
+  }
 
   return {
     client,
 
-    async run(activities, test, { unfinished = () => [] } = {}) {
-      const taskQueue = `test-${randomUUID()}`;
-      const given = activities(client);
-      const start = async () => {
-        const workers = await createWorkers({
-          connection: native,
-          namespace,
-          taskQueue,
-          workflowBundle: workflowBundle(),
-          shutdownGraceTime: '1 second',
-          ...given,
-        });
-        const running = runWorkers(workers);
-        // A failure is reported by `stop`; until then nobody listens.
-        running.catch(() => {});
-        return async () => {
-          for (const worker of [workers.rows, workers.bitbucket]) {
-            if (worker.getState() === 'RUNNING') worker.shutdown();
-          }
-          await running;
-        };
-      };
-      let stop: (() => Promise<void>) | null = await start();
-      const stopWorkers = async () => {
-        await stop?.();
-        stop = null;
-      };
+    async run(test, { unfinished = () => [] } = {}) {
+      if (stop === null) await start();
       try {
         await test({
           client,
@@ -95,19 +103,39 @@ export async function createWorkflowRig(): Promise<WorkflowRig> {
           record: (name, workflowId, runId) => recordHistory(client, name, workflowId, runId),
           async restart() {
             await stopWorkers();
-            stop = await start();
+            await start();
           },
         });
         await settle(client, taskQueue, unfinished());
-      } finally {
-        await stopWorkers();
+      } catch (error) {
+        await endRuns(client, taskQueue);
+        throw error;
       }
-      await verifyRuns(client, taskQueue, unfinished());
+      const known = new Set(collected.map(({ run }) => run.runId));
+      const found = await collectHistories(client, taskQueue, known);
+      if (found.length === 0) throw new Error('The test started no workflow: nothing would be replayed.');
+      const { currentTestName } = expect.getState();
+      collected.push(...found.map((one) => ({ ...one, test: currentTestName })));
+      const open = (await endRuns(client, taskQueue)).filter((id) => !unfinished().includes(id));
+      if (open.length > 0) throw new Error(`These runs have not ended: ${open.join(', ')}`);
     },
 
     async close() {
-      await connection.close();
-      await native.close();
+      await stopWorkers();
+      try {
+        await replay(
+          collected
+            // A run whose first task is not done yet holds nothing to replay (and the replayer would wait for it for ever).
+            .filter(({ history }) =>
+              history.events?.some((event) => event.workflowTaskCompletedEventAttributes),
+            )
+            .map(({ run, history }) => ({ workflowId: run.workflowId, history })),
+          (workflowId) => collected.find(({ run }) => run.workflowId === workflowId)?.test,
+        );
+      } finally {
+        await connection.close();
+        await native.close();
+      }
     },
   };
 }
@@ -117,18 +145,24 @@ interface Run {
   runId: string;
 }
 
+interface Collected {
+  run: Run;
+  history: History;
+}
+
 /** Every run on the queue by its history: what visibility lists, their children, and the runs they continued. */
 export async function collectHistories(
   client: Client,
   taskQueue: string,
-): Promise<{ run: Run; history: History }[]> {
+  known: ReadonlySet<string> = new Set(),
+): Promise<Collected[]> {
   const todo: Run[] = [];
   for await (const { workflowId, runId } of client.workflow.list({ query: `TaskQueue = '${taskQueue}'` })) {
     todo.push({ workflowId, runId });
   }
-  const found = new Map<string, { run: Run; history: History }>();
+  const found = new Map<string, Collected>();
   for (let run = todo.pop(); run !== undefined; run = todo.pop()) {
-    if (found.has(run.runId)) continue;
+    if (found.has(run.runId) || known.has(run.runId)) continue;
     const history = await client.workflow.getHandle(run.workflowId, run.runId).fetchHistory();
     found.set(run.runId, { run, history });
     for (const event of history.events ?? []) {
@@ -143,36 +177,37 @@ export async function collectHistories(
   return [...found.values()];
 }
 
-/** Lets runs that are about to end do so while the workers live; those that do not are found by `verifyRuns`. */
-async function settle(client: Client, taskQueue: string, unfinished: readonly string[]): Promise<void> {
+async function listOpen(client: Client, taskQueue: string): Promise<Run[]> {
+  const open: Run[] = [];
   const query = `TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`;
-  const deadline = Date.now() + 10_000;
+  for await (const { workflowId, runId } of client.workflow.list({ query })) open.push({ workflowId, runId });
+  return open;
+}
+
+/**
+ * Lets runs that are about to end do so; those that do not are found by `endRuns`. A task that was lost with a worker that
+ * stopped comes again after 10 s.
+ */
+async function settle(client: Client, taskQueue: string, unfinished: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 30_000;
   for (;;) {
-    const open: string[] = [];
-    for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
-    if (open.every((id) => unfinished.includes(id)) || Date.now() > deadline) return;
+    const open = await listOpen(client, taskQueue);
+    if (open.every(({ workflowId }) => unfinished.includes(workflowId)) || Date.now() > deadline) return;
     await sleep(100);
   }
 }
 
-/** Replays the runs and fails for those that have not ended, unless they are expected to go on. */
-async function verifyRuns(client: Client, taskQueue: string, unfinished: readonly string[]): Promise<void> {
-  const collected = await collectHistories(client, taskQueue);
-  if (collected.length === 0) throw new Error('The test started no workflow: nothing was replayed.');
-  await replay(
-    collected
-      // A run whose first task is not done yet holds nothing to replay (and the replayer would wait for it for ever).
-      .filter(({ history }) => history.events?.some((event) => event.workflowTaskCompletedEventAttributes))
-      .map(({ run, history }) => ({ workflowId: run.workflowId, history })),
-  );
-  const open: string[] = [];
-  for (const { run } of collected) {
-    const { status } = await client.workflow.getHandle(run.workflowId, run.runId).describe();
-    if (status.name !== 'RUNNING') continue;
-    await client.workflow.getHandle(run.workflowId, run.runId).terminate('the test is over');
-    if (!unfinished.includes(run.workflowId)) open.push(run.workflowId);
+/** Terminates what is still open, so that the next test has the workers for itself; returns the ids. */
+async function endRuns(client: Client, taskQueue: string): Promise<string[]> {
+  const ended: string[] = [];
+  for (const { workflowId, runId } of await listOpen(client, taskQueue)) {
+    const handle = client.workflow.getHandle(workflowId, runId);
+    // Visibility may be a moment behind.
+    if ((await handle.describe()).status.name !== 'RUNNING') continue;
+    await handle.terminate('the test is over');
+    ended.push(workflowId);
   }
-  if (open.length > 0) throw new Error(`These runs have not ended: ${open.join(', ')}`);
+  return ended;
 }
 
 /** Where the recorded histories lie; `histories.test.ts` replays them. */
@@ -194,12 +229,24 @@ async function recordHistory(
   await writeFile(new URL(`${name}.json`, HISTORIES), text);
 }
 
-/** Replays histories against the workflows as they are now; throws for the first that takes another way. */
-export async function replay(histories: { workflowId: string; history: unknown }[]): Promise<void> {
+/**
+ * Replays histories against the workflows as they are now; throws for the first that takes another way.
+ * `origin`: what started it, for the message.
+ */
+export async function replay(
+  histories: { workflowId: string; history: unknown }[],
+  origin: (workflowId: string) => string | undefined = () => undefined,
+): Promise<void> {
   quietRuntime();
   const results = Worker.runReplayHistories({ workflowBundle: workflowBundle() }, histories);
   for await (const { workflowId, error } of results) {
-    if (error !== undefined)
-      throw new Error(`The history of ${workflowId} does not replay.`, { cause: error });
+    if (error === undefined) continue;
+    const from = origin(workflowId);
+    throw new Error(
+      `The history of ${workflowId}${from === undefined ? '' : ` (${from})`} does not replay.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
