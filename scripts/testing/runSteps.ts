@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { getPriority, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { addCounts, countTests, NO_TESTS, type TestCounts } from './countTests.ts';
 
@@ -9,10 +10,13 @@ export interface Step {
   readonly command: string;
   readonly args: readonly string[];
   readonly project?: string;
+  /** How far it stands back behind what runs beside it, 0 to 19 as of nice(1). */
+  readonly nice?: number;
 }
 
 export interface StepRunner {
-  readonly steps: readonly Step[];
+  /** Those of an inner list run at once; what the first of them prints is shown as it comes, of the others at their end. */
+  readonly steps: readonly (Step | readonly Step[])[];
   /** An empty folder for vitest's reports. */
   readonly reports: string;
   readonly print: (text: string) => void;
@@ -24,11 +28,13 @@ interface Ran {
 }
 
 /** Runs a program, and hands on what it prints as it comes. */
-function run({ command, args }: Step, print: (text: string) => void): Promise<number> {
+function run({ command, args, nice }: Step, print: (text: string) => void): Promise<number> {
   // Piped, a program takes its output for a file's and leaves out the colours.
   const env = process.stdout.isTTY ? { ...process.env, FORCE_COLOR: '1' } : process.env;
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+    // What it starts inherits it.
+    if (nice !== undefined && child.pid !== undefined) setPriority(child.pid, Math.max(nice, getPriority()));
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', print);
     }
@@ -55,35 +61,63 @@ async function runCheck(step: Step, { print }: StepRunner): Promise<Ran> {
   return { exitCode, counts: exitCode === 0 ? NO_TESTS : { ...NO_TESTS, failed: 1 } };
 }
 
+/** Collects what is printed; `show` prints it. */
+function held(print: (text: string) => void) {
+  let text = '';
+  return {
+    print: (more: string): void => void (text += more),
+    show: (): void => print(text),
+  };
+}
+
 /**
- * Runs the steps in order and stops at the first that fails, after showing what it said. Ends with a line of its own,
+ * Runs the steps in order and stops behind the first that fails, after showing what it said. Ends with a line of its own,
  * `N passed, N failed, N skipped`, over all tests that were run; a failed step that has no tests counts as one failure,
  * so that "0 failed" is never said of a run that failed.
  * @returns whether everything passed
  */
 export async function runSteps(runner: StepRunner): Promise<boolean> {
-  const { steps, print } = runner;
+  const { print } = runner;
+  const groups = runner.steps.map((one): readonly Step[] => ('name' in one ? [one] : one));
+  const all = groups.flat();
   const counts: TestCounts[] = [];
   const startedAll = Date.now();
-  let failedAt: number | undefined;
-  for (const [index, step] of steps.entries()) {
-    const label = `[${index + 1}/${steps.length}] ${step.name}`;
+
+  async function runStep(step: Step, to: StepRunner['print']): Promise<boolean> {
+    const label = `[${all.indexOf(step) + 1}/${all.length}] ${step.name}`;
     const started = Date.now();
-    print(`${label} …\n`);
     const { project } = step;
-    const ran = await (project === undefined ? runCheck(step, runner) : runTests(step, project, runner));
+    const own = { ...runner, print: to };
+    const ran = await (project === undefined ? runCheck(step, own) : runTests(step, project, own));
     counts.push(ran.counts);
     const failed = ran.exitCode !== 0 || ran.counts.failed > 0;
-    print(`${label}: ${failed ? 'FAILED' : 'ok'} (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
-    if (failed) {
-      failedAt = index;
-      break;
-    }
+    to(`${label}: ${failed ? 'FAILED' : 'ok'} (${((Date.now() - started) / 1000).toFixed(1)} s)\n`);
+    return !failed;
   }
-  const notRun = failedAt === undefined ? [] : steps.slice(failedAt + 1).map(({ name }) => name);
+
+  let passedSoFar = true;
+  let begun = 0;
+  for (const group of groups) {
+    for (const step of group) {
+      begun += 1;
+      print(`[${begun}/${all.length}] ${step.name} …\n`);
+    }
+    const passed = await Promise.all(
+      group.map(async (step, index) => {
+        if (index === 0) return runStep(step, print);
+        const output = held(print);
+        const stepPassed = await runStep(step, output.print);
+        output.show();
+        return stepPassed;
+      }),
+    );
+    passedSoFar = passed.every(Boolean);
+    if (!passedSoFar) break;
+  }
+  const notRun = all.slice(begun).map(({ name }) => name);
   if (notRun.length > 0) print(`not run: ${notRun.join(', ')}\n`);
   const { passed, failed, skipped } = addCounts(counts);
   print(`all steps together: ${((Date.now() - startedAll) / 1000).toFixed(0)} s\n`);
   print(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
-  return failedAt === undefined;
+  return passedSoFar;
 }

@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 
 export interface TestRepository {
   readonly path: string;
@@ -27,10 +30,16 @@ export function createTestRepository(path: string): TestRepository {
       },
     });
   execFileSync('git', ['init', '--quiet', '--bare', '--template=', '--initial-branch=main', path]);
-  const object: TestRepository['object'] = (type, bytes) =>
-    git(['hash-object', '-t', type, '-w', '--literally', '--stdin'], Buffer.from(bytes as string))
-      .toString()
-      .trim();
+  // A loose object as gitformat-loose(5) describes it: thousands of processes less than with `git hash-object`.
+  const object: TestRepository['object'] = (type, bytes) => {
+    const content = Buffer.from(bytes as string);
+    const whole = Buffer.concat([Buffer.from(`${type} ${content.length}\0`), content]);
+    const hash = createHash('sha1').update(whole).digest('hex');
+    const folder = join(path, 'objects', hash.slice(0, 2));
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, hash.slice(2)), deflateSync(whole));
+    return hash;
+  };
   return {
     path,
     git,

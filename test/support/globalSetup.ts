@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,12 +38,24 @@ const NAMESPACE = 'bucket-brigade';
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
 const password = (): string => randomBytes(18).toString('base64url');
 
+const MEMORY = '/dev/shm';
+const ROOMY_BYTES = 4 * 1_073_741_824;
+
+/**
+ * Databases, clones and repositories of a run are many small files that nobody wants to keep: in memory where there is
+ * room (Linux), else in the usual folder. A container's `/dev/shm` is often of 64 MB only.
+ */
+async function folderForMuch(): Promise<string> {
+  const found = await statfs(MEMORY).catch(() => undefined);
+  return found !== undefined && found.bavail * found.bsize >= ROOMY_BYTES ? MEMORY : tmpdir();
+}
+
 /** Starts one Postgres and one Temporal dev server for all files of a project, and stops them at its end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { path: temporalCli } = await findTemporalCli({
     say: (message) => project.vitest.logger.log(message),
   });
-  const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-test-'));
+  const folder = await mkdtemp(join(await folderForMuch(), 'bucket-brigade-test-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
   await mkdir(CACHE, { recursive: true });
@@ -51,6 +63,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const repositories = join(folder, 'repositories');
   await mkdir(repositories);
   process.env['SIMULATOR_GIT_CACHE'] = repositories;
+  const temporary = join(folder, 'tmp');
+  await mkdir(temporary, { mode: 0o777 });
+  process.env['TMPDIR'] = temporary;
   const programs = await mkdtemp(join(CACHE, 'programs-'));
   const log = (): void => {};
   const [postgres, temporal, bundle, compiled] = await Promise.allSettled([

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { countTests } from '../../../scripts/testing/countTests.ts';
-import { runSteps, type Step } from '../../../scripts/testing/runSteps.ts';
+import { runSteps, type Step, type StepRunner } from '../../../scripts/testing/runSteps.ts';
 
 const VITEST = fileURLToPath(new URL('../../../node_modules/.bin/vitest', import.meta.url));
 
@@ -19,7 +19,7 @@ describe('npm test', () => {
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
   const shell = (name: string, script: string): Step => ({ name, command: '/bin/sh', args: ['-c', script] });
-  const run = (steps: readonly Step[]): Promise<boolean> =>
+  const run = (steps: StepRunner['steps']): Promise<boolean> =>
     runSteps({ steps, reports: folder, print: (text) => void (printed += text) });
 
   /** A vitest project of its own with one test file. */
@@ -43,6 +43,23 @@ describe('npm test', () => {
       /good: ok \(\d\.\d s\)\n\[2\/3\] bad …\nthe reason\n\[2\/3\] bad: FAILED .*\nnot run: later\n/,
     );
     expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
+  });
+
+  it('runs the steps of an inner list at once, each with its own priority, and shows whole what each said', async () => {
+    const mark = join(folder, 'mark');
+    // Each ends only when the other runs.
+    const meet = `touch ${mark}-$0; while [ ! -e ${mark}-$1 ]; do sleep 0.01; done; echo "$0 at $(nice)"; exit 3`;
+    const sides: Step[] = [
+      { name: 'one', command: '/bin/sh', args: ['-c', meet, 'one', 'two'], nice: 15 },
+      { name: 'two', command: '/bin/sh', args: ['-c', meet, 'two', 'one'] },
+    ];
+    expect(await run([sides, shell('later', 'true')])).toBe(false);
+    expect(printed).toContain('[1/3] one …\n[2/3] two …\n');
+    expect(printed).toMatch(/^one at 15\n\[1\/3\] one: FAILED/m);
+    // these tests may themselves stand back
+    expect(printed).toMatch(new RegExp(`^two at ${getPriority()}\n\\[2/3\\] two: FAILED`, 'm'));
+    expect(printed).toContain('not run: later\n');
+    expect(lastLine()).toBe('0 passed, 2 failed, 0 skipped');
   });
 
   it('sums the tests of all projects in its last line', async () => {
