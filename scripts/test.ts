@@ -15,10 +15,12 @@ const vitest = (project: string, name: string): Step => ({
 });
 
 const STEPS: StepRunner['steps'] = [
-  { name: 'type check', command: join(BIN, 'tsc'), args: ['--noEmit'] },
-  { name: 'lint', command: join(BIN, 'oxlint'), args: ['--type-aware', '--deny-warnings'] },
-  { name: 'format', command: join(BIN, 'biome'), args: ['format', '.'] },
-  { name: 'dead code', command: join(BIN, 'knip'), args: [] },
+  [
+    { name: 'type check', command: join(BIN, 'tsc'), args: ['--noEmit'] },
+    { name: 'lint', command: join(BIN, 'oxlint'), args: ['--type-aware', '--deny-warnings'] },
+    { name: 'format', command: join(BIN, 'biome'), args: ['format', '.'] },
+    { name: 'dead code', command: join(BIN, 'knip'), args: [] },
+  ],
   vitest('unit', 'unit tests'),
   // Crash tests mostly wait, but what a killed worker leaves must go on again within seconds: they go first.
   [{ ...vitest('integration', 'integration tests'), nice: 10 }, vitest('crashes', 'crash tests')],
