@@ -9,6 +9,7 @@ import { incompleteFinding } from '../workflows/completeness.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
+import { IMPORT_TIMING } from '../workflows/timing.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 import { controlOf, createImportControl } from './importControl.ts';
@@ -27,17 +28,28 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
   return {
     ...createImportControl(database),
 
-    prepareImport: ({ organizationId, integrationId, importId }) =>
-      database.transaction(organizationId, async (tx) => {
-        if (await queries.startImport(tx, importId)) {
+    async prepareImport({ organizationId, integrationId, importId }) {
+      const { isNew, begun, next, ...prepared } = await database.transaction(organizationId, async (tx) => {
+        const isNew = await queries.startImport(tx, importId);
+        if (isNew) {
           await queries.chooseRepositories(tx, { importId, integrationId });
           await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
         }
         const { total, first, all } = await queries.countChosen(tx, importId);
         const isOne = total === 1 && first !== null;
         const title = isOne ? first : `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories`;
-        return { total, title, ...(await controlOf(tx, importId)) };
-      }),
+        const begun = await queries.selectBegun(tx, importId);
+        const inHand = begun.map(({ repositoryId }) => repositoryId);
+        const next = await queries.selectPending(tx, { importId, limit: IMPORT_TIMING.fanOut, inHand });
+        return { isNew, begun, next, total, title, ...(await controlOf(tx, importId)) };
+      });
+      if (isNew || prepared.ended !== undefined) return prepared;
+      // A run that was started a moment before its import's was lost has not said yet that it begins.
+      const running = await Promise.all(
+        next.map(({ repositoryId }) => isRunning(importRepositoryWorkflowId(repositoryId))),
+      );
+      return { ...prepared, begun: [...begun, ...next.filter((_, at) => running[at] === true)] };
+    },
 
     nextRepositories: ({ organizationId, importId, limit, inHand }) =>
       database.transaction(organizationId, async (tx) => ({

@@ -139,6 +139,8 @@ export interface ImportActivities {
     control: ImportControl;
     /** left out: it has not ended */
     ended?: ImportState;
+    /** repositories whose runs a lost run of the import left behind: they go on, and know of nothing said since */
+    begun?: { repositoryId: string; fullName: string }[];
   }>;
   /** The next repositories that have not ended, in order; those in hand are left out. */
   nextRepositories(

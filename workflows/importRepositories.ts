@@ -126,7 +126,15 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     );
     ({ total, title } = begun);
     control.begin(begun.control);
+    if (begun.begun !== undefined) await adopt(begun.begun);
     return begun.ended === undefined ? walk() : 'all';
+  }
+
+  /** In hand before anything said since is passed on; each is told how it stands now. */
+  async function adopt(begun: { repositoryId: string; fullName: string }[]): Promise<void> {
+    shown = control.paused;
+    await Promise.all(begun.map((repository) => hand.take(repository)));
+    if (shown !== null) await passOn({ restate: true });
   }
 
   async function walk(): Promise<'all' | 'long' | 'cancelled'> {
@@ -180,9 +188,9 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   }
 
   /** Step 4. A run that another import wants too goes on for that one. */
-  async function passOn(): Promise<void> {
+  async function passOn({ restate = false } = {}): Promise<void> {
     const reason = control.paused;
-    const changed = reason !== shown;
+    const changed = restate || reason !== shown;
     shown = reason;
     control.heard();
     if (changed) {

@@ -110,6 +110,19 @@ export async function selectPending(
     order by ir.place limit ${limit}`);
 }
 
+/** Those that a run has begun and not ended: it goes on also when the import's own run was lost. */
+export async function selectBegun(
+  tx: Transaction,
+  importId: string,
+): Promise<{ repositoryId: string; fullName: string }[]> {
+  return tx.execute<{ repositoryId: string; fullName: string }>(sql`
+    select i.repository_id as "repositoryId", r.full_name as "fullName"
+    from import_repositories i
+    join repositories r on r.organization_id = i.organization_id and r.id = i.repository_id
+    where i.import_id = ${importId} and i.state in ('running', 'rate_limited', 'needs_credential', 'paused')
+    order by i.place`);
+}
+
 /** Those of the repositories whose import has ended; a row that is gone counts as ended. */
 export async function selectFinished(
   tx: Transaction,

@@ -305,3 +305,41 @@ test('an import whose run an operator ended goes on where it stood, still paused
     { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
   );
 });
+
+test.each([
+  ['paused', messages.pauseImport],
+  ['cancelled', messages.cancelImport],
+] as const)(
+  'one that is %s by the first word after its run was lost stops the repositories that went on',
+  async (state, word) => {
+    await bench.run(async (run) => {
+      const tenant = await bench.tenant('active');
+      const [id] = await tenant.repositories(1);
+      const importId = await tenant.storeImport({ all: true });
+      const hanging: Step[] = ['hang', 'hang', 'hang', 'hang'];
+      run.bitbucket.git.set(id!, hanging);
+      const lost = await startImportRun(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'running', 10_000);
+      await lost.terminate('by the test');
+      await run.stopWorkers();
+      // Its first task brings the word along.
+      const handle = await startImportRun(run, tenant, importId);
+      const told = tellImport(run, importId, word);
+      await run.restart();
+      expect(await told).toEqual({ changed: true });
+      await untilRepository(tenant, importId, id!, state, EFFECTIVE_AFTER_STOP_MS);
+      hanging.length = 0;
+      if (word === messages.pauseImport) {
+        const calls = run.bitbucket.calls.length;
+        await tellImport(run, importId, messages.resumeImport);
+        await handle.result();
+        expect(run.bitbucket.calls.length).toBeGreaterThan(calls);
+        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      } else {
+        await handle.result();
+        await repositoryRun(run, id!).result();
+        expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'cancelled' }]);
+      }
+    });
+  },
+);
