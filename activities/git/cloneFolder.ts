@@ -7,6 +7,8 @@ export interface CloneFolderOptions {
   folder: string;
   /** least recently used clones go when all together are larger */
   maxBytes: number;
+  /** how long what was measured is relied on; default a minute */
+  measureEveryMs?: number;
 }
 
 export interface HeldClone {
@@ -34,6 +36,10 @@ export interface CloneFolder {
 /** A clone in use on another machine is taken for abandoned after so long without a sign of life. */
 const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 const SIGN_OF_LIFE_MS = 60_000;
+/** To measure thousands of small clones before each further one would take longer than the clones. */
+const MEASURE_EVERY_MS = 60_000;
+/** A clone may become larger than the host says; between two measurings each counts as so many times that, and so much at least. */
+const SAFETY = { factor: 2, leastBytes: 1_048_576 };
 
 /**
  * The cache of clones. `ready/<repository>` is whole and free; `busy/<repository>.<owner>.<epoch>` belongs to
@@ -44,6 +50,9 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   const owner = createOwner();
   const ready = join(options.folder, 'ready');
   const busy = join(options.folder, 'busy');
+  const measureEveryMs = options.measureEveryMs ?? MEASURE_EVERY_MS;
+  /** what was free when it was last measured, less what was asked for since */
+  let spare = { bytes: 0, untilMs: 0 };
 
   async function take(repositoryId: string, epoch: number): Promise<HeldClone> {
     await mkdir(ready, { recursive: true, mode: 0o700 });
@@ -81,6 +90,13 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   }
 
   async function makeRoom(bytes: number): Promise<void> {
+    const asked = Math.max(bytes * SAFETY.factor, SAFETY.leastBytes);
+    if (Date.now() < spare.untilMs && asked <= spare.bytes) spare.bytes -= asked;
+    else spare = { bytes: await measureAndEvict(bytes), untilMs: Date.now() + measureEveryMs };
+  }
+
+  /** Gives what is free then, without the `bytes`. */
+  async function measureAndEvict(bytes: number): Promise<number> {
     await mkdir(ready, { recursive: true, mode: 0o700 });
     const clones = await Promise.all(
       (await readdir(ready)).map(async (name) => {
@@ -91,12 +107,13 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
     let free = options.maxBytes - bytes - (await sizeOf(busy));
     for (const clone of clones) free -= clone.bytes;
     for (const clone of clones.toSorted((one, other) => other.idleMs - one.idleMs)) {
-      if (free >= 0) return;
+      if (free >= 0) break;
       const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.'));
       // renamed first: nobody may take a clone that is half removed
       if (await moved(clone.path, doomed)) await rm(doomed, { recursive: true, force: true });
       free += clone.bytes;
     }
+    return free;
   }
 
   return {

@@ -17,6 +17,7 @@ import {
   commitsBehind,
   completed,
   nextWalk,
+  noFindings,
   OrderChanged,
   type Position,
   startPosition,
@@ -63,8 +64,10 @@ const ROWS_A_STATEMENT = 5_000;
 export async function importCommits(run: CommitImport): Promise<number> {
   let { state } = run;
   let stored = 0;
+  const findings = noFindings();
   for (;;) {
-    const { state: begun, expected, missing } = await nextWalk(run, state, run.heads, run);
+    const place = { git: run.git, folder: run.folder, signal: run.signal, findings };
+    const { state: begun, expected, missing } = await nextWalk(place, state, run.heads, run);
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     state = await move(run, { from: state, to: begun, progress });
     if (state.memory.walk === null) {
@@ -83,6 +86,8 @@ export async function importCommits(run: CommitImport): Promise<number> {
       state = await move(run, { from: state, to: again, progress: {} });
       continue;
     }
+    // It was listed to its end.
+    for (const head of state.memory.walk?.heads ?? []) findings.present.add(head);
     const done = { position: null, memory: completed(state.memory) };
     state = await move(run, { from: state, to: done, progress: {} });
   }

@@ -43,6 +43,20 @@ interface Place {
   signal: AbortSignal;
 }
 
+/**
+ * What was counted and found in a clone while it is held. Nobody else changes it then, and each question is a process of
+ * git: for a small repository these cost more than its commits.
+ */
+export interface Findings {
+  counts: Map<string, number>;
+  present: Set<string>;
+}
+export const noFindings = (): Findings => ({ counts: new Map(), present: new Set() });
+
+interface KnownPlace extends Place {
+  findings: Findings;
+}
+
 export const startPosition = (): Position => ({
   at: 0,
   last: null,
@@ -66,7 +80,7 @@ export interface NextWalk {
  * walks everything once. With `state.memory.walk: null` in the answer everything is stored.
  */
 export async function nextWalk(
-  place: Place,
+  place: KnownPlace,
   state: WalkState,
   heads: readonly string[],
   request: { importId: string; mode: ImportMode },
@@ -77,9 +91,7 @@ export async function nextWalk(
   if (inHand !== null && position !== null && (!mustReadAll || inHand.importId === request.importId)) {
     if (await allPresent(place, inHand)) return measured(place, state, heads);
   }
-  const without = mustReadAll
-    ? []
-    : await presentCommits(place.git, place.folder, memory.completed, place.signal);
+  const without = mustReadAll ? [] : await presentOf(place, memory.completed);
   const known = new Set(without);
   if (heads.every((head) => known.has(head))) {
     return measured(place, { position: null, memory: { ...memory, walk: null } }, heads);
@@ -88,7 +100,7 @@ export async function nextWalk(
   return measured(place, { position: startPosition(), memory: { ...memory, walk } }, heads);
 }
 
-async function measured(place: Place, state: WalkState, now: readonly string[]): Promise<NextWalk> {
+async function measured(place: KnownPlace, state: WalkState, now: readonly string[]): Promise<NextWalk> {
   const { walk } = state.memory;
   const heads = [...new Set([...now, ...(walk?.heads ?? [])])];
   const expected = await count(place, { heads, without: [] });
@@ -139,10 +151,23 @@ export async function* commitsBehind(
   if (at < position.at) throw new OrderChanged();
 }
 
-async function allPresent(place: Place, walk: Walk): Promise<boolean> {
+async function allPresent(place: KnownPlace, walk: Walk): Promise<boolean> {
   const asked = [...walk.heads, ...walk.without];
-  return (await presentCommits(place.git, place.folder, asked, place.signal)).length === asked.length;
+  return (await presentOf(place, asked)).length === asked.length;
 }
 
-const count = (place: Place, walk: Walk): Promise<number> =>
-  countCommits(place.git, place.folder, walk, place.signal);
+async function presentOf(
+  { git, folder, signal, findings }: KnownPlace,
+  asked: readonly string[],
+): Promise<string[]> {
+  const unknown = asked.filter((hash) => !findings.present.has(hash));
+  for (const hash of await presentCommits(git, folder, unknown, signal)) findings.present.add(hash);
+  return asked.filter((hash) => findings.present.has(hash));
+}
+
+async function count({ git, folder, signal, findings }: KnownPlace, walk: Walk): Promise<number> {
+  const key = JSON.stringify(walk);
+  const counted = findings.counts.get(key) ?? (await countCommits(git, folder, walk, signal));
+  findings.counts.set(key, counted);
+  return counted;
+}

@@ -77,6 +77,26 @@ test('room is made by removing what was not used for longest, never what is in u
   expect([ready(), busy()]).toEqual([['older'], []]);
 });
 
+test('it is not measured again while what was measured leaves room for twice what is asked for', async () => {
+  const mebibyte = 1_048_576;
+  const options = { folder, maxBytes: 10 * mebibyte };
+  clones = createCloneFolder(options);
+  await clones.makeRoom(0);
+  await store('grown', 20 * mebibyte);
+  await clones.makeRoom(4 * mebibyte);
+  expect(ready()).toEqual(['grown']);
+  await clones.makeRoom(4 * mebibyte);
+  expect(ready()).toEqual([]);
+
+  await store('grown', 20 * mebibyte);
+  clones = createCloneFolder({ ...options, measureEveryMs: 0 });
+  for (let times = 0; times < 2; times += 1) {
+    await clones.makeRoom(0);
+    expect(ready()).toEqual([]);
+    await store('grown', 20 * mebibyte);
+  }
+});
+
 test('a clone can be removed', async () => {
   await store('a', 10);
   await clones.remove('a');
