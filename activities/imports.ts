@@ -23,27 +23,37 @@ export interface ImportDependencies {
 /** States in which a repository asks, or waits for its turn. */
 const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
 
+/** Begins an import, or finds how far it came: then `begun` has runs, and those of `next` may. */
+async function begin(
+  tx: Transaction,
+  { organizationId, integrationId, importId }: Parameters<ImportActivities['prepareImport']>[0],
+) {
+  const isNew = await queries.startImport(tx, importId);
+  if (isNew) {
+    await queries.chooseRepositories(tx, { importId, integrationId });
+    await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
+  }
+  const { total, first, all } = await queries.countChosen(tx, importId);
+  const isOne = total === 1 && first !== null;
+  const title = isOne ? first : `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories`;
+  const prepared = { total, title, ...(await controlOf(tx, importId)) };
+  if (isNew) return { ...prepared, begun: undefined, next: [] };
+  const begun = await queries.selectBegun(tx, importId);
+  const inHand = begun.map(({ repositoryId }) => repositoryId);
+  const next = await queries.selectPending(tx, { importId, limit: IMPORT_TIMING.fanOut, inHand });
+  return { ...prepared, begun, next };
+}
+
 /** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
 export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
   return {
     ...createImportControl(database),
 
-    async prepareImport({ organizationId, integrationId, importId }) {
-      const { isNew, begun, next, ...prepared } = await database.transaction(organizationId, async (tx) => {
-        const isNew = await queries.startImport(tx, importId);
-        if (isNew) {
-          await queries.chooseRepositories(tx, { importId, integrationId });
-          await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
-        }
-        const { total, first, all } = await queries.countChosen(tx, importId);
-        const isOne = total === 1 && first !== null;
-        const title = isOne ? first : `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories`;
-        const begun = await queries.selectBegun(tx, importId);
-        const inHand = begun.map(({ repositoryId }) => repositoryId);
-        const next = await queries.selectPending(tx, { importId, limit: IMPORT_TIMING.fanOut, inHand });
-        return { isNew, begun, next, total, title, ...(await controlOf(tx, importId)) };
-      });
-      if (isNew || prepared.ended !== undefined) return prepared;
+    async prepareImport(input) {
+      const { begun, next, ...prepared } = await database.transaction(input.organizationId, (tx) =>
+        begin(tx, input),
+      );
+      if (begun === undefined || prepared.ended !== undefined) return prepared;
       // A run that was started a moment before its import's was lost has not said yet that it begins.
       const running = await Promise.all(
         next.map(({ repositoryId }) => isRunning(importRepositoryWorkflowId(repositoryId))),

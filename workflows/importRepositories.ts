@@ -38,7 +38,7 @@ const NAMES_AHEAD = 50;
 /**
  * Brings in the repositories that a person chose. Id: `import/{importId}`.
  *
- *  1. Turn the selection into one row a repository.
+ *  1. Turn the selection into one row a repository. In place of a lost run: take up the repositories that it left behind.
  *  2. Keep up to 16 `importRepository` runs in hand. They are abandoned children: they outlive a run of this one.
  *  3. What became of a repository is read from its row; its signal only says that it is worth looking.
  *  4. Pause, resume and cancel (`import/control.ts`) are passed on to the runs in hand.
