@@ -119,7 +119,7 @@ export async function selectBegun(
     select i.repository_id as "repositoryId", r.full_name as "fullName"
     from import_repositories i
     join repositories r on r.organization_id = i.organization_id and r.id = i.repository_id
-    where i.import_id = ${importId} and i.state in ('running', 'rate_limited', 'needs_credential', 'paused')
+    where i.import_id = ${importId} and i.state <> 'pending' and i.state not in ${ENDED_REPOSITORY}
     order by i.place`);
 }
 

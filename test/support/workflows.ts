@@ -108,7 +108,7 @@ export async function createWorkflowRig(activities: (client: Client) => RigActiv
         });
         await settle(client, taskQueue, unfinished());
       } catch (error) {
-        await endRuns(client, taskQueue);
+        await endRuns(client, await listOpen(client, taskQueue));
         throw error;
       }
       const known = new Set(collected.map(({ run }) => run.runId));
@@ -116,7 +116,11 @@ export async function createWorkflowRig(activities: (client: Client) => RigActiv
       if (found.length === 0) throw new Error('The test started no workflow: nothing would be replayed.');
       const { currentTestName } = expect.getState();
       collected.push(...found.map((one) => ({ ...one, test: currentTestName })));
-      const open = (await endRuns(client, taskQueue)).filter((id) => !unfinished().includes(id));
+      const ended = await endRuns(
+        client,
+        found.map(({ run }) => run),
+      );
+      const open = ended.filter((id) => !unfinished().includes(id));
       if (open.length > 0) throw new Error(`These runs have not ended: ${open.join(', ')}`);
     },
 
@@ -197,12 +201,11 @@ async function settle(client: Client, taskQueue: string, unfinished: readonly st
   }
 }
 
-/** Terminates what is still open, so that the next test has the workers for itself; returns the ids. */
-async function endRuns(client: Client, taskQueue: string): Promise<string[]> {
+/** Terminates those that are still open, so that the next test has the workers for itself; returns their ids. */
+async function endRuns(client: Client, runs: readonly Run[]): Promise<string[]> {
   const ended: string[] = [];
-  for (const { workflowId, runId } of await listOpen(client, taskQueue)) {
+  for (const { workflowId, runId } of runs) {
     const handle = client.workflow.getHandle(workflowId, runId);
-    // Visibility may be a moment behind.
     if ((await handle.describe()).status.name !== 'RUNNING') continue;
     await handle.terminate('the test is over');
     ended.push(workflowId);
