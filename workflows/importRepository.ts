@@ -58,6 +58,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const patience = createPatience({ ids, timing, screen, steering });
   const crowd = createCrowd(input, steering, () => inHand?.cancel());
   let todo = input.carried;
+  // the imports whose rows have the outcome
+  const told = new Set<string>();
 
   setHandler(
     setPaused,
@@ -80,18 +82,31 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const next = await CancellationScope.nonCancellable(async () => {
     const following = await after(outcome);
     await condition(allHandlersFinished);
-    return following;
+    return following ?? (await handOn());
   });
   if (next !== undefined) await continueAsNew<typeof importRepository>(next);
 
   /** Step 5, and the input of the next run: the history is long, or another import takes over. */
   async function after(end: Outcome | 'long' | 'paused'): Promise<ImportRepositoryInput | undefined> {
     if (!work.consideredCancelled) {
-      if (end === 'paused') return (await crowd.handOver(() => true, true)) ?? carriedOn();
+      if (end === 'paused') return (await crowd.handOver(true)) ?? carriedOn();
       if (end === 'long') return carriedOn();
     }
-    const told = await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
-    return crowd.handOver((other) => !told.has(other.importId), false);
+    crowd.ending();
+    await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
+    return handOn();
+  }
+
+  /** The outcome is written: an import that wants more than it says, or wants it once more, goes on. */
+  async function handOn(): Promise<ImportRepositoryInput | undefined> {
+    await crowd.dismiss(told, async (wanting) => {
+      const { finished } = await rows().repositoryOutcomes.executeWithOptions(
+        { summary: 'is it wanted once more' },
+        [{ organizationId, importId: wanting, repositoryIds: [repositoryId] }],
+      );
+      return finished.length === 0;
+    });
+    return crowd.handOver(false);
   }
 
   function carriedOn(): ImportRepositoryInput {
@@ -183,18 +198,18 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   /** Step 5. */
-  async function finish({ state, error }: Outcome): Promise<Set<string>> {
+  async function finish({ state, error }: Outcome): Promise<void> {
     const { importIds, state: written = state } = await rows().finishRepository.executeWithOptions(
       { summary: `store outcome ${state}` },
       [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
     );
     screen.stage(written);
     for (const id of importIds) {
+      told.add(id);
       await tell(importWorkflowId(id), (handle) =>
         handle.signal(repositoryFinished, { repositoryId, run: workflowInfo().firstExecutionRunId }),
       );
     }
-    return new Set(importIds);
   }
 
   function isLong(): boolean {

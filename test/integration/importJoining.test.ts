@@ -4,10 +4,10 @@ import * as messages from '../../workflows/messages.ts';
 import type { ImportMode } from '../../workflows/words.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
-  repositoryRun,
   startImportRun,
   tellImport,
   untilImport,
+  untilJoined,
   untilRepository,
 } from '../support/importBench.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -43,14 +43,6 @@ const untilGit = (run: Run, times: number) =>
     read: () => run.bitbucket.calls.filter((call) => call.startsWith('importGit')).length,
     until: (count) => count >= times,
     timeoutMs: times === 1 ? 10_000 : 5_000,
-  });
-
-const untilJoined = (run: Run, repositoryId: string) =>
-  waitFor({
-    what: 'the second import has joined',
-    read: async () => (await repositoryRun(run, repositoryId).fetchHistory()).events ?? [],
-    until: (events) =>
-      events.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'joinRepository'),
   });
 
 describe('the import whose run reads a repository', () => {

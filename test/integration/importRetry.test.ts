@@ -2,7 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
-import { EFFECTIVE_AFTER_STOP_MS, tellImport, untilImport, untilRepository } from '../support/importBench.ts';
+import {
+  EFFECTIVE_AFTER_STOP_MS,
+  EFFECTIVE_MS,
+  tellImport,
+  untilImport,
+  untilJoined,
+  untilRepository,
+} from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
@@ -133,9 +140,10 @@ describe('failed repositories are tried again', () => {
     const [id, other] = await tenant.repositories(2);
     const importId = await tenant.storeImport({ all: true });
     await bench.run(async (run) => {
-      run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
       // Tried again by each worker that comes.
+      const failing: Step[] = [failureOf('RepositoryGone'), 'hang', 'hang', 'hang'];
       const hanging: Step[] = ['hang', 'hang', 'hang', 'hang'];
+      run.bitbucket.git.set(id!, failing);
       run.bitbucket.git.set(other!, hanging);
       await begin(run, tenant, importId);
       await untilRepository(tenant, importId, id!, 'failed', 10_000);
@@ -149,7 +157,36 @@ describe('failed repositories are tried again', () => {
       await tellImport(run, importId, messages.pauseImport);
       await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_AFTER_STOP_MS);
       await untilRepository(tenant, importId, other!, 'paused', EFFECTIVE_AFTER_STOP_MS);
-      hanging.length = 0;
+      // Either may not have read yet: a run that was about to end may have been there.
+      for (const steps of [failing, hanging]) steps.length = 0;
+      await tellImport(run, importId, messages.resumeImport);
+      await untilImport(tenant, importId, 'completed', 20_000);
+    }, unfinished(tenant));
+  });
+
+  test('also when the run that failed has not ended when its import, which was lost, wants it once more', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
+      let release = (): void => {};
+      bench.holdOutcome(new Promise((resolve) => (release = resolve)));
+      await begin(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'failed', 10_000);
+      await handleOf(run.client, tenant).terminate('by the test');
+      await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
+      expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
+      await untilJoined(run, id!);
+      release();
+      await waitFor({
+        what: 'git is read once more',
+        read: () => readsOf(run, id!),
+        until: (count) => count === 2,
+        timeoutMs: EFFECTIVE_MS,
+      });
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, id!, 'paused');
       await tellImport(run, importId, messages.resumeImport);
       await untilImport(tenant, importId, 'completed', 20_000);
     }, unfinished(tenant));

@@ -43,6 +43,15 @@ export const tellImport = <Answer>(
 export const repositoryRun = (run: WorkflowRun, repositoryId: string) =>
   run.client.workflow.getHandle(importRepositoryWorkflowId(repositoryId));
 
+/** Waits until an import has joined the run of a repository. */
+export const untilJoined = (run: WorkflowRun, repositoryId: string) =>
+  waitFor({
+    what: 'an import has joined the run',
+    read: async () => (await repositoryRun(run, repositoryId).fetchHistory()).events ?? [],
+    until: (events) =>
+      events.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'joinRepository'),
+  });
+
 /** Waits until the repository's row in the import says so; 5 s unless told. */
 export const untilRepository = (
   tenant: TestTenant,

@@ -6,6 +6,8 @@ export interface TcpProxy {
   address: string;
   /** Ends every connection that stands; new ones go through. */
   cut(): void;
+  /** The same, not in order: both ends get an error (RST). */
+  reset(): void;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,9 @@ export async function createTcpProxy(target: string): Promise<TcpProxy> {
   return {
     address: `127.0.0.1:${address.port}`,
     cut,
+    reset() {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
     async close() {
       cut();
       await new Promise((resolve) => server.close(resolve));

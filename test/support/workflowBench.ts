@@ -23,6 +23,8 @@ export interface WorkflowBench {
   readonly sql: postgres.Sql;
   readonly database: Database;
   tenant(state?: IntegrationState, draftMs?: number): Promise<TestTenant>;
+  /** What the next `finishRepository` waits for when it has written, so that its run is told later. */
+  holdOutcome(until: Promise<void>): void;
   run(
     test: (run: WorkflowRun & { bitbucket: FakeBitbucket }) => Promise<void>,
     options?: { unfinished?: () => readonly string[] },
@@ -39,19 +41,31 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
     applicationName: 'workflow-test',
   });
   let bitbucket = createFakeBitbucket(sql);
-  const rig: WorkflowRig = await createWorkflowRig((client) => ({
-    rowActivities: {
-      ...createIntegrationActivities({ database }),
-      ...createImportActivities({ database, isRunning: createRunLookup(client) }),
-      ...createEstimateRows({ database }),
-      ...createQuarantineActivities({ database }),
-    },
-    bitbucketActivities: passedOn(() => bitbucket.activities),
-  }));
+  let held: Promise<void> | undefined;
+  const rig: WorkflowRig = await createWorkflowRig((client) => {
+    const imports = createImportActivities({ database, isRunning: createRunLookup(client) });
+    return {
+      rowActivities: {
+        ...createIntegrationActivities({ database }),
+        ...imports,
+        async finishRepository(input) {
+          const answer = await imports.finishRepository(input);
+          const until = held;
+          held = undefined;
+          await until;
+          return answer;
+        },
+        ...createEstimateRows({ database }),
+        ...createQuarantineActivities({ database }),
+      },
+      bitbucketActivities: passedOn(() => bitbucket.activities),
+    };
+  });
   return {
     sql,
     database,
     tenant: (state, draftMs) => createTenant(sql, state, draftMs),
+    holdOutcome: (until) => void (held = until),
     run(test, options) {
       bitbucket = createFakeBitbucket(sql);
       const own = bitbucket;

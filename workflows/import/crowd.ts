@@ -1,6 +1,6 @@
 import { setHandler } from '@temporalio/workflow';
 import { importWorkflowId } from '../ids.ts';
-import type { ImportRepositoryInput, Wanted } from '../inputs.ts';
+import type { ImportRepositoryInput } from '../inputs.ts';
 import { joinRepository, ownerChanged } from '../messages.ts';
 import { heirOf, type Steering } from './patience.ts';
 import { tell } from './tell.ts';
@@ -11,17 +11,26 @@ export interface Crowd {
   pause(importId: string | undefined, paused: Steering['paused']): void;
   /** True: it was the one that the run works for. */
   leave(importId: string): boolean;
+  /** The outcome is about to be written: from now on whoever joins, also the import that the run works for, joins anew. */
+  ending(): void;
+  /**
+   * Lets go of those who were told the outcome. Who joined since `ending` may have joined before it was written or
+   * behind it, as an import that was told to try once more: `wants` says by its row.
+   */
+  dismiss(told: ReadonlySet<string>, wants: (importId: string) => Promise<boolean>): Promise<void>;
   /**
    * Who takes over (one that is not paused, if there is one) as the input of the next run; both are told.
    * `stays`: the import that the run works for still wants the repository. `undefined`: nobody takes over.
    */
-  handOver(wanting: (other: Wanted) => boolean, stays: boolean): Promise<ImportRepositoryInput | undefined>;
+  handOver(stays: boolean): Promise<ImportRepositoryInput | undefined>;
 }
 
 /** `onPause`: the import that the run works for is paused now. */
 export function createCrowd(input: ImportRepositoryInput, steering: Steering, onPause: () => void): Crowd {
   const { importId: own, integrationId, repositoryId } = input;
   let left = false;
+  // joined since the outcome is being written; null before
+  let late: Set<string> | null = null;
 
   function pause(importId: string | undefined, paused: Steering['paused']): void {
     if (importId === undefined || importId === own) {
@@ -32,8 +41,12 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
     for (const other of steering.others) if (other.importId === importId) other.paused = paused;
   }
 
-  function leave(importId: string): boolean {
+  function forget(importId: string): void {
     steering.others = steering.others.filter((other) => other.importId !== importId);
+  }
+
+  function leave(importId: string): boolean {
+    forget(importId);
     left ||= importId === own;
     return importId === own;
   }
@@ -44,9 +57,10 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
   setHandler(
     joinRepository,
     async (wanted) => {
-      if (wanted.importId !== own) {
-        leave(wanted.importId);
+      if (wanted.importId !== own || late !== null) {
+        forget(wanted.importId);
         steering.others.push({ ...wanted });
+        late?.add(wanted.importId);
         return;
       }
       // Its import's run was lost and started again: the run is its own as before.
@@ -59,8 +73,18 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
   return {
     pause,
     leave,
-    async handOver(wanting, stays) {
-      const choose = () => heirOf(steering.others.filter(wanting)) ?? steering.others.find(wanting);
+    ending: () => void (late = new Set()),
+
+    async dismiss(told, wants) {
+      steering.others = steering.others.filter(({ importId }) => !told.has(importId) || late?.has(importId));
+      for (const importId of late ?? []) {
+        late?.delete(importId);
+        if (!(await wants(importId))) forget(importId);
+      }
+    },
+
+    async handOver(stays) {
+      const choose = () => heirOf(steering.others) ?? steering.others[0];
       for (let heir = choose(); heir !== undefined; heir = choose()) {
         if (stays) await tellOwner(own, false);
         await tellOwner(heir.importId, true);
@@ -68,7 +92,7 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
         if (!steering.others.includes(heir)) continue;
         const { carried: _, ...same } = input;
         const { importId, integrationId: itsIntegration, paused } = heir;
-        const others = steering.others.filter((other) => wanting(other) && other !== heir);
+        const others = steering.others.filter((other) => other !== heir);
         if (stays && !left) others.push({ importId: own, integrationId, paused: steering.paused });
         return { ...same, importId, integrationId: itsIntegration, paused, others };
       }

@@ -4,29 +4,37 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type Database, type Transaction } from '../../../db/client.ts';
 import { DatabaseError } from '../../../db/errors.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { createTcpProxy, type TcpProxy } from '../../support/tcpProxy.ts';
 import { waitFor } from '../../support/waitFor.ts';
 
 /** An error that nobody catches would fail this run: vitest counts it. */
 let testDatabase: TestDatabase;
 let superuser: postgres.Sql;
+let proxy: TcpProxy;
 const databases: Database[] = [];
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   superuser = postgres(testDatabase.superuserUrl, { max: 2 });
+  proxy = await createTcpProxy(new URL(testDatabase.workerUrl).host);
 });
 afterAll(async () => {
   await Promise.all(databases.map((database) => database.end()));
   await superuser.end();
+  await proxy.close();
   await testDatabase.drop();
 });
 
-function open(options: { maxConnections: number; idleTransactionMs?: number }): Database {
-  const database = createDatabase({
-    url: testDatabase.workerUrl,
-    applicationName: 'lost connection test',
-    ...options,
-  });
+interface Options {
+  maxConnections: number;
+  idleTransactionMs?: number;
+  host?: string;
+}
+
+function open({ host, ...options }: Options): Database {
+  const url = new URL(testDatabase.workerUrl);
+  if (host !== undefined) url.host = host;
+  const database = createDatabase({ url: url.href, applicationName: 'lost connection test', ...options });
   databases.push(database);
   return database;
 }
@@ -71,6 +79,27 @@ test('a connection that ends during a statement does too', async () => {
       const pid = await pidOf(tx);
       const running = tx.execute(sql`select pg_sleep(60)`);
       await Promise.all([running, superuser`select pg_terminate_backend(${pid})`]);
+    }),
+  );
+  expect(lost).toBeInstanceOf(DatabaseError);
+  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
+});
+
+test('one that breaks off does too, also for statements that come between its error and its close', async () => {
+  const database = open({ maxConnections: 1, host: proxy.address });
+  const lost = await failure(
+    database.withoutTenant(async (tx) => {
+      await tx.execute(sql`select 1`);
+      const running = tx.execute(sql`select pg_sleep(60)`).catch(() => {});
+      await waitFor({
+        what: 'the statement runs',
+        read: async () =>
+          (await superuser`select 1 from pg_stat_activity where wait_event = 'PgSleep'`).length,
+        until: (count) => count > 0,
+      });
+      proxy.reset();
+      await running;
+      await tx.execute(sql`select 2`);
     }),
   );
   expect(lost).toBeInstanceOf(DatabaseError);
