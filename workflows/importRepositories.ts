@@ -59,6 +59,8 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   let ahead: { repositoryId: string; fullName: string }[] | null = [];
   // `isOpen` until its end is stored; repositories that are tried again open it anew
   const standing = { isOpen: true, more: false };
+  // in hand when failed ones were to be tried again: one of them may be meant, whose run is about to end
+  const meant = new Set(input.carried?.meant);
   // what the integration is told arrives in the order of telling
   const telling = createTurns();
   let counts: Outlook & Record<'completed' | 'failed' | 'records' | 'requests', number> = {
@@ -101,7 +103,14 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     });
     if (end === 'long') {
       await condition(allHandlersFinished);
-      const carried = { total, title, inHand: hand.list(), paused: shown, control: control.carried() };
+      const carried = {
+        total,
+        title,
+        inHand: hand.list(),
+        meant: [...meant],
+        paused: shown,
+        control: control.carried(),
+      };
       await continueAsNew<typeof importRepositories>({ ...input, carried });
     }
     await CancellationScope.nonCancellable(async () => {
@@ -141,8 +150,11 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     let lookAgainAtMs = Date.now() + timing.lookAgainEveryMs;
     let rollUpAtMs = Date.now();
     for (;;) {
-      await hand.settle();
-      if (standing.more) ahead ??= [];
+      for (const repositoryId of await hand.settle()) if (meant.delete(repositoryId)) ahead ??= [];
+      if (standing.more) {
+        ahead ??= [];
+        for (const { repositoryId } of hand.list()) meant.add(repositoryId);
+      }
       standing.more = false;
       if (control.cancelRequested) return 'cancelled';
       if (control.hasWord || control.paused !== shown) await passOn();

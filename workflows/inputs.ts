@@ -53,6 +53,8 @@ export interface ImportRepositoriesInput {
     inHand: InHand[];
     /** what its runs were last told */
     paused: PauseReason | null;
+    /** those in hand that may have been meant by a retry; left out: none */
+    meant?: string[];
     control?: ImportControl;
   };
 }

@@ -113,6 +113,41 @@ describe('failed repositories are tried again', () => {
     }, unfinished(tenant));
   });
 
+  test('in an import that still runs, before the run that failed has ended', async () => {
+    const tenant = await bench.tenant('active');
+    const [id, other] = await tenant.repositories(2);
+    const importId = await tenant.storeImport({ all: true });
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), { done: true }]);
+      const hanging: Step[] = ['hang', 'hang'];
+      run.bitbucket.git.set(other!, hanging);
+      let release = (): void => {};
+      bench.holdOutcome(new Promise((resolve) => (release = resolve)));
+      await begin(run, tenant, importId);
+      await untilRepository(tenant, importId, id!, 'failed', 10_000);
+      expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
+      await waitFor({
+        what: 'the import has looked for more and found it in hand',
+        read: async () =>
+          (await run.client.workflow.getHandle(importWorkflowId(importId)).fetchHistory()).events ?? [],
+        until: (events) => {
+          const told = events.findIndex(
+            (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'lookForMore',
+          );
+          const behind = told < 0 ? [] : events.slice(told);
+          return behind.some((event) => event.activityTaskCompletedEventAttributes != null);
+        },
+      });
+      release();
+      await untilRepository(tenant, importId, id!, 'completed');
+      hanging.length = 0;
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, other!, 'paused');
+      await tellImport(run, importId, messages.resumeImport);
+      await untilImport(tenant, importId, 'completed', 20_000);
+    }, unfinished(tenant));
+  });
+
   test('at the moment in which the import ends: nothing is left over, however close', async () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);

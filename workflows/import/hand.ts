@@ -31,8 +31,8 @@ export interface Hand {
   finished(repositoryId: string, run: string | undefined): void;
   /** Whether there are outcomes that `settle` has not dealt with yet. */
   hasNews(): boolean;
-  /** Lets go of what is finished; a run that broke off leaves a failed repository, not a hanging import. */
-  settle(): Promise<number>;
+  /** Lets go of what is finished, and says which; a run that broke off leaves a failed repository, not a hanging import. */
+  settle(): Promise<string[]>;
   /** Reads the rows again: finds lost signals, and starts what an operator terminated. */
   lookAgain(): Promise<void>;
   tell<Args extends [unknown]>(signal: SignalDefinition<Args>, message: Args[0]): Promise<void>;
@@ -162,8 +162,7 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
         doubtful.clear();
         await look(asked);
       }
-      let settled = 0;
-      for (const repositoryId of done) if (held.delete(repositoryId)) settled += 1;
+      const settled = [...done].filter((repositoryId) => held.delete(repositoryId));
       done.clear();
       return settled;
     },
