@@ -127,12 +127,15 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         if (plan === undefined) throw importGone();
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
+        const { fullName, mode, commitSource } = plan;
+        const answer = { fullName, mode, streams, commitSource };
+        // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
+        if (plan.over) return { ...answer, over: true };
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
         await inheritProgress(tx, { importId, repositoryId });
         await takeReading(tx, { importId, repositoryId });
         await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
-        const { fullName, mode, commitSource } = plan;
-        return { fullName, mode, streams, commitSource };
+        return answer;
       }),
 
     setRepositoryState: (input) =>

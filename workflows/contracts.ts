@@ -190,6 +190,8 @@ export interface ImportActivities {
     streams: Stream[];
     /** left out: git */
     commitSource?: CommitSource;
+    /** the import has its outcome already: there is nothing to read */
+    over?: true;
   }>;
   /** The repository is being read for another import: its progress is that one's. */
   joinRepository(input: OfRepository & { importId: string }): Promise<void>;

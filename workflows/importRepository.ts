@@ -87,13 +87,16 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   if (next !== undefined) await continueAsNew<typeof importRepository>(next);
 
   /** Step 5, and the input of the next run: the history is long, or another import takes over. */
-  async function after(end: Outcome | 'long' | 'paused'): Promise<ImportRepositoryInput | undefined> {
+  async function after(
+    end: Outcome | 'long' | 'paused' | 'over',
+  ): Promise<ImportRepositoryInput | undefined> {
     if (!work.consideredCancelled) {
       if (end === 'paused') return (await crowd.handOver(true)) ?? carriedOn();
       if (end === 'long') return carriedOn();
     }
     crowd.ending();
-    await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
+    if (end === 'over') await tellFinished([importId]);
+    else await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
     return handOn();
   }
 
@@ -114,14 +117,19 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     return { ...input, others: steering.others, carried };
   }
 
-  /** Steps 1 to 4. `long`: the history is; `paused`: another import wants it, and that one is not. */
-  async function walk(): Promise<Outcome | 'long' | 'paused'> {
+  /**
+   * Steps 1 to 4. `long`: the history is; `paused`: another import wants it, and that one is not; `over`: the import has
+   * its outcome already.
+   */
+  async function walk(): Promise<Outcome | 'long' | 'paused' | 'over'> {
     if (todo === undefined) {
       const {
         mode,
         streams,
         commitSource = 'git',
+        over,
       } = await rows().beginRepository.executeWithOptions({ summary: 'which streams are to be read' }, [ids]);
+      if (over === true) return 'over';
       todo = {
         mode,
         streams,
@@ -204,6 +212,10 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
     );
     screen.stage(written);
+    await tellFinished(importIds);
+  }
+
+  async function tellFinished(importIds: readonly string[]): Promise<void> {
     for (const id of importIds) {
       told.add(id);
       await tell(importWorkflowId(id), (handle) =>

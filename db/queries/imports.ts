@@ -244,6 +244,8 @@ export interface RepositoryPlan {
   mode: ImportMode;
   services: Service[];
   commitSource: CommitSource;
+  /** the repository has its outcome */
+  over: boolean;
 }
 
 /** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
@@ -253,12 +255,14 @@ export async function selectPlan(
 ): Promise<RepositoryPlan | undefined> {
   return only(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
-      select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource"
+      select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource",
+        ir.state in ${ENDED_REPOSITORY} as over
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
       join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
-      where ir.import_id = ${input.importId} and ir.repository_id = ${input.repositoryId}`),
+      where ir.import_id = ${input.importId} and ir.repository_id = ${input.repositoryId}
+      for update of ir`),
   );
 }
 

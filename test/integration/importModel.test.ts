@@ -8,6 +8,7 @@ import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts'
 import * as messages from '../../workflows/messages.ts';
 import { isEndedImport } from '../../workflows/words.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
+import { repositoryRun } from '../support/importBench.ts';
 import {
   anyStep,
   end,
@@ -78,6 +79,14 @@ function createHandles(run: Run, tenant: TestTenant, importId: string, orchestra
       }
       return undefined;
     },
+    /** Temporal has a chunk that no worker has in hand: until its run hears that it is to stop, it may come again. */
+    async isStopping(repositoryId: string): Promise<'stopping' | false> {
+      const { raw } = await repositoryRun(run, repositoryId).describe();
+      const chunks = raw.pendingActivities?.filter(
+        ({ activityType }) => activityType?.name === 'importChunk',
+      );
+      return (chunks ?? []).length > 0 && 'stopping';
+    },
     endChunk(repositoryId: string, step: Partial<ChunkResult> | Error): void {
       const decide = underWay.get(repositoryId);
       if (decide === undefined) throw new Error('no chunk of it is under way');
@@ -139,7 +148,9 @@ async function follow(steps: readonly Step[]): Promise<void> {
           return {
             state: String((await tenant.importRow(importId))?.['state']),
             repositories: ids.map((id) => rows.find((row) => row.id === id)?.state ?? 'none'),
-            underWay: ids.map((id) => handles.underWay.has(id)),
+            underWay: await Promise.all(
+              ids.map(async (id) => handles.underWay.has(id) || (await handles.isStopping(id))),
+            ),
           };
         };
         model = await at([model], 'the start');
@@ -213,7 +224,7 @@ async function follow(steps: readonly Step[]): Promise<void> {
 interface Seen {
   state: string;
   repositories: string[];
-  underWay: boolean[];
+  underWay: (boolean | 'stopping')[];
 }
 
 /** Whether rows and work are what the model says. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import type { importRepository } from '../../workflows/importRepository.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
@@ -244,6 +245,27 @@ describe('failed repositories are tried again', () => {
       await untilImport(tenant, importId, 'completed', 20_000);
     }, unfinished(tenant));
   });
+});
+
+test('a run of a repository that comes when its outcome is written reads nothing, and changes nothing', async () => {
+  const tenant = await bench.tenant('active');
+  const [id] = await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id!, [failureOf('RepositoryGone')]);
+    await begin(run, tenant, importId);
+    await untilImport(tenant, importId, 'completed_with_failures', 20_000);
+    const before = await tenant.repositoryRows(importId);
+    const { organizationId, integrationId } = tenant;
+    const late = await run.client.workflow.start<typeof importRepository>('importRepository', {
+      workflowId: importRepositoryWorkflowId(id!),
+      taskQueue: run.taskQueue,
+      args: [{ organizationId, integrationId, importId, repositoryId: id!, fullName: 'a/b', paused: null }],
+    });
+    await late.result();
+    expect(readsOf(run, id!)).toBe(1);
+    expect(await tenant.repositoryRows(importId)).toEqual(before);
+  }, unfinished(tenant));
 });
 
 test('what has not failed, or was cancelled, is not tried again, and the refusal says what to do', async () => {
