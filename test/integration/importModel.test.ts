@@ -81,7 +81,8 @@ function createHandles(run: Run, tenant: TestTenant, importId: string, orchestra
     },
     /** Temporal has a chunk that no worker has in hand: until its run hears that it is to stop, it may come again. */
     async isStopping(repositoryId: string): Promise<'stopping' | false> {
-      const { raw } = await repositoryRun(run, repositoryId).describe();
+      const { raw, status } = await repositoryRun(run, repositoryId).describe();
+      if (status.name !== 'RUNNING') return false;
       const chunks = raw.pendingActivities?.filter(
         ({ activityType }) => activityType?.name === 'importChunk',
       );
