@@ -135,10 +135,17 @@ async function follow(steps: readonly Step[]): Promise<void> {
         const handles = createHandles(run, tenant, importId, orchestrator);
         await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
         let model = fresh();
-        const at = async (candidates: readonly Model[], after: string): Promise<Model> => {
+        const at = async (
+          candidates: readonly Model[],
+          after: string,
+          meanwhile: () => void = () => {},
+        ): Promise<Model> => {
           const found = await waitFor({
             what: `${after} leads to ${JSON.stringify(candidates)}`,
-            read: async () => ({ seen: await look(), candidates }),
+            read: () => {
+              meanwhile();
+              return look().then((seen) => ({ seen, candidates }));
+            },
             until: ({ seen }) => candidates.some((one) => isSeen(one, seen)),
             timeoutMs: 40_000,
           });
@@ -156,7 +163,10 @@ async function follow(steps: readonly Step[]): Promise<void> {
         };
         model = await at([model], 'the start');
 
+        // A pause on its way stops the chunk that ends meanwhile: its checkpoint is kept, its end is not, so it comes again.
+        let isPauseOnItsWay = false;
         for (const step of steps) {
+          let meanwhile = (): void => {};
           const before = structuredClone(model);
           const said = JSON.stringify({ before, step });
           switch (step.do) {
@@ -181,13 +191,19 @@ async function follow(steps: readonly Step[]): Promise<void> {
                 codes.set(second, say(after, second));
                 return codes.get(one) === answers[0] && codes.get(other) === answers[1] ? [after] : [];
               });
+              isPauseOnItsWay ||= step.what.includes('pause');
               expect(candidates.length, `${said} was answered ${JSON.stringify(answers)}`).toBeGreaterThan(0);
               model = await at(candidates, said);
               break;
             }
             case 'chunk': {
               if (model.paused || model.repositories[step.of] !== 'open') break;
-              handles.endChunk(ids[step.of]!, endOf(step.ends));
+              const id = ids[step.of]!;
+              handles.endChunk(id, endOf(step.ends));
+              if (isPauseOnItsWay && (step.ends === 'done' || step.ends === 'fails')) {
+                meanwhile = () => handles.underWay.has(id) && handles.endChunk(id, endOf(step.ends));
+              }
+              isPauseOnItsWay = false;
               if (step.ends === 'done') model.repositories[step.of] = 'completed';
               if (step.ends === 'fails') model.repositories[step.of] = 'failed';
               end(model);
@@ -200,7 +216,7 @@ async function follow(steps: readonly Step[]): Promise<void> {
               await handles.lose(step.do === 'lose both runs');
               model.resumed = false;
           }
-          model = await at([model], said);
+          model = await at([model], said, meanwhile);
         }
 
         // In the end everything is read that nobody cancelled.
@@ -208,9 +224,13 @@ async function follow(steps: readonly Step[]): Promise<void> {
         for (const [index, id] of ids.entries()) {
           if (model.repositories[index] !== 'open') continue;
           await at([model], 'the last resume');
-          handles.endChunk(id, { done: true });
+          const done = (): void => {
+            if (handles.underWay.has(id)) handles.endChunk(id, { done: true });
+          };
+          done();
           model.repositories[index] = 'completed';
           end(model);
+          await at([model], 'the end of a repository', isPauseOnItsWay ? done : undefined);
         }
         await at([model], 'the end');
         await expectTold(tenant, importId, model);
