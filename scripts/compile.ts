@@ -6,13 +6,20 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+export interface CompileOptions {
+  /** The file that says what is compiled: `tsconfig.build.json`, what runs in production, or one beside it. */
+  project: string;
+  /** false: types are left unchecked, which takes a third of the time */
+  check: boolean;
+}
+
 /**
- * Compiles what runs in production to plain JavaScript in `folder`, which must lie in the checkout, so that packages are
- * found. `check: false` leaves the types unchecked, which takes a third of the time. Throws with the compiler's output.
+ * Compiles to plain JavaScript in `folder`, which must lie in the checkout, so that packages are found. Throws with the
+ * compiler's output.
  */
-export async function compile(folder: string, { check }: { check: boolean }): Promise<void> {
+export async function compile(folder: string, { project, check }: CompileOptions): Promise<void> {
   const compiler = join(ROOT, 'node_modules', '.bin', 'tsc');
-  const args = ['--project', 'tsconfig.build.json', '--outDir', folder, ...(check ? [] : ['--noCheck'])];
+  const args = ['--project', project, '--outDir', folder, ...(check ? [] : ['--noCheck'])];
   try {
     await promisify(execFile)(compiler, args, { cwd: ROOT, maxBuffer: 16 * 1_048_576 });
   } catch (error) {

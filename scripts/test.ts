@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runSteps, type Step, type StepRunner } from './testing/runSteps.ts';
+import { type StartedServers, startTestServers, TEST_SERVERS } from './testing/testServers.ts';
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/', import.meta.url));
 
@@ -14,6 +15,15 @@ const vitest = (project: string, name: string): Step => ({
   project,
 });
 
+// All projects share them: to start and to have three of each took longer than many tests.
+let started: Promise<StartedServers> | undefined;
+const environment = async (): Promise<Record<string, string>> => {
+  started ??= startTestServers((message) => void process.stdout.write(`${message}\n`));
+  const { servers, environment: others } = await started;
+  return { ...others, [TEST_SERVERS]: JSON.stringify(servers) };
+};
+const withServers = (project: string, name: string): Step => ({ ...vitest(project, name), environment });
+
 const STEPS: StepRunner['steps'] = [
   [
     { name: 'type check', command: join(BIN, 'tsc'), args: ['--noEmit'] },
@@ -23,14 +33,20 @@ const STEPS: StepRunner['steps'] = [
   ],
   vitest('unit', 'unit tests'),
   // Crash tests mostly wait, but what a killed worker leaves must go on again within seconds: they go first.
-  [{ ...vitest('integration', 'integration tests'), nice: 10 }, vitest('crashes', 'crash tests')],
-  vitest('e2e', 'end to end tests'),
+  [{ ...withServers('integration', 'integration tests'), nice: 10 }, withServers('crashes', 'crash tests')],
+  withServers('e2e', 'end to end tests'),
 ];
+
+const stopServers = async (): Promise<void> => (await started?.catch(() => undefined))?.stop();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void stopServers().finally(() => process.exit(1)));
+}
 
 const reports = await mkdtemp(join(tmpdir(), 'bucket-brigade-reports-'));
 try {
   const passed = await runSteps({ steps: STEPS, reports, print: (text) => void process.stdout.write(text) });
   process.exitCode = passed ? 0 : 1;
 } finally {
+  await stopServers();
   await rm(reports, { recursive: true, force: true });
 }

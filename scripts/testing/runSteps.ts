@@ -12,6 +12,8 @@ export interface Step {
   readonly project?: string;
   /** How far it stands back behind what runs beside it, 0 to 19 as of nice(1). */
   readonly nice?: number;
+  /** What it needs in its environment besides; asked for when the step's turn comes. */
+  readonly environment?: () => Promise<Readonly<Record<string, string>>>;
 }
 
 export interface StepRunner {
@@ -28,9 +30,20 @@ interface Ran {
 }
 
 /** Runs a program, and hands on what it prints as it comes. */
-function run({ command, args, nice }: Step, print: (text: string) => void): Promise<number> {
+async function run(
+  { command, args, nice, environment }: Step,
+  print: (text: string) => void,
+): Promise<number> {
   // Piped, a program takes its output for a file's and leaves out the colours.
-  const env = process.stdout.isTTY ? { ...process.env, FORCE_COLOR: '1' } : process.env;
+  const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
+  let given: Readonly<Record<string, string>> | undefined;
+  try {
+    given = await environment?.();
+  } catch (error) {
+    print(`${error instanceof Error ? error.stack : String(error)}\n`);
+    return 1;
+  }
+  const env = { ...process.env, ...colours, ...given };
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     // What it starts inherits it.

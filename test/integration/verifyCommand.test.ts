@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createDatabase } from '../../db/client.ts';
 import { createOperator } from '../../scripts/apiKeys/operator.ts';
 import { verifyOrganization } from '../../scripts/oracle/verifyOrganization.ts';
@@ -18,7 +18,7 @@ const verify = (...args: string[]): Promise<{ code: number | null; said: string 
   new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      ['--import', 'tsx', 'scripts/verify.ts', ...args],
+      [join(inject('servers').programs, 'scripts/verify.js'), ...args],
       { cwd: ROOT },
       (_, stdout, stderr) => resolve({ code: child.exitCode, said: `${stdout}${stderr}` }),
     );

@@ -1,32 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
-import { compile } from '../../scripts/compile.ts';
-import { startPostgres } from '../../scripts/servers/embeddedPostgres.ts';
-import { startTemporal } from '../../scripts/servers/temporalDevServer.ts';
-import { writeWorkflowBundle } from '../../scripts/workflowBundle.ts';
-import { findTemporalCli } from '../../scripts/setup/temporalCli.mjs';
-import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
-
-/** What every test file of `integration` and `e2e` gets by `inject('servers')`. */
-export interface TestServers {
-  /** Superuser, database `postgres`. Tests work on databases of their own: see `createTestDatabase`. */
-  readonly postgresUrl: string;
-  /** Of the roles that `db/provision.ts` makes, the same for all databases of a run. */
-  readonly rolePasswords: { readonly owner: string; readonly api: string; readonly worker: string };
-  /** host:port */
-  readonly temporalAddress: string;
-  readonly temporalNamespace: string;
-  /** The Temporal CLI, for tests that restart a server and so need one of their own. */
-  readonly temporalCli: string;
-  /** The workflows, bundled once for all worker processes of a run. */
-  readonly workflowBundle: string;
-  /** Folder of api and worker as compiled JavaScript: they start in half the time of the sources. */
-  readonly programs: string;
-}
+import { startTestServers, TEST_SERVERS, type TestServers } from '../../scripts/testing/testServers.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -34,75 +7,17 @@ declare module 'vitest' {
   }
 }
 
-const NAMESPACE = 'bucket-brigade';
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
-const password = (): string => randomBytes(18).toString('base64url');
-
-const MEMORY = '/dev/shm';
-const ROOMY_BYTES = 4 * 1_073_741_824;
-
-/**
- * Databases, clones and repositories of a run are many small files that nobody wants to keep: in memory where there is
- * room (Linux), else in the usual folder. A container's `/dev/shm` is often of 64 MB only.
- */
-async function folderForMuch(): Promise<string> {
-  const found = await statfs(MEMORY).catch(() => undefined);
-  return found !== undefined && found.bavail * found.bsize >= ROOMY_BYTES ? MEMORY : tmpdir();
-}
-
-/** Starts one Postgres and one Temporal dev server for all files of a project, and stops them at its end. */
+/** Uses the servers that `npm test` started, else starts some for the project's files and stops them at its end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { path: temporalCli } = await findTemporalCli({
-    say: (message) => project.vitest.logger.log(message),
-  });
-  const folder = await mkdtemp(join(await folderForMuch(), 'bucket-brigade-test-'));
-  // Under root Postgres runs as another user, who must get in.
-  await chmod(folder, 0o755);
-  await mkdir(CACHE, { recursive: true });
-  // Simulators of all files make the same few repositories; processes of tests are started with this environment.
-  const repositories = join(folder, 'repositories');
-  await mkdir(repositories);
-  process.env['SIMULATOR_GIT_CACHE'] = repositories;
-  const temporary = join(folder, 'tmp');
-  await mkdir(temporary, { mode: 0o777 });
-  process.env['TMPDIR'] = temporary;
-  const programs = await mkdtemp(join(CACHE, 'programs-'));
-  const log = (): void => {};
-  const [postgres, temporal, bundle, compiled] = await Promise.allSettled([
-    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log }),
-    startTemporal({
-      executable: temporalCli,
-      namespace: NAMESPACE,
-      searchAttributes: SEARCH_ATTRIBUTES,
-      log,
-    }),
-    writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
-    compile(programs, { check: false }),
-  ]);
-  const teardown = async (): Promise<void> => {
-    const servers = [postgres, temporal].flatMap((started) =>
-      started.status === 'fulfilled' ? [started.value] : [],
-    );
-    await Promise.all(servers.map((server) => server.stop()));
-    await Promise.all([folder, programs].map((made) => rm(made, { recursive: true, force: true })));
-  };
-  if (
-    postgres.status === 'rejected' ||
-    temporal.status === 'rejected' ||
-    bundle.status === 'rejected' ||
-    compiled.status === 'rejected'
-  ) {
-    await teardown();
-    throw [postgres, temporal, bundle, compiled].find((started) => started.status === 'rejected')?.reason;
+  const given = process.env[TEST_SERVERS];
+  if (given !== undefined) {
+    project.provide('servers', JSON.parse(given) as TestServers);
+    return async () => {};
   }
-  project.provide('servers', {
-    postgresUrl: postgres.value.url,
-    rolePasswords: { owner: password(), api: password(), worker: password() },
-    temporalAddress: temporal.value.address,
-    temporalNamespace: NAMESPACE,
-    temporalCli,
-    workflowBundle: bundle.value.file,
-    programs,
-  });
-  return teardown;
+  const { servers, environment, stop } = await startTestServers((message) =>
+    project.vitest.logger.log(message),
+  );
+  Object.assign(process.env, environment);
+  project.provide('servers', servers);
+  return stop;
 }

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { createLocalApi } from '../../support/localApi.ts';
 
@@ -11,7 +12,7 @@ const run = promisify(execFile);
 describe('npm run api-key', () => {
   let database: TestDatabase;
   const command = (...args: string[]) =>
-    run(process.execPath, ['--import', 'tsx', 'scripts/apiKey.ts', ...args], {
+    run(process.execPath, [join(inject('servers').programs, 'scripts/apiKey.js'), ...args], {
       cwd: ROOT,
       env: { PATH: process.env['PATH'], DATABASE_OWNER_URL: database.ownerUrl },
     });

@@ -1,7 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { v7 } from 'uuid';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createSealer } from '../../../platform/secrets/seal.ts';
 import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
 import {
@@ -114,8 +115,8 @@ describe('50 refreshers', () => {
 });
 
 async function startProcess(): Promise<ChildProcess> {
-  const script = new URL('../../support/refreshProcess.ts', import.meta.url);
-  const child = fork(script, { execArgv: ['--import', 'tsx'], serialization: 'json' });
+  const script = join(inject('servers').programs, 'test/support/refreshProcess.js');
+  const child = fork(script, { execArgv: [], serialization: 'json' });
   await new Promise<void>((resolve, reject) => {
     child.once('message', () => resolve());
     child.once('exit', (code) => reject(new Error(`the process ended with ${String(code)}`)));

@@ -45,6 +45,21 @@ describe('npm test', () => {
     expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
   });
 
+  it('starts a step with what it needs in its environment; where that cannot be had it says why, and fails', async () => {
+    const asks = (name: string, environment: NonNullable<Step['environment']>): Step => ({
+      ...shell(name, 'echo "has $WANTED"; exit 3'),
+      environment,
+    });
+    expect(await run([asks('one', async () => ({ WANTED: 'a server' }))])).toBe(false);
+    expect(printed).toContain('has a server\n');
+    const none = Promise.reject(new Error('no server today'));
+    none.catch(() => {});
+    expect(await run([asks('two', () => none)])).toBe(false);
+    expect(printed).toContain('no server today');
+    expect(printed).not.toContain('has \n');
+    expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
+  });
+
   it('runs the steps of an inner list at once, each with its own priority, and shows whole what each said', async () => {
     const mark = join(folder, 'mark');
     // Each ends only when the other runs.

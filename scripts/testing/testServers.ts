@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
+import { compile } from '../compile.ts';
+import { startPostgres } from '../servers/embeddedPostgres.ts';
+import { startTemporal } from '../servers/temporalDevServer.ts';
+import { findTemporalCli } from '../setup/temporalCli.mjs';
+import { writeWorkflowBundle } from '../workflowBundle.ts';
+
+/** What every test file of `integration`, `crashes` and `e2e` gets by `inject('servers')`. */
+export interface TestServers {
+  /** Superuser, database `postgres`. Tests work on databases of their own: see `createTestDatabase`. */
+  readonly postgresUrl: string;
+  /** Of the roles that `db/provision.ts` makes, the same for all databases of a run. */
+  readonly rolePasswords: { readonly owner: string; readonly api: string; readonly worker: string };
+  /** host:port */
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  /** The Temporal CLI, for tests that restart a server and so need one of their own. */
+  readonly temporalCli: string;
+  /** The workflows, bundled once for all worker processes of a run. */
+  readonly workflowBundle: string;
+  /** Folder of what tests start as processes, as compiled JavaScript: it starts in half the time of the sources. */
+  readonly programs: string;
+}
+
+/** Servers that run, and what the processes of tests are to have in their environment. */
+export interface StartedServers {
+  readonly servers: TestServers;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Holds the servers of a run as JSON, for test projects that are to use them together. */
+export const TEST_SERVERS = 'TEST_SERVERS';
+
+const NAMESPACE = 'bucket-brigade';
+const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
+const password = (): string => randomBytes(18).toString('base64url');
+
+const MEMORY = '/dev/shm';
+const ROOMY_BYTES = 4 * 1_073_741_824;
+
+/**
+ * Databases, clones and repositories of a run are many small files that nobody wants to keep: in memory where there is
+ * room (Linux), else in the usual folder. A container's `/dev/shm` is often of 64 MB only.
+ */
+async function folderForMuch(): Promise<string> {
+  const found = await statfs(MEMORY).catch(() => undefined);
+  return found !== undefined && found.bavail * found.bsize >= ROOMY_BYTES ? MEMORY : tmpdir();
+}
+
+/**
+ * Starts one Postgres and one Temporal dev server, and compiles what tests start as processes. Throws what the first of
+ * them throws that fails, with nothing left running.
+ */
+export async function startTestServers(say: (message: string) => void): Promise<StartedServers> {
+  const { path: temporalCli } = await findTemporalCli({ say });
+  const folder = await mkdtemp(join(await folderForMuch(), 'bucket-brigade-test-'));
+  // Under root Postgres runs as another user, who must get in.
+  await chmod(folder, 0o755);
+  await mkdir(CACHE, { recursive: true });
+  const repositories = join(folder, 'repositories');
+  await mkdir(repositories);
+  const temporary = join(folder, 'tmp');
+  await mkdir(temporary, { mode: 0o777 });
+  const programs = await mkdtemp(join(CACHE, 'programs-'));
+  const log = (): void => {};
+  const [postgres, temporal, bundle, compiled] = await Promise.allSettled([
+    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log }),
+    startTemporal({
+      executable: temporalCli,
+      namespace: NAMESPACE,
+      searchAttributes: SEARCH_ATTRIBUTES,
+      log,
+    }),
+    writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
+    compile(programs, { project: 'tsconfig.programs.json', check: false }),
+  ]);
+  const stop = async (): Promise<void> => {
+    const servers = [postgres, temporal].flatMap((started) =>
+      started.status === 'fulfilled' ? [started.value] : [],
+    );
+    await Promise.all(servers.map((server) => server.stop()));
+    await Promise.all([folder, programs].map((made) => rm(made, { recursive: true, force: true })));
+  };
+  if (
+    postgres.status === 'rejected' ||
+    temporal.status === 'rejected' ||
+    bundle.status === 'rejected' ||
+    compiled.status === 'rejected'
+  ) {
+    await stop();
+    throw [postgres, temporal, bundle, compiled].find((started) => started.status === 'rejected')?.reason;
+  }
+  return {
+    servers: {
+      postgresUrl: postgres.value.url,
+      rolePasswords: { owner: password(), api: password(), worker: password() },
+      temporalAddress: temporal.value.address,
+      temporalNamespace: NAMESPACE,
+      temporalCli,
+      workflowBundle: bundle.value.file,
+      programs,
+    },
+    // Simulators of all files make the same few repositories.
+    environment: { SIMULATOR_GIT_CACHE: repositories, TMPDIR: temporary },
+    stop,
+  };
+}
