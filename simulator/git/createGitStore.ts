@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { adoptRepository } from './adopt.ts';
 import { pageOfWalk, readCommit, walkCommits } from './commitLog.ts';
 import { sidesOfMerges } from './derivePullRequests.ts';
-import { computeDiffstat } from './diffstat.ts';
+import { createDiffstats } from './diffstat.ts';
 import { forgetGenerated, generateRepository } from './generate.ts';
 import { createGitProcesses } from './gitProcess.ts';
 import { handleGitRequest } from './httpBackend.ts';
@@ -33,7 +33,8 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
   const processes = createGitProcesses(folder);
   const readers = createObjectReaders(processes);
   const walks = createRecentlyUsed<Buffer>(32);
-  const diffstats = createRecentlyUsed<DiffstatRecord[]>(64);
+  const diffstats = createDiffstats(processes);
+  const recentDiffstats = createRecentlyUsed<DiffstatRecord[]>(64);
   const sides = createRecentlyUsed<ReadonlyMap<string, string[]>>(16);
   const snapshots = new Map<string, Promise<Snapshot>>();
   const changes = new Map<string, Promise<unknown>>();
@@ -110,8 +111,8 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
       const [source = '', destination] = spec.split('..');
       const names = destination === undefined ? [source] : [source, destination];
       const hashes = await resolveRevisions(readers.of(path), refs, names);
-      const rows = await diffstats.get(JSON.stringify([key, version, hashes, how]), () =>
-        computeDiffstat(processes, path, hashes, how),
+      const rows = await recentDiffstats.get(JSON.stringify([key, version, hashes, how]), () =>
+        diffstats.of(path, hashes, how),
       );
       return { size: rows.length, rows: rows.slice(skip, skip + limit) };
     },

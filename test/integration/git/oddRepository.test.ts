@@ -20,22 +20,30 @@ async function importAll(subject: Subject): Promise<void> {
 const commitsOf = (subject: Subject) =>
   place.sql`select * from commits where repository_id = ${subject.repositoryId} order by hash`;
 
-/** Files as git itself names them, with their bytes: `diff-tree` is asked commit by commit. */
-function filesByGit(subject: Subject, commit: string): string[] {
-  const out = subject.git
-    .git([
-      'diff-tree',
-      '--root',
-      '-r',
-      '-z',
-      '--no-renames',
-      '--name-only',
-      '--no-commit-id',
-      '--diff-merges=first-parent',
-      commit,
-    ])
-    .toString('latin1');
-  return out.split('\0').slice(0, -1).toSorted();
+/** Files as git itself names them, with their bytes, by commit. */
+function filesByGit(subject: Subject, commits: readonly string[]): Map<string, string[]> {
+  const how = ['--root', '-r', '-z', '--no-renames', '--name-only', '--always', '--diff-merges=first-parent'];
+  const out = subject.git.git(['diff-tree', '--stdin', ...how], `${commits.join('\n')}\n`).toString('latin1');
+  const files = new Map<string, string[]>();
+  let current: string[] = [];
+  for (const word of out.split('\0').slice(0, -1)) {
+    // each commit's files come behind its own hash
+    if (word === commits[files.size]) files.set(word, (current = []));
+    else current.push(word);
+  }
+  return files;
+}
+
+/** Commit objects as git holds them. */
+function commitObjects(subject: Subject, commits: readonly string[]): Buffer[] {
+  let out = subject.git.git(['cat-file', '--batch'], `${commits.join('\n')}\n`);
+  return commits.map(() => {
+    const end = out.indexOf('\n');
+    const size = Number(out.toString('latin1', 0, end).split(' ')[2]);
+    const object = out.subarray(end + 1, end + 1 + size);
+    out = out.subarray(end + size + 2);
+    return object;
+  });
 }
 
 async function filesStored(subject: Subject, commit: string): Promise<string[]> {
@@ -76,21 +84,24 @@ test('random bytes in paths and messages come back as git holds them', async () 
     const tree = subject.git.tree(
       names.map((path) => ({ name: Buffer.from(path), content: `content ${index}\n` })),
     );
-    const hash = subject.git.object('commit', bytes(`tree ${tree}\n${PEOPLE}\n`, message));
-    subject.git.git(['update-ref', `refs/heads/b${index}`, hash]);
-    return hash;
+    return subject.git.object('commit', bytes(`tree ${tree}\n${PEOPLE}\n`, message));
   });
+  const branches = commits.map((hash, index) => `create refs/heads/b${index} ${hash}\n`);
+  subject.git.git(['update-ref', '--stdin'], branches.join(''));
   await importAll(subject);
   const rows = new Map((await commitsOf(subject)).map((row) => [row['hash'], row]));
   expect(rows.size).toBe(new Set(commits).size);
-  for (const hash of commits) {
-    const object = subject.git.git(['cat-file', 'commit', hash]);
+  const known = [...new Set(commits)];
+  const objects = commitObjects(subject, known);
+  const files = filesByGit(subject, known);
+  for (const [index, hash] of known.entries()) {
+    const object = objects[index]!;
     const row = rows.get(hash);
     const message = object.subarray(object.indexOf('\n\n') + 2);
     expect(unescapeText(row?.['message'])).toBe(message.toString('utf8'));
     const text = Buffer.from(object.toString('utf8'));
     expect(row?.['raw_bytes'] === null ? text : row?.['raw_bytes']).toEqual(object);
-    expect(await filesStored(subject, hash)).toEqual(filesByGit(subject, hash));
+    expect(await filesStored(subject, hash)).toEqual(files.get(hash)?.toSorted());
   }
 });
 
@@ -141,7 +152,7 @@ test('what old and broken tools wrote is stored, never lost', async () => {
   expect(row('latin1')['raw_bytes']).toEqual(
     subject.git.git(['cat-file', 'commit', String(row('latin1')['hash'])]),
   );
-  expect(await filesStored(subject, paths)).toEqual(filesByGit(subject, paths));
+  expect(await filesStored(subject, paths)).toEqual(filesByGit(subject, [paths]).get(paths)?.toSorted());
 });
 
 test('tags: light, annotated, of a tag, of a file, with odd bytes', async () => {
