@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(3),
+          ...atOnce(4),
           // Starting a process for each file takes longer than most of them; each has a database of its own.
           isolate: false,
           name: 'integration',

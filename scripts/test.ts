@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runSteps, type Step, type StepRunner } from './testing/runSteps.ts';
-import { type StartedServers, startTestServers, TEST_SERVERS } from './testing/testServers.ts';
+import { type StartedServers, startSharedServers, TEST_SERVERS } from './testing/testServers.ts';
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/', import.meta.url));
 
@@ -15,10 +15,10 @@ const vitest = (project: string, name: string): Step => ({
   project,
 });
 
-// All projects share them: to start and to have three of each took longer than many tests.
+// All projects share them: to make them three times took longer than many tests.
 let started: Promise<StartedServers> | undefined;
 const environment = async (): Promise<Record<string, string>> => {
-  started ??= startTestServers((message) => void process.stdout.write(`${message}\n`));
+  started ??= startSharedServers((message) => void process.stdout.write(`${message}\n`));
   const { servers, environment: others } = await started;
   return { ...others, [TEST_SERVERS]: JSON.stringify(servers) };
 };

@@ -6,19 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
 import { compile } from '../compile.ts';
 import { startPostgres } from '../servers/embeddedPostgres.ts';
-import { startTemporal } from '../servers/temporalDevServer.ts';
+import { type RunningTemporal, startTemporal } from '../servers/temporalDevServer.ts';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { writeWorkflowBundle } from '../workflowBundle.ts';
 
-/** What every test file of `integration`, `crashes` and `e2e` gets by `inject('servers')`. */
-export interface TestServers {
+/** What all test projects of a run share. */
+export interface SharedServers {
   /** Superuser, database `postgres`. Tests work on databases of their own: see `createTestDatabase`. */
   readonly postgresUrl: string;
   /** Of the roles that `db/provision.ts` makes, the same for all databases of a run. */
   readonly rolePasswords: { readonly owner: string; readonly api: string; readonly worker: string };
-  /** host:port */
-  readonly temporalAddress: string;
-  readonly temporalNamespace: string;
   /** The Temporal CLI, for tests that restart a server and so need one of their own. */
   readonly temporalCli: string;
   /** The workflows, bundled once for all worker processes of a run. */
@@ -27,17 +24,24 @@ export interface TestServers {
   readonly programs: string;
 }
 
+/** What every test file of `integration`, `crashes` and `e2e` gets by `inject('servers')`. */
+export interface TestServers extends SharedServers {
+  /** host:port */
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+}
+
 /** Servers that run, and what the processes of tests are to have in their environment. */
 export interface StartedServers {
-  readonly servers: TestServers;
+  readonly servers: SharedServers;
   readonly environment: Readonly<Record<string, string>>;
   readonly stop: () => Promise<void>;
 }
 
-/** Holds the servers of a run as JSON, for test projects that are to use them together. */
+/** Holds the shared servers of a run as JSON, for test projects that are to use them together. */
 export const TEST_SERVERS = 'TEST_SERVERS';
 
-const NAMESPACE = 'bucket-brigade';
+export const TEST_NAMESPACE = 'bucket-brigade';
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
 const password = (): string => randomBytes(18).toString('base64url');
 
@@ -54,10 +58,22 @@ async function folderForMuch(): Promise<string> {
 }
 
 /**
- * Starts one Postgres and one Temporal dev server, and compiles what tests start as processes. Throws what the first of
- * them throws that fails, with nothing left running.
+ * A Temporal dev server of one project's own: its lists of runs grow slower with every run that it has had, which cost
+ * projects that shared one more than to start another.
  */
-export async function startTestServers(say: (message: string) => void): Promise<StartedServers> {
+export const startProjectTemporal = (executable: string): Promise<RunningTemporal> =>
+  startTemporal({
+    executable,
+    namespace: TEST_NAMESPACE,
+    searchAttributes: SEARCH_ATTRIBUTES,
+    log: () => {},
+  });
+
+/**
+ * Starts a Postgres, and compiles what tests start as processes. Throws what the first of them throws that fails, with
+ * nothing left running.
+ */
+export async function startSharedServers(say: (message: string) => void): Promise<StartedServers> {
   const { path: temporalCli } = await findTemporalCli({ say });
   const folder = await mkdtemp(join(await folderForMuch(), 'bucket-brigade-test-'));
   // Under root Postgres runs as another user, who must get in.
@@ -68,40 +84,23 @@ export async function startTestServers(say: (message: string) => void): Promise<
   const temporary = join(folder, 'tmp');
   await mkdir(temporary, { mode: 0o777 });
   const programs = await mkdtemp(join(CACHE, 'programs-'));
-  const log = (): void => {};
-  const [postgres, temporal, bundle, compiled] = await Promise.allSettled([
-    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log }),
-    startTemporal({
-      executable: temporalCli,
-      namespace: NAMESPACE,
-      searchAttributes: SEARCH_ATTRIBUTES,
-      log,
-    }),
+  const [postgres, bundle, compiled] = await Promise.allSettled([
+    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log: () => {} }),
     writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
     compile(programs, { project: 'tsconfig.programs.json', check: false }),
   ]);
   const stop = async (): Promise<void> => {
-    const servers = [postgres, temporal].flatMap((started) =>
-      started.status === 'fulfilled' ? [started.value] : [],
-    );
-    await Promise.all(servers.map((server) => server.stop()));
+    if (postgres.status === 'fulfilled') await postgres.value.stop();
     await Promise.all([folder, programs].map((made) => rm(made, { recursive: true, force: true })));
   };
-  if (
-    postgres.status === 'rejected' ||
-    temporal.status === 'rejected' ||
-    bundle.status === 'rejected' ||
-    compiled.status === 'rejected'
-  ) {
+  if (postgres.status === 'rejected' || bundle.status === 'rejected' || compiled.status === 'rejected') {
     await stop();
-    throw [postgres, temporal, bundle, compiled].find((started) => started.status === 'rejected')?.reason;
+    throw [postgres, bundle, compiled].find((started) => started.status === 'rejected')?.reason;
   }
   return {
     servers: {
       postgresUrl: postgres.value.url,
       rolePasswords: { owner: password(), api: password(), worker: password() },
-      temporalAddress: temporal.value.address,
-      temporalNamespace: NAMESPACE,
       temporalCli,
       workflowBundle: bundle.value.file,
       programs,
