@@ -127,8 +127,8 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         if (plan === undefined) throw importGone();
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
-        const { fullName, mode, commitSource } = plan;
-        const answer = { fullName, mode, streams, commitSource };
+        const { fullName, mode, commitSource, retries } = plan;
+        const answer = { fullName, mode, streams, commitSource, retries };
         // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
         if (plan.over) return { ...answer, over: true };
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
@@ -154,7 +154,7 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         await borrowReading(tx, { importId, repositoryId });
       }),
 
-    finishRepository: ({ organizationId, importId, repositoryId, state, error }) =>
+    finishRepository: ({ organizationId, importId, repositoryId, state, error, retries }) =>
       database.transaction(organizationId, async (tx) => {
         await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
         const standings = await readStandings(tx, { importId, repositoryId });
@@ -164,6 +164,7 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
           repositoryId,
           state: open === undefined ? state : ('failed' as const),
           error: open ?? error ?? null,
+          retries: retries ?? null,
         };
         if (open !== undefined) await failIncomplete(tx, { importId, repositoryId, error: open });
         const ended = await queries.endRepository(tx, outcome);

@@ -192,6 +192,8 @@ export interface ImportActivities {
     commitSource?: CommitSource;
     /** the import has its outcome already: there is nothing to read */
     over?: true;
+    /** how often a person had it tried again */
+    retries?: number;
   }>;
   /** The repository is being read for another import: its progress is that one's. */
   joinRepository(input: OfRepository & { importId: string }): Promise<void>;
@@ -207,7 +209,13 @@ export interface ImportActivities {
   ): Promise<void>;
   /** Writes the outcome row (also for every other import that waits for this repository). */
   finishRepository(
-    input: OfRepository & { importId: string; state: 'completed' | 'failed' | 'cancelled'; error?: Finding },
+    input: OfRepository & {
+      importId: string;
+      state: 'completed' | 'failed' | 'cancelled';
+      error?: Finding;
+      /** as `beginRepository` answered: a later try is not ended; left out: whichever try it is */
+      retries?: number;
+    },
   ): Promise<{
     /** the imports whose repository this ended: each is told by a signal */
     importIds: string[];

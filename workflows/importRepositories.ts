@@ -102,6 +102,7 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
       return 'cancelled';
     });
     if (end === 'long') {
+      await hand.joinAgain();
       await condition(allHandlersFinished);
       const carried = {
         total,

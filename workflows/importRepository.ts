@@ -9,7 +9,7 @@ import {
   TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ChunkResult } from './contracts.ts';
+import type { ChunkResult, ImportActivities } from './contracts.ts';
 import { readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
 import { createCrowd } from './import/crowd.ts';
@@ -18,7 +18,7 @@ import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
 import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './messages.ts';
-import { bitbucketChunk, gitWork, rows } from './policies.ts';
+import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding, Stream } from './words.ts';
 
@@ -37,7 +37,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
- *  5. Write the outcome into the row, then tell the imports that wait for it.
+ *  5. Write the outcome into the row, then tell the imports that wait for it and are not told by this run's end.
  *
  * Other imports that want the repository join (`import/crowd.ts`). When the one that it works for is paused or cancelled,
  * it goes on for another; what that one reads goes on from the same checkpoints.
@@ -54,6 +54,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     others: [...(input.others ?? [])],
     messages: 0,
     freed: false,
+    quiet: input.quiet === true,
   };
   const patience = createPatience({ ids, timing, screen, steering });
   const crowd = createCrowd(input, steering, () => inHand?.cancel());
@@ -114,7 +115,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
 
   function carriedOn(): ImportRepositoryInput {
     const carried = { ...begun(), paused: steering.paused, progress: screen.progress };
-    return { ...input, others: steering.others, carried };
+    return { ...input, others: steering.others, quiet: steering.quiet, carried };
   }
 
   /**
@@ -123,18 +124,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
    */
   async function walk(): Promise<Outcome | 'long' | 'paused' | 'over'> {
     if (todo === undefined) {
-      const {
-        mode,
-        streams,
-        commitSource = 'git',
-        over,
-      } = await rows().beginRepository.executeWithOptions({ summary: 'which streams are to be read' }, [ids]);
+      const { mode, streams, commitSource = 'git', over, retries } = await beginRepository();
       if (over === true) return 'over';
       todo = {
         mode,
         streams,
         commitSource,
         gitDone: false,
+        ...(retries === undefined ? {} : { retries }),
         paused: steering.paused,
         progress: screen.progress,
       };
@@ -155,6 +152,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       else if (result.done && part.git) todo = { ...begun(), gitDone: true };
       else if (result.done) return { state: 'completed' };
     }
+  }
+
+  function beginRepository(): ReturnType<ImportActivities['beginRepository']> {
+    const options = { summary: 'which streams are to be read' };
+    return soon(
+      () => rowsHere().beginRepository.executeWithOptions(options, [ids]),
+      () => rows().beginRepository.executeWithOptions(options, [ids]),
+    );
   }
 
   function nextPart(): { git: boolean; streams: Stream[] } | null {
@@ -207,9 +212,16 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
 
   /** Step 5. */
   async function finish({ state, error }: Outcome): Promise<void> {
-    const { importIds, state: written = state } = await rows().finishRepository.executeWithOptions(
-      { summary: `store outcome ${state}` },
-      [{ ...ids, state, ...(error === undefined ? {} : { error }) }],
+    const outcome = {
+      ...ids,
+      state,
+      ...(error === undefined ? {} : { error }),
+      ...(todo?.retries === undefined ? {} : { retries: todo.retries }),
+    };
+    const options = { summary: `store outcome ${state}` };
+    const { importIds, state: written = state } = await soon(
+      () => rowsHere().finishRepository.executeWithOptions(options, [outcome]),
+      () => rows().finishRepository.executeWithOptions(options, [outcome]),
     );
     screen.stage(written);
     await tellFinished(importIds);
@@ -218,6 +230,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   async function tellFinished(importIds: readonly string[]): Promise<void> {
     for (const id of importIds) {
       told.add(id);
+      if (id === importId && steering.quiet) continue;
       await tell(importWorkflowId(id), (handle) =>
         handle.signal(repositoryFinished, { repositoryId, run: workflowInfo().firstExecutionRunId }),
       );

@@ -101,12 +101,16 @@ export interface ImportRepositoryInput {
   /** the import is paused at the start of this run */
   paused?: PauseReason | null;
   timing?: Partial<ImportTiming>;
+  /** the run of its import started it, and hears of its end as of its child's: it is not told by a signal besides */
+  quiet?: boolean;
   carried?: {
     mode: ImportMode;
     streams: Stream[];
     /** left out: git */
     commitSource?: CommitSource;
     gitDone: boolean;
+    /** how often it had been tried again when it began */
+    retries?: number;
     paused: PauseReason | null;
     progress: RepositoryProgress;
   };

@@ -1,4 +1,4 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { isCancellation, proxyActivities, proxyLocalActivities, workflowInfo } from '@temporalio/workflow';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
@@ -42,6 +42,29 @@ export const rows = () =>
     startToCloseTimeout: SHORT,
     retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
   });
+
+/**
+ * The same in the worker that has the workflow's task: no queue, one event instead of three and no task more. For what
+ * each of thousands of small repositories does. One try: see `soon`.
+ */
+export const rowsHere = () =>
+  proxyLocalActivities<Pick<ImportActivities, 'beginRepository' | 'finishRepository'>>({
+    startToCloseTimeout: SHORT,
+    retry: { maximumAttempts: 1 },
+  });
+
+/** Here and now; where that fails (Postgres is away), patiently over the queue, which fills no history with tries. */
+export async function soon<Answer>(
+  here: () => Promise<Answer>,
+  queued: () => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await here();
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    return queued();
+  }
+}
 
 /** Turns a selection of up to 10,000 repositories into rows. */
 export const manyRows = () =>

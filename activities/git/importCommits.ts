@@ -147,9 +147,9 @@ async function storePage(
   const { organizationId, repositoryId } = run;
   await run.database.transaction(organizationId, async (tx) => {
     await run.advance(tx, step);
-    await upsertCommits(tx, { organizationId, repositoryId, commits: page.commits });
-    for (const files of slices(page.files))
-      await upsertCommitFiles(tx, { organizationId, repositoryId, files });
+    const where = { organizationId, repositoryId, mostlyThere: mode === 'full' };
+    await upsertCommits(tx, { ...where, commits: page.commits });
+    for (const files of slices(page.files)) await upsertCommitFiles(tx, { ...where, files });
     if (mode === 'full')
       await removeSurplusCommitFiles(tx, { organizationId, repositoryId, commits: page.commits });
   });

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 
 /** One commit as it is stored; all text is escaped already (`db/text.ts`). */
@@ -36,65 +36,91 @@ interface OfRepository {
   repositoryId: string;
 }
 
+/** What a commit and its files say, behind their keys. */
+const COMMIT_CONTENT = [
+  'parent_hashes',
+  'author_name',
+  'author_email',
+  'authored_at',
+  'author_zone',
+  'committer_name',
+  'committer_email',
+  'committed_at',
+  'committer_zone',
+  'message',
+  'raw_bytes',
+  'lines_added',
+  'lines_removed',
+  'files_changed',
+];
+const FILE_CONTENT = ['path', 'old_path', 'lines_added', 'lines_removed'];
+
+const columns = (names: readonly string[], prefix = ''): SQL =>
+  sql.raw(names.map((name) => `${prefix}${name}`).join(', '));
+
+/** `… do update`: a row that is there is written again only where it differs. */
+const setWhereDifferent = (content: readonly string[]): SQL => sql`
+  do update set ${sql.raw(content.map((name) => `${name} = excluded.${name}`).join(', '))}
+  where (${columns(content, 't.')}) is distinct from (${columns(content, 'excluded.')})`;
+
+/**
+ * `mostlyThere`: looks before it writes, which leaves equal rows unlocked (`on conflict do update … where` locks them
+ * and writes that down). By the key, in a subquery: see `upsertParts`. Rows that are new would only cost a look more.
+ */
+const isToWrite = (mostlyThere: boolean, content: readonly string[], stored: SQL): SQL =>
+  mostlyThere
+    ? sql`coalesce((select (${columns(content, 's.')}) is distinct from (${columns(content, 'i.')}) from ${stored}), true)`
+    : sql`true`;
+
+interface Storing extends OfRepository {
+  /** these rows are probably stored as they are */
+  mostlyThere: boolean;
+}
+
 /**
  * Stores commits. A commit never changes, so a row that is there is written again only where it differs
  * (metadata that came without line counts, or a repair).
  */
 export async function upsertCommits(
   tx: Transaction,
-  { organizationId, repositoryId, commits }: OfRepository & { commits: readonly CommitRow[] },
+  { organizationId, repositoryId, mostlyThere, commits }: Storing & { commits: readonly CommitRow[] },
 ): Promise<void> {
   if (commits.length === 0) return;
+  const stored = sql`commits s where s.organization_id = ${organizationId}::uuid
+    and s.repository_id = ${repositoryId}::uuid and s.hash = i.hash`;
   await tx.execute(sql`
-    insert into commits as t (
-      organization_id, repository_id, hash, parent_hashes, author_name, author_email, authored_at, author_zone,
-      committer_name, committer_email, committed_at, committer_zone, message, raw_bytes,
-      lines_added, lines_removed, files_changed)
-    select ${organizationId}::uuid, ${repositoryId}::uuid, c.hash, c.parent_hashes, c.author_name, c.author_email,
-      c.authored_at, c.author_zone, c.committer_name, c.committer_email, c.committed_at, c.committer_zone, c.message,
-      decode(c.raw_bytes, 'hex'), c.lines_added, c.lines_removed, c.files_changed
-    from json_to_recordset(${JSON.stringify(commits)}::json) as c (
-      hash text, parent_hashes text[], author_name text, author_email text, authored_at timestamptz, author_zone text,
-      committer_name text, committer_email text, committed_at timestamptz, committer_zone text, message text,
-      raw_bytes text, lines_added bigint, lines_removed bigint, files_changed integer)
-    order by c.hash
-    on conflict (organization_id, repository_id, hash) do update set
-      parent_hashes = excluded.parent_hashes,
-      author_name = excluded.author_name, author_email = excluded.author_email,
-      authored_at = excluded.authored_at, author_zone = excluded.author_zone,
-      committer_name = excluded.committer_name, committer_email = excluded.committer_email,
-      committed_at = excluded.committed_at, committer_zone = excluded.committer_zone,
-      message = excluded.message, raw_bytes = excluded.raw_bytes,
-      lines_added = excluded.lines_added, lines_removed = excluded.lines_removed,
-      files_changed = excluded.files_changed
-    where (t.parent_hashes, t.author_name, t.author_email, t.authored_at, t.author_zone, t.committer_name,
-        t.committer_email, t.committed_at, t.committer_zone, t.message, t.raw_bytes, t.lines_added, t.lines_removed,
-        t.files_changed)
-      is distinct from (excluded.parent_hashes, excluded.author_name, excluded.author_email, excluded.authored_at,
-        excluded.author_zone, excluded.committer_name, excluded.committer_email, excluded.committed_at,
-        excluded.committer_zone, excluded.message, excluded.raw_bytes, excluded.lines_added, excluded.lines_removed,
-        excluded.files_changed)`);
+    insert into commits as t (organization_id, repository_id, hash, ${columns(COMMIT_CONTENT)})
+    select ${organizationId}::uuid, ${repositoryId}::uuid, i.hash, ${columns(COMMIT_CONTENT, 'i.')}
+    from (
+      select hash, parent_hashes, author_name, author_email, authored_at, author_zone, committer_name,
+        committer_email, committed_at, committer_zone, message, decode(raw_bytes, 'hex') as raw_bytes,
+        lines_added, lines_removed, files_changed
+      from json_to_recordset(${JSON.stringify(commits)}::json) as c (
+        hash text, parent_hashes text[], author_name text, author_email text, authored_at timestamptz, author_zone text,
+        committer_name text, committer_email text, committed_at timestamptz, committer_zone text, message text,
+        raw_bytes text, lines_added bigint, lines_removed bigint, files_changed integer)
+    ) as i
+    where ${isToWrite(mostlyThere, COMMIT_CONTENT, stored)}
+    order by i.hash
+    on conflict (organization_id, repository_id, hash) ${setWhereDifferent(COMMIT_CONTENT)}`);
 }
 
 /** Stores the files of commits that are stored already. */
 export async function upsertCommitFiles(
   tx: Transaction,
-  { organizationId, repositoryId, files }: OfRepository & { files: readonly CommitFileRow[] },
+  { organizationId, repositoryId, mostlyThere, files }: Storing & { files: readonly CommitFileRow[] },
 ): Promise<void> {
   if (files.length === 0) return;
+  const stored = sql`commit_files s where s.organization_id = ${organizationId}::uuid
+    and s.repository_id = ${repositoryId}::uuid and s.commit_hash = i.commit_hash and s.place = i.place`;
   await tx.execute(sql`
-    insert into commit_files as t (
-      organization_id, repository_id, commit_hash, place, path, old_path, lines_added, lines_removed)
-    select ${organizationId}::uuid, ${repositoryId}::uuid, f.commit_hash, f.place, f.path, f.old_path,
-      f.lines_added, f.lines_removed
-    from json_to_recordset(${JSON.stringify(files)}::json) as f (
+    insert into commit_files as t (organization_id, repository_id, commit_hash, place, ${columns(FILE_CONTENT)})
+    select ${organizationId}::uuid, ${repositoryId}::uuid, i.commit_hash, i.place, ${columns(FILE_CONTENT, 'i.')}
+    from json_to_recordset(${JSON.stringify(files)}::json) as i (
       commit_hash text, place integer, path text, old_path text, lines_added integer, lines_removed integer)
-    order by f.commit_hash, f.place
-    on conflict (organization_id, repository_id, commit_hash, place) do update set
-      path = excluded.path, old_path = excluded.old_path,
-      lines_added = excluded.lines_added, lines_removed = excluded.lines_removed
-    where (t.path, t.old_path, t.lines_added, t.lines_removed)
-      is distinct from (excluded.path, excluded.old_path, excluded.lines_added, excluded.lines_removed)`);
+    where ${isToWrite(mostlyThere, FILE_CONTENT, stored)}
+    order by i.commit_hash, i.place
+    on conflict (organization_id, repository_id, commit_hash, place) ${setWhereDifferent(FILE_CONTENT)}`);
 }
 
 /** A repair: removes files beyond those that these commits change. */

@@ -246,6 +246,7 @@ export interface RepositoryPlan {
   commitSource: CommitSource;
   /** the repository has its outcome */
   over: boolean;
+  retries: number;
 }
 
 /** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
@@ -256,7 +257,7 @@ export async function selectPlan(
   return only(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
       select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource",
-        ir.state in ${ENDED_REPOSITORY} as over
+        ir.state in ${ENDED_REPOSITORY} as over, ir.retries
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
@@ -314,7 +315,8 @@ export async function updateRepositoryState(
 /**
  * Writes the outcome of a repository into the row of its import, and of every other import that waits for this run: all
  * that a run of this mode satisfies (`full` is not satisfied by `changed`). A cancelled run satisfies nobody else; one
- * that failed says nothing to another integration, whose credential may be allowed more.
+ * that failed says nothing to another integration, whose credential may be allowed more. `retries`: how often it had been
+ * tried again when the run began; an outcome that is written again (its answer was lost) does not end a later try.
  * Answers the imports whose row this ended.
  */
 export async function endRepository(
@@ -324,6 +326,7 @@ export async function endRepository(
     repositoryId: string;
     state: 'completed' | 'failed' | 'cancelled';
     error: Finding | null;
+    retries: number | null;
   },
 ): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
@@ -333,7 +336,7 @@ export async function endRepository(
     where ir.repository_id = ${input.repositoryId} and ir.state not in ${ENDED_REPOSITORY}
       and i.organization_id = ir.organization_id and i.id = ir.import_id
       and own.organization_id = ir.organization_id and own.id = ${input.importId}
-      and (i.id = own.id
+      and ((i.id = own.id and ir.retries = coalesce(${input.retries}::int, ir.retries))
         or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')
           and (${input.state} = 'completed' or i.integration_id = own.integration_id)))
     returning ir.import_id as id`);

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import type { importRepository } from '../../workflows/importRepository.ts';
 import * as messages from '../../workflows/messages.ts';
-import { failureOf, type Step } from '../support/fakeBitbucket.ts';
+import { createImportActivities } from '../../activities/imports.ts';
+import { failureOf, refusal, type Step } from '../support/fakeBitbucket.ts';
 import {
   EFFECTIVE_AFTER_STOP_MS,
   EFFECTIVE_MS,
+  repositoryRun,
   tellImport,
   untilImport,
   untilJoined,
@@ -214,6 +216,7 @@ describe('failed repositories are tried again', () => {
       await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
       expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
       await untilJoined(run, id!);
+      const { runId } = await repositoryRun(run, id!).describe();
       release();
       await waitFor({
         what: 'git is read once more',
@@ -225,6 +228,7 @@ describe('failed repositories are tried again', () => {
       await untilRepository(tenant, importId, id!, 'paused');
       await tellImport(run, importId, messages.resumeImport);
       await untilImport(tenant, importId, 'completed', 20_000);
+      await run.record('repository-wanted-once-more', importRepositoryWorkflowId(id!), runId);
     }, unfinished(tenant));
   });
 
@@ -245,6 +249,27 @@ describe('failed repositories are tried again', () => {
       await untilImport(tenant, importId, 'completed', 20_000);
     }, unfinished(tenant));
   });
+});
+
+test('an outcome that is written again, since its answer was lost, does not end the try that came after it', async () => {
+  const tenant = await bench.tenant('active');
+  const { organizationId, integrationId } = tenant;
+  const [repositoryId] = await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  const activities = createImportActivities({ database: bench.database, isRunning: async () => false });
+  const ids = { organizationId, integrationId, importId, repositoryId: repositoryId! };
+  await activities.prepareImport(ids);
+  const { retries } = await activities.beginRepository(ids);
+  const outcome = { ...ids, state: 'failed' as const, error: refusal, retries: retries! };
+  const stateOf = async () => (await tenant.repositoryRows(importId))[0]?.state;
+  await activities.finishRepository(outcome);
+  expect(await stateOf()).toBe('failed');
+  await activities.retryRepositories({ ...ids, repositoryIds: null, commandId: 'one', actor });
+  await activities.finishRepository(outcome);
+  expect(await stateOf()).toBe('pending');
+  const again = await activities.beginRepository(ids);
+  await activities.finishRepository({ ...outcome, retries: again.retries! });
+  expect(await stateOf()).toBe('failed');
 });
 
 test('a run of a repository that comes when its outcome is written reads nothing, and changes nothing', async () => {

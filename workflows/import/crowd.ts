@@ -63,7 +63,8 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
         late?.add(wanted.importId);
         return;
       }
-      // Its import's run was lost and started again: the run is its own as before.
+      // Its import's run was lost and started again, or continued as new: it is no child of the run that is there now.
+      steering.quiet = false;
       pause(own, wanted.paused);
       await tellOwner(own, true);
     },
@@ -90,7 +91,7 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
         await tellOwner(heir.importId, true);
         // It may have been cancelled meanwhile.
         if (!steering.others.includes(heir)) continue;
-        const { carried: _, ...same } = input;
+        const { carried: _, quiet: _heard, ...same } = input;
         const { importId, integrationId: itsIntegration, paused } = heir;
         const others = steering.others.filter((other) => other !== heir);
         if (stays && !left) others.push({ importId: own, integrationId, paused: steering.paused });

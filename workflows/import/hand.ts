@@ -35,6 +35,8 @@ export interface Hand {
   settle(): Promise<string[]>;
   /** Reads the rows again: finds lost signals, and starts what an operator terminated. */
   lookAgain(): Promise<void>;
+  /** Says again that the import wants them, so that their ends are told to the run that comes behind this one. */
+  joinAgain(): Promise<void>;
   tell<Args extends [unknown]>(signal: SignalDefinition<Args>, message: Args[0]): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
             repositoryId,
             fullName,
             paused: paused(),
+            quiet: true,
             ...(input.timing === undefined ? {} : { timing: input.timing }),
           },
         ],
@@ -126,6 +129,23 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
       const one = held.get(repositoryId);
       if (one !== undefined && !done.has(repositoryId) && !broken.has(repositoryId)) await take(one);
     }
+  }
+
+  async function tell<Args extends [unknown]>(
+    signal: SignalDefinition<Args>,
+    message: Args[0],
+  ): Promise<void> {
+    await Promise.all(
+      [...held.keys()].map(async (repositoryId) => {
+        try {
+          const handle = getExternalWorkflowHandle(importRepositoryWorkflowId(repositoryId));
+          await handle.signal<[unknown]>(signal, message);
+        } catch (error) {
+          // It ended at this moment: its row says how.
+          log.debug('A repository run could not be told', { repositoryId, error });
+        }
+      }),
+    );
   }
 
   return {
@@ -174,18 +194,7 @@ export function createHand(input: ImportRepositoriesInput, paused: () => PauseRe
       if (one !== undefined) held.set(repositoryId, { ...one, joined: !yours });
     },
 
-    async tell(signal, message) {
-      await Promise.all(
-        [...held.keys()].map(async (repositoryId) => {
-          try {
-            const handle = getExternalWorkflowHandle(importRepositoryWorkflowId(repositoryId));
-            await handle.signal<[unknown]>(signal, message);
-          } catch (error) {
-            // It ended at this moment: its row says how.
-            log.debug('A repository run could not be told', { repositoryId, error });
-          }
-        }),
-      );
-    },
+    joinAgain: () => tell(joinRepository, { importId, integrationId, paused: paused() }),
+    tell,
   };
 }

@@ -20,6 +20,8 @@ export interface Steering {
   messages: number;
   /** the request budget has room earlier than the chunk in hand was, or will be, told */
   freed: boolean;
+  /** its import's run hears of its end without being told */
+  quiet: boolean;
 }
 
 /** The one that would go on while the import that the run works for is paused. */

@@ -1,4 +1,4 @@
-import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { ChunkResult } from '../contracts.ts';
 import { repositoryDetails, summary } from '../details.ts';
 import type { ImportRepositoryInput, RepositoryProgress } from '../inputs.ts';
@@ -36,11 +36,14 @@ export function createScreen(input: ImportRepositoryInput): Screen {
     stored = stage;
   }
 
-  upsertSearchAttributes([
-    { key: ORGANIZATION_ID, value: input.organizationId },
-    { key: INTEGRATION_ID, value: input.integrationId },
-    { key: REPOSITORY_ID, value: input.repositoryId },
-  ]);
+  // Whoever starts the run sets them; a run that goes on for another integration's import says so.
+  if (workflowInfo().typedSearchAttributes.get(INTEGRATION_ID) !== input.integrationId) {
+    upsertSearchAttributes([
+      { key: ORGANIZATION_ID, value: input.organizationId },
+      { key: INTEGRATION_ID, value: input.integrationId },
+      { key: REPOSITORY_ID, value: input.repositoryId },
+    ]);
+  }
   show('begins', null);
 
   return {

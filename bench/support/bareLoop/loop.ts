@@ -61,8 +61,9 @@ async function readGit(options: LoopOptions): Promise<void> {
   const hashes = listCommits(git, clone, { heads, without: [] }, signal);
   for await (const page of oneAhead(commitPages(readCommits(git, clone, hashes, signal)))) {
     await database.transaction(organizationId, async (tx) => {
-      await upsertCommits(tx, { organizationId, repositoryId, commits: page.commits });
-      await upsertCommitFiles(tx, { organizationId, repositoryId, files: page.files });
+      const where = { organizationId, repositoryId, mostlyThere: false };
+      await upsertCommits(tx, { ...where, commits: page.commits });
+      await upsertCommitFiles(tx, { ...where, files: page.files });
     });
   }
   await rm(clone, { recursive: true, force: true });
