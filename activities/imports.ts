@@ -12,6 +12,7 @@ import { PAUSED } from '../workflows/import/paused.ts';
 import { IMPORT_TIMING } from '../workflows/timing.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { controlOf, createImportControl } from './importControl.ts';
 
 export interface ImportDependencies {
@@ -49,17 +50,18 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
   return {
     ...createImportControl(database),
 
-    async prepareImport(input) {
-      const { begun, next, ...prepared } = await database.transaction(input.organizationId, (tx) =>
-        begin(tx, input),
-      );
-      if (begun === undefined || prepared.ended !== undefined) return prepared;
-      // A run that was started a moment before its import's was lost has not said yet that it begins.
-      const running = await Promise.all(
-        next.map(({ repositoryId }) => isRunning(importRepositoryWorkflowId(repositoryId))),
-      );
-      return { ...prepared, begun: [...begun, ...next.filter((_, at) => running[at] === true)] };
-    },
+    prepareImport: (input) =>
+      withHeartbeats(async () => {
+        const { begun, next, ...prepared } = await database.transaction(input.organizationId, (tx) =>
+          begin(tx, input),
+        );
+        if (begun === undefined || prepared.ended !== undefined) return prepared;
+        // A run that was started a moment before its import's was lost has not said yet that it begins.
+        const running = await Promise.all(
+          next.map(({ repositoryId }) => isRunning(importRepositoryWorkflowId(repositoryId))),
+        );
+        return { ...prepared, begun: [...begun, ...next.filter((_, at) => running[at] === true)] };
+      }),
 
     nextRepositories: ({ organizationId, importId, limit, inHand }) =>
       database.transaction(organizationId, async (tx) => ({

@@ -10,6 +10,7 @@ import {
   selectKept,
 } from '../db/queries/quarantineRetries.ts';
 import type { QuarantineActivities } from '../workflows/contracts.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
 import { storeOf } from './recordStores.ts';
 import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
@@ -111,7 +112,7 @@ export function createQuarantineActivities({
   }
 
   return {
-    retryQuarantined,
+    retryQuarantined: (input) => withHeartbeats(() => retryQuarantined(input)),
     finishQuarantineRetry: ({ organizationId, retryId, error }) =>
       database.transaction(organizationId, (tx) => endRetry(tx, { retryId, error })),
   };

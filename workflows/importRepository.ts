@@ -212,18 +212,19 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
 
   /** Step 5. */
   async function finish({ state, error }: Outcome): Promise<void> {
-    const outcome = {
+    const retries = todo?.retries;
+    const written = {
       ...ids,
       state,
       ...(error === undefined ? {} : { error }),
-      ...(todo?.retries === undefined ? {} : { retries: todo.retries }),
+      ...(retries === undefined ? {} : { retries }),
     };
     const options = { summary: `store outcome ${state}` };
-    const { importIds, state: written = state } = await soon(
-      () => rowsHere().finishRepository.executeWithOptions(options, [outcome]),
-      () => rows().finishRepository.executeWithOptions(options, [outcome]),
-    );
-    screen.stage(written);
+    const queued = () => rows().finishRepository.executeWithOptions(options, [written]);
+    const here = () => rowsHere().finishRepository.executeWithOptions(options, [written]);
+    // The chunk that a cancellation stops hears of it with its next heartbeat: no hurry to say that it has ended.
+    const { importIds, state: shown = state } = await (state === 'cancelled' ? queued() : soon(here, queued));
+    screen.stage(shown);
     await tellFinished(importIds);
   }
 

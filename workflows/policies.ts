@@ -70,6 +70,7 @@ export async function soon<Answer>(
 export const manyRows = () =>
   proxyActivities<Pick<ImportActivities, 'prepareImport'>>({
     startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },
   });
 
@@ -77,6 +78,7 @@ export const manyRows = () =>
 export const quarantineChunk = () =>
   proxyActivities<Pick<QuarantineActivities, 'retryQuarantined'>>({
     startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },
   });
 

@@ -1,3 +1,4 @@
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
@@ -95,4 +96,32 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
   }
   // Without a crash only the beginning of an empty list is asked for twice: it is doubted, again in each attempt.
   expect(again.filter(({ page, cut }) => cut === 0 && !page.includes('q=id%3E0&'))).toEqual([]);
+});
+
+test('a worker killed while an import is being prepared is noticed as soon as any other', async () => {
+  const sql = postgres(stack.database.superuserUrl, { max: 2, onnotice: () => {} });
+  try {
+    const integrationId = await activeIntegration(stack);
+    const importId = await sql.begin(async (locked) => {
+      await locked`lock table import_repositories in exclusive mode`;
+      const id = await startImport(stack, integrationId);
+      await waitFor({
+        what: 'its preparation waits for the lock',
+        read: async () => (await sql`select 1 from pg_locks where not granted`).length,
+        until: (count) => count > 0,
+      });
+      await stack.workers.at(-1)?.kill();
+      return id;
+    });
+    await stack.startWorker({ clones: 1 });
+    await waitFor({
+      what: 'the import goes on',
+      read: () => sql`select 1 from import_repositories where import_id = ${importId}`,
+      until: (rows) => rows.length > 0,
+      timeoutMs: PROGRESS_WITHIN_MS,
+    });
+    expect((await importEnded(stack, importId)).state).toBe('completed');
+  } finally {
+    await sql.end();
+  }
 });

@@ -1,3 +1,4 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
@@ -260,7 +261,7 @@ test('what a person says while the run still passes on an earlier word stands, a
   const importId = await tenant.storeImport({ all: true });
   const ids = { organizationId: tenant.organizationId, integrationId: tenant.integrationId, importId };
   const activities = createImportActivities({ database: bench.database, isRunning: async () => false });
-  await activities.prepareImport(ids);
+  await new MockActivityEnvironment().run(() => activities.prepareImport(ids));
   const waiting = { until: null, why: PAUSED.person.why };
   await activities.controlImport({ ...ids, command: 'pause', actor });
   await activities.controlImport({ ...ids, command: 'resume', actor });

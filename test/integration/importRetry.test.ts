@@ -1,3 +1,4 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import type { importRepository } from '../../workflows/importRepository.ts';
@@ -258,7 +259,7 @@ test('an outcome that is written again, since its answer was lost, does not end 
   const importId = await tenant.storeImport({ all: true });
   const activities = createImportActivities({ database: bench.database, isRunning: async () => false });
   const ids = { organizationId, integrationId, importId, repositoryId: repositoryId! };
-  await activities.prepareImport(ids);
+  await new MockActivityEnvironment().run(() => activities.prepareImport(ids));
   const { retries } = await activities.beginRepository(ids);
   const outcome = { ...ids, state: 'failed' as const, error: refusal, retries: retries! };
   const stateOf = async () => (await tenant.repositoryRows(importId))[0]?.state;

@@ -1,3 +1,4 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -52,12 +53,15 @@ async function newRetry(filter: object = {}): Promise<string> {
   return id;
 }
 
+const asActivity = <Answer>(call: () => Promise<Answer>): Promise<Answer> =>
+  new MockActivityEnvironment().run(call);
+
 /** As the workflow does: chunk after chunk; how many it took. */
 async function work(retryId: string, options: Partial<QuarantineOptions> = {}): Promise<number> {
   const activities = createQuarantineActivities({ database: situation.database, ...options });
   const input = { organizationId: situation.organizationId, integrationId, retryId };
   for (let chunks = 1; ; chunks += 1) {
-    if (!(await activities.retryQuarantined(input)).more) {
+    if (!(await asActivity(() => activities.retryQuarantined(input))).more) {
       await activities.finishQuarantineRetry({ ...input, error: null });
       return chunks;
     }
@@ -157,7 +161,11 @@ describe('a retry', () => {
       recordsAChunk: 100,
     });
     const ids = { organizationId: situation.organizationId, integrationId, retryId: id };
-    expect(await activities.retryQuarantined(ids)).toEqual({ more: true, tried: 100, stored: 90 });
+    expect(await asActivity(() => activities.retryQuarantined(ids))).toEqual({
+      more: true,
+      tried: 100,
+      stored: 90,
+    });
     let transactions = 0;
     const dying: Database = {
       ...situation.database,

@@ -1,4 +1,5 @@
 import postgres from 'postgres';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { markStream, openStream } from '../../../activities/checkpoint.ts';
 import { createImportActivities } from '../../../activities/imports.ts';
@@ -35,7 +36,9 @@ test('an error with text that Postgres refuses is stored for stream and reposito
   const [repositoryId = ''] = await tenant.repositories(1);
   const importId = await tenant.storeImport({ all: true });
   const activities = createImportActivities({ database, isRunning: () => Promise.resolve(true) });
-  await activities.prepareImport({ organizationId, integrationId, importId });
+  await new MockActivityEnvironment().run(() =>
+    activities.prepareImport({ organizationId, integrationId, importId }),
+  );
 
   const stream = { organizationId, repositoryId, importId, stream: 'commits' as const };
   const { epoch } = await openStream(database, stream);
