@@ -110,7 +110,11 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       );
       return finished.length === 0;
     });
-    return crowd.handOver(false);
+    const following = await crowd.handOver(false);
+    // This run's end comes later than its import's outcome.
+    if (following !== undefined && following.importId !== importId && steering.quiet)
+      await tellImport(importId);
+    return following;
   }
 
   function carriedOn(): ImportRepositoryInput {
@@ -231,11 +235,13 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   async function tellFinished(importIds: readonly string[]): Promise<void> {
     for (const id of importIds) {
       told.add(id);
-      if (id === importId && steering.quiet) continue;
-      await tell(importWorkflowId(id), (handle) =>
-        handle.signal(repositoryFinished, { repositoryId, run: workflowInfo().firstExecutionRunId }),
-      );
+      if (id !== importId || !steering.quiet) await tellImport(id);
     }
+  }
+
+  function tellImport(id: string): Promise<void> {
+    const run = workflowInfo().firstExecutionRunId;
+    return tell(importWorkflowId(id), (handle) => handle.signal(repositoryFinished, { repositoryId, run }));
   }
 
   function isLong(): boolean {

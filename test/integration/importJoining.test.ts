@@ -110,14 +110,20 @@ describe('the import whose run reads a repository', () => {
       const [id] = await tenant.repositories(1);
       const limited = { until: new Date(Date.now() + 10_000).toISOString(), why: 'Bitbucket allowance' };
       run.bitbucket.chunks.set(id!, [{ limited }]);
+      run.bitbucket.git.set(id!, [{ done: true }, 'hang', { done: true }]);
       const one = await tenant.storeImport({ all: true });
-      const first = await startImportRun(run, tenant, one);
+      const first = await startImportRun(run, tenant, one, { lookAgainEveryMs: 600_000 });
       await untilRepository(tenant, one, id!, 'rate_limited', 10_000);
       const two = await tenant.storeImport({ all: true }, 'full');
       const second = await startImportRun(run, tenant, two, { lookAgainEveryMs: 600_000 });
       await untilJoined(run, id!);
-      await Promise.all([first.result(), second.result()]);
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(2);
+      // The one whose outcome is written ends, though the run goes on.
+      await first.result();
+      await untilGit(run, 2);
+      await tellImport(run, two, messages.pauseImport);
+      await tellImport(run, two, messages.resumeImport);
+      await second.result();
+      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(3);
       for (const importId of [one, two]) {
         expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
       }

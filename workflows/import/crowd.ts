@@ -57,14 +57,14 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
   setHandler(
     joinRepository,
     async (wanted) => {
+      // Its import's run was lost and started again, or continued as new: it is no child of the run that is there now.
+      if (wanted.importId === own) steering.quiet = false;
       if (wanted.importId !== own || late !== null) {
         forget(wanted.importId);
         steering.others.push({ ...wanted });
         late?.add(wanted.importId);
         return;
       }
-      // Its import's run was lost and started again, or continued as new: it is no child of the run that is there now.
-      steering.quiet = false;
       pause(own, wanted.paused);
       await tellOwner(own, true);
     },
