@@ -101,7 +101,7 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
 test('a worker killed while an import is being prepared is noticed as soon as any other', async () => {
   const sql = postgres(stack.database.superuserUrl, { max: 2, onnotice: () => {} });
   try {
-    const integrationId = await activeIntegration(stack);
+    const integrationId = await activeIntegration(stack, { name: 'Acme again' });
     const importId = await sql.begin(async (locked) => {
       await locked`lock table import_repositories in exclusive mode`;
       const id = await startImport(stack, integrationId);
