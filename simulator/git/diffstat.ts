@@ -26,6 +26,10 @@ export function createDiffstats(processes: GitProcesses): Diffstats {
     const keyOf = (commit: string): string => JSON.stringify([path, options, commit]);
     const known = ahead.get(keyOf(hash));
     if (known !== undefined) return known;
+    if (rowsAhead > ROWS_AHEAD) {
+      ahead.clear();
+      rowsAhead = 0;
+    }
     const lines = await processes.run([
       '--git-dir',
       path,
@@ -41,19 +45,13 @@ export function createDiffstats(processes: GitProcesses): Diffstats {
     for await (const { commit, files } of diffPairs(processes, path, firstParents, options)) {
       const found = files.map(toRow);
       if (commit === hash) rows = found;
-      else keep(keyOf(commit), found);
+      else {
+        ahead.set(keyOf(commit), found);
+        rowsAhead += found.length + 1;
+      }
       if (rowsAhead > ROWS_AHEAD) break;
     }
     return rows;
-  }
-
-  function keep(key: string, rows: DiffstatRecord[]): void {
-    if (rowsAhead > ROWS_AHEAD) {
-      ahead.clear();
-      rowsAhead = 0;
-    }
-    ahead.set(key, rows);
-    rowsAhead += rows.length + 1;
   }
 
   return {
