@@ -138,7 +138,8 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   const startNode = async (name: string, script: string, port: number, env: Record<string, string>) => {
     const child = await startReady(name, `http://127.0.0.1:${port}/readyz`, {
       command: process.execPath,
-      args: [join(servers.programs, script)],
+      // as `npm start` gives it to its worker
+      args: ['--max-semi-space-size=32', join(servers.programs, script)],
       cwd: ROOT,
       env: { ...shared, ...env },
       log: (line) => void lines.push(`${name}: ${line}`),
