@@ -16,6 +16,13 @@ export interface HeldClone {
   readonly path: string;
   /** it was there whole; otherwise `path` does not exist yet */
   readonly whole: boolean;
+  /**
+   * Makes the clone, or brings it up to date, at another path: should this process die meanwhile, it is not taken for
+   * whole. At `path` again when `change` is done; where that throws, `giveBack` or `discard` says what it is worth.
+   */
+  changing(change: (path: string) => Promise<void>): Promise<void>;
+  /** Removes what is there; the place is kept. */
+  clear(): Promise<void>;
   /** keeps it for the next activity */
   giveBack(): Promise<void>;
   discard(): Promise<void>;
@@ -41,10 +48,14 @@ const MEASURE_EVERY_MS = 60_000;
 /** A clone may become larger than the host says; between two measurings each counts as so many times that, and so much at least. */
 const SAFETY = { factor: 2, leastBytes: 1_048_576 };
 
+/** Behind the name of a clone in `busy` that is not whole, or not yet. */
+const UNREADY = '.unready';
+
 /**
  * The cache of clones. `ready/<repository>` is whole and free; `busy/<repository>.<owner>.<epoch>` belongs to
- * one attempt of one activity. A rename takes and gives back, so that two can never hold the same clone: the
- * second finds none and makes its own. What a dead worker held is removed (it may be half made).
+ * one attempt of one activity, with `.unready` behind it while git writes there. A rename takes and gives back, so that
+ * two can never hold the same clone: the second finds none and makes its own. What a dead worker only read is ready
+ * again, since to clone a large repository anew takes minutes; what it was writing is removed.
  */
 export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   const owner = createOwner();
@@ -59,31 +70,46 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
     await mkdir(busy, { recursive: true, mode: 0o700 });
     await removeAbandoned();
     const path = join(busy, [repositoryId, owner.me, epoch].join('.'));
-    await rm(path, { recursive: true, force: true });
+    const unready = `${path}${UNREADY}`;
+    const clear = async (): Promise<void> => {
+      await Promise.all([path, unready].map((each) => rm(each, { recursive: true, force: true })));
+    };
+    await clear();
     const whole = await moved(join(ready, repositoryId), path);
-    const alive = setInterval(() => void touch(path), SIGN_OF_LIFE_MS);
+    const alive = setInterval(() => void Promise.all([touch(path), touch(unready)]), SIGN_OF_LIFE_MS);
     alive.unref();
     return {
       path,
       whole,
+      async changing(change) {
+        await moved(path, unready);
+        await change(unready);
+        await rename(unready, path);
+      },
+      clear,
       async giveBack() {
         clearInterval(alive);
+        await moved(unready, path);
         await touch(path);
         // another attempt gave one back meanwhile: one is enough
         if (!(await moved(path, join(ready, repositoryId)))) await rm(path, { recursive: true, force: true });
       },
       async discard() {
         clearInterval(alive);
-        await rm(path, { recursive: true, force: true });
+        await clear();
       },
     };
   }
 
   async function removeAbandoned(): Promise<void> {
     for (const name of await readdir(busy)) {
-      const state = owner.state(name.split('.')[1] ?? '');
+      const [repositoryId = '', itsOwner = ''] = name.split('.');
+      const state = owner.state(itsOwner);
       const path = join(busy, name);
-      if (state === 'dead' || (state === 'elsewhere' && (await idleMs(path)) > ABANDONED_AFTER_MS)) {
+      if (state === 'dead') {
+        const isReady = !name.endsWith(UNREADY) && (await moved(path, join(ready, repositoryId)));
+        if (!isReady) await rm(path, { recursive: true, force: true });
+      } else if (state === 'elsewhere' && (await idleMs(path)) > ABANDONED_AFTER_MS) {
         await rm(path, { recursive: true, force: true });
       }
     }
@@ -108,7 +134,7 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
     for (const clone of clones) free -= clone.bytes;
     for (const clone of clones.toSorted((one, other) => other.idleMs - one.idleMs)) {
       if (free >= 0) break;
-      const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.'));
+      const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.') + UNREADY);
       // renamed first: nobody may take a clone that is half removed
       if (await moved(clone.path, doomed)) await rm(doomed, { recursive: true, force: true });
       free += clone.bytes;

@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CloneFolder } from './cloneFolder.ts';
+import type { CloneFolder, HeldClone } from './cloneFolder.ts';
 import { GitFailed } from './gitFailed.ts';
 import { ObjectMissing } from './objectParser.ts';
 import type { Git } from './process.ts';
@@ -40,7 +40,7 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
     const clone = await clones.take(request.repositoryId, request.epoch);
     const state = { whole: clone.whole };
     try {
-      return await attempt(request, clone.path, state);
+      return await attempt(request, clone, state);
     } catch (error) {
       if (isDamage(error)) state.whole = false;
       throw error;
@@ -49,22 +49,28 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
     }
   }
 
-  async function attempt<T>(request: MirrorRequest<T>, path: string, state: { whole: boolean }): Promise<T> {
+  async function attempt<T>(
+    request: MirrorRequest<T>,
+    clone: HeldClone,
+    state: { whole: boolean },
+  ): Promise<T> {
     if (state.whole) {
       try {
-        await removeLeftovers(path);
-        await fetchInto(request, path);
-        return await request.work(path);
+        await clone.changing(async (path) => {
+          await removeLeftovers(path);
+          await fetchInto(request, path);
+        });
+        return await request.work(clone.path);
       } catch (error) {
         if (!isDamage(error)) throw error;
         state.whole = false;
-        await rm(path, { recursive: true, force: true });
+        await clone.clear();
       }
     }
     await clones.makeRoom(request.expectedBytes);
-    await cloneInto(request, path);
+    await clone.changing((path) => cloneInto(request, path));
     state.whole = true;
-    return request.work(path);
+    return request.work(clone.path);
   }
 
   async function cloneInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {

@@ -10,7 +10,7 @@ import { startPostgres } from '../servers/embeddedPostgres.ts';
 import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
-import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { bundledWorkflows, compiledPrograms } from '../programs.ts';
 import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { childEnvironment } from './childEnvironment.ts';
@@ -110,7 +110,7 @@ async function startAll(context: Context): Promise<Addresses> {
     ),
     context.options.bitbucket ? undefined : startSimulator(context),
     // While watching, the worker bundles by itself at each start: its workflows change.
-    context.watch === true ? undefined : writeWorkflowBundle(join(installation.folder, 'workflow-bundle.js')),
+    context.watch === true ? undefined : bundledWorkflows(),
   ]);
   const apiPort = await freePort(PORTS.api);
   const api = `http://127.0.0.1:${apiPort}`;
@@ -124,7 +124,7 @@ async function startAll(context: Context): Promise<Addresses> {
   const startWorker = async (number: number): Promise<void> =>
     startNode(context, {
       name: workerName(number),
-      script: 'worker.ts',
+      script: 'worker',
       port: await freePort(PORTS.workerMetrics + number - 1),
       portVariable: 'METRICS_PORT',
       env: {
@@ -133,14 +133,14 @@ async function startAll(context: Context): Promise<Addresses> {
         DATABASE_URL: database.urlOf(WORKER_ROLE),
         SEALING_PRIVATE_KEYS_FILE: join(installation.keys, KEY_FILES.privateKeys),
         CLONE_FOLDER: number === 1 ? installation.clones : `${installation.clones}-${number}`,
-        ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle.file }),
+        ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle }),
       },
     });
   await Promise.all([
     ...Array.from({ length: context.workers ?? 1 }, (_, index) => startWorker(index + 1)),
     startNode(context, {
       name: 'api',
-      script: 'api/server.ts',
+      script: 'api/server',
       port: apiPort,
       portVariable: 'PORT',
       env: {
@@ -192,8 +192,9 @@ async function startSimulator(context: Context): Promise<string> {
   const port = await freePort(PORTS.simulator);
   const url = `http://127.0.0.1:${port}`;
   const ready = `${url}/_simulator/credentials`;
+  const program = await programArguments(context, 'simulator/main');
   await supervisor.run('simulator', (log, signal) => {
-    const args = ['--import', 'tsx', 'simulator/main.ts', `--port=${port}`, ...simulatorArguments(context)];
+    const args = [...program, `--port=${port}`, ...simulatorArguments(context)];
     const child = { command: process.execPath, args, cwd: root, env: environment, log };
     return startReady('simulator', ready, child, signal, SIMULATOR_READY_TIMEOUT_MS);
   });
@@ -262,8 +263,13 @@ async function simulatorSettings(
   };
 }
 
+/** How Node runs a program of ours: compiled, or from its source while that may change. */
+const programArguments = async ({ watch = false }: Context, program: string): Promise<string[]> =>
+  watch ? ['--import', 'tsx', `${program}.ts`] : [join(await compiledPrograms(), `${program}.js`)];
+
 interface NodeService {
   readonly name: string;
+  /** its source without `.ts` */
   readonly script: string;
   readonly port: number;
   readonly portVariable: string;
@@ -274,8 +280,11 @@ interface NodeService {
 async function startNode(context: Context, service: NodeService): Promise<void> {
   const { supervisor, root, environment, watch = false, nodeArguments = [] } = context;
   const set = { ...service.env, HOST: '127.0.0.1', [service.portVariable]: String(service.port) };
+  const program = watch
+    ? [...WATCHING, `${service.script}.ts`]
+    : await programArguments(context, service.script);
   const start: StartService<ChildServer> = (log, signal) => {
-    const args = [...HEAP, ...nodeArguments, ...(watch ? WATCHING : ['--import', 'tsx']), service.script];
+    const args = [...HEAP, ...nodeArguments, ...program];
     const child = {
       command: process.execPath,
       args,

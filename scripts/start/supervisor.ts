@@ -25,6 +25,8 @@ export interface SupervisorOptions {
   readonly logFolder: string;
   /** tells the person at the terminal */
   readonly say: (line: string) => void;
+  /** how often each child that may die is started again; default 10 */
+  readonly maxRestarts?: number;
 }
 
 /** One child died that must not: everything ends. The message carries its last log lines. */
@@ -35,7 +37,8 @@ export class ServiceDied extends Error {
 export interface Supervisor {
   /**
    * Starts a child and keeps it in the list of what is stopped at the end. `restart`: when it dies unasked it is started
-   * again, ten times at most; without it, or the eleventh time, `failed` rejects. Each line it prints goes to its log file.
+   * again, `maxRestarts` times at most; without it, or the next time, `failed` rejects. Each line it prints goes to its
+   * log file.
    */
   run<S extends Service>(name: string, start: StartService<S>, policy?: { restart: boolean }): Promise<S>;
   /** Never resolves; rejects with ServiceDied. */
@@ -55,7 +58,11 @@ interface Child {
 }
 
 /** Keeps a set of child processes alive, in the order in which they depend on each other. */
-export async function createSupervisor({ logFolder, say }: SupervisorOptions): Promise<Supervisor> {
+export async function createSupervisor({
+  logFolder,
+  say,
+  maxRestarts = MAX_RESTARTS,
+}: SupervisorOptions): Promise<Supervisor> {
   await mkdir(logFolder, { recursive: true });
   const children: Child[] = [];
   const logs: LogFile[] = [];
@@ -94,12 +101,12 @@ export async function createSupervisor({ logFolder, say }: SupervisorOptions): P
       let lines = child.service.lastLines();
       // One that dies while it starts has died once more.
       for (let running = false; !running && !isStopping(); ) {
-        if (again === undefined || restarts === MAX_RESTARTS) {
-          fail(died(child.name, again === undefined ? how : `${how}, after ${MAX_RESTARTS} restarts`, lines));
+        if (again === undefined || restarts === maxRestarts) {
+          fail(died(child.name, again === undefined ? how : `${how}, after ${maxRestarts} restarts`, lines));
           return;
         }
         restarts += 1;
-        say(`${child.name} ${how}; starting it again (${restarts} of ${MAX_RESTARTS})`);
+        say(`${child.name} ${how}; starting it again (${restarts} of ${maxRestarts})`);
         try {
           await untilStarted(async () => {
             child.service = await again();

@@ -2,13 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
-import { compile } from '../compile.ts';
 import { startPostgres } from '../servers/embeddedPostgres.ts';
 import { type RunningTemporal, startTemporal } from '../servers/temporalDevServer.ts';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
-import { writeWorkflowBundle } from '../workflowBundle.ts';
+import { bundledWorkflows, compiledPrograms } from '../programs.ts';
 
 /** What all test projects of a run share. */
 export interface SharedServers {
@@ -42,7 +40,6 @@ export interface StartedServers {
 export const TEST_SERVERS = 'TEST_SERVERS';
 
 export const TEST_NAMESPACE = 'bucket-brigade';
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
 const password = (): string => randomBytes(18).toString('base64url');
 
 const MEMORY = '/dev/shm';
@@ -78,20 +75,18 @@ export async function startSharedServers(say: (message: string) => void): Promis
   const folder = await mkdtemp(join(await folderForMuch(), 'bucket-brigade-test-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
-  await mkdir(CACHE, { recursive: true });
   const repositories = join(folder, 'repositories');
   await mkdir(repositories);
   const temporary = join(folder, 'tmp');
   await mkdir(temporary, { mode: 0o777 });
-  const programs = await mkdtemp(join(CACHE, 'programs-'));
   const [postgres, bundle, compiled] = await Promise.allSettled([
     startPostgres({ folder: join(folder, 'postgres'), persistent: false, log: () => {} }),
-    writeWorkflowBundle(join(folder, 'workflow-bundle.js')),
-    compile(programs, { project: 'tsconfig.programs.json', check: false }),
+    bundledWorkflows(),
+    compiledPrograms(),
   ]);
   const stop = async (): Promise<void> => {
     if (postgres.status === 'fulfilled') await postgres.value.stop();
-    await Promise.all([folder, programs].map((made) => rm(made, { recursive: true, force: true })));
+    await rm(folder, { recursive: true, force: true });
   };
   if (postgres.status === 'rejected' || bundle.status === 'rejected' || compiled.status === 'rejected') {
     await stop();
@@ -102,8 +97,8 @@ export async function startSharedServers(say: (message: string) => void): Promis
       postgresUrl: postgres.value.url,
       rolePasswords: { owner: password(), api: password(), worker: password() },
       temporalCli,
-      workflowBundle: bundle.value.file,
-      programs,
+      workflowBundle: bundle.value,
+      programs: compiled.value,
     },
     // Simulators of all files make the same few repositories.
     environment: { SIMULATOR_GIT_CACHE: repositories, TMPDIR: temporary },

@@ -41,14 +41,16 @@ test('a clone that was given back is there for the next one, and for one at a ti
   expect([ready(), busy()]).toEqual([['a'], []]);
 });
 
-test('what a dead worker held is removed, what a living one holds is not', async () => {
+test('what a dead worker only read is ready again, what it wrote is removed, and what a living one holds stays', async () => {
   await store('a', 10);
   const me = createOwner().me;
   const [machine, pid, started] = me.split('-');
   const names = {
     mine: `x.${me}.1`,
-    dead: `x.${machine}-4194303-1.1`,
-    reusedNumber: `x.${machine}-${pid}-${Number(started) + 1}.1`,
+    dead: `b.${machine}-4194303-1.1`,
+    deadOnceMore: `a.${machine}-4194303-1.2`,
+    deadWriting: `c.${machine}-4194303-1.1.unready`,
+    reusedNumber: `d.${machine}-${pid}-${Number(started) + 1}.1`,
     living: `x.${machine}-1-0.1`,
     elsewhere: 'x.otherhost-1-1.1',
     abandoned: 'y.otherhost-1-1.1',
@@ -56,9 +58,35 @@ test('what a dead worker held is removed, what a living one holds is not', async
   for (const name of Object.values(names)) mkdirSync(join(folder, 'busy', name));
   const longAgo = Date.now() / 1000 - 7_200;
   utimesSync(join(folder, 'busy', names.abandoned), longAgo, longAgo);
-  await (await clones.take('b', 1)).discard();
+  const clone = await clones.take('b', 1);
+  expect(clone.whole).toBe(true);
+  await clone.discard();
+  // `a` had one already; a process's number tells nothing of its age where there is no /proc
+  expect(ready()).toEqual(process.platform === 'linux' ? ['a', 'd'] : ['a']);
   const kept = process.platform === 'linux' ? [] : [names.reusedNumber];
   expect(busy().toSorted()).toEqual([names.mine, names.living, names.elsewhere, ...kept].toSorted());
+});
+
+test('a clone lies elsewhere while it is written, and is given back even if that failed', async () => {
+  const clone = await clones.take('a', 1);
+  await clone.changing(async (path) => {
+    mkdirSync(path);
+    expect(busy()).toEqual([expect.stringMatching(/\.unready$/)]);
+  });
+  expect(busy()).toEqual([expect.not.stringMatching(/\.unready$/)]);
+  const fetched = clone.changing(() => Promise.reject(new Error('no network')));
+  await expect(fetched).rejects.toThrow('no network');
+  await clone.giveBack();
+  expect([ready(), busy()]).toEqual([['a'], []]);
+  const again = await clones.take('a', 2);
+  await again.clear();
+  const cloned = again.changing(async (path) => {
+    mkdirSync(path);
+    throw new Error('half of it');
+  });
+  await expect(cloned).rejects.toThrow('half of it');
+  await again.discard();
+  expect([ready(), busy()]).toEqual([[], []]);
 });
 
 test('room is made by removing what was not used for longest, never what is in use', async () => {
