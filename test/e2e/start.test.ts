@@ -82,7 +82,9 @@ function npmStart(...args: string[]): Start {
 
 async function kill(script: string): Promise<void> {
   const found = (await processesOf(data)).find(({ command }) => command.includes(script));
-  process.kill(found?.pid ?? 0, 'SIGKILL');
+  // Without the check a missing one would be 0: this process and all of its group.
+  if (found === undefined) throw new Error(`No process runs ${script}.`);
+  process.kill(found.pid, 'SIGKILL');
 }
 
 /** A command run beside the start: how it ended and what it said. */
@@ -104,7 +106,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     const file = join(folder, 'first.json');
     const start = npmStart('--exit-when-done', '--summary', file, '--repository', repository.path);
     await start.says('5. Import everything');
-    await kill('worker.ts');
+    await kill('/worker.js');
     const code = await start.code;
     const output = start.output();
     expect(output).toContain('worker was killed by SIGKILL; starting it again (1 of 10)');
@@ -147,7 +149,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     expect(await another.code).toBe(1);
     expect(another.output()).toContain('Another start runs on');
 
-    await kill('simulator/main.ts');
+    await kill('/simulator/main.js');
     expect(await start.code).toBe(1);
     expect(start.output()).toMatch(
       /simulator was killed by SIGKILL. Its last lines \(all in .*simulator.log\)/,
