@@ -25,7 +25,7 @@ const environment = async (): Promise<Record<string, string>> => {
 const withServers = (project: string, name: string): Step => ({ ...vitest(project, name), environment });
 
 // Each thread of the two type checkers works the same types out once more, and they run beside one another anyhow: one
-// for each (the first has an option for it).
+// for each (the first has an option for it). The second collects its garbage more rarely besides.
 const oneThread = async (): Promise<Record<string, string>> => ({ GOMAXPROCS: '1', GOGC: '400' });
 
 const STEPS: StepRunner['steps'] = [

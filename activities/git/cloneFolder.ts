@@ -67,8 +67,7 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
 
   async function take(repositoryId: string, epoch: number): Promise<HeldClone> {
     await mkdir(ready, { recursive: true, mode: 0o700 });
-    await mkdir(busy, { recursive: true, mode: 0o700 });
-    await removeAbandoned();
+    await takeOver();
     const path = join(busy, [repositoryId, owner.me, epoch].join('.'));
     const unready = `${path}${UNREADY}`;
     const clear = async (): Promise<void> => {
@@ -101,7 +100,9 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
     };
   }
 
-  async function removeAbandoned(): Promise<void> {
+  /** Settles what others left behind. */
+  async function takeOver(): Promise<void> {
+    await mkdir(busy, { recursive: true, mode: 0o700 });
     for (const name of await readdir(busy)) {
       const [repositoryId = '', itsOwner = ''] = name.split('.');
       const state = owner.state(itsOwner);
@@ -145,7 +146,12 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   return {
     take,
     makeRoom,
-    remove: (repositoryId) => rm(join(ready, repositoryId), { recursive: true, force: true }),
+    async remove(repositoryId) {
+      await mkdir(ready, { recursive: true, mode: 0o700 });
+      // Else what a dead worker held of it would be ready again later on.
+      await takeOver();
+      await rm(join(ready, repositoryId), { recursive: true, force: true });
+    },
   };
 }
 

@@ -19,7 +19,7 @@ export interface StandOptions {
   repositories?: readonly string[];
   /** default 1 */
   workers?: number;
-  /** how often a worker may be killed; default 10 */
+  /** how often a worker or the api may be killed; default: the supervisor's */
   maxRestarts?: number;
   /** a folder: api and workers write their CPU profiles there when they end, and Postgres its statements' costs */
   cpuProfile?: string | undefined;
@@ -45,12 +45,16 @@ export interface Stand extends Addresses {
 
 /** Starts a stand, runs `work` on it, and stops and removes all of it whatever happened. */
 export async function withStand<T>(options: StandOptions, work: (stand: Stand) => Promise<T>): Promise<T> {
-  const { say, simulator, workers = 1, cpuProfile, maxRestarts = 10 } = options;
+  const { say, simulator, workers = 1, cpuProfile, maxRestarts } = options;
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-bench-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
   const installation = await openInstallation(folder, 'small', { reset: false });
-  const supervisor = await createSupervisor({ logFolder: installation.logs, say, maxRestarts });
+  const supervisor = await createSupervisor({
+    logFolder: installation.logs,
+    say,
+    ...(maxRestarts === undefined ? {} : { maxRestarts }),
+  });
   try {
     say('starting Postgres, Temporal, simulator, worker and api (the first time its data is made: minutes)');
     const addresses = await startServices({

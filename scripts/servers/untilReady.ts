@@ -14,12 +14,12 @@ export class ServerNotReady extends Error {
   }
 }
 
-/** Resolves when the signal comes, with that in words; never without a signal. */
-function givenUp(signal: AbortSignal | undefined): Promise<string> {
+/** Resolves when the signal comes, with that in words; never without a signal. Listens until `done` comes. */
+function givenUp(signal: AbortSignal | undefined, done: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const stop = (): void => resolve('it was to stop before');
     if (signal?.aborted === true) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
+    else signal?.addEventListener('abort', stop, { once: true, signal: done });
   });
 }
 
@@ -36,22 +36,30 @@ export async function untilReady(
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   let why: string | undefined;
+  // One signal is for all starts of a child: what listens for this one must go with it.
+  const done = new AbortController();
   const ended = Promise.race([
     server.exited.then((exit) => `it ${describeExit(exit)}`),
-    givenUp(signal),
+    givenUp(signal, done.signal),
   ]).then((reason) => {
     why = reason;
   });
   let lastProblem = 'no probe was finished';
-  while (why === undefined) {
-    try {
-      await Promise.race([probe(), ended]);
-      if (why === undefined) return;
-    } catch (error) {
-      lastProblem = error instanceof Error ? error.message : String(error);
+  try {
+    while (why === undefined) {
+      try {
+        await Promise.race([probe(), ended]);
+        if (why === undefined) return;
+      } catch (error) {
+        lastProblem = error instanceof Error ? error.message : String(error);
+      }
+      if (why === undefined && Date.now() > deadline) {
+        why = `not within ${timeoutMs / 1000} s (${lastProblem})`;
+      }
+      await Promise.race([sleep(POLL_MS), ended]);
     }
-    if (why === undefined && Date.now() > deadline) why = `not within ${timeoutMs / 1000} s (${lastProblem})`;
-    await Promise.race([sleep(POLL_MS), ended]);
+  } finally {
+    done.abort();
   }
   throw new ServerNotReady(what, why, server.lastLines());
 }

@@ -235,8 +235,8 @@ async function recordHistory(
 
 /**
  * A replay runs on the test's own thread, where the SDK would follow every promise, the test's too and from then on, to
- * be able to say where a workflow stands: a quarter of a replay's time, and nobody asks. Told that its hooks are there,
- * it leaves them out.
+ * be able to say where a workflow stands: 27 of the 433 processor seconds of the integration tests, and nobody asks. Told
+ * that its hooks are there, it leaves them out.
  */
 function replayWithoutStackTraces(): void {
   Object.assign(globalHandlers, { installed: true });

@@ -125,8 +125,13 @@ test('it is not measured again while what was measured leaves room for twice wha
   }
 });
 
-test('a clone can be removed', async () => {
+test('a clone can be removed, and what a dead worker held of it goes too', async () => {
   await store('a', 10);
   await clones.remove('a');
   expect(ready()).toEqual([]);
+  const [machine] = createOwner().me.split('-');
+  mkdirSync(join(folder, 'busy', `a.${machine}-4194303-1.1`));
+  await clones.remove('a');
+  await (await clones.take('b', 1)).discard();
+  expect([ready(), busy()]).toEqual([[], []]);
 });
