@@ -32,7 +32,8 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(4),
+          // Three keep two cores busy; a fourth would load and compile everything once more.
+          ...atOnce(3),
           // Starting a process for each file takes longer than most of them; each has a database of its own.
           isolate: false,
           name: 'integration',

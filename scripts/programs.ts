@@ -20,9 +20,7 @@ export const compiledPrograms = (): Promise<string> =>
 
 /** The file of the workflows' bundle. */
 export async function bundledWorkflows(): Promise<string> {
-  const folder = await ofSources('workflows', async (made) => {
-    await writeWorkflowBundle(join(made, BUNDLE));
-  });
+  const folder = await ofSources('workflows', (made) => writeWorkflowBundle(join(made, BUNDLE)));
   return join(folder, BUNDLE);
 }
 

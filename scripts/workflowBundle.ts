@@ -1,5 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -7,12 +6,10 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
  * Bundles the workflows into one file. A worker that is given it starts at once instead of running webpack, which
  * takes seconds and leaves about 150 MB behind.
  */
-export async function writeWorkflowBundle(file: string): Promise<{ file: string; kilobytes: number }> {
+export async function writeWorkflowBundle(file: string): Promise<void> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
     logger: new DefaultLogger('WARN'),
   });
-  await mkdir(dirname(file), { recursive: true });
   await writeFile(file, code);
-  return { file, kilobytes: Math.round(code.length / 1024) };
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { diffPairs, type FileDiff } from './diffPairs.ts';
 import type { GitProcesses } from './gitProcess.ts';
 import { createObjectReader, type GitObject } from './objectReader.ts';
@@ -6,6 +7,16 @@ import type { GitTruth, TruthSignature } from './gitTruth.ts';
 import type { RefRecord } from './store.ts';
 
 const OBJECTS_AHEAD = 256;
+const LONGEST_KEPT = 10_000;
+
+/**
+ * What is reached from which commits. Hashes name all that they reach, so it is the same in every repository of every
+ * store of this process. Of long histories nothing is kept.
+ */
+const reached = new LRUCache<string, GitTruth[]>({
+  maxSize: 10 * LONGEST_KEPT,
+  sizeCalculation: (lines) => lines.length,
+});
 
 /**
  * Everything an import must have stored of a repository: branches, tags, and every commit they reach with its
@@ -26,8 +37,28 @@ export async function* truthOf(
     }
   }
   if (refs.length === 0) return;
-  const tips = `${[...new Set(refs.map(({ target }) => target))].join('\n')}\n`;
-  const listed = await processes.run(['--git-dir', path, 'rev-list', '--parents', '--stdin'], tips);
+  const tips = [...new Set(refs.map(({ target }) => target))].toSorted();
+  const key = JSON.stringify([tips, [...shallow].toSorted()]);
+  const known = reached.get(key);
+  if (known !== undefined) return yield* known;
+  const lines: GitTruth[] = [];
+  for await (const line of reachedFrom(processes, path, tips, shallow)) {
+    if (lines.length <= LONGEST_KEPT) lines.push(line);
+    yield line;
+  }
+  if (lines.length <= LONGEST_KEPT) reached.set(key, lines);
+}
+
+async function* reachedFrom(
+  processes: GitProcesses,
+  path: string,
+  tips: string[],
+  shallow: ReadonlySet<string>,
+): AsyncGenerator<GitTruth> {
+  const listed = await processes.run(
+    ['--git-dir', path, 'rev-list', '--parents', '--stdin'],
+    tips.map((tip) => `${tip}\n`).join(''),
+  );
   const pairs = listed.toString('latin1').trim().split('\n').map(firstPair);
   const reader = createObjectReader(processes, path);
   const ahead: Promise<GitObject | undefined>[] = [];

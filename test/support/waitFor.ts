@@ -9,9 +9,12 @@ export interface WaitOptions<T> {
   readonly until: (state: T) => boolean;
   /** 10 s unless told. */
   readonly timeoutMs?: number;
-  /** 50 ms unless told. */
+  /** Between two reads. Unless told, a tenth of what was waited already, 20 to 200 ms: reading takes from what is waited for. */
   readonly intervalMs?: number;
 }
+
+const SHORTEST_MS = 20;
+const LONGEST_MS = 200;
 
 /**
  * Reads a state again and again until it is as wished, and returns it. Throws an Error with the last state seen when
@@ -21,20 +24,26 @@ export interface WaitOptions<T> {
  * const row = await waitFor({ what: 'the import is completed', read: readImport, until: (r) => r.state === 'completed' });
  */
 export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
-  const { what, read, until, timeoutMs = 10_000, intervalMs = 50 } = options;
-  const deadline = Date.now() + timeoutMs;
+  const { what, read, until, timeoutMs = 10_000, intervalMs } = options;
+  const started = Date.now();
   for (;;) {
-    let last: string;
+    let last: unknown;
     try {
       const state = await read();
       if (until(state)) return state;
-      last = inspect(state, { depth: 6, breakLength: 120 });
+      last = state;
     } catch (error) {
-      last = error instanceof Error ? (error.stack ?? error.message) : inspect(error);
+      last = error;
     }
-    if (Date.now() >= deadline) {
-      throw new Error(`Waited ${timeoutMs / 1000} s in vain until ${what}. The last state was: ${last}`);
+    const waited = Date.now() - started;
+    if (waited >= timeoutMs) {
+      throw new Error(
+        `Waited ${timeoutMs / 1000} s in vain until ${what}. The last state was: ${inWords(last)}`,
+      );
     }
-    await sleep(intervalMs);
+    await sleep(intervalMs ?? Math.min(LONGEST_MS, Math.max(SHORTEST_MS, waited / 10)));
   }
 }
+
+const inWords = (state: unknown): string =>
+  state instanceof Error ? (state.stack ?? state.message) : inspect(state, { depth: 6, breakLength: 120 });
