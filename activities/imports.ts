@@ -19,7 +19,12 @@ export interface ImportDependencies {
   database: Database;
   /** Whether a workflow of this id runs now. */
   isRunning: (workflowId: string) => Promise<boolean>;
+  /** from this size on git and the API of a repository are read at the same time; default 8 MiB */
+  sideBySideFromBytes?: number | undefined;
 }
+
+/** A smaller one is read in seconds, and has no use for an activity more. */
+const LARGE_BYTES = 8 * 1024 ** 2;
 
 /** States in which a repository asks, or waits for its turn. */
 const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
@@ -46,7 +51,11 @@ async function begin(
 }
 
 /** Rows of imports, as their workflows write them. Each may run again after its answer was lost. */
-export function createImportActivities({ database, isRunning }: ImportDependencies): ImportActivities {
+export function createImportActivities({
+  database,
+  isRunning,
+  sideBySideFromBytes = LARGE_BYTES,
+}: ImportDependencies): ImportActivities {
   return {
     ...createImportControl(database),
 
@@ -129,8 +138,12 @@ export function createImportActivities({ database, isRunning }: ImportDependenci
         if (plan === undefined) throw importGone();
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
-        const { fullName, mode, commitSource, retries } = plan;
-        const answer = { fullName, mode, streams, commitSource, retries };
+        const { fullName, mode, commitSource, retries, sizeBytes } = plan;
+        const hasBoth =
+          streams.includes('pull_requests') && streams.includes('commits') && commitSource === 'git';
+        const isLarge = sizeBytes !== null && sizeBytes >= sideBySideFromBytes;
+        const sideBySide = hasBoth && isLarge ? { sideBySide: true as const } : {};
+        const answer = { fullName, mode, streams, commitSource, retries, ...sideBySide };
         // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
         if (plan.over) return { ...answer, over: true };
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });

@@ -53,6 +53,8 @@ export interface ActivitiesOptions {
     limitWindowMs: number;
   };
   cloneFolder: string;
+  /** see `ImportDependencies` */
+  sideBySideFromBytes?: number | undefined;
   /** where requests are counted; left out: nowhere */
   metrics?: Registry | undefined;
 }
@@ -92,13 +94,17 @@ export function createActivities(options: ActivitiesOptions): Activities {
     deadlineMs: deadlineOf(limitWindowMs),
     ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
   });
-  const { importChunk } = createStreamActivities({ database, bitbucket: client });
+  const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket: client });
   const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder });
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
   return {
     rowActivities: {
       ...createIntegrationActivities({ database }),
-      ...createImportActivities({ database, isRunning: createRunLookup(options.client) }),
+      ...createImportActivities({
+        database,
+        isRunning: createRunLookup(options.client),
+        sideBySideFromBytes: options.sideBySideFromBytes,
+      }),
       ...createEstimateRows({ database }),
       ...createQuarantineActivities({ database }),
     },
@@ -107,6 +113,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ...createDiscoveryActivities({ database, client, credentials }),
       ...createEstimateQuestions({ database, client }),
       importChunk: withTotals(database, importChunk),
+      linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),
     },
   };

@@ -41,10 +41,15 @@ const LIMITS: ChunkLimits = { requests: 25, rows: 5_000, milliseconds: 180_000 }
 const PAGE_DEADLINE_MS = 90_000;
 const HEARTBEAT_MS = 2_000;
 
-/** The activity that reads everything that comes over the API: pull requests, tickets, and commits where git is not wanted. */
+type LinkInput = Parameters<StreamActivities['linkCommits']>[0];
+
+/**
+ * The activity that reads everything that comes over the API: pull requests, tickets, and commits where git is not
+ * wanted. And the one that links pull requests to commits, where both were read at once.
+ */
 export function createStreamActivities(
   options: StreamActivitiesOptions,
-): Pick<StreamActivities, 'importChunk'> {
+): Pick<StreamActivities, 'importChunk' | 'linkCommits'> {
   const { database, bitbucket, pageDeadlineMs = PAGE_DEADLINE_MS, heartbeatMs = HEARTBEAT_MS } = options;
   const limits = { ...LIMITS, ...options.limits };
 
@@ -59,22 +64,31 @@ export function createStreamActivities(
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
-    let pageBegan = performance.now();
+    const asker = walker(input.importId, workflowId());
+    const clock = createSourceClock();
     let progressed = false;
+    return withPulse((onProgress) => {
+      const onPage = (): void => {
+        onProgress();
+        progressed = true;
+      };
+      const hasProgressed = (): boolean => progressed;
+      return readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
+    });
+  }
+
+  /** Heartbeats as long as there is progress within the deadline of a page. */
+  async function withPulse<T>(work: (onProgress: () => void) => Promise<T>): Promise<T> {
+    let last = performance.now();
     const beat = (): void => {
-      if (performance.now() - pageBegan < pageDeadlineMs) heartbeat();
+      if (performance.now() - last < pageDeadlineMs) heartbeat();
     };
     beat();
     const timer = setInterval(beat, heartbeatMs);
     try {
-      const onPage = (): void => {
-        pageBegan = performance.now();
-        progressed = true;
-      };
-      const asker = walker(input.importId, workflowId());
-      const clock = createSourceClock();
-      const hasProgressed = (): boolean => progressed;
-      return await readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
+      return await work(() => {
+        last = performance.now();
+      });
     } finally {
       clearInterval(timer);
     }
@@ -92,7 +106,7 @@ export function createStreamActivities(
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
-    const { input, allowance, clock } = chunk;
+    const { input, allowance, clock, signal, onPage } = chunk;
     const situation = await readSituation(database, input);
     const { source } = situation;
     let { trackerGone } = situation;
@@ -109,7 +123,8 @@ export function createStreamActivities(
       const stream = rounds.next();
       if (stream === undefined) {
         if (rounds.begin(situation.isFirst && clock.wasQuick())) continue;
-        if (input.streams.includes('pull_requests')) await linkCommits(chunk);
+        if (input.streams.includes('pull_requests') && input.linksLater !== true)
+          await link(input, signal, onPage);
         return result({ done: true });
       }
       const missing = isOfTracker(stream) ? (trackerGone ?? noTracker(stream, source)) : undefined;
@@ -134,16 +149,14 @@ export function createStreamActivities(
     }
   }
 
-  /** Behind all streams: what links them. */
-  async function linkCommits({ input, signal, onPage }: Chunk): Promise<void> {
-    const { mode } = input;
-    await linkPullRequestCommits({
-      database,
-      scope: input,
-      all: mode === 'full',
-      signal,
-      onProgress: onPage,
-    });
+  /** Behind all streams: what links them. Gives how many links were added. */
+  function link(scope: LinkInput, signal: AbortSignal, onProgress: () => void): Promise<number> {
+    return linkPullRequestCommits({ database, scope, all: scope.mode === 'full', signal, onProgress });
+  }
+
+  async function linkCommits(input: LinkInput): Promise<ChunkResult> {
+    await withPulse((onProgress) => link(input, cancellationSignal(), onProgress));
+    return { done: true, stream: null, requests: 0, records: 0 };
   }
 
   /** Reads one stream on; undefined: it is not at its end. Marks in which state an error leaves it. */
@@ -235,7 +248,7 @@ export function createStreamActivities(
     }
   }
 
-  return { importChunk };
+  return { importChunk, linkCommits };
 }
 
 const streamOf = (input: ChunkInput, stream: Stream): ImportedStream => ({

@@ -38,6 +38,8 @@ export interface ApiConfig extends SharedConfig {
 export interface WorkerConfig extends SharedConfig {
   sealingKeys: { keyId: string; privateKey: Secret }[];
   cloneFolder: string;
+  /** from this size on git and the API of a repository are read at the same time; undefined: the engine's own choice */
+  sideBySideFromBytes: number | undefined;
   /** workflows bundled ahead; undefined: beside the compiled worker, or else bundled at the start */
   workflowBundle: string | undefined;
   /** where /metrics and /readyz are served; port 0: nowhere */
@@ -159,6 +161,14 @@ const worker = {
     schema: z.string(),
     fix: 'Set it to a folder for git clones (a cache: it may be emptied while no worker runs).',
   },
+  SIDE_BY_SIDE_FROM_BYTES: {
+    schema: z
+      .string()
+      .regex(/^\d{1,15}$/, 'not a number of bytes')
+      .transform(Number)
+      .optional(),
+    fix: 'Set it to the size from which on git and the API of a repository are read at once (0: of each), or leave it out.',
+  },
   SEALING_PRIVATE_KEYS: {
     schema: json(privateKeysFile),
     secret: true,
@@ -215,6 +225,7 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
       privateKey: new Secret(key.private_key),
     })),
     cloneFolder: values.CLONE_FOLDER,
+    sideBySideFromBytes: values.SIDE_BY_SIDE_FROM_BYTES,
     workflowBundle: values.WORKFLOW_BUNDLE,
     metrics: { host: values.HOST, port: values.METRICS_PORT },
     bitbucket: {

@@ -68,7 +68,8 @@ export async function createWorkers(options: WorkersOptions): Promise<{ rows: Wo
   const bitbucket = await Worker.create({
     ...common,
     taskQueue: bitbucketQueue(taskQueue),
-    maxConcurrentActivityTaskExecutions: 20,
+    // An import has 16 repositories in hand, each with two where it is large; what a person waits for finds a place.
+    maxConcurrentActivityTaskExecutions: 40,
     activities: { ...options.bitbucketActivities },
   });
   return { rows, bitbucket };

@@ -194,6 +194,8 @@ export interface ImportActivities {
     over?: true;
     /** how often a person had it tried again */
     retries?: number;
+    /** there is much of both: git and the API are read at the same time */
+    sideBySide?: true;
   }>;
   /** The repository is being read for another import: its progress is that one's. */
   joinRepository(input: OfRepository & { importId: string }): Promise<void>;
@@ -293,6 +295,14 @@ export interface StreamActivities {
    * checkpoints: all of those that are asked for, refs and commits too.
    */
   importChunk(
-    input: OfRepository & { importId: string; mode: ImportMode; streams: Stream[] },
+    input: OfRepository & {
+      importId: string;
+      mode: ImportMode;
+      streams: Stream[];
+      /** git is read at the same time: pull requests are not linked to their commits at the end */
+      linksLater?: true;
+    },
   ): Promise<ChunkResult>;
+  /** Links pull requests to their commits, once both are there. Repeatable. */
+  linkCommits(input: OfRepository & { importId: string; mode: ImportMode }): Promise<ChunkResult>;
 }

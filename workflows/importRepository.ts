@@ -27,6 +27,12 @@ const isTimeout = (error: unknown): boolean =>
 
 const GIT_STREAMS: readonly Stream[] = ['refs', 'commits'];
 
+/** What is read one behind the other; of a large repository `git` and `api` at once, then `links`. */
+interface Part {
+  kind: 'git' | 'api' | 'links';
+  streams: Stream[];
+}
+
 type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
 
 /**
@@ -34,7 +40,8 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *
  *  1. Ask which streams there are, in which order.
  *  2. Branches, tags and commits come from git, in one activity; over the API where the integration wants no clones.
- *  3. The other streams come over the API, in bounded chunks, each from its checkpoint.
+ *  3. The other streams come over the API, in bounded chunks, each from its checkpoint; of a large repository at the same
+ *     time as 2, and behind both what links them.
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it and are not told by this run's end.
@@ -48,16 +55,17 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const timing = { ...IMPORT_TIMING, ...input.timing };
   const screen = createScreen(input);
   const work = new CancellationScope();
-  let inHand: CancellationScope | null = null;
+  const inHand = new Set<CancellationScope>();
   const steering: Steering = {
     paused: input.carried?.paused ?? input.paused ?? null,
     others: [...(input.others ?? [])],
     messages: 0,
-    freed: false,
+    freed: 0,
+    failed: false,
     quiet: input.quiet === true,
   };
   const patience = createPatience({ ids, timing, screen, steering });
-  const crowd = createCrowd(input, steering, () => inHand?.cancel());
+  const crowd = createCrowd(input, steering, rest);
   let todo = input.carried;
   // the imports whose rows have the outcome
   const told = new Set<string>();
@@ -67,7 +75,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     ({ importId: of, paused, reason }) => crowd.pause(of, paused ? (reason ?? 'person') : null),
     { description: 'Wait at the checkpoint, or go on.' },
   );
-  setHandler(allowanceFreed, () => void (steering.freed = true), {
+  setHandler(allowanceFreed, () => void (steering.freed += 1), {
     description: 'End a wait for the request budget early.',
   });
   setHandler(stopImport, (message) => void (crowd.leave(message.importId) && work.cancel()), {
@@ -128,13 +136,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
    */
   async function walk(): Promise<Outcome | 'long' | 'paused' | 'over'> {
     if (todo === undefined) {
-      const { mode, streams, commitSource = 'git', over, retries } = await beginRepository();
+      const { mode, streams, commitSource = 'git', over, retries, sideBySide } = await beginRepository();
       if (over === true) return 'over';
       todo = {
         mode,
         streams,
         commitSource,
         gitDone: false,
+        ...(sideBySide === undefined ? {} : { sideBySide }),
         ...(retries === undefined ? {} : { retries }),
         paused: steering.paused,
         progress: screen.progress,
@@ -147,14 +156,48 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
         continue;
       }
       if (isLong()) return 'long';
-      const part = nextPart();
-      if (part === null) return { state: 'completed' };
+      const parts = nextParts();
+      if (parts.length === 0) return { state: 'completed' };
+      await together(parts);
+    }
+  }
+
+  /**
+   * Waits for all of them. Where git fails the API comes to rest, as it would not have begun behind it; git goes on to its
+   * end where the API fails. Throws the first failure.
+   */
+  async function together(parts: readonly Part[]): Promise<void> {
+    const failures: unknown[] = [];
+    await Promise.all(
+      parts.map((part) =>
+        read(part).catch((error: unknown) => {
+          failures.push(error);
+          if (part.kind !== 'git') return;
+          steering.failed = true;
+          rest();
+        }),
+      ),
+    );
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Stops what is in hand at its checkpoint. */
+  function rest(): void {
+    for (const scope of inHand) scope.cancel();
+  }
+
+  /** Chunk after chunk until the part is done, or something else is to be decided first. */
+  async function read(part: Part): Promise<void> {
+    while (steering.paused === null && !steering.failed && !isLong()) {
+      const { freed } = steering;
       const result = await chunk(part);
       if (result === null) continue;
       screen.count(result);
-      if (result.limited !== undefined) await patience.forLimit(result.limited);
-      else if (result.done && part.git) todo = { ...begun(), gitDone: true };
-      else if (result.done) return { state: 'completed' };
+      if (result.limited !== undefined) await patience.forLimit(result.limited, freed);
+      else if (result.done) {
+        todo = { ...begun(), [`${part.kind}Done`]: true };
+        return;
+      }
     }
   }
 
@@ -166,13 +209,15 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     );
   }
 
-  function nextPart(): { git: boolean; streams: Stream[] } | null {
-    const { streams, gitDone, commitSource = 'git' } = begun();
+  function nextParts(): Part[] {
+    const { streams, sideBySide = false, commitSource = 'git', ...done } = begun();
     const isOfGit = (stream: Stream): boolean => commitSource === 'git' && GIT_STREAMS.includes(stream);
-    const git = streams.filter(isOfGit);
-    const overApi = streams.filter((stream) => !isOfGit(stream));
-    if (git.length > 0 && !gitDone) return { git: true, streams: git };
-    return overApi.length > 0 ? { git: false, streams: overApi } : null;
+    const git: Part = { kind: 'git', streams: streams.filter(isOfGit) };
+    const api: Part = { kind: 'api', streams: streams.filter((stream) => !isOfGit(stream)) };
+    const open = [git, api].filter((part) => part.streams.length > 0 && done[`${part.kind}Done`] !== true);
+    if (!sideBySide) return open.slice(0, 1);
+    if (open.length > 0 || done.linksDone === true) return open;
+    return [{ kind: 'links', streams: ['pull_requests'] }];
   }
 
   function begun() {
@@ -181,24 +226,23 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   /** Steps 2 and 3. `null`: stopped by a pause, or by a credential that Bitbucket refused. */
-  async function chunk({ git, streams }: { git: boolean; streams: Stream[] }): Promise<ChunkResult | null> {
-    const { mode } = begun();
-    const stage = git
-      ? 'commits'
-      : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
+  async function chunk({ kind, streams }: Part): Promise<ChunkResult | null> {
+    const { mode, sideBySide } = begun();
+    const stage =
+      kind === 'git' ? 'commits' : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
     screen.working(stage ?? 'commits');
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
     const heard = steering.messages;
-    inHand = scope;
-    // It asks anyway; what is said from now on is for the wait behind it.
-    steering.freed = false;
+    inHand.add(scope);
+    const asked = { ...ids, mode };
     try {
-      return await scope.run(() =>
-        git
-          ? gitWork().importGit.executeWithOptions(options, [{ ...ids, mode }])
-          : bitbucketChunk().importChunk.executeWithOptions(options, [{ ...ids, mode, streams }]),
-      );
+      return await scope.run(() => {
+        if (kind === 'git') return gitWork().importGit.executeWithOptions(options, [asked]);
+        if (kind === 'links') return bitbucketChunk().linkCommits.executeWithOptions(options, [asked]);
+        const later = sideBySide === true ? { linksLater: sideBySide } : {};
+        return bitbucketChunk().importChunk.executeWithOptions(options, [{ ...asked, streams, ...later }]);
+      });
     } catch (error) {
       // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
       // was lost meanwhile, Temporal tries what was to be stopped no more, and says that it timed out.
@@ -210,7 +254,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       await patience.forCredential(heard);
       return null;
     } finally {
-      inHand = null;
+      inHand.delete(scope);
     }
   }
 

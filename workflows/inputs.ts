@@ -109,6 +109,10 @@ export interface ImportRepositoryInput {
     /** left out: git */
     commitSource?: CommitSource;
     gitDone: boolean;
+    /** git and the API at the same time, then the links between them */
+    sideBySide?: true;
+    apiDone?: boolean;
+    linksDone?: boolean;
     /** how often it had been tried again when it began */
     retries?: number;
     paused: PauseReason | null;

@@ -115,7 +115,9 @@ export const bitbucketRows = () =>
 
 /** One bounded chunk (25 requests or 3 minutes), with room for waits of up to a minute inside. Never gives up. */
 export const bitbucketChunk = () =>
-  proxyActivities<Pick<StreamActivities, 'importChunk'> & Pick<DiscoveryActivities, 'discoverChunk'>>({
+  proxyActivities<
+    Pick<StreamActivities, 'importChunk' | 'linkCommits'> & Pick<DiscoveryActivities, 'discoverChunk'>
+  >({
     ...onBitbucket(),
     startToCloseTimeout: '10 minutes',
     heartbeatTimeout: HEARTBEAT,

@@ -247,6 +247,8 @@ export interface RepositoryPlan {
   /** the repository has its outcome */
   over: boolean;
   retries: number;
+  /** null: the host did not say */
+  sizeBytes: number | null;
 }
 
 /** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
@@ -257,7 +259,7 @@ export async function selectPlan(
   return only(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
       select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource",
-        ir.state in ${ENDED_REPOSITORY} as over, ir.retries
+        ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes"
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id

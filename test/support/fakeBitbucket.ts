@@ -174,6 +174,10 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         calls.push(`importGit ${repositoryId}`);
         return play(git.get(repositoryId), { importId, repositoryId, streams: ['refs', 'commits'] });
       },
+      async linkCommits({ repositoryId }) {
+        calls.push(`linkCommits ${repositoryId}`);
+        return { done: true, stream: null, requests: 0, records: 0 };
+      },
       importChunk({ importId, repositoryId, streams }) {
         calls.push(`importChunk ${repositoryId} ${activityInfo().attempt}`);
         const input = { importId, repositoryId, streams };

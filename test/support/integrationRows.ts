@@ -12,7 +12,7 @@ export interface TestTenant {
   credential(): Promise<{ checkId: string; credentialId: string }>;
   oauthFlow(): Promise<{ checkId: string; oauthFlowId: string }>;
   /** Discovered repositories `acme/repo-001` … */
-  repositories(count: number): Promise<string[]>;
+  repositories(count: number, sizeBytes?: number): Promise<string[]>;
   /** another integration of the same organization that sees the same repositories */
   sibling(): Promise<TestTenant>;
   storeImport(selection: Record<string, unknown>, mode?: ImportMode): Promise<string>;
@@ -93,15 +93,15 @@ async function createIntegrationOf(
         values (${checkId}, ${organizationId}, ${integrationId}, 'oauth')`;
       return { checkId, oauthFlowId };
     },
-    async repositories(count) {
+    async repositories(count, sizeBytes) {
       const workspaceId = uuid();
       await sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
         values (${workspaceId}, ${organizationId}, ${workspaceId}, 'acme', 'Acme', now())`;
       const rows = await sql<{ id: string }[]>`
         insert into repositories (id, organization_id, workspace_id, provider_uuid, slug, name, full_name, is_private,
-          raw, observed_at)
+          size_bytes, raw, observed_at)
         select gen_random_uuid(), ${organizationId}, ${workspaceId}, gen_random_uuid()::text, 'repo-' || lpad(n::text, 3, '0'),
-          'repo', 'acme/repo-' || lpad(n::text, 3, '0'), true, '{}', now()
+          'repo', 'acme/repo-' || lpad(n::text, 3, '0'), true, ${sizeBytes ?? null}, '{}', now()
         from generate_series(1, ${count}) n returning id`;
       await sql`insert into integration_repositories (organization_id, integration_id, repository_id)
         select ${organizationId}, ${integrationId}, id from repositories where workspace_id = ${workspaceId}`;

@@ -18,19 +18,30 @@ export interface Steering {
   others: Wanted[];
   /** how many signals came: any of them ends a wait for the credential */
   messages: number;
-  /** the request budget has room earlier than the chunk in hand was, or will be, told */
-  freed: boolean;
+  /** how often the request budget had room earlier than a chunk was, or will be, told */
+  freed: number;
+  /** what is read beside failed for good: what is in hand comes to rest at its checkpoint */
+  failed: boolean;
   /** its import's run hears of its end without being told */
   quiet: boolean;
+}
+
+interface Wait {
+  state: ImportRepositoryState;
+  waiting: Waiting;
 }
 
 /** The one that would go on while the import that the run works for is paused. */
 export const heirOf = (others: readonly Wanted[]): Wanted | undefined =>
   others.find(({ paused }) => paused === null);
 
-/** The waits of a repository's run. Each says in the row and on a durable timer why, and until when. */
+/**
+ * The waits of a repository's run, which may have two at once. Each says in the row and on a durable timer why, and until
+ * when.
+ */
 export interface Patience {
-  forLimit(limited: Limited): Promise<void>;
+  /** `freed`: how often there was room early when the work began that met the limit. */
+  forLimit(limited: Limited, freed: number): Promise<void>;
   /** `heard`: how many signals had come when the work began that was refused. */
   forCredential(heard: number): Promise<void>;
   forResume(reason: PauseReason): Promise<void>;
@@ -44,26 +55,53 @@ export function createPatience(options: {
 }): Patience {
   const { ids, timing, screen, steering } = options;
 
-  async function forLimit({ until, why }: { until: string; why: string }): Promise<void> {
-    if (steering.freed) return;
-    await store('rate_limited', { until, why });
-    await wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || steering.freed);
-    if (steering.paused === null) await store('running');
+  const inHand = new Set<Wait>();
+  let refused: Promise<void> | null = null;
+
+  async function forLimit({ until, why }: { until: string; why: string }, freed: number): Promise<void> {
+    const isOver = (): boolean => steering.failed || steering.freed !== freed;
+    if (isOver()) return;
+    await during({ state: 'rate_limited', waiting: { until, why } }, () =>
+      wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || isOver()),
+    );
   }
 
-  /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
   async function forCredential(heard: number): Promise<void> {
     // The word to go on came while the old credential was still being refused.
     if (steering.messages !== heard) return;
+    // Git and the API sign with the same one.
+    refused ??= untilAccepted(heard).finally(() => {
+      refused = null;
+    });
+    await refused;
+  }
+
+  /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
+  async function untilAccepted(heard: number): Promise<void> {
     const nowMs = Date.now();
     await tell(integrationWorkflowId(ids.integrationId), (handle) =>
       handle.signal(credentialRefused, { at: new Date(nowMs).toISOString() }),
     );
     const untilMs = nowMs + timing.refusedEveryMs;
     const why = 'Bitbucket refused the credential';
-    await store('needs_credential', { until: new Date(untilMs).toISOString(), why });
-    await wait(`${why}; tries again`, untilMs, () => steering.messages !== heard);
-    if (steering.paused === null) await store('running');
+    const until = new Date(untilMs).toISOString();
+    await during({ state: 'needs_credential', waiting: { until, why } }, () =>
+      wait(`${why}; tries again`, untilMs, () => steering.messages !== heard || steering.failed),
+    );
+  }
+
+  /** The row says that it waits, and behind it what else is waited for. */
+  async function during(own: Wait, work: () => Promise<void>): Promise<void> {
+    inHand.add(own);
+    try {
+      await store(own.state, own.waiting);
+      await work();
+    } finally {
+      inHand.delete(own);
+    }
+    if (steering.paused !== null) return;
+    const [other] = inHand;
+    await (other === undefined ? store('running') : store(other.state, other.waiting));
   }
 
   async function forResume(reason: PauseReason): Promise<void> {
