@@ -127,6 +127,7 @@ test('cancellation ends git at once and keeps what is stored', onLinux, async ()
     what: 'a page is stored',
     read: async () => (await storedHistory(place, long)).length,
     until: (count) => count > 0,
+    intervalMs: 10,
   });
   const from = performance.now();
   environment.cancel('CANCELLED');
