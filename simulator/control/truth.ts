@@ -80,7 +80,9 @@ function* pullRequestLines(repository: Repository, pullRequest: PullRequest): It
       participated_on: moment(participant.participatedOn),
     };
   }
-  for (const [position, entry] of pullRequest.activity.entries()) {
+  // What no list shows happened all the same: it follows from the comment.
+  const activity = [...pullRequest.activity, ...(pullRequest.hiddenActivity ?? [])];
+  for (const [position, entry] of activity.entries()) {
     yield activityLine(key, position, entry);
   }
   for (const comment of pullRequest.comments) yield commentLine(key, comment);

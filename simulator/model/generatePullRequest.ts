@@ -172,7 +172,7 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
   activity.sort((left, right) => left.at - right.at);
   const participants = collectParticipants(reviewers, activity);
   const unseen = mix && commentNotShown(number, comments, mix.shortFeedEvery);
-  const shown = activity.filter((entry) => entry.kind !== 'comment' || entry.comment !== unseen);
+  const isHidden = (entry: Activity): boolean => entry.kind === 'comment' && entry.comment === unseen;
 
   const sourceGone = number % 31 === 14 && plan.state !== 'OPEN';
   return {
@@ -202,7 +202,8 @@ export function generatePullRequest(input: GenerateInput): PullRequest {
     reviewers,
     participants,
     comments,
-    activity: shown,
+    activity: activity.filter((entry) => !isHidden(entry)),
+    hiddenActivity: activity.filter(isHidden),
   };
 }
 

@@ -78,6 +78,8 @@ export interface PullRequest {
   comments: Comment[];
   /** Oldest first. */
   activity: Activity[];
+  /** entries that exist, though no list of activity shows them */
+  hiddenActivity?: Activity[];
 }
 
 /** Comments that were not deleted: what `comment_count` says. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import type { RepositorySpec, WorldSpec } from '../../simulator/model/worldSpec.ts';
 import { activeIntegration, expectStatus, importEnded, listAll, startImport } from '../support/connect.ts';
 import { type Answer, createStack, type Stack } from '../support/stack.ts';
@@ -12,6 +13,7 @@ const ALLOWED = LIMIT - 2;
 
 /** How far requests and end may be from what the import then takes. */
 const WITHIN = 0.15;
+const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 
 /** A heavy tail of comments that the feed does not always show, ordinary discussions, tickets, small ones, an empty one. */
 function world(): WorldSpec {
@@ -82,6 +84,9 @@ test('requests, rows and end are as the import then has them', async () => {
 
   const importId = await startImport(stack, integrationId);
   const ended = await importEnded(stack, importId);
+  // Entries that no list shows are there too.
+  const found = await stack.verify();
+  expect(describeDifferences(found), found.examples.join('\n')).toBe(EXACT);
   const repositories = await listAll(stack, `/v1/imports/${importId}/repositories?limit=200`);
   const made = new Map<string, number>(
     repositories.map(({ repository_id: id, streams }) => [
