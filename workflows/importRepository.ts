@@ -159,6 +159,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       const parts = nextParts();
       if (parts.length === 0) return { state: 'completed' };
       await together(parts);
+      // Nothing is left to pause, or to carry on in another run.
+      if (nextParts().length === 0) return { state: 'completed' };
     }
   }
 
