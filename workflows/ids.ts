@@ -19,3 +19,6 @@ export const importRepositoryWorkflowId = (repositoryId: string): string =>
   `repository/${repositoryId}/import`;
 
 export const estimateWorkflowId = (estimateId: string): string => `import-estimate/${estimateId}`;
+
+/** One per repository: hints that come while it runs are taken up by it. */
+export const syncRepositoryWorkflowId = (repositoryId: string): string => `repository/${repositoryId}/sync`;

@@ -59,6 +59,15 @@ export interface ImportRepositoriesInput {
   };
 }
 
+/** The `syncRepository` workflow, started by its first `changed`. */
+export interface SyncRepositoryInput {
+  organizationId: string;
+  /** the one whose credential fetches the repository */
+  integrationId: string;
+  repositoryId: string;
+  fullName: string;
+}
+
 /** A repository whose run was started, or joined because another import's run was already there. */
 export interface InHand {
   repositoryId: string;

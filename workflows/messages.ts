@@ -1,6 +1,13 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { PauseReason, Wanted } from './inputs.ts';
-import type { CommitSource, CredentialKind, ImportMode, IntegrationState, Service } from './words.ts';
+import type {
+  CommitSource,
+  CredentialKind,
+  ImportMode,
+  IntegrationState,
+  Service,
+  SyncTrigger,
+} from './words.ts';
 
 /** The integration's row as the api read it in the same request: a fresh run starts from it. */
 export interface IntegrationSnapshot {
@@ -160,6 +167,12 @@ export const stopImport = defineSignal<[{ importId: string }]>('stopImport');
 
 /** To whoever waits for the request budget: there is room earlier than foreseen. */
 export const allowanceFreed = defineSignal('allowanceFreed');
+
+/**
+ * To `syncRepository`, which it starts where there is none: the repository may have changed in what these services bring
+ * in. A hint, never data: the current state is fetched. A person's ends the wait of a repository that failed.
+ */
+export const changed = defineSignal<[{ services: Service[]; by: SyncTrigger }]>('changed');
 
 export const currentState = defineQuery<{ state: IntegrationState; version: number; waitingFor: string }>(
   'currentState',

@@ -121,6 +121,14 @@ export interface StreamCounts {
   notPermitted: number;
 }
 
+/** What a run of imports is: asked for by a person, or one repository brought up to date. */
+export const IMPORT_KINDS = ['import', 'sync'] as const;
+export type ImportKind = (typeof IMPORT_KINDS)[number];
+
+/** Who says that a repository may have changed. */
+export const SYNC_TRIGGERS = ['webhook', 'poll', 'rotation', 'person'] as const;
+export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
+
 /** Where branches, tags and commits are read from: a clone, or lists of the API, which keep no code and count no lines. */
 export const COMMIT_SOURCES = ['git', 'api'] as const;
 export type CommitSource = (typeof COMMIT_SOURCES)[number];
