@@ -6,7 +6,7 @@ import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { type GitTarget, readGitTarget } from '../db/queries/gitTargets.ts';
 import type { ChunkResult, OfRepository, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, ImportMode, Stream } from '../workflows/words.ts';
-import { walker } from './bitbucket/asker.ts';
+import { askerOf } from './bitbucket/asker.ts';
 import { AuthRefused, BitbucketError, RateLimited, RepositoryGone } from './bitbucket/errors.ts';
 import type { RequestGate } from './bitbucket/requestGate.ts';
 import { advance, markStream, openStream } from './checkpoint.ts';
@@ -74,8 +74,8 @@ export function createGitActivities(
 
   async function readRepository(input: GitInput, pulse: Pulse): Promise<ChunkResult> {
     const signal = cancellationSignal();
-    const asker = walker(input.importId, workflowId());
     const target = await findTarget(input);
+    const asker = askerOf(target.kind, input.importId, workflowId());
     const refs = await openStream(database, { ...input, stream: 'refs' });
     const commits = await openStream(database, { ...input, stream: 'commits' });
     try {
@@ -144,9 +144,7 @@ export function createGitActivities(
   }
 
   async function findTarget(input: GitInput): Promise<GitTarget> {
-    const target = await database.transaction(input.organizationId, (tx) =>
-      readGitTarget(tx, input.repositoryId),
-    );
+    const target = await database.transaction(input.organizationId, (tx) => readGitTarget(tx, input));
     if (target !== undefined) return target;
     throw new RepositoryGone({
       finding: {

@@ -14,6 +14,7 @@ import type {
   IntegrationActivities,
   QuarantineActivities,
   StreamActivities,
+  SyncActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
@@ -32,6 +33,7 @@ import { createIntegrationActivities } from './integrations.ts';
 import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
+import { createSyncActivities } from './syncs.ts';
 import { withTotals } from './withTotals.ts';
 
 export interface ActivitiesOptions {
@@ -61,7 +63,11 @@ export interface ActivitiesOptions {
 
 export interface Activities {
   /** queue of the workflows: only Postgres */
-  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
+  rowActivities: IntegrationActivities &
+    ImportActivities &
+    EstimateActivities &
+    QuarantineActivities &
+    SyncActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
 }
@@ -96,17 +102,19 @@ export function createActivities(options: ActivitiesOptions): Activities {
   });
   const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket: client });
   const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder });
+  const isRunning = createRunLookup(options.client);
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
   return {
     rowActivities: {
       ...createIntegrationActivities({ database }),
       ...createImportActivities({
         database,
-        isRunning: createRunLookup(options.client),
+        isRunning,
         sideBySideFromBytes: options.sideBySideFromBytes,
       }),
       ...createEstimateRows({ database }),
       ...createQuarantineActivities({ database }),
+      ...createSyncActivities({ database, isRunning }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),

@@ -5,7 +5,7 @@ import { readNewest } from '../db/queries/newest.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
-import { type Asker, walker } from './bitbucket/asker.ts';
+import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
@@ -64,7 +64,6 @@ export function createStreamActivities(
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
-    const asker = walker(input.importId, workflowId());
     const clock = createSourceClock();
     let progressed = false;
     return withPulse((onProgress) => {
@@ -73,7 +72,7 @@ export function createStreamActivities(
         progressed = true;
       };
       const hasProgressed = (): boolean => progressed;
-      return readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
+      return readStreams({ input, allowance, signal, onPage, clock, hasProgressed });
     });
   }
 
@@ -96,7 +95,6 @@ export function createStreamActivities(
 
   interface Chunk {
     input: ChunkInput;
-    asker: Asker;
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
@@ -109,6 +107,7 @@ export function createStreamActivities(
     const { input, allowance, clock, signal, onPage } = chunk;
     const situation = await readSituation(database, input);
     const { source } = situation;
+    const asker = askerOf(source.kind, input.importId, workflowId());
     let { trackerGone } = situation;
     const rounds = createRounds(situation.stands);
     const result = async (more: Partial<ChunkResult>): Promise<ChunkResult> => ({
@@ -130,7 +129,7 @@ export function createStreamActivities(
       const missing = isOfTracker(stream) ? (trackerGone ?? noTracker(stream, source)) : undefined;
       try {
         if (missing === undefined) {
-          const last = await readOne(chunk, stream, source);
+          const last = await readOne(chunk, stream, { source, asker });
           if (last === undefined) return await result({ stream });
           rounds.ended(stream, last);
         } else {
@@ -163,7 +162,7 @@ export function createStreamActivities(
   async function readOne(
     chunk: Chunk,
     name: Stream,
-    source: RepositorySource,
+    { source, asker }: { source: RepositorySource; asker: Asker },
   ): Promise<LastRead | undefined> {
     const { input, allowance, signal, onPage, clock } = chunk;
     const stream = streamOf(input, name);
@@ -192,7 +191,7 @@ export function createStreamActivities(
         allowance,
         signal,
         get: async (place) => {
-          const answer = await bitbucket.get({ credential, signal, asker: chunk.asker, ...place });
+          const answer = await bitbucket.get({ credential, signal, asker, ...place });
           clock.see(answer);
           return answer;
         },

@@ -21,6 +21,7 @@ import { priorityOf } from '../workflows/priority.ts';
 import type { ConnectionCheckInput, EstimateImportInput, RetryQuarantineInput } from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
+import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
 import { Problem, unavailable } from './problem.ts';
 
 /** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
@@ -40,6 +41,8 @@ export interface Orchestrator {
   }): Promise<void>;
   /** Starts the retry of quarantined records that its row describes. The same retry twice is one run. */
   startQuarantineRetry(retry: RetryQuarantineInput & { name: string | null }): Promise<void>;
+  /** Says that a repository may have changed: to the run that keeps it up to date, which is started where there is none. */
+  syncRepository(hint: SyncHint): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
    * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
@@ -179,6 +182,10 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           ],
         }),
       );
+    },
+
+    async syncRepository(hint) {
+      await ask(() => client.signalWithStart('syncRepository', syncStart(hint, taskQueue)));
     },
 
     async command(definition, snapshot, args) {

@@ -137,3 +137,19 @@ export function integrationDetails(input: {
     ],
   )}`;
 }
+
+/** What an operator sees of a repository's sync. */
+export function syncDetails(input: {
+  fullName: string;
+  doing: string;
+  until: string | null;
+  /** services of hints that wait for the next round */
+  wanted: readonly string[];
+}): string {
+  return table([
+    ['repository', escapeName(input.fullName)],
+    ['doing', input.doing],
+    ['goes on', input.until ?? '–'],
+    ['hints that wait', input.wanted.length === 0 ? 'none' : input.wanted.join(', ')],
+  ]);
+}

@@ -6,3 +6,4 @@ export { importRepositories } from './importRepositories.ts';
 export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';
 export { retryQuarantine } from './retryQuarantine.ts';
+export { syncRepository } from './syncRepository.ts';

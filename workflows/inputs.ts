@@ -1,4 +1,4 @@
-import type { ImportTiming } from './timing.ts';
+import type { ImportTiming, SyncTiming } from './timing.ts';
 import type { CommitSource, ImportMode, Service, Stream, Verdict } from './words.ts';
 
 /** Inputs and results of the short workflows; the entity's are in `messages.ts`. One JSON-safe object each. */
@@ -66,6 +66,9 @@ export interface SyncRepositoryInput {
   integrationId: string;
   repositoryId: string;
   fullName: string;
+  timing?: Partial<SyncTiming>;
+  /** hints that no round has taken up yet */
+  carried?: { wanted: Service[] };
 }
 
 /** A repository whose run was started, or joined because another import's run was already there. */

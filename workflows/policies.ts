@@ -8,6 +8,7 @@ import type {
   IntegrationActivities,
   QuarantineActivities,
   StreamActivities,
+  SyncActivities,
 } from './contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
@@ -37,6 +38,7 @@ export const rows = () =>
     IntegrationActivities &
       ImportActivities &
       EstimateActivities &
+      SyncActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'>
   >({
     startToCloseTimeout: SHORT,
@@ -48,7 +50,7 @@ export const rows = () =>
  * each of thousands of small repositories does. One try: see `soon`.
  */
 export const rowsHere = () =>
-  proxyLocalActivities<Pick<ImportActivities, 'beginRepository' | 'finishRepository'>>({
+  proxyLocalActivities<Pick<ImportActivities, 'beginRepository' | 'finishRepository'> & SyncActivities>({
     startToCloseTimeout: SHORT,
     retry: { maximumAttempts: 1 },
   });

@@ -32,3 +32,23 @@ export const IMPORT_TIMING: ImportTiming = {
   refusedEveryMs: 5 * MINUTE_MS,
   historyLimit: 2_000,
 };
+
+/** How a sync waits; tests give shorter waits. */
+export interface SyncTiming {
+  /** how long an import that reads the repository is left alone before it is looked at again: at first, and at most */
+  busyMs: number;
+  mostBusyMs: number;
+  /** how long a repository is parked after its first failure, and at most: the wait doubles with each further one */
+  firstParkedMs: number;
+  mostParkedMs: number;
+  /** a run of this many events continues as new */
+  historyLimit: number;
+}
+
+export const SYNC_TIMING: SyncTiming = {
+  busyMs: 10_000,
+  mostBusyMs: 5 * MINUTE_MS,
+  firstParkedMs: 5 * MINUTE_MS,
+  mostParkedMs: 12 * 60 * MINUTE_MS,
+  historyLimit: 2_000,
+};

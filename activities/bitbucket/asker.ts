@@ -1,3 +1,5 @@
+import type { ImportKind } from '../../workflows/words.ts';
+
 /** For whom a request is made: decides who goes first, and how several imports of one account share. */
 export interface Asker {
   /** live syncs and connection checks: before all imports, and into the reserve */
@@ -20,6 +22,10 @@ export const walker = (consumer: string, waiter: string | null): Asker => ({
   consumer,
   waiter,
 });
+
+/** The reading of a repository: for an import, which takes its turn, or a sync, which goes before them. */
+export const askerOf = (kind: ImportKind, importId: string, waiter: string | null): Asker =>
+  kind === 'sync' ? { ...LIVE, waiter } : walker(importId, waiter);
 
 /** By which a discovery shares: one at a time of an integration. */
 export const discoveryConsumer = (integrationId: string): string => `discovery/${integrationId}`;

@@ -39,6 +39,7 @@ import { addRetryQuarantine } from './retryQuarantine.ts';
 import { addStartImport } from './startImport.ts';
 import { addStartOauth } from './startOauth.ts';
 import { addSubmitCredential } from './submitCredential.ts';
+import { addSyncRepository } from './syncRepository.ts';
 import { addSystemRoutes } from './system.ts';
 
 /** Every operation, in the order of the connect guide: the order of the OpenAPI document. */
@@ -77,6 +78,7 @@ export function addRoutes(app: ApiApp): void {
   addRetryQuarantine(app);
   addGetQuarantineRetry(app);
   addGetRepository(app);
+  addSyncRepository(app);
   addGetRepositoryCompleteness(app);
   addListCommits(app);
   addListPullRequests(app);

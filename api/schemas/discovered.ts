@@ -3,10 +3,11 @@ import type {
   ProjectRow,
   RepositoryRow,
   StreamSummary,
+  SyncSummary,
   WorkspaceRow,
 } from '../../db/queries/api/discovered.ts';
 import { unescapeText } from '../../db/text.ts';
-import { STREAM_STATES, STREAMS } from '../../workflows/words.ts';
+import { IMPORT_REPOSITORY_STATES, SERVICES, STREAM_STATES, STREAMS } from '../../workflows/words.ts';
 import { cursorText } from '../cursor.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
@@ -73,6 +74,26 @@ const streamSchema = z
   })
   .openapi('StreamHealth');
 
+const syncSchema = z
+  .strictObject({
+    state: z
+      .enum(IMPORT_REPOSITORY_STATES)
+      .nullable()
+      .meta({ description: 'of the last sync, or of the one that runs' }),
+    services: z.array(z.enum(SERVICES)).nullable().meta({ description: 'what it reads' }),
+    last_attempt_at: timestamp.nullable(),
+    last_success_at: timestamp.nullable(),
+    failures: z.int().meta({ description: 'how many failed in a row' }),
+    failing_since: timestamp.nullable(),
+    last_error: finding.nullable(),
+    next_attempt_at: timestamp
+      .nullable()
+      .meta({ description: 'parked until then after a failure; a person can have it tried at once' }),
+    waiting_until: timestamp.nullable(),
+    waiting_reason: z.string().nullable(),
+  })
+  .openapi('RepositorySync');
+
 export const repositorySchema = z
   .strictObject({
     id,
@@ -95,6 +116,9 @@ export const repositorySchema = z
     last_imported_at: timestamp.nullable(),
     health: z.enum(STREAM_STATES).meta({ description: 'the worst of its streams' }),
     streams: z.array(streamSchema),
+    sync: syncSchema
+      .nullable()
+      .meta({ description: 'how it stays current; null: it was not brought up to date since its import' }),
     links: z.array(link),
   })
   .openapi('Repository');
@@ -136,6 +160,19 @@ const presentStream = (row: StreamSummary): z.infer<typeof streamSchema> => ({
   last_attempt_at: instantOrNull(row.last_attempt_at),
 });
 
+const presentSync = (row: SyncSummary): z.infer<typeof syncSchema> => ({
+  state: row.state,
+  services: row.services,
+  last_attempt_at: instantOrNull(row.last_attempt_at),
+  last_success_at: instantOrNull(row.last_success_at),
+  failures: row.failures,
+  failing_since: instantOrNull(row.failing_since),
+  last_error: presentFinding(row.last_error),
+  next_attempt_at: instantOrNull(row.next_attempt_at),
+  waiting_until: instantOrNull(row.waiting_until),
+  waiting_reason: row.waiting_reason,
+});
+
 export function presentRepository(row: RepositoryRow): z.infer<typeof repositorySchema> {
   const at = `/v1/repositories/${row.id}`;
   return {
@@ -159,6 +196,7 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
     last_imported_at: instantOrNull(row.lastImportedAt),
     health: healthOf(row.streams),
     streams: row.streams.map(presentStream),
+    sync: row.sync === null ? null : presentSync(row.sync),
     links: [
       { action: 'read', method: 'GET', href: at, hint: 'This repository.' },
       {
@@ -167,6 +205,11 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
         href: `${at}/completeness`,
         hint: 'Whether its last import brought in everything.',
       },
+      ...(row.firstImportedAt === null
+        ? []
+        : [
+            { action: 'sync', method: 'POST' as const, href: `${at}/sync`, hint: 'Bring it up to date now.' },
+          ]),
       { action: 'list_commits', method: 'GET', href: `${at}/commits`, hint: 'Its commits, newest first.' },
       {
         action: 'list_pull_requests',

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import type { ImportKind } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 
 /** What git work needs to know of a repository. */
@@ -8,14 +9,19 @@ export interface GitTarget {
   sizeBytes: number | null;
   /** Postgres' clock: what is read after this is at least so new */
   observedAt: string;
+  /** a sync goes before imports */
+  kind: ImportKind;
 }
 
 /** Undefined: the repository is gone. */
-export async function readGitTarget(tx: Transaction, repositoryId: string): Promise<GitTarget | undefined> {
-  const [row] = await tx.execute<{ full_name: string; size_bytes: number | null; observed_at: string }>(sql`
-    select full_name, size_bytes::float8 as size_bytes, clock_timestamp()::text as observed_at
+export async function readGitTarget(
+  tx: Transaction,
+  { repositoryId, importId }: { repositoryId: string; importId: string },
+): Promise<GitTarget | undefined> {
+  const [row] = await tx.execute<GitTarget & Record<string, unknown>>(sql`
+    select full_name as "fullName", size_bytes::float8 as "sizeBytes", clock_timestamp()::text as "observedAt",
+      coalesce((select kind from imports where id = ${importId}::uuid), 'import') as kind
     from repositories
     where id = ${repositoryId}::uuid`);
-  if (row === undefined) return undefined;
-  return { fullName: row.full_name, sizeBytes: row.size_bytes, observedAt: row.observed_at };
+  return row;
 }

@@ -41,7 +41,7 @@ export async function readSurroundings(tx: Transaction, importId: string): Promi
       (select count(*)::int from imports other
         join integrations n on n.organization_id = other.organization_id and n.id = other.integration_id
         join credentials k on k.organization_id = n.organization_id and k.id = n.credential_id
-        where k.account_key = c.account_key and other.state in ('running', 'rate_limited')) as sharers,
+        where k.account_key = c.account_key and other.kind = 'import' and other.state in ('running', 'rate_limited')) as sharers,
       (select count(*)::int from import_repositories r
         where r.import_id = i.id and r.state in ('running', 'rate_limited')) as in_hand
     from imports i

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Finding, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
+import type { Finding, ImportKind, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { slideWindow } from './rates.ts';
@@ -145,15 +145,18 @@ export interface RepositorySource {
   credentialId: string | null;
   /** false: the host said that there is no issue tracker */
   hasIssues: boolean | null;
+  /** a sync goes before imports */
+  kind: ImportKind;
 }
 
-/** Where a repository is read from and with what; undefined when repository or integration is gone. */
+/** Where a repository is read from and with what, and for what; undefined when repository or integration is gone. */
 export async function readRepositorySource(
   tx: Transaction,
-  key: { organizationId: string; integrationId: string; repositoryId: string },
+  key: { organizationId: string; integrationId: string; importId: string; repositoryId: string },
 ): Promise<RepositorySource | undefined> {
   const [row] = await tx.execute<RepositorySource & Record<string, unknown>>(sql`
-    select r.full_name as "fullName", i.credential_id as "credentialId", r.has_issues as "hasIssues"
+    select r.full_name as "fullName", i.credential_id as "credentialId", r.has_issues as "hasIssues",
+      coalesce((select kind from imports where id = ${key.importId}), 'import') as kind
     from repositories r join integrations i on i.organization_id = r.organization_id
     where r.organization_id = ${key.organizationId} and r.id = ${key.repositoryId}
       and i.id = ${key.integrationId}`);

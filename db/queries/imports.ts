@@ -242,6 +242,7 @@ export async function endImport(
 export interface RepositoryPlan {
   fullName: string;
   mode: ImportMode;
+  /** those of the integration; of a sync, what it was asked for of them */
   services: Service[];
   commitSource: CommitSource;
   /** the repository has its outcome */
@@ -258,7 +259,8 @@ export async function selectPlan(
 ): Promise<RepositoryPlan | undefined> {
   return only(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
-      select r.full_name as "fullName", i.mode, n.services, n.commit_source as "commitSource",
+      select r.full_name as "fullName", i.mode, n.commit_source as "commitSource",
+        array(select s from unnest(n.services) s where i.services is null or s = any (i.services)) as services,
         ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes"
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
@@ -316,8 +318,8 @@ export async function updateRepositoryState(
 
 /**
  * Writes the outcome of a repository into the row of its import, and of every other import that waits for this run: all
- * that a run of this mode satisfies (`full` is not satisfied by `changed`). A cancelled run satisfies nobody else; one
- * that failed says nothing to another integration, whose credential may be allowed more. `retries`: how often it had been
+ * that a run of this mode satisfies (`full` is not satisfied by `changed`, and nobody by a sync of some services). A
+ * cancelled run satisfies nobody else; one that failed says nothing to another integration, whose credential may be allowed more. `retries`: how often it had been
  * tried again when the run began; an outcome that is written again (its answer was lost) does not end a later try.
  * Answers the imports whose row this ended.
  */
@@ -340,6 +342,7 @@ export async function endRepository(
       and own.organization_id = ir.organization_id and own.id = ${input.importId}
       and ((i.id = own.id and ir.retries = coalesce(${input.retries}::int, ir.retries))
         or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')
+          and own.services is null
           and (${input.state} = 'completed' or i.integration_id = own.integration_id)))
     returning ir.import_id as id`);
   return rows.map(({ id }) => id);

@@ -35,7 +35,13 @@ export async function selectRunningImports(tx: Transaction, integrationId: strin
   const rows = await tx
     .select({ id: imports.id })
     .from(imports)
-    .where(and(eq(imports.integrationId, integrationId), sql`${imports.state} not in ${[...ENDED_IMPORTS]}`))
+    .where(
+      and(
+        eq(imports.integrationId, integrationId),
+        eq(imports.kind, 'import'),
+        sql`${imports.state} not in ${[...ENDED_IMPORTS]}`,
+      ),
+    )
     .orderBy(imports.createdAt, imports.id);
   return rows.map(({ id }) => id);
 }

@@ -13,6 +13,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import {
   GAP_REASONS,
+  IMPORT_KINDS,
   IMPORT_MODES,
   IMPORT_REPOSITORY_STATES,
   IMPORT_STATES,
@@ -21,10 +22,12 @@ import {
   STREAM_STATES,
   type Finding,
   type GapReason,
+  type ImportKind,
   type ImportMode,
   type ImportRepositoryState,
   type ImportState,
   type RetryState,
+  type Service,
   type Stream,
   type StreamNote,
   type StreamState,
@@ -84,7 +87,11 @@ export const imports = pgTable(
     id: uuid('id').primaryKey(),
     organizationId: organizationId(),
     integrationId: uuid('integration_id').notNull(),
+    /** a sync brings one repository up to date, and is not shown among the imports */
+    kind: word<ImportKind>('kind').notNull().default('import'),
     mode: word<ImportMode>('mode').notNull(),
+    /** of a sync: only what these bring in is read; null: all that the integration has on */
+    services: text('services').array().$type<Service[]>(),
     state: word<ImportState>('state').notNull().default('pending'),
     selection: jsonb('selection').$type<ImportSelection>().notNull(),
     repositoriesTotal: integer('repositories_total'),
@@ -106,6 +113,7 @@ export const imports = pgTable(
     finishedAt: instant('finished_at'),
   },
   (t) => [
+    oneOf('imports_kind', t.kind, IMPORT_KINDS),
     oneOf('imports_mode', t.mode, IMPORT_MODES),
     oneOf('imports_state', t.state, IMPORT_STATES),
     unique('imports_in_organization').on(t.organizationId, t.id),

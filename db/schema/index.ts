@@ -4,3 +4,4 @@ export * from './discovery.ts';
 export * from './imports.ts';
 export * from './records.ts';
 export * from './estimates.ts';
+export * from './syncs.ts';

@@ -28,6 +28,7 @@ const BODIES: Record<string, object> = {
   resumeImport: {},
   cancelImport: {},
   retryFailed: {},
+  syncRepository: {},
 };
 
 function idOf(path: string, ids: SampleIds): string {

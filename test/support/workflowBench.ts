@@ -6,6 +6,7 @@ import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createRunLookup } from '../../activities/runs.ts';
+import { createSyncActivities } from '../../activities/syncs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import type { integration } from '../../workflows/integration.ts';
@@ -43,7 +44,8 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
   let bitbucket = createFakeBitbucket(sql);
   let held: Promise<void> | undefined;
   const rig: WorkflowRig = await createWorkflowRig((client) => {
-    const imports = createImportActivities({ database, isRunning: createRunLookup(client) });
+    const isRunning = createRunLookup(client);
+    const imports = createImportActivities({ database, isRunning });
     return {
       rowActivities: {
         ...createIntegrationActivities({ database }),
@@ -57,6 +59,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
         },
         ...createEstimateRows({ database }),
         ...createQuarantineActivities({ database }),
+        ...createSyncActivities({ database, isRunning }),
       },
       bitbucketActivities: passedOn(() => bitbucket.activities),
     };

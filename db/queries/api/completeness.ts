@@ -49,7 +49,7 @@ export async function readRepositoryReport(
           and s.repository_id = ir.repository_id), '[]') as streams
     from import_repositories ir
     join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
-    where ir.repository_id = ${repositoryId} and ir.started_at is not null
+    where ir.repository_id = ${repositoryId} and i.kind = 'import' and ir.started_at is not null
     order by ir.started_at desc, i.created_at desc limit 1`);
   return row ?? null;
 }

@@ -1,5 +1,11 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
+import type {
+  Finding,
+  ImportRepositoryState,
+  Service,
+  Stream,
+  StreamState,
+} from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
 
@@ -103,6 +109,22 @@ export interface RepositoryRow extends Record<string, unknown> {
   firstImportedAt: string | null;
   lastImportedAt: string | null;
   streams: StreamSummary[];
+  /** null: it was never brought up to date since its import */
+  sync: SyncSummary | null;
+}
+
+export interface SyncSummary {
+  /** of the last one, or of the one that runs */
+  state: ImportRepositoryState | null;
+  services: Service[] | null;
+  last_attempt_at: string | null;
+  last_success_at: string | null;
+  failures: number;
+  failing_since: string | null;
+  last_error: Finding | null;
+  next_attempt_at: string | null;
+  waiting_until: string | null;
+  waiting_reason: string | null;
 }
 
 export interface StreamSummary {
@@ -123,7 +145,16 @@ const REPOSITORY = sql`
   coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
       'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
       order by s.stream)
-    from streams s where s.organization_id = r.organization_id and s.repository_id = r.id), '[]') as streams`;
+    from streams s where s.organization_id = r.organization_id and s.repository_id = r.id), '[]') as streams,
+  (select jsonb_build_object('state', one.state, 'services', i.services, 'last_attempt_at', y.last_attempt_at,
+      'last_success_at', y.last_success_at, 'failures', y.failures, 'failing_since', y.failing_since,
+      'last_error', y.last_error, 'next_attempt_at', y.next_attempt_at, 'waiting_until', one.waiting_until,
+      'waiting_reason', one.waiting_reason)
+    from repository_syncs y
+    left join imports i on i.organization_id = y.organization_id and i.id = y.last_sync_id
+    left join import_repositories one on one.organization_id = y.organization_id and one.import_id = y.last_sync_id
+      and one.repository_id = y.repository_id
+    where y.organization_id = r.organization_id and y.repository_id = r.id) as sync`;
 
 export async function listRepositories(
   tx: Transaction,

@@ -44,7 +44,9 @@ const IMPORT = sql`
   i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"`;
 
 export async function readImport(tx: Transaction, id: string): Promise<ImportRow | null> {
-  const [row] = await tx.execute<ImportRow>(sql`select ${IMPORT} from imports i where i.id = ${id}`);
+  const [row] = await tx.execute<ImportRow>(
+    sql`select ${IMPORT} from imports i where i.id = ${id} and i.kind = 'import'`,
+  );
   return row ?? null;
 }
 
@@ -56,7 +58,7 @@ export async function listImports(
   const { integrationId, limit, after } = page;
   return tx.execute<ImportRow>(sql`
     select ${IMPORT} from imports i
-    where i.integration_id = ${integrationId}
+    where i.integration_id = ${integrationId} and i.kind = 'import'
       and ${after === null ? sql`true` : sql`(i.created_at, i.id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)`}
     order by i.created_at desc, i.id desc limit ${limit}`);
 }

@@ -1,0 +1,149 @@
+import { sql } from 'drizzle-orm';
+import type { Finding, ImportRepositoryState, IntegrationState, Service } from '../../workflows/words.ts';
+import type { Transaction } from '../client.ts';
+import { escapeJson } from '../text.ts';
+
+/** Rows of syncs. Every function runs inside a transaction of the tenant. */
+
+/** A list of words as Postgres writes an array: none of them has a character that needs quotes. */
+const words = (services: readonly Service[]) => sql`${`{${services.join(',')}}`}::text[]`;
+
+export interface SyncSubject extends Record<string, unknown> {
+  fullName: string;
+  /** of the integration whose credential fetches it */
+  integrationState: IntegrationState;
+  services: Service[];
+  /** an import of it has ended well */
+  imported: boolean;
+}
+
+/** What there is to know before a sync begins. `undefined`: repository or integration is gone, or another one owns it. */
+export async function readSyncSubject(
+  tx: Transaction,
+  { integrationId, repositoryId }: { integrationId: string; repositoryId: string },
+): Promise<SyncSubject | undefined> {
+  const [row] = await tx.execute<SyncSubject>(sql`
+    select r.full_name as "fullName", n.state as "integrationState", n.services,
+      r.first_imported_at is not null as imported
+    from repositories r
+    join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
+    where r.id = ${repositoryId} and n.id = ${integrationId}`);
+  return row;
+}
+
+/** Makes the rows of a sync, in which its run writes progress as that of an import does. Repeatable. */
+export async function insertSync(
+  tx: Transaction,
+  sync: {
+    organizationId: string;
+    integrationId: string;
+    repositoryId: string;
+    syncId: string;
+    services: readonly Service[];
+  },
+): Promise<void> {
+  const { organizationId, integrationId, repositoryId, syncId, services } = sync;
+  await tx.execute(sql`
+    insert into imports (id, organization_id, integration_id, kind, mode, services, state, selection,
+      repositories_total, started_at)
+    values (${syncId}, ${organizationId}, ${integrationId}, 'sync', 'changed', ${words(services)}, 'running',
+      ${JSON.stringify({ repositories: [repositoryId] })}::jsonb, 1, clock_timestamp())
+    on conflict (id) do nothing`);
+  await tx.execute(sql`
+    insert into import_repositories (organization_id, import_id, repository_id, place)
+    values (${organizationId}, ${syncId}, ${repositoryId}, 1)
+    on conflict (organization_id, import_id, repository_id) do nothing`);
+  await tx.execute(sql`
+    insert into repository_syncs as s (organization_id, repository_id, last_sync_id, last_attempt_at)
+    values (${organizationId}, ${repositoryId}, ${syncId}, clock_timestamp())
+    on conflict (organization_id, repository_id) do update set
+      last_sync_id = excluded.last_sync_id, last_attempt_at = excluded.last_attempt_at, next_attempt_at = null,
+      missed = null`);
+}
+
+/** Remembers what may have changed while nothing is fetched. */
+export async function noteMissed(
+  tx: Transaction,
+  input: { organizationId: string; repositoryId: string; services: readonly Service[] },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into repository_syncs as s (organization_id, repository_id, missed)
+    values (${input.organizationId}, ${input.repositoryId}, ${words(input.services)})
+    on conflict (organization_id, repository_id) do update set
+      missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
+}
+
+/** What was missed of a repository before; a sync that begins brings it in too. */
+export async function readMissed(tx: Transaction, repositoryId: string): Promise<Service[]> {
+  const [row] = await tx.execute<{ missed: Service[] | null }>(sql`
+    select missed from repository_syncs where repository_id = ${repositoryId} for update`);
+  return row?.missed ?? [];
+}
+
+export interface SyncOutcome extends Record<string, unknown> {
+  /** `undefined` in neither: a row that is gone counts as cancelled */
+  state: ImportRepositoryState;
+  error: Finding | null;
+}
+
+export async function readSyncOutcome(
+  tx: Transaction,
+  { syncId, repositoryId }: { syncId: string; repositoryId: string },
+): Promise<SyncOutcome | undefined> {
+  const [row] = await tx.execute<SyncOutcome>(sql`
+    select state, error from import_repositories where import_id = ${syncId} and repository_id = ${repositoryId}`);
+  return row;
+}
+
+/** Ends the sync's own row. */
+export async function endSync(tx: Transaction, syncId: string): Promise<void> {
+  await tx.execute(sql`
+    update imports i set finished_at = coalesce(i.finished_at, clock_timestamp()),
+      waiting_since = null, waiting_until = null, waiting_reason = null,
+      state = case (select ir.state from import_repositories ir where ir.import_id = i.id)
+        when 'completed' then 'completed' when 'cancelled' then 'cancelled' else 'completed_with_failures' end
+    where i.id = ${syncId}`);
+}
+
+/** The outcome of a sync is the standing of its repository. Written again, it changes nothing. */
+export async function recordSuccess(
+  tx: Transaction,
+  { syncId, repositoryId }: { syncId: string; repositoryId: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update repository_syncs set last_success_at = clock_timestamp(), failures = 0, failing_since = null,
+      last_error = null, next_attempt_at = null
+    where repository_id = ${repositoryId} and last_sync_id = ${syncId}`);
+}
+
+/**
+ * One failure more. Parked for `firstMs`, twice as long with each further one, at most `capMs`; how often it failed, and
+ * until when it is parked, ISO. Written again, it changes nothing: `next_attempt_at` is there already.
+ */
+export async function recordFailure(
+  tx: Transaction,
+  input: { syncId: string; repositoryId: string; error: Finding; firstMs: number; capMs: number },
+): Promise<{ failures: number; until: string } | undefined> {
+  const error = JSON.stringify(escapeJson(input.error));
+  const [row] = await tx.execute<{ failures: number; until: string }>(sql`
+    update repository_syncs set
+      failures = case when next_attempt_at is null then failures + 1 else failures end,
+      failing_since = coalesce(failing_since, clock_timestamp()), last_error = ${error}::jsonb,
+      next_attempt_at = coalesce(next_attempt_at, clock_timestamp() + make_interval(secs =>
+        least(${input.capMs}::float8, ${input.firstMs}::float8 * power(2, least(failures, 30))) / 1000))
+    where repository_id = ${input.repositoryId} and last_sync_id = ${input.syncId}
+    returning failures, to_char(next_attempt_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as until`);
+  return row;
+}
+
+/** Of the syncs of a repository that have ended only the last is kept: the rows would otherwise grow with each push. */
+export async function removeOlderSyncs(
+  tx: Transaction,
+  { syncId, repositoryId }: { syncId: string; repositoryId: string },
+): Promise<void> {
+  await tx.execute(sql`
+    delete from imports i using import_repositories ir
+    where ir.repository_id = ${repositoryId} and ir.import_id <> ${syncId}
+      and i.organization_id = ir.organization_id and i.id = ir.import_id
+      and i.kind = 'sync' and i.finished_at is not null`);
+}

@@ -1,0 +1,34 @@
+import { foreignKey, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import type { Finding, Service } from '../../workflows/words.ts';
+import { instant, organizationId } from './columns.ts';
+import { repositories } from './discovery.ts';
+
+/** How an imported repository stays current: one row, made by its first sync. Written by `syncRepository` alone. */
+export const repositorySyncs = pgTable(
+  'repository_syncs',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    /** the row of `imports` with the progress of the last one, or of the one that runs */
+    lastSyncId: uuid('last_sync_id'),
+    lastAttemptAt: instant('last_attempt_at'),
+    lastSuccessAt: instant('last_success_at'),
+    /** syncs in a row that failed, the first of them, and why the last one did */
+    failures: integer('failures').notNull().default(0),
+    failingSince: instant('failing_since'),
+    lastError: jsonb('last_error').$type<Finding>(),
+    /** parked until then after it failed; null: not parked */
+    nextAttemptAt: instant('next_attempt_at'),
+    /** what may have changed while nothing was fetched: the integration was paused, or its credential refused */
+    missed: text('missed').array().$type<Service[]>(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId] }),
+    foreignKey({
+      name: 'repository_syncs_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+    index('repository_syncs_parked').on(t.organizationId, t.nextAttemptAt),
+  ],
+);

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { failureOf } from '../support/fakeBitbucket.ts';
+import { repositoryRun, startImportRun, untilJoined } from '../support/importBench.ts';
+import { hint, importedRepository, syncRow, syncRun, syncsOf, untilSyncRow } from '../support/syncBench.ts';
+import { waitFor } from '../support/waitFor.ts';
+import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+
+/** `syncRepository`: hints become syncs, one at a time, and none is lost. */
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+
+const GIT_STREAMS = ['commits', 'refs'];
+
+/** The streams that the runs of a repository have touched in their syncs. */
+const streamsOf = async (syncId: string): Promise<string[]> =>
+  (await bench.sql<{ stream: string }[]>`select stream from import_streams where import_id = ${syncId}`)
+    .map(({ stream }) => stream)
+    .toSorted();
+
+/** Every chunk waits until what is given is called, and then is the last. */
+function holdChunks({ bitbucket }: Run): () => void {
+  let release = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  bitbucket.decide = (_id, cancelled) => Promise.race([held, cancelled]).then(() => ({ done: true }));
+  return () => release();
+}
+
+const untilCalled = (calls: readonly string[], name: string) =>
+  waitFor({
+    what: `${name} is called`,
+    read: () => calls.filter((call) => call.startsWith(name)).length,
+    until: (n) => n > 0,
+  });
+
+test('a push asks git alone, and nothing of the API', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    await (await hint(run, tenant, id, { services: ['repositories'] })).result();
+    const [sync] = await syncsOf(bench.sql, id);
+    expect(sync).toMatchObject({ state: 'completed', outcome: 'completed', services: ['repositories'] });
+    expect(await streamsOf(sync!.id)).toEqual(GIT_STREAMS);
+    expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toEqual([]);
+    expect(await syncRow(bench.sql, id)).toMatchObject({ last_sync_id: sync!.id, failures: 0, missed: null });
+    await run.record('sync', syncRun(run, id).workflowId);
+  });
+});
+
+test('a hint that comes while a sync reads is taken up by another round; of those that ended the last is kept', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const release = holdChunks(run);
+    const handle = await hint(run, tenant, id, { services: ['pull_requests'] });
+    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await hint(run, tenant, id, { services: ['pull_requests'] });
+    await hint(run, tenant, id, { services: ['repositories'] });
+    release();
+    await handle.result();
+    expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toHaveLength(2);
+    expect(await syncsOf(bench.sql, id)).toMatchObject([
+      { outcome: 'completed', services: ['repositories', 'pull_requests'] },
+    ]);
+  });
+});
+
+test('a sync waits for the import that reads the repository, and comes behind it', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const release = holdChunks(run);
+    const importId = await tenant.storeImport({ all: true });
+    const importing = await startImportRun(run, tenant, importId);
+    await untilCalled(run.bitbucket.calls, 'importChunk');
+    const syncing = await hint(run, tenant, id, { services: ['pull_requests'] });
+    await waitFor({
+      what: 'the sync waits',
+      read: async () => JSON.stringify(await syncing.query('__temporal_workflow_metadata')),
+      until: (text) => text.includes('an import reads the repository'),
+    });
+    expect(await syncsOf(bench.sql, id)).toEqual([]);
+    release();
+    await importing.result();
+    await syncing.result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([{ outcome: 'completed' }]);
+  });
+});
+
+test('an import that joins the sync of a part is not ended by it: it reads the rest', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const release = holdChunks(run);
+    const syncing = await hint(run, tenant, id, { services: ['pull_requests'] });
+    await untilCalled(run.bitbucket.calls, 'importChunk');
+    const importId = await tenant.storeImport({ all: true });
+    const importing = await startImportRun(run, tenant, importId);
+    await untilJoined(run, id);
+    release();
+    await importing.result();
+    await syncing.result();
+    expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'completed' }]);
+    expect(await streamsOf(importId)).toEqual(expect.arrayContaining(GIT_STREAMS));
+    expect(run.bitbucket.calls.some((call) => call.startsWith('importGit'))).toBe(true);
+  });
+});
+
+test('a repository that fails is parked, for twice as long each time; a person has it tried at once', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    run.bitbucket.chunks.set(id, [failureOf('NotFound'), failureOf('NotFound'), { done: true }]);
+    const timing = { firstParkedMs: 60_000, mostParkedMs: 3_600_000 };
+    const handle = await hint(run, tenant, id, { services: ['pull_requests'], timing });
+    const first = await untilSyncRow(bench.sql, id, 'it is parked', (row) => row?.failures === 1);
+    expect(first).toMatchObject({ last_error: { code: 'NotFound' }, last_success_at: null });
+    await hint(run, tenant, id, { services: ['repositories'], by: 'webhook' });
+    await hint(run, tenant, id, { services: ['repositories'], by: 'person' });
+    const second = await untilSyncRow(bench.sql, id, 'it is parked again', (row) => row?.failures === 2);
+    const parkedFor = (row: typeof first) => row!.next_attempt_at!.getTime() - Date.now();
+    expect(parkedFor(second)).toBeGreaterThan(parkedFor(first) + 50_000);
+    await hint(run, tenant, id, { services: [], by: 'person' });
+    await handle.result();
+    const [sync] = await syncsOf(bench.sql, id);
+    expect(sync?.services).toEqual(['repositories', 'pull_requests']);
+    expect(await syncRow(bench.sql, id)).toMatchObject({
+      failures: 0,
+      last_error: null,
+      next_attempt_at: null,
+    });
+  });
+});
+
+test('while the integration is paused nothing is fetched; what was missed comes with the next sync', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    await bench.sql`update integrations set state = 'paused' where id = ${tenant.integrationId}`;
+    await (await hint(run, tenant, id, { services: ['pull_requests'] })).result();
+    expect(run.bitbucket.calls).toEqual([]);
+    expect(await syncRow(bench.sql, id)).toMatchObject({ missed: ['pull_requests'], last_sync_id: null });
+    await bench.sql`update integrations set state = 'active' where id = ${tenant.integrationId}`;
+    await (await hint(run, tenant, id, { services: ['repositories'] })).result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([{ services: ['repositories', 'pull_requests'] }]);
+    expect(await syncRow(bench.sql, id)).toMatchObject({ missed: null });
+  });
+});
+
+test('what is not imported, not there or switched off is left alone', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const [neverImported = ''] = await tenant.repositories(1);
+    await (await hint(run, tenant, neverImported)).result();
+    const other = await bench.tenant('active');
+    const foreign = await importedRepository(bench, other);
+    await (await hint(run, tenant, foreign)).result();
+    const off = await bench.tenant('active');
+    const id = await importedRepository(bench, off);
+    await bench.sql`update integrations set services = '{repositories}' where id = ${off.integrationId}`;
+    await (await hint(run, off, id, { services: ['tickets'] })).result();
+    expect(run.bitbucket.calls).toEqual([]);
+    for (const one of [neverImported, foreign, id]) expect(await syncsOf(bench.sql, one)).toEqual([]);
+  });
+});
+
+test('a run that an operator ends leaves a parked repository, not a hanging one', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    run.bitbucket.chunks.set(id, ['hang', { done: true }]);
+    const handle = await hint(run, tenant, id, { services: ['pull_requests'] });
+    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await repositoryRun(run, id).terminate('by an operator');
+    await untilSyncRow(bench.sql, id, 'it is parked', (row) => row?.failures === 1);
+    expect(await syncsOf(bench.sql, id)).toMatchObject([
+      { state: 'completed_with_failures', outcome: 'failed' },
+    ]);
+    await hint(run, tenant, id, { services: [], by: 'person' });
+    await handle.result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([{ outcome: 'completed' }]);
+  });
+});
