@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Transaction } from '../db/client.ts';
 import { readCommitsStand, readStoredHeads } from '../db/queries/listedCommits.ts';
+import { hasUnreachable, markByHeads } from '../db/queries/unreachable.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commitSchema } from './bitbucket/schemas.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
@@ -85,10 +87,13 @@ export function createCommitReader(context: ReaderContext): StreamReader {
   }
 
   async function complete({ unknown, began }: CommitPosition): Promise<Completion> {
-    const { rows, missing, heads } = await database.transaction(scope.organizationId, async (tx) => ({
+    const { rows, missing, heads, marked } = await database.transaction(scope.organizationId, async (tx) => ({
       ...(await readCommitsStand(tx, scope)),
       heads: await readStoredHeads(tx, scope),
+      marked: await hasUnreachable(tx, scope),
     }));
+    const now = new Set(heads);
+    const isLeft = completedBy(checkpoint.memory).some((head) => !now.has(head));
     const lacking = withoutUnknown(missing, unknown).length;
     const gone = missing.length - lacking;
     return {
@@ -96,6 +101,10 @@ export function createCommitReader(context: ReaderContext): StreamReader {
       rows,
       whole: true,
       memory: { listed: lacking === 0 ? heads : [] },
+      // A head that is none any more may leave commits out of reach; one that came may bring such back.
+      ...(lacking === 0 && (isLeft || marked)
+        ? { also: (tx: Transaction) => markByHeads(tx, { ...scope, heads }) }
+        : {}),
       tally: { kind: 'counted', stored: rows, gone, notPermitted: 0, lacking, basis: 'counted' },
     };
   }

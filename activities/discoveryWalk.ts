@@ -12,7 +12,7 @@ import {
   RepositoryGone,
   ScopeMissing,
 } from './bitbucket/errors.ts';
-import { readPage, readRecords, type Page } from './bitbucket/paging.ts';
+import { asList, readPage, readRecords, type Page } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
 import {
@@ -20,9 +20,9 @@ import {
   repositorySchema,
   workspaceAccessSchema,
   workspaceSchema,
-  type Repository,
 } from './bitbucket/schemas.ts';
-import { projectRow, repositoryRows, uniqueByUuid, workspaceRow } from './discoveryRows.ts';
+import { projectRow, uniqueByUuid, workspaceRow } from './discoveryRows.ts';
+import { storeRepositories } from './storeRepositories.ts';
 
 /** Where a discovery stands; carried by the workflow as text. */
 export const placeSchema = z.object({
@@ -194,45 +194,18 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     const single = target?.repository !== undefined;
     const page = single ? { values: [answer.json], next: null, size: 1 } : readPage(answer, path);
     const parsed = single
-      ? readRecords(repositorySchema, singleAnswer(answer), page)
+      ? readRecords(repositorySchema, asList(answer), page)
       : readRecords(repositorySchema, answer, page);
     refuseUnreadable(parsed, path);
-    const found = await storeRepositories(parsed, answer.observedAt, uuid);
+    const { observedAt } = answer;
+    const stored = { parsed, observedAt, workspaceUuid: uuid };
+    const found = await storeRepositories(database, integration, stored);
     return {
       ...nothing,
       place: following(place, page, path) ?? (await afterWorkspace(place)),
       repositories: found,
       rejected: rejectedOf('repository', parsed),
     };
-  }
-
-  async function storeRepositories(
-    parsed: ParsedRecords<Repository>,
-    observedAt: string,
-    workspaceUuid: string | null,
-  ): Promise<number> {
-    const all = parsed.records.flatMap(
-      ({ value, raw }) => repositoryRows(value, raw, observedAt, workspaceUuid) ?? [],
-    );
-    const owners = uniqueByUuid(all.flatMap((row) => row.workspace ?? []));
-    const groups = uniqueByUuid(all.flatMap((row) => row.project ?? []));
-    const rows = uniqueByUuid(all.map((row) => row.repository));
-    await database.transaction(organizationId, async (tx) => {
-      await queries.upsertWorkspaces(tx, integration, owners);
-      await queries.linkWorkspaces(
-        tx,
-        integration,
-        owners.map(({ provider_uuid }) => ({ provider_uuid, administrator: null })),
-      );
-      await queries.upsertProjects(tx, integration, groups);
-      await queries.upsertRepositories(tx, integration, rows);
-      await queries.linkRepositories(
-        tx,
-        integration,
-        rows.map(({ provider_uuid }) => provider_uuid),
-      );
-    });
-    return rows.length;
   }
 
   return {
@@ -258,12 +231,6 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     },
   };
 }
-
-/** A single object has no list of bytes to take a record from. */
-const singleAnswer = (answer: BitbucketAnswer): BitbucketAnswer => ({
-  ...answer,
-  bytes: Buffer.concat([Buffer.from('{"values":['), answer.bytes, Buffer.from(']}')]),
-});
 
 const rejectedOf = (what: string, { rejected }: ParsedRecords<unknown>) =>
   rejected.map(({ key, reason }) => ({ what, key, reason }));

@@ -12,6 +12,8 @@ import type {
   EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
+  PollActivities,
+  PollQuestions,
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
@@ -30,6 +32,8 @@ import { createEstimateQuestions } from './estimate/askRepositories.ts';
 import { createEstimateRows } from './estimate/estimateRows.ts';
 import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
+import { createTellSyncs } from './poll/hints.ts';
+import { createPollActivities, createPollQuestions } from './poll/polls.ts';
 import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
@@ -41,6 +45,8 @@ export interface ActivitiesOptions {
   /** a small pool of its own for the refresh of OAuth tokens: whoever waits for the lock holds a connection */
   refreshDatabase: Database;
   client: Client;
+  /** of the workflows */
+  taskQueue: string;
   /** the private keys that open secrets */
   sealingKeys: readonly SealingPrivateKey[];
   /** for tokens that Bitbucket gives */
@@ -55,6 +61,8 @@ export interface ActivitiesOptions {
     limitWindowMs: number;
   };
   cloneFolder: string;
+  /** milliseconds between the begins of two poll rounds; 0: none come by themselves */
+  pollIntervalMs: number;
   /** see `ImportDependencies` */
   sideBySideFromBytes?: number | undefined;
   /** where requests are counted; left out: nowhere */
@@ -62,19 +70,24 @@ export interface ActivitiesOptions {
 }
 
 export interface Activities {
-  /** queue of the workflows: only Postgres */
+  /** queue of the workflows: only Postgres and Temporal */
   rowActivities: IntegrationActivities &
     ImportActivities &
     EstimateActivities &
     QuarantineActivities &
-    SyncActivities;
+    SyncActivities &
+    PollActivities;
   /** queue of its own: Bitbucket and git */
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
+  bitbucketActivities: ConnectionActivities &
+    DiscoveryActivities &
+    StreamActivities &
+    EstimateQuestions &
+    PollQuestions;
 }
 
 /** Puts the activities of a worker together. */
 export function createActivities(options: ActivitiesOptions): Activities {
-  const { database, refreshDatabase, sealer, bitbucket, cloneFolder } = options;
+  const { database, refreshDatabase, sealer, bitbucket, cloneFolder, taskQueue } = options;
   const { apiUrl, webUrl, oauthKey, oauthSecret, passwordLogin, limits, limitWindowMs } = bitbucket;
   const opener = createOpener({ keys: options.sealingKeys });
   const tokens =
@@ -115,11 +128,23 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ...createEstimateRows({ database }),
       ...createQuarantineActivities({ database }),
       ...createSyncActivities({ database, isRunning }),
+      ...createPollActivities({
+        database,
+        client: options.client,
+        taskQueue,
+        intervalMs: options.pollIntervalMs,
+      }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
       ...createDiscoveryActivities({ database, client, credentials }),
       ...createEstimateQuestions({ database, client }),
+      ...createPollQuestions({
+        database,
+        bitbucket: client,
+        credentials,
+        tell: createTellSyncs(options.client, taskQueue),
+      }),
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),

@@ -16,9 +16,15 @@ import {
   importWorkflowId,
   integrationWorkflowId,
   quarantineRetryWorkflowId,
+  syncAllWorkflowId,
 } from '../workflows/ids.ts';
 import { priorityOf } from '../workflows/priority.ts';
-import type { ConnectionCheckInput, EstimateImportInput, RetryQuarantineInput } from '../workflows/inputs.ts';
+import type {
+  ConnectionCheckInput,
+  EstimateImportInput,
+  PollIntegrationInput,
+  RetryQuarantineInput,
+} from '../workflows/inputs.ts';
 import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
@@ -43,6 +49,12 @@ export interface Orchestrator {
   startQuarantineRetry(retry: RetryQuarantineInput & { name: string | null }): Promise<void>;
   /** Says that a repository may have changed: to the run that keeps it up to date, which is started where there is none. */
   syncRepository(hint: SyncHint): Promise<void>;
+  /** Has every imported repository of an integration brought up to date. Asked for twice is one run. */
+  syncIntegration(integration: {
+    organizationId: string;
+    integrationId: string;
+    name: string | null;
+  }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
    * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
@@ -186,6 +198,24 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
 
     async syncRepository(hint) {
       await ask(() => client.signalWithStart('syncRepository', syncStart(hint, taskQueue)));
+    },
+
+    async syncIntegration({ name, organizationId, integrationId }) {
+      const input: PollIntegrationInput = { organizationId, integrationId, everything: true };
+      await ask(() =>
+        client.start('pollIntegration', {
+          workflowId: syncAllWorkflowId(integrationId),
+          taskQueue,
+          args: [input],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          priority: priorityOf('sync', integrationId),
+          staticSummary: summary(`Sync all repositories – ${name ?? 'draft'}`),
+          typedSearchAttributes: [
+            { key: ORGANIZATION_ID, value: organizationId },
+            { key: INTEGRATION_ID, value: integrationId },
+          ],
+        }),
+      );
     },
 
     async command(definition, snapshot, args) {

@@ -40,6 +40,8 @@ export interface WorkerConfig extends SharedConfig {
   cloneFolder: string;
   /** from this size on git and the API of a repository are read at the same time; undefined: the engine's own choice */
   sideBySideFromBytes: number | undefined;
+  /** 0: no poll rounds come by themselves */
+  pollIntervalMs: number;
   /** workflows bundled ahead; undefined: beside the compiled worker, or else bundled at the start */
   workflowBundle: string | undefined;
   /** where /metrics and /readyz are served; port 0: nowhere */
@@ -169,6 +171,14 @@ const worker = {
       .optional(),
     fix: 'Set it to the size from which on git and the API of a repository are read at once (0: of each), or leave it out.',
   },
+  POLL_INTERVAL_MS: {
+    schema: z
+      .string()
+      .regex(/^(0|[1-9]\d{3,8})$/, 'not 0 or 1000 to 999999999 milliseconds')
+      .transform(Number)
+      .prefault('900000'),
+    fix: 'Set it to the milliseconds between two poll rounds of an integration (0: none), or leave it out for 15 minutes.',
+  },
   SEALING_PRIVATE_KEYS: {
     schema: json(privateKeysFile),
     secret: true,
@@ -227,6 +237,7 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
     cloneFolder: values.CLONE_FOLDER,
     sideBySideFromBytes: values.SIDE_BY_SIDE_FROM_BYTES,
     workflowBundle: values.WORKFLOW_BUNDLE,
+    pollIntervalMs: values.POLL_INTERVAL_MS,
     metrics: { host: values.HOST, port: values.METRICS_PORT },
     bitbucket: {
       ...bitbucketConfig(values),

@@ -2,16 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createCastErrors } from '../activities/castErrors.ts';
-import type {
-  ConnectionActivities,
-  DiscoveryActivities,
-  EstimateActivities,
-  EstimateQuestions,
-  ImportActivities,
-  IntegrationActivities,
-  QuarantineActivities,
-  StreamActivities,
-} from '../workflows/contracts.ts';
+import type { Activities } from '../activities/index.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
 
 export interface WorkersOptions {
@@ -21,8 +12,8 @@ export interface WorkersOptions {
   taskQueue: string;
   /** code or path of the workflows' bundle; left out: the one beside the compiled worker, or else the sources are bundled now */
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
-  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
+  rowActivities: Activities['rowActivities'];
+  bitbucketActivities: Activities['bitbucketActivities'];
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];
 }

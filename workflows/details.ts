@@ -153,3 +153,11 @@ export function syncDetails(input: {
     ['hints that wait', input.wanted.length === 0 ? 'none' : input.wanted.join(', ')],
   ]);
 }
+
+/** What an operator sees of a poll round. */
+export const pollDetails = (input: { doing: string; requests: number; found: number }): string =>
+  table([
+    ['doing', input.doing],
+    ['requests', number(input.requests)],
+    ['repositories found changed', number(input.found)],
+  ]);

@@ -1,22 +1,15 @@
 import {
   CancellationScope,
-  condition,
   continueAsNew,
-  getExternalWorkflowHandle,
   isCancellation,
-  log,
   setCurrentDetails,
-  setHandler,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Limited } from './contracts.ts';
-import { clock } from './details.ts';
 import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
-import { integrationWorkflowId } from './ids.ts';
 import type { DiscoverIntegrationInput } from './inputs.ts';
-import { allowanceFreed, credentialRefused } from './messages.ts';
+import { createLimits, isRefusal, tellRefused } from './limits.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -35,16 +28,17 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
   const { organizationId, integrationId } = input;
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };
-  let freed = false;
-  setHandler(allowanceFreed, () => void (freed = true), {
-    description: 'End a wait for the request budget early.',
-  });
+  const limits = createLimits();
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },
     { key: STAGE, value: 'discovering' },
   ]);
-  setCurrentDetails(`Discovers workspaces, projects and repositories; ${repositories} repositories so far.`);
+  const show = (): void =>
+    setCurrentDetails(
+      `Discovers workspaces, projects and repositories; ${repositories} repositories so far.`,
+    );
+  show();
   let ended: boolean;
   try {
     ended = await walk();
@@ -55,7 +49,7 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
     }
     const { type, finding } = readFailure(error);
     await finish(ids, 'failed', finding);
-    if (type === 'AuthRefused' || type === 'CredentialUnusable') await tellRefused(integrationId);
+    if (isRefusal(type)) await tellRefused(integrationId);
     return;
   }
   if (!ended) {
@@ -66,42 +60,20 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
   /** Steps 1 and 2, until there is nothing left; false: the history is long. */
   async function walk(): Promise<boolean> {
     for (;;) {
-      freed = false;
-      const limited = await chunkOrLimit(async () => {
+      const isFree = await limits.chunk(async () => {
         const chunk = await bitbucketChunk().discoverChunk.executeWithOptions(
           { summary: `workspaces and repositories · ${repositories} so far` },
           [{ ...ids, cursor }],
         );
         cursor = chunk.cursor;
         repositories += chunk.repositories;
-        return chunk.limited ?? null;
+        show();
+        return chunk;
       });
-      setCurrentDetails(
-        `Discovers workspaces, projects and repositories; ${repositories} repositories so far.`,
-      );
-      if (limited !== null) await waitUntil(limited, () => freed);
-      else if (cursor === null) return true;
+      if (isFree && cursor === null) return true;
       if (isLong(input)) return false;
     }
   }
-}
-
-/** A limit that the activity met by an error is waited for like one that it returned. */
-async function chunkOrLimit(run: () => Promise<Limited | null>): Promise<Limited | null> {
-  try {
-    return await run();
-  } catch (error) {
-    const { limited } = readFailure(error);
-    if (limited === null) throw error;
-    return limited;
-  }
-}
-
-async function waitUntil({ until, why }: Limited, woken: () => boolean): Promise<void> {
-  const untilMs = Date.parse(until);
-  const summary = `${why}; goes on ${clock(untilMs, Date.now())}`;
-  setCurrentDetails(summary);
-  await condition(woken, Math.max(1, untilMs - Date.now()), { summary });
 }
 
 const isLong = ({ historyLimit }: DiscoverIntegrationInput): boolean =>
@@ -115,14 +87,4 @@ async function finish(
   await bitbucketRows().finishDiscovery.executeWithOptions({ summary: `discovery ${outcome}` }, [
     { ...ids, outcome, ...(error === undefined ? {} : { error }) },
   ]);
-}
-
-async function tellRefused(integrationId: string): Promise<void> {
-  try {
-    await getExternalWorkflowHandle(integrationWorkflowId(integrationId)).signal(credentialRefused, {
-      at: new Date(Date.now()).toISOString(),
-    });
-  } catch (error) {
-    log.warn('The integration could not be told that its credential was refused', { error });
-  }
 }

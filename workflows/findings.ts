@@ -21,6 +21,12 @@ export const DISCOVERY_INTERRUPTED: Finding = {
   remedy: 'Start it again with discover.',
 };
 
+export const POLL_INTERRUPTED: Finding = {
+  code: 'poll_interrupted',
+  message: 'The round that looked for changes was ended by an operator.',
+  remedy: 'Nothing to do: the next one looks from where the last complete one began.',
+};
+
 export const ESTIMATE_INTERRUPTED: Finding = {
   code: 'estimate_interrupted',
   message: 'The estimate ended before it had a result.',

@@ -20,5 +20,11 @@ export const importRepositoryWorkflowId = (repositoryId: string): string =>
 
 export const estimateWorkflowId = (estimateId: string): string => `import-estimate/${estimateId}`;
 
+/** The schedule of an integration's poll rounds; the id of a round has the time behind it. */
+export const pollId = (integrationId: string): string => `integration/${integrationId}/poll`;
+
+/** A person wants all repositories of an integration up to date. */
+export const syncAllWorkflowId = (integrationId: string): string => `integration/${integrationId}/sync-all`;
+
 /** One per repository: hints that come while it runs are taken up by it. */
 export const syncRepositoryWorkflowId = (repositoryId: string): string => `repository/${repositoryId}/sync`;

@@ -5,5 +5,6 @@ export { estimateImport } from './estimateImport.ts';
 export { importRepositories } from './importRepositories.ts';
 export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';
+export { pollIntegration } from './pollIntegration.ts';
 export { retryQuarantine } from './retryQuarantine.ts';
 export { syncRepository } from './syncRepository.ts';

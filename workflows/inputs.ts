@@ -71,6 +71,15 @@ export interface SyncRepositoryInput {
   carried?: { wanted: Service[] };
 }
 
+export interface PollIntegrationInput {
+  organizationId: string;
+  integrationId: string;
+  /** a person asked: also when a round is not due yet, and every repository by itself */
+  everything?: boolean;
+  carried?: { place: string | null; requests: number; found: number };
+  historyLimit?: number;
+}
+
 /** A repository whose run was started, or joined because another import's run was already there. */
 export interface InHand {
   repositoryId: string;

@@ -2,6 +2,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  patched,
   setCurrentDetails,
   upsertSearchAttributes,
   workflowInfo,
@@ -14,6 +15,7 @@ import { isDraft } from './integration/rules.ts';
 import { confirmRefusals, runNextCheck } from './integration/work.ts';
 import { CHECK_INTERRUPTED } from './findings.ts';
 import type { IntegrationInput } from './messages.ts';
+import { rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 
 /**
@@ -23,7 +25,7 @@ import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
  *  1. Read the row: without one the integration is deleted, and stays so.
  *  2. Take commands (`integration/commands.ts`), one at a time. Rows hold the truth; this run steers.
  *  3. Meanwhile, one thing after the other: check credentials that were submitted, confirm refusals of the one
- *     that signs, let an untouched draft expire.
+ *     that signs, have poll rounds come or rest, let an untouched draft expire.
  *  4. Continue as new before the history gets long; children are abandoned to their own runs and live on.
  */
 export async function integration(input: IntegrationInput): Promise<void> {
@@ -39,6 +41,8 @@ export async function integration(input: IntegrationInput): Promise<void> {
       await runNextCheck(entity);
     } else if (isDue(probeOf(entity)) || isConfirmed(entity.refusals, entity.timing)) {
       await confirmRefusals(entity);
+    } else if (isPolledOtherwise(entity) && patched('schedule-polls')) {
+      await schedulePolls(entity);
     } else if (isDue(expiryOf(entity))) {
       await entity.exclusive(async () => {
         // a command that waited for its turn may have touched or created it
@@ -68,6 +72,20 @@ async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
     await entity.save({ state: 'awaiting_credential', reason: CHECK_INTERRUPTED });
   }
   if (entity.refusals.length > 0) entity.probeAtMs = Date.now() + entity.timing.probeEveryMs;
+}
+
+/** Poll rounds come while it is active, and rest otherwise; a draft has none. */
+const isPolledOtherwise = ({ snapshot: { state }, polled }: Entity): boolean =>
+  !isDraft(state) && polled !== (state === 'active');
+
+async function schedulePolls(entity: Entity): Promise<void> {
+  const { organizationId, integrationId, state, name } = entity.snapshot;
+  const active = state === 'active';
+  await rows().schedulePolls.executeWithOptions(
+    { summary: active ? 'poll from now on' : 'let the poll rounds rest' },
+    [{ organizationId, integrationId, name, active }],
+  );
+  entity.polled = active;
 }
 
 interface Due {
@@ -135,5 +153,6 @@ const carried = (entity: Entity, input: IntegrationInput): IntegrationInput => (
     runningImportIds: [...entity.importIds],
     checks: [...entity.checks],
     refusals: [...entity.refusals],
+    polled: entity.polled,
   },
 });

@@ -36,6 +36,8 @@ export interface IntegrationInput {
     checks: PendingCheck[];
     /** ISO times at which the host refused the credential, newest last */
     refusals: string[];
+    /** whether poll rounds were last told to come; left out or null: nothing was told yet */
+    polled?: boolean | null;
   };
   /** Left out: the defaults of `workflows/timing.ts`. */
   timing?: Partial<IntegrationTiming>;

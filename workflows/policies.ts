@@ -6,6 +6,8 @@ import type {
   EstimateQuestions,
   ImportActivities,
   IntegrationActivities,
+  PollActivities,
+  PollQuestions,
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
@@ -39,6 +41,7 @@ export const rows = () =>
       ImportActivities &
       EstimateActivities &
       SyncActivities &
+      PollActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'>
   >({
     startToCloseTimeout: SHORT,
@@ -118,7 +121,9 @@ export const bitbucketRows = () =>
 /** One bounded chunk (25 requests or 3 minutes), with room for waits of up to a minute inside. Never gives up. */
 export const bitbucketChunk = () =>
   proxyActivities<
-    Pick<StreamActivities, 'importChunk' | 'linkCommits'> & Pick<DiscoveryActivities, 'discoverChunk'>
+    Pick<StreamActivities, 'importChunk' | 'linkCommits'> &
+      Pick<DiscoveryActivities, 'discoverChunk'> &
+      PollQuestions
   >({
     ...onBitbucket(),
     startToCloseTimeout: '10 minutes',

@@ -30,5 +30,8 @@ export const askerOf = (kind: ImportKind, importId: string, waiter: string | nul
 /** By which a discovery shares: one at a time of an integration. */
 export const discoveryConsumer = (integrationId: string): string => `discovery/${integrationId}`;
 
+/** By which the poll rounds of an integration share. */
+export const pollConsumer = (integrationId: string): string => `poll/${integrationId}`;
+
 /** By which an estimate shares. */
 export const estimateConsumer = (estimateId: string): string => `estimate/${estimateId}`;

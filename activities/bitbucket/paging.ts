@@ -34,6 +34,12 @@ export function readRecords<T>(
   return parseRecords(schema, page.values, { texts: recordTexts(answer.bytes), parent, plain });
 }
 
+/** The answer of a single object as a list of one: it has no list of bytes to take a record from. */
+export const asList = (answer: BitbucketAnswer): BitbucketAnswer => ({
+  ...answer,
+  bytes: Buffer.concat([Buffer.from('{"values":['), answer.bytes, Buffer.from(']}')]),
+});
+
 export interface WalkedPage extends Page {
   answer: BitbucketAnswer;
 }

@@ -50,6 +50,16 @@ export const accountSchema = z.object({
 export type Account = z.infer<typeof accountSchema>;
 const account = optional(accountSchema);
 
+/** An entry of a workspace's list of members. */
+export const memberSchema = z.object({ user: account });
+
+/** What a poll asks of a pull request (`fields`). */
+export const polledPullRequestSchema = z.object({
+  id: number,
+  updated_on: timestamp,
+  destination: optional(z.object({ repository: optional(z.object({ uuid })) })),
+});
+
 export const currentUserSchema = z.object({
   uuid,
   type: decoration,

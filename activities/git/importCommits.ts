@@ -8,11 +8,13 @@ import {
   upsertCommitFiles,
   upsertCommits,
 } from '../../db/queries/commits.ts';
+import { markByHeads, markCommitsUnreachable } from '../../db/queries/unreachable.ts';
 import type { Progress } from '../../db/queries/importProgress.ts';
 import type { ImportMode } from '../../workflows/words.ts';
 import { type CommitPage, commitPages, oneAhead } from './commitPages.ts';
 import { readCommits } from './commitReader.ts';
 import type { Git } from './process.ts';
+import { listCommits, presentCommits } from './revisionList.ts';
 import {
   commitsBehind,
   completed,
@@ -71,6 +73,7 @@ export async function importCommits(run: CommitImport): Promise<number> {
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     state = await move(run, { from: state, to: begun, progress });
     if (state.memory.walk === null) {
+      state = await markUnreachable(run, state);
       await verify(run, state, expected);
       return stored;
     }
@@ -91,6 +94,30 @@ export async function importCommits(run: CommitImport): Promise<number> {
     const done = { position: null, memory: completed(state.memory) };
     state = await move(run, { from: state, to: done, progress: {} });
   }
+}
+
+/**
+ * Marks what no branch or tag leads to any more: after a forced push, or when a branch was deleted. Rows stay, since pull
+ * requests speak of them. A clone that does not know the old heads any more leaves it to Postgres to find out.
+ */
+async function markUnreachable(run: CommitImport, state: WalkState): Promise<WalkState> {
+  const { left } = state.memory;
+  if (left.length === 0) return state;
+  const { git, folder, signal, heads, organizationId, repositoryId } = run;
+  const isKnown = (await presentCommits(git, folder, left, signal)).length === left.length;
+  const hashes: string[] = [];
+  if (isKnown) {
+    for await (const hash of listCommits(git, folder, { heads: left, without: heads }, signal))
+      hashes.push(hash);
+  }
+  const to = { ...state, memory: { ...state.memory, left: [] } };
+  await run.database.transaction(organizationId, async (tx) => {
+    await run.advance(tx, { from: state, to, progress: {} });
+    const scope = { organizationId, repositoryId };
+    if (isKnown) await markCommitsUnreachable(tx, { ...scope, hashes });
+    else await markByHeads(tx, { ...scope, heads });
+  });
+  return to;
 }
 
 /**

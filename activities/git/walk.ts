@@ -20,6 +20,8 @@ export const memorySchema = z.object({
   completed: z.array(z.string()).default([]),
   /** the import that last read everything again */
   fullImportId: z.string().nullable().default(null),
+  /** was completed, and no branch or tag is there any more: what only these lead to is still to be marked */
+  left: z.array(z.string()).default([]),
   walk: z
     .object({
       importId: z.string(),
@@ -85,17 +87,22 @@ export async function nextWalk(
   heads: readonly string[],
   request: { importId: string; mode: ImportMode },
 ): Promise<NextWalk> {
-  const { memory, position } = state;
+  const { position } = state;
+  let { memory } = state;
   const mustReadAll = request.mode === 'full' && memory.fullImportId !== request.importId;
   const inHand = memory.walk;
   if (inHand !== null && position !== null && (!mustReadAll || inHand.importId === request.importId)) {
     if (await allPresent(place, inHand)) return measured(place, state, heads);
   }
+  // A walk that is given up may have stored what nothing leads to any more.
+  if (inHand !== null) memory = { ...memory, left: [...memory.left, ...inHand.heads] };
   const without = mustReadAll ? [] : await presentOf(place, memory.completed);
   const known = new Set(without);
   if (heads.every((head) => known.has(head))) {
-    return measured(place, { position: null, memory: { ...memory, walk: null } }, heads);
+    return measured(place, { position: null, memory: settled({ ...memory, walk: null }, heads) }, heads);
   }
+  const present = new Set(heads);
+  memory = { ...memory, left: memory.left.filter((head) => !present.has(head)) };
   const walk = { importId: request.importId, mode: request.mode, heads: [...heads], without };
   return measured(place, { position: startPosition(), memory: { ...memory, walk } }, heads);
 }
@@ -113,11 +120,15 @@ async function measured(place: KnownPlace, state: WalkState, now: readonly strin
 export function completed(memory: Memory): Memory {
   const { walk } = memory;
   if (walk === null) return memory;
-  return {
-    completed: walk.heads,
-    fullImportId: walk.mode === 'full' ? walk.importId : memory.fullImportId,
-    walk: null,
-  };
+  const fullImportId = walk.mode === 'full' ? walk.importId : memory.fullImportId;
+  return settled({ ...memory, fullImportId, walk: null }, walk.heads);
+}
+
+/** Everything that `heads` lead to is stored. Those that were completed and are none of them are left behind. */
+function settled(memory: Memory, heads: readonly string[]): Memory {
+  const present = new Set(heads);
+  const left = [...memory.left, ...memory.completed].filter((head) => !present.has(head));
+  return { ...memory, completed: [...heads], left: [...new Set(left)] };
 }
 
 /**

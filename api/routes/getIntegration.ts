@@ -1,3 +1,4 @@
+import { readPolling } from '../../db/queries/api/polls.ts';
 import { countDiscovered } from '../../db/queries/api/integrations.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
@@ -20,9 +21,10 @@ const route = operation({
 export function addGetIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const row = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const counts = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
-      countDiscovered(tx, row.id),
+    const [counts, polling] = await c.var.dependencies.database.transaction(
+      c.var.principal.organizationId,
+      (tx) => Promise.all([countDiscovered(tx, row.id), readPolling(tx, row.id)]),
     );
-    return c.json(presentIntegrationDetail(row, counts), 200);
+    return c.json(presentIntegrationDetail(row, counts, polling), 200);
   });
 }

@@ -39,6 +39,7 @@ import { addRetryQuarantine } from './retryQuarantine.ts';
 import { addStartImport } from './startImport.ts';
 import { addStartOauth } from './startOauth.ts';
 import { addSubmitCredential } from './submitCredential.ts';
+import { addSyncIntegration } from './syncIntegration.ts';
 import { addSyncRepository } from './syncRepository.ts';
 import { addSystemRoutes } from './system.ts';
 
@@ -60,6 +61,7 @@ export function addRoutes(app: ApiApp): void {
   addGetLastConnectionCheck(app);
   addActivateIntegration(app);
   addDiscover(app);
+  addSyncIntegration(app);
   addListWorkspaces(app);
   addListProjects(app);
   addListRepositories(app);

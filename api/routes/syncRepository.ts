@@ -7,6 +7,7 @@ import { repositoryOrNotFound } from '../repository.ts';
 import { presentRepository, repositorySchema } from '../schemas/discovered.ts';
 import { idParam } from '../schemas/shared.ts';
 import { integrationOrNotFound } from '../snapshot.ts';
+import { notActive } from '../syncRefusals.ts';
 
 const body = z.strictObject({
   services: z
@@ -61,17 +62,6 @@ const notImported = () =>
     code: 'not_imported',
     detail: 'The repository was never imported to its end, so there is nothing to bring up to date.',
     fix: 'Start an import of it, or let the one that runs end.',
-  });
-
-const notActive = (state: string) =>
-  new Problem({
-    status: 409,
-    code: 'integration_not_active',
-    detail: `The integration is ${state}: nothing is fetched.`,
-    fix:
-      state === 'needs_credential'
-        ? 'Submit a new credential; what changed meanwhile is then brought in.'
-        : 'Resume the integration; what changed meanwhile is then brought in.',
   });
 
 const switchedOff = (off: readonly string[], asked: readonly string[]) =>

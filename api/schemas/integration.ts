@@ -1,9 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
+import type { PollingRow } from '../../db/queries/api/polls.ts';
 import { unescapeText } from '../../db/text.ts';
 import { COMMIT_SOURCES, INTEGRATION_STATES } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
+import { pollingSchema, presentPolling } from './polling.ts';
 import { integrationLinks } from './integrationLinks.ts';
 import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
 
@@ -61,6 +63,7 @@ export const integrationDetailSchema = z
       repositories: z.int(),
       imported_repositories: z.int(),
     }),
+    polling: pollingSchema.nullable().meta({ description: 'null: no round has begun yet' }),
   })
   .openapi('IntegrationDetail');
 
@@ -133,6 +136,7 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
 export const presentIntegrationDetail = (
   row: IntegrationRow,
   counts: DiscoveredCounts,
+  polling: PollingRow | null,
 ): z.infer<typeof integrationDetailSchema> => ({
   ...presentIntegration(row),
   discovered: {
@@ -141,4 +145,5 @@ export const presentIntegrationDetail = (
     repositories: counts.repositories,
     imported_repositories: counts.importedRepositories,
   },
+  polling: polling === null ? null : presentPolling(polling),
 });

@@ -9,7 +9,7 @@ const STEPS = {
   awaiting_credential: ['read', 'start_oauth', 'submit_credential', 'read_connection_check', 'delete_draft'],
   checking: ['read', 'read_connection_check', 'delete_draft'],
   connected: ['read', 'create', 'read_connection_check', 'submit_credential', 'delete_draft'],
-  active: ['read', 'list_repositories', 'import', 'list_imports', 'discover'],
+  active: ['read', 'list_repositories', 'import', 'list_imports', 'sync', 'discover'],
   paused: ['read'],
   needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
   disconnecting: ['read'],
@@ -39,6 +39,7 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
   list_repositories: { method: 'GET', path: '/repositories', hint: 'What it can see.' },
   import: { method: 'POST', path: '/imports', hint: 'Choose repositories and import them.' },
   list_imports: { method: 'GET', path: '/imports', hint: 'Imports so far.' },
+  sync: { method: 'POST', path: '/sync', hint: 'Bring everything imported up to date now.' },
   discover: { method: 'POST', path: '/discover', hint: 'Look again what is there.' },
 };
 

@@ -36,6 +36,9 @@ export const commitSchema = z
     lines_added: z.int().nullable(),
     lines_removed: z.int().nullable(),
     files_changed: z.int().nullable(),
+    unreachable_since: timestamp.nullable().meta({
+      description: 'since then no branch or tag leads to it: a forced push, or a branch that was deleted',
+    }),
     files: z
       .array(
         z.strictObject({
@@ -91,6 +94,7 @@ export const presentCommit = (row: CommitRow): z.infer<typeof commitSchema> => (
   lines_added: row.linesAdded,
   lines_removed: row.linesRemoved,
   files_changed: row.filesChanged,
+  unreachable_since: instantOrNull(row.unreachableSince),
   files:
     row.files?.map((file) => ({
       path: unescapeText(file.path),

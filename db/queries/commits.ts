@@ -63,6 +63,13 @@ const setWhereDifferent = (content: readonly string[]): SQL => sql`
   do update set ${sql.raw(content.map((name) => `${name} = excluded.${name}`).join(', '))}
   where (${columns(content, 't.')}) is distinct from (${columns(content, 'excluded.')})`;
 
+/** What is stored was just reached from a branch or a tag, also where it was out of reach before. */
+const setReachable = sql`
+  do update set ${sql.raw(COMMIT_CONTENT.map((name) => `${name} = excluded.${name}`).join(', '))},
+    unreachable_since = null
+  where (${columns(COMMIT_CONTENT, 't.')}, t.unreachable_since)
+    is distinct from (${columns(COMMIT_CONTENT, 'excluded.')}, null)`;
+
 /**
  * `mostlyThere`: looks before it writes, which leaves equal rows unlocked (`on conflict do update … where` locks them
  * and writes that down). By the key, in a subquery: see `upsertParts`. Rows that are new would only cost a look more.
@@ -100,9 +107,9 @@ export async function upsertCommits(
         committer_name text, committer_email text, committed_at timestamptz, committer_zone text, message text,
         raw_bytes text, lines_added bigint, lines_removed bigint, files_changed integer)
     ) as i
-    where ${isToWrite(mostlyThere, COMMIT_CONTENT, stored)}
+    where ${isToWrite(mostlyThere, COMMIT_CONTENT, sql`${stored} and s.unreachable_since is null`)}
     order by i.hash
-    on conflict (organization_id, repository_id, hash) ${setWhereDifferent(COMMIT_CONTENT)}`);
+    on conflict (organization_id, repository_id, hash) ${setReachable}`);
 }
 
 /** Stores the files of commits that are stored already. */

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
@@ -105,9 +106,14 @@ export const commits = pgTable(
     linesAdded: bigint('lines_added', { mode: 'number' }),
     linesRemoved: bigint('lines_removed', { mode: 'number' }),
     filesChanged: integer('files_changed'),
+    /** since then no branch or tag leads to it: after a forced push, or a branch that was deleted */
+    unreachableSince: instant('unreachable_since'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.hash] }),
+    index('commits_unreachable')
+      .on(t.organizationId, t.repositoryId)
+      .where(sql`${t.unreachableSince} is not null`),
     index('commits_page').on(t.organizationId, t.repositoryId, t.committedAt, t.hash),
     foreignKey({
       name: 'commits_repository',

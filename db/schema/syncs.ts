@@ -21,6 +21,11 @@ export const repositorySyncs = pgTable(
     nextAttemptAt: instant('next_attempt_at'),
     /** what may have changed while nothing was fetched: the integration was paused, or its credential refused */
     missed: text('missed').array().$type<Service[]>(),
+    /** the repository's `updated_on` that a poll last told of */
+    pushedOn: instant('pushed_on'),
+    /** when a poll last asked for its changed pull requests, and when the rotation last looked at all of it */
+    polledAt: instant('polled_at'),
+    rotatedAt: instant('rotated_at'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId] }),

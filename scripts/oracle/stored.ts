@@ -20,6 +20,17 @@ async function rows(tx: Transaction, table: string, repositoryId: string): Promi
   );
 }
 
+/** The source has no commits any more that no branch or tag leads to; ours are marked, and stay. */
+const isReachable = (row: Row): boolean => row['unreachable_since'] === null;
+
+async function filesOfReachable(tx: Transaction, repositoryId: string): Promise<Row[]> {
+  return tx.execute(sql`
+    select f.* from commit_files f
+    left join commits c on c.organization_id = f.organization_id and c.repository_id = f.repository_id
+      and c.hash = f.commit_hash
+    where f.repository_id = ${repositoryId} and c.unreachable_since is null`);
+}
+
 /** How each kind is read back from Postgres, through the reversible escapes. */
 export const STORED: Record<RecordKind, Reader> = {
   repository: async (tx, id) =>
@@ -47,9 +58,9 @@ export const STORED: Record<RecordKind, Reader> = {
         date: instant(row['tagged_at']),
       }),
     ),
-  commit: async (tx, id) => (await rows(tx, 'commits', id)).map(commit),
+  commit: async (tx, id) => (await rows(tx, 'commits', id)).filter(isReachable).map(commit),
   commit_file: async (tx, id) =>
-    (await rows(tx, 'commit_files', id)).map((row) =>
+    (await filesOfReachable(tx, id)).map((row) =>
       canonical('commit_file', `${String(row['commit_hash'])} ${base64(row['path'])}`, {
         old_path: base64(row['old_path']),
         added: number(row['lines_added']),

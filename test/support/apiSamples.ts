@@ -29,6 +29,7 @@ const BODIES: Record<string, object> = {
   cancelImport: {},
   retryFailed: {},
   syncRepository: {},
+  syncIntegration: {},
 };
 
 function idOf(path: string, ids: SampleIds): string {

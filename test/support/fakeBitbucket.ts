@@ -6,6 +6,7 @@ import type {
   ConnectionActivities,
   DiscoveryActivities,
   EstimateQuestions,
+  PollQuestions,
   StreamActivities,
 } from '../../workflows/contracts.ts';
 import { type Finding, SERVICES, type Service, type Stream } from '../../workflows/words.ts';
@@ -13,7 +14,8 @@ import { type Finding, SERVICES, type Service, type Stream } from '../../workflo
 export type FakeActivities = ConnectionActivities &
   DiscoveryActivities &
   StreamActivities &
-  EstimateQuestions;
+  EstimateQuestions &
+  PollQuestions;
 
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang';
@@ -37,6 +39,8 @@ export interface FakeBitbucket {
   readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
   /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
   decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
+  /** answers to the chunks of a poll round, one after the other; then the round is at its end */
+  readonly polls: (Error | Partial<Awaited<ReturnType<PollQuestions['pollChunk']>>>)[];
   /** every call, in order: `importChunk <repository id>` … */
   readonly calls: string[];
   /** a check of this credential goes on until it is cancelled */
@@ -70,6 +74,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const chunks = new Map<string, Step[]>();
   const discovery: FakeBitbucket['discovery'] = [];
   const estimate: FakeBitbucket['estimate'] = [];
+  const polls: FakeBitbucket['polls'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -114,6 +119,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     chunks,
     discovery,
     estimate,
+    polls,
     decide: null,
     calls,
     hanging,
@@ -169,6 +175,12 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         const step = estimate.shift() ?? { done: true };
         if (step instanceof Error) throw step;
         return { done: false, asked: 1, requests: 3, ...step };
+      },
+      async pollChunk({ integrationId }) {
+        calls.push(`pollChunk ${integrationId}`);
+        const step = polls.shift() ?? {};
+        if (step instanceof Error) throw step;
+        return { place: null, requests: 3, found: 1, ...step };
       },
       importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);

@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { createPollActivities } from '../../activities/poll/polls.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
@@ -43,7 +44,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
   });
   let bitbucket = createFakeBitbucket(sql);
   let held: Promise<void> | undefined;
-  const rig: WorkflowRig = await createWorkflowRig((client) => {
+  const rig: WorkflowRig = await createWorkflowRig((client, taskQueue) => {
     const isRunning = createRunLookup(client);
     const imports = createImportActivities({ database, isRunning });
     return {
@@ -60,6 +61,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
         ...createEstimateRows({ database }),
         ...createQuarantineActivities({ database }),
         ...createSyncActivities({ database, isRunning }),
+        ...createPollActivities({ database, client, taskQueue, intervalMs: 0 }),
       },
       bitbucketActivities: passedOn(() => bitbucket.activities),
     };

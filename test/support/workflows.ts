@@ -53,7 +53,9 @@ const workflowBundle = () => ({ codePath: inject('servers').workflowBundle });
  * Call in `beforeAll`, and `close` in `afterAll`. Uses the dev server of `globalSetup`. The workers are the file's: to
  * create them takes longer than many a test. The activities are asked for once.
  */
-export async function createWorkflowRig(activities: (client: Client) => RigActivities): Promise<WorkflowRig> {
+export async function createWorkflowRig(
+  activities: (client: Client, taskQueue: string) => RigActivities,
+): Promise<WorkflowRig> {
   const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
   quietRuntime();
   const [connection, native] = await Promise.all([
@@ -62,7 +64,7 @@ export async function createWorkflowRig(activities: (client: Client) => RigActiv
   ]);
   const client = new Client({ connection, namespace });
   const taskQueue = `test-${randomUUID()}`;
-  const given = activities(client);
+  const given = activities(client, taskQueue);
   const collected: (Collected & { test: string | undefined })[] = [];
   let stop: (() => Promise<void>) | null = null;
 

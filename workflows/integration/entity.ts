@@ -34,6 +34,8 @@ export interface Entity {
   refusals: string[];
   /** when the refused credential is tried again; null: nothing to confirm */
   probeAtMs: number | null;
+  /** whether poll rounds were told to come; null: nothing was told yet */
+  polled: boolean | null;
   /** the row is removed: the run ends, and no command finds anything any more */
   gone: boolean;
   /** Work is under way or waits for its turn: the row may already say what this run does not know yet. */
@@ -68,6 +70,7 @@ export function createEntity(input: IntegrationInput): Entity {
     checks: [...(input.carried?.checks ?? [])],
     refusals: input.carried?.refusals ?? [],
     probeAtMs: null,
+    polled: input.carried?.polled ?? null,
     gone: false,
 
     get isBusy() {

@@ -45,6 +45,7 @@ export interface CommitRow extends Record<string, unknown> {
   linesAdded: number | null;
   linesRemoved: number | null;
   filesChanged: number | null;
+  unreachableSince: string | null;
   files: CommitFileRow[] | null;
 }
 
@@ -70,7 +71,7 @@ export async function listCommits(
       c.authored_at as "authoredAt", c.author_zone as "authorZone", c.committer_name as "committerName",
       c.committer_email as "committerEmail", c.committed_at as "committedAt", c.committer_zone as "committerZone",
       c.message, c.lines_added::float8 as "linesAdded", c.lines_removed::float8 as "linesRemoved",
-      c.files_changed as "filesChanged", ${includeFiles ? FILES : sql`null`} as files
+      c.files_changed as "filesChanged", c.unreachable_since as "unreachableSince", ${includeFiles ? FILES : sql`null`} as files
     from commits c
     where c.repository_id = ${repositoryId} and ${behind}
     order by c.committed_at desc, c.hash desc limit ${limit}`);

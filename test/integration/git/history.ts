@@ -38,6 +38,7 @@ export function toldHistory(subject: Subject): string[] {
   return lines.toSorted();
 }
 
+/** The same of what is stored, without what no branch or tag leads to any more. */
 export async function storedHistory(place: Place, subject: Subject): Promise<string[]> {
   const rows = await place.sql`
     select c.hash || ' ' || array_to_string(c.parent_hashes, ' ')
@@ -48,7 +49,7 @@ export async function storedHistory(place: Place, subject: Subject): Promise<str
       c.lines_added = coalesce(sum(f.lines_added), 0) and c.lines_removed = coalesce(sum(f.lines_removed), 0)
         and c.files_changed = count(f.path) as adds_up
     from commits c left join commit_files f on f.repository_id = c.repository_id and f.commit_hash = c.hash
-    where c.repository_id = ${subject.repositoryId}
+    where c.repository_id = ${subject.repositoryId} and c.unreachable_since is null
     group by c.organization_id, c.repository_id, c.hash`;
   return rows.map((row) => `${row['line']}${row['adds_up'] ? '' : ' (sums differ)'}`).toSorted();
 }

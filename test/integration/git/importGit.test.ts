@@ -127,9 +127,31 @@ describe('going on', () => {
     subject.git.git(['reflog', 'expire', '--expire=now', '--all']);
     subject.git.git(['gc', '--quiet', '--prune=now']);
     expect(await place.importGit({ subject, importId, worker: 'second' })).toMatchObject({ done: true });
-    const stored = new Set(await storedHistory(place, subject));
-    expect(toldHistory(subject).filter((line) => !stored.has(line))).toEqual([]);
+    expect(await storedHistory(place, subject)).toEqual(toldHistory(subject));
+    const marked = place.sql`select from commits where repository_id = ${subject.repositoryId}
+      and unreachable_since is not null`;
+    expect((await marked).length).toBeGreaterThan(0);
     expect(await progress(place, importId)).toEqual(['commits healthy 900/900', 'refs healthy 1/1']);
+  });
+
+  test('what no branch leads to any more is marked, and what one leads to again is not', async () => {
+    const subject = await place.subject('unreachable');
+    addHistory(subject, 30);
+    addHistory(subject, 12, 'feature', 'refs/heads/main~0');
+    await place.importGit({ subject, importId: await subject.newImport() });
+    const [tip = ''] = subject.git.lines(['rev-parse', 'feature']);
+    const marked = () => place.sql<{ n: number }[]>`select count(*)::int as n from commits
+      where repository_id = ${subject.repositoryId} and unreachable_since is not null`;
+    for (const worker of ['first', 'another']) {
+      subject.git.git(['branch', '-D', 'feature']);
+      await place.importGit({ subject, importId: await subject.newImport(), worker });
+      expect(await marked()).toEqual([{ n: 12 }]);
+      await expectSame(subject);
+      subject.git.git(['branch', 'feature', tip]);
+      await place.importGit({ subject, importId: await subject.newImport(), worker });
+      expect(await marked()).toEqual([{ n: 0 }]);
+      await expectSame(subject);
+    }
   });
 
   test('when the list comes in another order than when the position was stored', async () => {

@@ -75,13 +75,11 @@ describe('a repository whose commits are listed', () => {
     await listing.git('rocket', { kind: 'collectGarbage' });
     const { input, asked } = await listing.imported(id);
     expect(asked).toEqual(['GET refs/branches', 'GET refs/tags', 'GET commits 404', 'GET commits']);
-    // The commit stays, as those do that git's own import stored before a force-push.
-    const extra = await situation.differences();
-    expect(extra).toContain(`extra: commit ${before}`);
-    expect(extra.split('\n')).toHaveLength(1);
-    expect(await situation.streamStates(input)).toMatchObject([{ state: 'healthy' }, { state: 'healthy' }]);
-    await situation.rows(sql`delete from commits where hash = ${before}`);
     expect(await situation.differences()).toBe('');
+    expect(await situation.streamStates(input)).toMatchObject([{ state: 'healthy' }, { state: 'healthy' }]);
+    // The commit stays, and says that nothing leads to it any more.
+    const marked = sql`select hash from commits where repository_id = ${id} and unreachable_since is not null`;
+    expect(await situation.rows(marked)).toEqual([{ hash: before }]);
   });
 
   test('where no known head is left, it stops as soon as nothing is missing', async () => {

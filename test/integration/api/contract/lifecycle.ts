@@ -339,6 +339,26 @@ export const describeLifecycle = (): void => {
       expect([refused.status, refused.body.code]).toEqual([409, 'nothing_failed']);
     });
 
+    test('staying in sync by hand: one repository, all of them, and what is refused', async () => {
+      const { data } = (await call('GET', `/v1/integrations/${id}/repositories?imported=true&limit=1`)).body;
+      const at = `/v1/repositories/${data[0].id}`;
+      const one = await call('POST', `${at}/sync`, { services: ['repositories'] });
+      expect([one.status, one.headers.get('Location')]).toEqual([202, at]);
+      await waitFor({
+        what: 'the sync has ended well',
+        read: async () => (await call('GET', at)).body.sync,
+        until: (sync) => sync?.state === 'completed' && sync.last_success_at !== null,
+      });
+      const all = await call('POST', `/v1/integrations/${id}/sync`, {});
+      expect([all.status, all.headers.get('Location')]).toEqual([202, `/v1/integrations/${id}/repositories`]);
+      const unknown = await call('POST', `${at}/sync`, { services: ['wiki'] });
+      expect(unknown.status).toBe(422);
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      const early = await call('POST', `/v1/integrations/${draft.id}/sync`, {});
+      expect([early.status, early.body.code]).toEqual([409, 'integration_not_active']);
+      await call('DELETE', `/v1/integrations/${draft.id}`);
+    });
+
     test('the data: repositories, commits with files, pull requests with participants and comments, tickets', async () => {
       const { data } = (await call('GET', `/v1/integrations/${id}/repositories?imported=true&limit=200`))
         .body;

@@ -1,0 +1,160 @@
+import type { Client } from '@temporalio/client';
+import { log } from '@temporalio/activity';
+import { effectiveIntervalMs, rotationBatch } from '../../forecast/polling.ts';
+import type { Database } from '../../db/client.ts';
+import { readAllowance } from '../../db/queries/allowance.ts';
+import { readClock } from '../../db/queries/clock.ts';
+import * as queries from '../../db/queries/polls.ts';
+import type { Limited, PollActivities, PollQuestions } from '../../workflows/contracts.ts';
+import { SERVICES, type Service } from '../../workflows/words.ts';
+import { pollConsumer, walker } from '../bitbucket/asker.ts';
+import type { BitbucketClient } from '../bitbucket/client.ts';
+import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
+import { RateLimited } from '../bitbucket/errors.ts';
+import type { CredentialStore } from '../credentials/credentialStore.ts';
+import { withHeartbeats } from '../heartbeats.ts';
+import { workflowId } from '../workflowId.ts';
+import { createTellSyncs, type TellSyncs } from './hints.ts';
+import { placeSchema, type Place } from './place.ts';
+import { createPollWalk } from './pollWalk.ts';
+import { schedulePolls } from './schedule.ts';
+
+export interface PollDependencies {
+  database: Database;
+  /** of Temporal */
+  client: Client;
+  /** of the workflows */
+  taskQueue: string;
+  /** milliseconds between the begins of two rounds; 0: none come by themselves */
+  intervalMs: number;
+}
+
+/** How many repositories are told in one go when a person wants all of them. */
+const TOLD_AT_ONCE = 500;
+/** A schedule's round may come a little early for the interval that the allowance asks for. */
+const EARLY_MS = 30_000;
+
+/** Rows of poll rounds. Each may run again after its answer was lost. */
+export function createPollActivities(dependencies: PollDependencies): PollActivities {
+  const { database, client, taskQueue, intervalMs } = dependencies;
+  const tell = createTellSyncs(client, taskQueue);
+  return {
+    beginPoll: ({ atOnce, ...integration }) =>
+      database.transaction(integration.organizationId, async (tx) => {
+        const plan = await queries.readPollPlan(tx, integration);
+        if (plan === undefined) return { due: false, why: 'the integration is not there any more' };
+        if (plan.state !== 'active') return { due: false, why: `the integration is ${plan.state}` };
+        if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet' };
+        const { sinceMs, repositories } = plan;
+        const effective = plan.effectiveIntervalMs ?? intervalMs;
+        const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
+        if (isEarly && !atOnce) return { due: false, why: 'the allowance is too small for a round already' };
+        await queries.startPoll(tx, integration);
+        const place: Place = {
+          step: 'missed',
+          workspaceId: null,
+          began: null,
+          incomplete: false,
+          after: null,
+          next: null,
+          pages: 0,
+          startedAt: await readClock(tx),
+          rotationLeft: rotationBatch({ repositories, sinceMs: sinceMs ?? effective }),
+        };
+        return { due: true, place: JSON.stringify(place) };
+      }),
+
+    finishPoll: ({ requests, found, error, ...integration }) =>
+      database.transaction(integration.organizationId, async (tx) => {
+        const plan = await queries.readPollPlan(tx, integration);
+        if (plan === undefined) return;
+        const accountKey = await queries.readAccountKey(tx, integration);
+        const allowance =
+          accountKey === null ? undefined : await readAllowance(tx, { accountKey, group: 'repository_data' });
+        const interval = effectiveIntervalMs({
+          intervalMs,
+          requests,
+          limit: allowance?.limit ?? null,
+          windowMs: allowance?.windowMs ?? 0,
+        });
+        await queries.endPoll(tx, { ...integration, requests, found, effectiveIntervalMs: interval, error });
+      }),
+
+    syncEach: ({ after, ...integration }) =>
+      withHeartbeats(async () => {
+        const { plan, next } = await database.transaction(integration.organizationId, async (tx) => ({
+          plan: await queries.readPollPlan(tx, integration),
+          next: await queries.listKept(tx, { ...integration, after, limit: TOLD_AT_ONCE }),
+        }));
+        const services = SERVICES.filter((service) => plan?.services.includes(service));
+        await tell(integration, { repositories: next, services, by: 'person' });
+        const last = next.length < TOLD_AT_ONCE ? undefined : next.at(-1);
+        return { after: last?.repositoryId ?? null, told: next.length };
+      }),
+
+    schedulePolls: async ({ name, active, ...integration }) => {
+      if (intervalMs === 0) return;
+      await schedulePolls(client, { ...integration, taskQueue, name, active, intervalMs });
+    },
+  };
+}
+
+export interface PollQuestionDependencies {
+  database: Database;
+  bitbucket: BitbucketClient;
+  credentials: CredentialStore;
+  tell: TellSyncs;
+  /** a chunk ends after so many requests (default 25), steps (default 500) or so long (default three minutes) */
+  maxRequests?: number;
+  maxSteps?: number;
+  maxMs?: number;
+}
+
+/** What a poll round asks Bitbucket. */
+export function createPollQuestions(dependencies: PollQuestionDependencies): PollQuestions {
+  const { database, bitbucket, credentials, tell } = dependencies;
+  const { maxRequests = 25, maxSteps = 500, maxMs = 180_000 } = dependencies;
+  return {
+    pollChunk: ({ place: from, ...integration }) =>
+      withHeartbeats(async (signal) => {
+        const plan = await database.transaction(integration.organizationId, (tx) =>
+          queries.readPollPlan(tx, integration),
+        );
+        if (plan === undefined || plan.state !== 'active') return { place: null, requests: 0, found: 0 };
+        const credential = await credentials.ofIntegration(integration);
+        const { kind, fields } = await credentials.facts(credential);
+        const services: Service[] = plan.services;
+        const walk = createPollWalk({
+          database,
+          client: bitbucket,
+          integration,
+          services,
+          credential,
+          asker: walker(pollConsumer(integration.integrationId), workflowId()),
+          target: kind === 'access_token' ? tokenTarget(fields) : undefined,
+          tell,
+          signal,
+        });
+        let place: Place | null = placeSchema.parse(JSON.parse(from));
+        let limited: Limited | undefined;
+        let [requests, found] = [0, 0];
+        const endsMs = performance.now() + maxMs;
+        for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
+          if (performance.now() > endsMs) break;
+          try {
+            const step = await walk.step(place);
+            place = step.place;
+            requests += step.requests;
+            found += step.found;
+          } catch (error) {
+            if (!(error instanceof RateLimited)) throw error;
+            limited = { until: error.until, why: error.why };
+            break;
+          }
+        }
+        log.debug('A chunk of a poll round ended', { requests, found });
+        const next = place === null ? null : JSON.stringify(place);
+        return { place: next, requests, found, ...(limited === undefined ? {} : { limited }) };
+      }),
+  };
+}

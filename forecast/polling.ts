@@ -1,0 +1,40 @@
+/**
+ * How often, and how much of it at once, an integration is polled. Polling may spend a share of the account's allowance;
+ * where that is not enough for a round at each interval, the interval stretches.
+ */
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Of the account's allowance, in all rounds together. */
+export const POLL_SHARE = 0.3;
+
+/** Within this time all repositories are looked at one by one, whatever the short ways say. */
+export const rotationMs = (repositories: number): number => (repositories <= 2_000 ? DAY_MS : 5 * DAY_MS);
+
+/** How many repositories a round looks at so that all have their turn in time. `sinceMs`: since the round before. */
+export function rotationBatch({ repositories, sinceMs }: { repositories: number; sinceMs: number }): number {
+  return Math.min(repositories, Math.ceil((repositories * sinceMs) / rotationMs(repositories)));
+}
+
+/**
+ * Milliseconds between the begins of two rounds that ask as much as the last one. `limit`: requests in a window of
+ * `windowMs`; null: there is none.
+ */
+export function effectiveIntervalMs(input: {
+  intervalMs: number;
+  requests: number;
+  limit: number | null;
+  windowMs: number;
+}): number {
+  const { intervalMs, requests, limit, windowMs } = input;
+  if (limit === null || limit === 0) return intervalMs;
+  return Math.max(intervalMs, Math.ceil((requests * windowMs) / (POLL_SHARE * limit)));
+}
+
+/** The cheaper way to find changed pull requests of a workspace: a request an author, or one a repository. */
+export const pullRequestsBy = (counts: {
+  authors: number;
+  repositories: number;
+}): 'authors' | 'repositories' =>
+  counts.authors > 0 && counts.authors < counts.repositories ? 'authors' : 'repositories';

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pollId, syncAllWorkflowId } from '../../workflows/ids.ts';
+import type { pollIntegration } from '../../workflows/pollIntegration.ts';
+import { failureOf } from '../support/fakeBitbucket.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
+import { importedRepository, syncsOf } from '../support/syncBench.ts';
+import { waitFor } from '../support/waitFor.ts';
+import {
+  createWorkflowBench,
+  handleOf,
+  command,
+  actor,
+  type WorkflowBench,
+} from '../support/workflowBench.ts';
+import * as messages from '../../workflows/messages.ts';
+
+/** `pollIntegration`: a round at a time, as often as the allowance bears. What a round asks is tested in `sync.test.ts`. */
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+
+const poll = async (run: Run, { organizationId, integrationId }: TestTenant, everything = false) => {
+  const workflowId = everything ? syncAllWorkflowId(integrationId) : pollId(integrationId);
+  const handle = await run.client.workflow.start<typeof pollIntegration>('pollIntegration', {
+    workflowId,
+    taskQueue: run.taskQueue,
+    args: [{ organizationId, integrationId, ...(everything ? { everything } : {}) }],
+  });
+  await handle.result();
+  return workflowId;
+};
+
+const pollRow = async ({ integrationId }: TestTenant) =>
+  (await bench.sql`select * from integration_polls where integration_id = ${integrationId}`)[0];
+
+const chunksOf = (run: Run): number =>
+  run.bitbucket.calls.filter((call) => call.startsWith('pollChunk')).length;
+
+test('a round goes on from chunk to chunk, waits for the allowance, and says how it went', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    const limited = { until: new Date(Date.now() + 1_000).toISOString(), why: 'Bitbucket allowance' };
+    run.bitbucket.polls.push({ place: 'second' }, { place: 'third', limited }, { place: null });
+    const workflowId = await poll(run, tenant);
+    expect(chunksOf(run)).toBe(3);
+    expect(await pollRow(tenant)).toMatchObject({ requests: 9, found: 3, last_error: null });
+    await run.record('poll', workflowId);
+  });
+});
+
+test('where the allowance is too small for a round, the next one waits its turn', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    await bench.sql`insert into integration_polls (organization_id, integration_id, last_started_at,
+        effective_interval_ms)
+      values (${tenant.organizationId}, ${tenant.integrationId}, now() - interval '20 minutes', 3600000)`;
+    await poll(run, tenant);
+    expect(chunksOf(run)).toBe(0);
+    await bench.sql`update integration_polls set last_started_at = now() - interval '60 minutes'
+      where integration_id = ${tenant.integrationId}`;
+    await poll(run, tenant);
+    expect(chunksOf(run)).toBe(1);
+  });
+});
+
+test('nothing is asked of an integration that is paused, or has nothing to keep current', async () => {
+  await bench.run(async (run) => {
+    const paused = await bench.tenant('paused');
+    await importedRepository(bench, paused);
+    const empty = await bench.tenant('active');
+    await empty.repositories(2);
+    await poll(run, paused);
+    await poll(run, empty);
+    expect(run.bitbucket.calls).toEqual([]);
+    expect(await pollRow(paused)).toBeUndefined();
+  });
+});
+
+test('a round that fails says why, and tells the integration of a refused credential', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    run.bitbucket.polls.push(failureOf('AuthRefused'));
+    run.bitbucket.probes.push(true);
+    await command(run, tenant, messages.rename, { name: 'Acme', actor });
+    await poll(run, tenant);
+    expect(await pollRow(tenant)).toMatchObject({
+      last_error: { code: 'AuthRefused' },
+      last_finished_at: null,
+    });
+    await waitFor({
+      what: 'the integration was told',
+      read: async () => (await handleOf(run.client, tenant).fetchHistory()).events ?? [],
+      until: (events) =>
+        events.some(
+          (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'credentialRefused',
+        ),
+    });
+    await handleOf(run.client, tenant).terminate('the test is over');
+  });
+});
+
+test('a person wants all: each repository is told, and none of another integration', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const other = await bench.tenant('active');
+    const foreign = await importedRepository(bench, other);
+    await poll(run, tenant, true);
+    await waitFor({
+      what: 'the repository is up to date',
+      read: () => syncsOf(bench.sql, id),
+      until: ([sync]) => sync?.outcome === 'completed',
+    });
+    expect(await syncsOf(bench.sql, foreign)).toEqual([]);
+  });
+});

@@ -1,0 +1,115 @@
+import {
+  CancellationScope,
+  continueAsNew,
+  isCancellation,
+  setCurrentDetails,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { pollDetails, summary } from './details.ts';
+import { readFailure } from './failures.ts';
+import { POLL_INTERRUPTED } from './findings.ts';
+import type { PollIntegrationInput } from './inputs.ts';
+import { createLimits, isRefusal, tellRefused } from './limits.ts';
+import { bitbucketChunk, rows } from './policies.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
+import type { Finding } from './words.ts';
+
+const HISTORY_LIMIT = 2_000;
+
+/**
+ * Finds what changed at Bitbucket without webhooks, and what they missed. Id: `integration/{integrationId}/poll` and the
+ * time, started by the schedule of that name, one at a time; `integration/{integrationId}/sync-all` for a person.
+ *
+ *  1. Is a round due? The integration may be paused, or the allowance too small for one already.
+ *  2. `everything`: tell every repository to bring itself up to date. Otherwise ask Bitbucket, as cheaply as can be, which
+ *     may have changed, in bounded chunks, and tell those.
+ *  3. At a limit of Bitbucket, sleep on a timer that says until when.
+ *  4. Store how it went, and when the next round may come. A refused credential is also told to the integration.
+ */
+export async function pollIntegration(input: PollIntegrationInput): Promise<void> {
+  const { organizationId, integrationId, everything = false } = input;
+  const ids = { organizationId, integrationId };
+  const limits = createLimits();
+  let { place, requests, found } = input.carried ?? { place: null, requests: 0, found: 0 };
+  const show = (doing: string): void => setCurrentDetails(pollDetails({ doing, requests, found }));
+  upsertSearchAttributes([
+    { key: ORGANIZATION_ID, value: organizationId },
+    { key: INTEGRATION_ID, value: integrationId },
+    { key: STAGE, value: 'polling' },
+  ]);
+  show('begins');
+  let isAtEnd: boolean;
+  try {
+    isAtEnd = everything ? await tellAll() : await round();
+  } catch (error) {
+    if (isCancellation(error)) {
+      await CancellationScope.nonCancellable(() => finish(POLL_INTERRUPTED));
+      throw error;
+    }
+    const { type, finding } = readFailure(error);
+    await finish(finding);
+    if (isRefusal(type)) await tellRefused(integrationId);
+    return;
+  }
+  if (!isAtEnd)
+    await continueAsNew<typeof pollIntegration>({ ...input, carried: { place, requests, found } });
+
+  /** Steps 1 to 4; false: the history is long. */
+  async function round(): Promise<boolean> {
+    if (place === null) {
+      const begun = await rows().beginPoll.executeWithOptions({ summary: 'is a round due' }, [
+        { ...ids, atOnce: false },
+      ]);
+      if (!begun.due) {
+        show(`not now: ${begun.why}`);
+        return true;
+      }
+      ({ place } = begun);
+    }
+    for (let from = place; from !== null; from = place) {
+      if (isLong()) return false;
+      show('asks Bitbucket what changed');
+      const at = from;
+      await limits.chunk(async () => {
+        const chunk = await bitbucketChunk().pollChunk.executeWithOptions(
+          { summary: summary(`${requests} requests, ${found} repositories changed so far`) },
+          [{ ...ids, place: at }],
+        );
+        ({ place } = chunk);
+        requests += chunk.requests;
+        found += chunk.found;
+        return chunk;
+      });
+    }
+    await finish(null);
+    return true;
+  }
+
+  /** Tells every repository, some hundred at a time; false: the history is long. */
+  async function tellAll(): Promise<boolean> {
+    do {
+      if (isLong()) return false;
+      const { after, told } = await rows().syncEach.executeWithOptions(
+        { summary: summary(`${found} repositories told so far`) },
+        [{ ...ids, after: place }],
+      );
+      place = after;
+      found += told;
+      show('tells every repository to bring itself up to date');
+    } while (place !== null);
+    return true;
+  }
+
+  async function finish(error: Finding | null): Promise<void> {
+    show(error === null ? 'done' : `failed (${error.code})`);
+    await rows().finishPoll.executeWithOptions({ summary: 'store how the round went' }, [
+      { ...ids, requests, found, error },
+    ]);
+  }
+
+  function isLong(): boolean {
+    const { continueAsNewSuggested, historyLength } = workflowInfo();
+    return continueAsNewSuggested || historyLength > (input.historyLimit ?? HISTORY_LIMIT);
+  }
+}
