@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptRepository } from './adopt.ts';
 import { pageOfWalk, readCommit, walkCommits } from './commitLog.ts';
@@ -81,6 +81,8 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
     generate: (spec) => inTurn(spec.key, () => generateRepository(processes, pathOf(spec.key), spec, cache)),
 
     adopt: ({ key, path }) => inTurn(key, () => adoptRepository(processes, pathOf(key), key, path)),
+
+    copy: (key, as) => inTurn(as, () => cp(pathOf(key), pathOf(as), { recursive: true })),
 
     async commits(key, query) {
       const { path, version, refs, shallow } = await snapshotOf(key);
