@@ -18,6 +18,8 @@ export interface PullRequests {
   /** Undefined when there is no such number. */
   get(number: number): PullRequest | undefined;
   row(number: number): PullRequestRow;
+  /** The numbers of one author's, oldest first. */
+  byAuthor(uuid: string): readonly number[];
   /** All numbers, oldest first. */
   numbers(): Iterable<number>;
   feed(): Feed;
@@ -37,7 +39,9 @@ export function createPullRequests(total: number, make: (number: number) => Pull
   const recent = new Map<number, PullRequest>();
   let count = total;
   let version = 0;
-  let columns: { state: number[]; createdOn: number[]; updatedOn: number[] } | undefined;
+  let columns:
+    | { state: number[]; createdOn: number[]; updatedOn: number[]; byAuthor: Map<string, number[]> }
+    | undefined;
   let feed: Feed | undefined;
 
   function get(number: number): PullRequest | undefined {
@@ -56,8 +60,11 @@ export function createPullRequests(total: number, make: (number: number) => Pull
 
   function table() {
     if (columns !== undefined) return columns;
-    columns = { state: [], createdOn: [], updatedOn: [] };
-    for (const pullRequest of all()) write(columns, pullRequest);
+    columns = { state: [], createdOn: [], updatedOn: [], byAuthor: new Map() };
+    for (const pullRequest of all()) {
+      write(columns, pullRequest);
+      noteAuthor(columns, pullRequest);
+    }
     return columns;
   }
 
@@ -66,6 +73,14 @@ export function createPullRequests(total: number, make: (number: number) => Pull
     into.state[index] = STATES.indexOf(pullRequest.state);
     into.createdOn[index] = pullRequest.createdOn;
     into.updatedOn[index] = pullRequest.updatedOn;
+  }
+
+  /** Once for each: an author never changes. */
+  function noteAuthor(into: NonNullable<typeof columns>, { author, number }: PullRequest): void {
+    if (author === null) return;
+    const known = into.byAuthor.get(author.uuid);
+    if (known === undefined) into.byAuthor.set(author.uuid, [number]);
+    else known.push(number);
   }
 
   function stored(pullRequest: PullRequest): void {
@@ -93,6 +108,7 @@ export function createPullRequests(total: number, make: (number: number) => Pull
         updatedOn: updatedOn[number - 1] ?? 0,
       };
     },
+    byAuthor: (uuid) => table().byAuthor.get(uuid) ?? [],
     *numbers() {
       for (let number = 1; number <= count; number += 1) yield number;
     },
@@ -108,9 +124,10 @@ export function createPullRequests(total: number, make: (number: number) => Pull
       return true;
     },
     add(makeNew) {
-      table();
+      const known = table();
       count += 1;
       const pullRequest = makeNew(count);
+      noteAuthor(known, pullRequest);
       stored(pullRequest);
       return pullRequest;
     },

@@ -23,9 +23,14 @@ function statesOf(query: URLSearchParams): Set<string> {
   return states;
 }
 
-function* candidates(repositories: readonly Repository[]): Iterable<Candidate> {
+function* candidates(
+  repositories: readonly Repository[],
+  authorUuid: string | undefined,
+): Iterable<Candidate> {
   for (const repository of repositories) {
-    for (const number of repository.pullRequests.numbers()) {
+    const { pullRequests } = repository;
+    const numbers = authorUuid === undefined ? pullRequests.numbers() : pullRequests.byAuthor(authorUuid);
+    for (const number of numbers) {
       yield { ...repository.pullRequests.row(number), repository };
     }
   }
@@ -36,20 +41,19 @@ export interface Chosen {
   number: number;
 }
 
-/** Newest number first unless sorted otherwise. `also` narrows further. */
+/** Newest number first unless sorted otherwise; of one author only where one is named. */
 export function choosePullRequests(
   query: URLSearchParams,
   repositories: readonly Repository[],
-  also?: (candidate: Candidate) => boolean,
+  authorUuid?: string,
 ): Chosen[] {
   const states = statesOf(query);
   const filter = readFilter(query, PULL_REQUEST_FIELDS);
   const sort = readSort(query, PULL_REQUEST_FIELDS);
   const chosen: Candidate[] = [];
-  for (const candidate of candidates(repositories)) {
+  for (const candidate of candidates(repositories, authorUuid)) {
     if (!states.has(candidate.state)) continue;
-    if (filter !== undefined && !filter(candidate)) continue;
-    if (also === undefined || also(candidate)) chosen.push(candidate);
+    if (filter === undefined || filter(candidate)) chosen.push(candidate);
   }
   chosen.reverse();
   if (sort !== undefined) chosen.sort(sort);

@@ -166,12 +166,7 @@ export function createPullRequestRoutes(host: Host): Route[] {
         const repositories = host.world.repositories.filter(
           (entry) => entry.workspace === workspace && visible(call.actor, entry),
         );
-        const list = choosePullRequests(
-          call.query,
-          repositories,
-          ({ repository, number }) => repository.pullRequests.get(number)?.author?.uuid === author.uuid,
-        );
-        return jsonReply(page(call, list));
+        return jsonReply(page(call, choosePullRequests(call.query, repositories, author.uuid)));
       },
     },
   ];
