@@ -6,11 +6,11 @@ import { sidesOfMerges } from './derivePullRequests.ts';
 import { createDiffstats } from './diffstat.ts';
 import { forgetGenerated, generateRepository } from './generate.ts';
 import { createGitProcesses } from './gitProcess.ts';
-import { handleGitRequest } from './httpBackend.ts';
 import { changeRepository } from './mutate.ts';
 import { createObjectReaders } from './objectReader.ts';
 import { createRecentlyUsed } from './recentlyUsed.ts';
 import { readRefs } from './refs.ts';
+import { createRefsAnswers } from './refsAnswers.ts';
 import { resolveRevision, resolveRevisions } from './revisions.ts';
 import type { DiffstatRecord, GitStore, RefRecord } from './store.ts';
 import { truthOf } from './truth.ts';
@@ -36,6 +36,7 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
   const diffstats = createDiffstats(processes);
   const recentDiffstats = createRecentlyUsed<DiffstatRecord[]>(64);
   const sides = createRecentlyUsed<ReadonlyMap<string, string[]>>(16);
+  const answerGit = createRefsAnswers(processes);
   const snapshots = new Map<string, Promise<Snapshot>>();
   const changes = new Map<string, Promise<unknown>>();
   let versions = 0;
@@ -138,8 +139,10 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
         return changeRepository(processes, pathOf(key), refs, change);
       }),
 
-    handle: (request, response, key, subPath) =>
-      handleGitRequest(processes, { folder, directory: directoryOf(key) }, request, response, subPath),
+    async handle(request, response, key, subPath) {
+      const { version } = await snapshotOf(key);
+      await answerGit({ folder, directory: directoryOf(key), version }, request, response, subPath);
+    },
 
     close: () => processes.close(),
   };

@@ -47,8 +47,10 @@ export async function adoptRepository(
   const adopted = await builder.git.adopt({ key: gitKey, path });
   for (const entry of adopted.people) personOf(entry.name, entry.email);
   const git = adoptedColumns(adopted.pullRequests);
-  const pullRequests: PullRequests = createPullRequests(git.count, (number) =>
-    derivePullRequest(number, git.get(number), personOf),
+  const pullRequests: PullRequests = createPullRequests(
+    git.count,
+    (number) => derivePullRequest(number, git.get(number), personOf),
+    builder.revision,
   );
   return {
     ...identity(builder, project, slug, gitKey),

@@ -4,7 +4,7 @@ import { generatedColumns } from './gitColumns.ts';
 import { generatePullRequest } from './generatePullRequest.ts';
 import type { Cast, Person } from './people.ts';
 import { planForGit, planPullRequest } from './pullRequestPlan.ts';
-import { createPullRequests } from './pullRequests.ts';
+import { createPullRequests, type Revision } from './pullRequests.ts';
 import { bracedUuid, mix, textSeed } from './random.ts';
 import { createTickets } from './tickets.ts';
 import { DAY, MINUTE, parseMicros } from './time.ts';
@@ -21,6 +21,7 @@ export interface Builder {
   repositories: Repository[];
   /** Git sides that several repositories share, by the `workspace/slug` that brought them. */
   shared: Map<string, GitSide>;
+  revision: Revision;
   /** Names taken in the git store. */
   keys: Set<string>;
 }
@@ -88,8 +89,9 @@ export async function generateRepository(
   const side = await gitSideOf(builder, spec, gitKey);
   const isShared = spec.sharesGitOf !== undefined;
   if (spec.isShared === true) builder.shared.set(`${spec.workspace}/${spec.slug}`, side);
-  // Other people in each, so that not all repositories of a git side have the same authors.
-  const contributors = isShared ? rotated(builder.contributors, index) : builder.contributors;
+  // Other people in each, so that not all repositories of a git side have the same authors. Made when asked for: there
+  // may be 10,000 such repositories.
+  const people = (): Person[] => (isShared ? rotated(builder.contributors, index) : builder.contributors);
   const { seed: own, generated } = side;
   const git = generatedColumns(
     generated.pullRequests,
@@ -104,7 +106,7 @@ export async function generateRepository(
       count: spec.trackerDisabled === true ? 0 : (spec.tickets ?? 0),
       commentBase: commentBase + 200_000_000,
       start: HOST_START + 90 * DAY,
-      people: contributors,
+      people: people(),
     });
   return {
     ...identity(builder, project, spec.slug, gitKey),
@@ -120,16 +122,19 @@ export async function generateRepository(
     formerSlugs: spec.formerSlugs ?? [],
     memberRight: spec.ownersOnly === true ? null : 'read',
     trackerEnabled: spec.trackerDisabled !== true,
-    pullRequests: createPullRequests(spec.pullRequests, (number) =>
-      generatePullRequest({
-        seed: own,
-        number,
-        total: spec.pullRequests,
-        commentBase,
-        git: git.get(number),
-        contributors,
-        ...(spec.activity === undefined ? {} : { mix: spec.activity }),
-      }),
+    pullRequests: createPullRequests(
+      spec.pullRequests,
+      (number) =>
+        generatePullRequest({
+          seed: own,
+          number,
+          total: spec.pullRequests,
+          commentBase,
+          git: git.get(number),
+          contributors: people(),
+          ...(spec.activity === undefined ? {} : { mix: spec.activity }),
+        }),
+      builder.revision,
     ),
     tickets: freshTickets(),
     freshTickets,

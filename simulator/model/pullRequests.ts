@@ -18,8 +18,8 @@ export interface PullRequests {
   /** Undefined when there is no such number. */
   get(number: number): PullRequest | undefined;
   row(number: number): PullRequestRow;
-  /** The numbers of one author's, oldest first. */
-  byAuthor(uuid: string): readonly number[];
+  /** The numbers of each author's by uuid, oldest first. */
+  byAuthor(): ReadonlyMap<string, readonly number[]>;
   /** All numbers, oldest first. */
   numbers(): Iterable<number>;
   feed(): Feed;
@@ -31,10 +31,19 @@ export interface PullRequests {
   reset(): void;
 }
 
+/** Counts the pull requests that came and went on a whole host, so that lists over many repositories can be kept. */
+export interface Revision {
+  count: number;
+}
+
 const RECENT = 64;
 
 /** `make` must be pure; it is called again and again instead of keeping what it made. */
-export function createPullRequests(total: number, make: (number: number) => PullRequest): PullRequests {
+export function createPullRequests(
+  total: number,
+  make: (number: number) => PullRequest,
+  revision: Revision = { count: 0 },
+): PullRequests {
   const changed = new Map<number, PullRequest>();
   const recent = new Map<number, PullRequest>();
   let count = total;
@@ -108,7 +117,7 @@ export function createPullRequests(total: number, make: (number: number) => Pull
         updatedOn: updatedOn[number - 1] ?? 0,
       };
     },
-    byAuthor: (uuid) => table().byAuthor.get(uuid) ?? [],
+    byAuthor: () => table().byAuthor,
     *numbers() {
       for (let number = 1; number <= count; number += 1) yield number;
     },
@@ -129,9 +138,11 @@ export function createPullRequests(total: number, make: (number: number) => Pull
       const pullRequest = makeNew(count);
       noteAuthor(known, pullRequest);
       stored(pullRequest);
+      revision.count += 1;
       return pullRequest;
     },
     reset() {
+      revision.count += 1;
       changed.clear();
       recent.clear();
       count = total;

@@ -3,6 +3,7 @@ import { adoptRepository } from './adoptedRepository.ts';
 import type { Repository, Workspace } from './entities.ts';
 import { addGrants, type Builder, generateRepository } from './makeRepository.ts';
 import { type Cast, createCast, createContributors, historyPerson, type Person } from './people.ts';
+import type { Revision } from './pullRequests.ts';
 import { addMembers, createWorkspaces } from './workspaces.ts';
 import type { RepositorySpec, WorldSpec } from './worldSpec.ts';
 
@@ -14,6 +15,8 @@ export interface World {
   workspaces: Workspace[];
   /** Deleted ones stay in the list, marked. */
   repositories: Repository[];
+  /** Moves when pull requests come or go anywhere. */
+  revision: Readonly<Revision>;
   /** Adds one while the host runs. */
   createRepository(spec: RepositorySpec): Promise<Repository>;
   /** The account of a commit's e-mail address, if it has one (facts 3.6). */
@@ -55,6 +58,7 @@ export async function createWorld(input: {
     repositories: [],
     shared: new Map(),
     keys: new Set(),
+    revision: { count: 0 },
   };
   for (const [index, entry] of spec.repositories.entries()) {
     builder.repositories.push(await generateRepository(builder, entry, index));
@@ -80,10 +84,12 @@ export async function createWorld(input: {
     contributors,
     workspaces: builder.workspaces,
     repositories: builder.repositories,
+    revision: builder.revision,
     async createRepository(made) {
       const repository = await generateRepository(builder, made, builder.repositories.length);
       addGrants(builder, repository);
       builder.repositories.push(repository);
+      builder.revision.count += 1;
       return repository;
     },
     personByEmail: (email) => byEmail.get(email),
