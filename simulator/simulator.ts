@@ -6,6 +6,7 @@ import { createAuthenticate } from './auth/authenticate.ts';
 import { createCredentials } from './auth/credentials.ts';
 import { createGitAccess } from './auth/gitAccess.ts';
 import { createRateLimits, type LimitState } from './auth/rateLimit.ts';
+import { createChurn } from './churn/churn.ts';
 import { type Clock, createClock } from './clock.ts';
 import { createControl } from './control/control.ts';
 import { type DemoCredential, listCredentials } from './control/credentialList.ts';
@@ -152,13 +153,14 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const webhooks = createWebhooks(clock, options.webhooks ?? {});
   const events = createEvents(host, webhooks.deliveries);
   const mutate = createMutations({ host, consumer, grants, events });
+  const churn = createChurn({ host, mutate });
   ready(
     createHandler({
       clock,
       credentials,
       journal,
       faults,
-      control: createControl({ host, consumer, journal, faults, webhooks, mutate }),
+      control: createControl({ host, consumer, journal, faults, webhooks, churn, mutate }),
       api: createApi({
         apiUrl: host.urls.api,
         routes,
@@ -195,6 +197,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     webhooks,
     mutate,
     async close() {
+      await churn.stop();
       await webhooks.deliveries.close();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());

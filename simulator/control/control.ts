@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { Churn } from '../churn/churn.ts';
 import type { Consumer } from '../oauth/consumer.ts';
 import { TWO_FACTOR_CODE } from '../oauth/oauth.ts';
 import type { Host } from '../rest/host.ts';
@@ -8,6 +9,7 @@ import type { DeliveryFaults } from '../webhooks/deliveryFaults.ts';
 import type { DeliveryJournal } from '../webhooks/deliveryJournal.ts';
 import { type ControlRoutes, readJson, sendJson, streamLines } from './controlRoutes.ts';
 import { listCredentials } from './credentialList.ts';
+import { createChurnRoutes } from './churnRoutes.ts';
 import { createDeliveryRoutes } from './deliveryRoutes.ts';
 import type { Faults } from './faults.ts';
 import { listHooks } from './hookList.ts';
@@ -28,6 +30,7 @@ export interface ControlTools {
   journal: Journal;
   faults: Faults;
   webhooks: { deliveries: Deliveries; faults: DeliveryFaults; journal: DeliveryJournal };
+  churn: Churn;
   mutate: (change: unknown) => Promise<object>;
 }
 
@@ -60,7 +63,15 @@ const clockOf = ({ clock }: Host) => ({
   advanced_ms: clock.advancedMs,
 });
 
-function createRoutes({ host, consumer, journal, faults, webhooks, mutate }: ControlTools): ControlRoutes {
+function createRoutes({
+  host,
+  consumer,
+  journal,
+  faults,
+  webhooks,
+  churn,
+  mutate,
+}: ControlTools): ControlRoutes {
   return {
     'GET state': ({ response, query }) => streamLines(response, truthLines(host, wanted(query))),
     'GET credentials': ({ response }) => sendJson(response, credentials(host, consumer)),
@@ -92,6 +103,7 @@ function createRoutes({ host, consumer, journal, faults, webhooks, mutate }: Con
       sendJson(response, { results });
     },
     ...createDeliveryRoutes(webhooks),
+    ...createChurnRoutes(churn),
   };
 }
 

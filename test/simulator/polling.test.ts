@@ -65,7 +65,7 @@ describe('what a poll can see', () => {
     const path = `/workspaces/one/pullrequests/${encodeURIComponent(person)}`;
     expect((await get(path)).size).toBe(2);
     expect((await get(`${path}?state=OPEN&state=DECLINED&pagelen=50`)).size).toBe(3);
-    const { account_id: account } = (await get(`/users/${encodeURIComponent(person)}`)) as Shown;
+    const { account_id: account } = await get(`/users/${encodeURIComponent(person)}`);
     expect((await get(`/workspaces/one/pullrequests/${account}`)).size).toBe(2);
     expect((await client.get(`${path}?pagelen=51`)).status).toBe(400);
     const [newest, , oldest] = (await get(`${path}?q=id>0&sort=-updated_on`)).values;
@@ -88,7 +88,7 @@ describe('what a poll can see', () => {
       ...(await client.walk('/repositories/one/app/pullrequests?q=id>0&pagelen=50')),
       ...(await client.walk('/repositories/one/lib/pullrequests?q=id>0&pagelen=50')),
     ].filter(({ author }) => members.has(author?.uuid));
-    expect([...all].toSorted()).toEqual(listed.map(({ links }) => links.self.href).toSorted());
+    expect(all).toEqual(new Set(listed.map(({ links }) => links.self.href)));
   });
 
   test('comments by the moment of their last change', async () => {
