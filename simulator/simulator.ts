@@ -6,7 +6,7 @@ import { createAuthenticate } from './auth/authenticate.ts';
 import { createCredentials } from './auth/credentials.ts';
 import { createGitAccess } from './auth/gitAccess.ts';
 import { createRateLimits, type LimitState } from './auth/rateLimit.ts';
-import { createChurn } from './churn/churn.ts';
+import { type Churn, createChurn } from './churn/churn.ts';
 import { type Clock, createClock } from './clock.ts';
 import { createControl } from './control/control.ts';
 import { type DemoCredential, listCredentials } from './control/credentialList.ts';
@@ -50,6 +50,8 @@ export interface Simulator {
   journal: Journal;
   /** What the webhooks are told, and how it fares. */
   webhooks: { deliveries: Deliveries; faults: DeliveryFaults; journal: DeliveryJournal };
+  /** Changes that go on by themselves. */
+  churn: Churn;
   /** Makes one change of the README's list. */
   mutate(change: { kind: string } & Record<string, unknown>): Promise<object>;
   close(): Promise<void>;
@@ -195,6 +197,7 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     faults,
     journal,
     webhooks,
+    churn,
     mutate,
     async close() {
       await churn.stop();
