@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
 import type { Shown } from './client.ts';
-import { KNOWN_EVENT_SHAPES, type KnownShape } from './support/knownEventShapes.ts';
+import { KNOWN_EVENT_SHAPES } from './support/knownEventShapes.ts';
+import type { KnownShape } from './support/knownShapes.ts';
 import { SHARED_IS_HERE } from './support/openapi.ts';
 import { readRecording } from './support/recordings.ts';
 import { addShape, compareShapes, type Shape } from './support/shape.ts';
