@@ -91,7 +91,8 @@ export async function generateRepository(
   if (spec.isShared === true) builder.shared.set(`${spec.workspace}/${spec.slug}`, side);
   // Other people in each, so that not all repositories of a git side have the same authors. Made when asked for: there
   // may be 10,000 such repositories.
-  const people = (): Person[] => (isShared ? rotated(builder.contributors, index) : builder.contributors);
+  const people = (): Person[] =>
+    isShared ? rotated(builder.contributors, mix(builder.seed, index)) : builder.contributors;
   const { seed: own, generated } = side;
   const git = generatedColumns(
     generated.pullRequests,

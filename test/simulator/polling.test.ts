@@ -52,6 +52,8 @@ describe('what a poll can see', () => {
 
   test('pull requests of an author over the workspace: states, q, sort, uuid and account id', async () => {
     const person = simulator.credential('api_token.member').owner;
+    const path = `/workspaces/one/pullrequests/${encodeURIComponent(person)}`;
+    expect((await get(path)).size).toBe(0);
     for (const repository of ['one/app', 'one/lib']) {
       await mutate('pull_request.create', { repository, title: 'Mine', source: 'main', user: 'member' });
     }
@@ -62,7 +64,6 @@ describe('what a poll can see', () => {
       user: 'member',
     });
     await mutate('pull_request.decline', { repository: 'one/app', number });
-    const path = `/workspaces/one/pullrequests/${encodeURIComponent(person)}`;
     expect((await get(path)).size).toBe(2);
     expect((await get(`${path}?state=OPEN&state=DECLINED&pagelen=50`)).size).toBe(3);
     const { account_id: account } = await get(`/users/${encodeURIComponent(person)}`);
