@@ -84,6 +84,11 @@ export function createHandler(
     const instead = fault === undefined ? undefined : faultReply(fault, clock.nowMs());
     const answered = instead ?? (await own());
     if (answered === 'served') return;
+    if (fault?.kind === 'lost_answer') {
+      // Silence ends when the client gives up, or with the simulator.
+      if (fault.how === 'reset') request.socket.destroy();
+      return;
+    }
     const reply = fault?.kind === 'poison' ? poisoned(answered, fault) : answered;
     if (fault !== undefined && bendsBytes(fault)) await writeBent(response, reply, fault);
     else writeReply(response, reply, request.method === 'HEAD');

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { manyRepositoriesWorld, mixWorld } from './model/benchWorlds.ts';
+import { manyRepositoriesWorld, mixWorld, quietWorld } from './model/benchWorlds.ts';
 import { SIZES, type WorldSpec } from './model/worldSpec.ts';
 import { createSimulator } from './simulator.ts';
 import type { SimulatorOptions } from './options.ts';
@@ -17,6 +17,8 @@ const HELP = `Our own Bitbucket Cloud on loopback.
   --commits N          with --mix: its commits (default 4 a pull request)
   --flawless           with --mix: the activity shows every comment
   --many N             instead: N small repositories
+  --quiet N            instead: N repositories that share four git sides
+  --authors N          with --quiet: who wrote their pull requests (default 200)
   --seed N             decides all data and secrets (default 1)
   --data FOLDER        where git repositories are kept (default a temporary folder)
   --repository PATH    serve this local git repository too (repeatable)
@@ -38,6 +40,8 @@ const options = {
   commits: { type: 'string' },
   flawless: { type: 'boolean', default: false },
   many: { type: 'string' },
+  quiet: { type: 'string' },
+  authors: { type: 'string', default: '200' },
   seed: { type: 'string', default: '1' },
   data: { type: 'string' },
   repository: { type: 'string', multiple: true },
@@ -65,6 +69,10 @@ function whole(name: string, value: string): number {
 /** A world to measure with, in place of one of the sizes. */
 function readWorld(values: ReturnType<typeof parse>): WorldSpec | undefined {
   if (values.many !== undefined) return manyRepositoriesWorld(whole('many', values.many));
+  if (values.quiet !== undefined) {
+    const authors = whole('authors', values.authors);
+    return quietWorld({ repositories: whole('quiet', values.quiet), authors });
+  }
   if (values.mix === undefined) return undefined;
   const pullRequests = whole('mix', values.mix);
   const commits = values.commits === undefined ? 4 * pullRequests : whole('commits', values.commits);
@@ -102,7 +110,7 @@ async function main(): Promise<void> {
     return;
   }
   const simulator = await createSimulator(readOptions(values));
-  const what = values.many ?? values.mix ?? values.size;
+  const what = values.many ?? values.quiet ?? values.mix ?? values.size;
   process.stdout.write(`Bitbucket simulator (${values.era}, ${what}) at ${simulator.url}\n`);
   process.stdout.write(`API ${simulator.apiUrl}, credentials ${simulator.url}/_simulator/credentials\n`);
   const stop = (): void => {

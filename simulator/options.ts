@@ -30,6 +30,16 @@ export interface SimulatorOptions {
   /** Whether account passwords are taken by the API in the era of the guide; default true. */
   passwordLogin?: boolean;
   oauth?: OAuthOptions;
+  webhooks?: WebhookOptions;
+}
+
+export interface WebhookOptions {
+  /** How long an answer may take, default 10000 (facts 5.3). */
+  timeoutMs?: number;
+  /** Pause before a 5xx is sent again, default 200; the real one is not known. */
+  resendAfterMs?: number;
+  /** Event keys that only hooks of a workspace can have; default our guess (facts 5.2). */
+  workspaceOnlyEvents?: readonly string[];
 }
 
 export interface OAuthOptions {

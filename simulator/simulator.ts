@@ -6,6 +6,7 @@ import { createAuthenticate } from './auth/authenticate.ts';
 import { createCredentials } from './auth/credentials.ts';
 import { createGitAccess } from './auth/gitAccess.ts';
 import { createRateLimits, type LimitState } from './auth/rateLimit.ts';
+import { type Churn, createChurn } from './churn/churn.ts';
 import { type Clock, createClock } from './clock.ts';
 import { createControl } from './control/control.ts';
 import { type DemoCredential, listCredentials } from './control/credentialList.ts';
@@ -21,10 +22,15 @@ import { type Consumer, createConsumer } from './oauth/consumer.ts';
 import { createGrants } from './oauth/grants.ts';
 import { createOAuth } from './oauth/oauth.ts';
 import { createSessions } from './oauth/sessions.ts';
-import { limitsOf, type SimulatorOptions } from './options.ts';
+import { limitsOf, type SimulatorOptions, type WebhookOptions } from './options.ts';
 import { createApi } from './rest/api.ts';
 import { createHost } from './rest/createHost.ts';
+import { WORKSPACE_ONLY } from './rest/hookEvents.ts';
 import { createRoutes } from './rest/routes.ts';
+import { createDeliveries, type Deliveries } from './webhooks/deliveries.ts';
+import { createDeliveryFaults, type DeliveryFaults } from './webhooks/deliveryFaults.ts';
+import { createDeliveryJournal, type DeliveryJournal } from './webhooks/deliveryJournal.ts';
+import { createEvents } from './webhooks/events.ts';
 
 /** A running host, as tests in the same process hold it. */
 export interface Simulator {
@@ -42,6 +48,10 @@ export interface Simulator {
   clock: Clock;
   faults: Faults;
   journal: Journal;
+  /** What the webhooks are told, and how it fares. */
+  webhooks: { deliveries: Deliveries; faults: DeliveryFaults; journal: DeliveryJournal };
+  /** Changes that go on by themselves. */
+  churn: Churn;
   /** Makes one change of the README's list. */
   mutate(change: { kind: string } & Record<string, unknown>): Promise<object>;
   close(): Promise<void>;
@@ -87,6 +97,17 @@ function createWaitingServer() {
   return { server, ready };
 }
 
+function createWebhooks(clock: Clock, options: WebhookOptions): Simulator['webhooks'] {
+  const faults = createDeliveryFaults();
+  const journal = createDeliveryJournal();
+  const { timeoutMs = 10_000, resendAfterMs = 200 } = options;
+  return {
+    faults,
+    journal,
+    deliveries: createDeliveries({ clock, faults, journal, timeoutMs, resendAfterMs }),
+  };
+}
+
 /** Starts a Bitbucket Cloud of our own on loopback and resolves when it answers. */
 export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const seed = options.seed ?? 1;
@@ -119,18 +140,29 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
   const { server, ready } = createWaitingServer();
   const port = await listen(server, options.host ?? '127.0.0.1', options.port ?? 0);
   const url = options.publicUrl ?? `http://${options.host ?? '127.0.0.1'}:${port}`;
-  const host = createHost({ era, world, git, clock, credentials, urls: { web: url, api: `${url}/2.0` } });
+  const host = createHost({
+    era,
+    workspaceOnlyEvents: options.webhooks?.workspaceOnlyEvents ?? WORKSPACE_ONLY,
+    world,
+    git,
+    clock,
+    credentials,
+    urls: { web: url, api: `${url}/2.0` },
+  });
   const routes = createRoutes(host);
   const journal = createJournal();
   const faults = createFaults();
-  const mutate = createMutations({ host, consumer, grants });
+  const webhooks = createWebhooks(clock, options.webhooks ?? {});
+  const events = createEvents(host, webhooks.deliveries);
+  const mutate = createMutations({ host, consumer, grants, events });
+  const churn = createChurn({ host, mutate });
   ready(
     createHandler({
       clock,
       credentials,
       journal,
       faults,
-      control: createControl({ host, consumer, journal, faults, mutate }),
+      control: createControl({ host, consumer, journal, faults, webhooks, churn, mutate }),
       api: createApi({
         apiUrl: host.urls.api,
         routes,
@@ -164,8 +196,12 @@ export async function createSimulator(options: SimulatorOptions = {}): Promise<S
     clock,
     faults,
     journal,
+    webhooks,
+    churn,
     mutate,
     async close() {
+      await churn.stop();
+      await webhooks.deliveries.close();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });

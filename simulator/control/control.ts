@@ -1,14 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { readText } from '../http/body.ts';
+import type { Churn } from '../churn/churn.ts';
 import type { Consumer } from '../oauth/consumer.ts';
 import { TWO_FACTOR_CODE } from '../oauth/oauth.ts';
 import type { Host } from '../rest/host.ts';
+import type { Deliveries } from '../webhooks/deliveries.ts';
+import type { DeliveryFaults } from '../webhooks/deliveryFaults.ts';
+import type { DeliveryJournal } from '../webhooks/deliveryJournal.ts';
+import { type ControlRoutes, readJson, sendJson, streamLines } from './controlRoutes.ts';
 import { listCredentials } from './credentialList.ts';
+import { createChurnRoutes } from './churnRoutes.ts';
+import { createDeliveryRoutes } from './deliveryRoutes.ts';
 import type { Faults } from './faults.ts';
+import { listHooks } from './hookList.ts';
 import type { Journal } from './journal.ts';
 import { MutationError } from './mutation.ts';
-import { streamLines, truthLines } from './truth.ts';
+import { truthLines } from './truth.ts';
 
 export type Control = (
   request: IncomingMessage,
@@ -17,14 +24,14 @@ export type Control = (
   query: URLSearchParams,
 ) => Promise<void>;
 
-function sendJson(response: ServerResponse, value: unknown, status = 200): void {
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' });
-  response.end(JSON.stringify(value));
-}
-
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const text = await readText(request);
-  return JSON.parse(text === '' ? '{}' : text);
+export interface ControlTools {
+  host: Host;
+  consumer: Consumer;
+  journal: Journal;
+  faults: Faults;
+  webhooks: { deliveries: Deliveries; faults: DeliveryFaults; journal: DeliveryJournal };
+  churn: Churn;
+  mutate: (change: unknown) => Promise<object>;
 }
 
 const wanted = (query: URLSearchParams) => ({
@@ -32,89 +39,84 @@ const wanted = (query: URLSearchParams) => ({
   git: query.get('git') !== 'no',
 });
 
-async function* each<T extends object>(list: readonly T[]): AsyncIterable<T> {
-  yield* list;
-}
-
 const clockSchema = z.strictObject({ advanceMs: z.number().min(0) });
 
+function credentials(host: Host, consumer: Consumer) {
+  return {
+    credentials: listCredentials(host),
+    oauth_consumer: {
+      key: consumer.key,
+      secret: consumer.secret,
+      name: consumer.name,
+      scopes: consumer.scopes,
+      callback_url: consumer.callbackUrl,
+      authorize_url: `${host.urls.web}/site/oauth2/authorize`,
+      token_url: `${host.urls.web}/site/oauth2/access_token`,
+    },
+    two_factor_code: TWO_FACTOR_CODE,
+  };
+}
+
+const clockOf = ({ clock }: Host) => ({
+  now: new Date(clock.nowMs()).toISOString(),
+  now_ms: clock.nowMs(),
+  advanced_ms: clock.advancedMs,
+});
+
+function createRoutes({
+  host,
+  consumer,
+  journal,
+  faults,
+  webhooks,
+  churn,
+  mutate,
+}: ControlTools): ControlRoutes {
+  return {
+    'GET state': ({ response, query }) => streamLines(response, truthLines(host, wanted(query))),
+    'GET credentials': ({ response }) => sendJson(response, credentials(host, consumer)),
+    'GET hooks': ({ response }) => sendJson(response, { hooks: listHooks(host) }),
+    'GET journal': ({ response, query }) =>
+      streamLines(response, journal.since(Number(query.get('since') ?? 0))),
+    'DELETE journal': ({ response }) => {
+      journal.clear();
+      sendJson(response, {});
+    },
+    'GET faults': ({ response }) => sendJson(response, faults.report()),
+    'PUT faults': async ({ request, response }) => {
+      faults.set(await readJson(request));
+      sendJson(response, faults.report());
+    },
+    'DELETE faults': ({ response }) => {
+      faults.clear();
+      sendJson(response, faults.report());
+    },
+    'GET clock': ({ response }) => sendJson(response, clockOf(host)),
+    'PUT clock': async ({ request, response }) => {
+      host.clock.advance(clockSchema.parse(await readJson(request)).advanceMs);
+      sendJson(response, clockOf(host));
+    },
+    'POST mutations': async ({ request, response }) => {
+      const changes = await readJson(request);
+      const results: object[] = [];
+      for (const change of Array.isArray(changes) ? changes : [changes]) results.push(await mutate(change));
+      sendJson(response, { results });
+    },
+    ...createDeliveryRoutes(webhooks),
+    ...createChurnRoutes(churn),
+  };
+}
+
 /** `/_simulator/…`: what tests and demos use beside the real host's addresses. Never limited, never journalled. */
-export function createControl(tools: {
-  host: Host;
-  consumer: Consumer;
-  journal: Journal;
-  faults: Faults;
-  mutate(change: unknown): Promise<object>;
-}): Control {
-  const { host, consumer, journal, faults } = tools;
-
-  function credentials() {
-    return {
-      credentials: listCredentials(host),
-      oauth_consumer: {
-        key: consumer.key,
-        secret: consumer.secret,
-        name: consumer.name,
-        scopes: consumer.scopes,
-        callback_url: consumer.callbackUrl,
-        authorize_url: `${host.urls.web}/site/oauth2/authorize`,
-        token_url: `${host.urls.web}/site/oauth2/access_token`,
-      },
-      two_factor_code: TWO_FACTOR_CODE,
-    };
-  }
-
-  const clock = () => ({
-    now: new Date(host.clock.nowMs()).toISOString(),
-    now_ms: host.clock.nowMs(),
-    advanced_ms: host.clock.advancedMs,
-  });
-
-  async function answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    path: string,
-    query: URLSearchParams,
-  ): Promise<void> {
-    switch (`${request.method} ${path.slice('/_simulator/'.length)}`) {
-      case 'GET state':
-        return await streamLines(response, truthLines(host, wanted(query)));
-      case 'GET credentials':
-        return sendJson(response, credentials());
-      case 'GET journal':
-        return await streamLines(response, each(journal.since(Number(query.get('since') ?? 0))));
-      case 'DELETE journal':
-        journal.clear();
-        return sendJson(response, {});
-      case 'GET faults':
-        return sendJson(response, faults.report());
-      case 'PUT faults':
-        faults.set(await readJson(request));
-        return sendJson(response, faults.report());
-      case 'DELETE faults':
-        faults.clear();
-        return sendJson(response, faults.report());
-      case 'GET clock':
-        return sendJson(response, clock());
-      case 'PUT clock':
-        host.clock.advance(clockSchema.parse(await readJson(request)).advanceMs);
-        return sendJson(response, clock());
-      case 'POST mutations': {
-        const changes = await readJson(request);
-        const results: object[] = [];
-        for (const change of Array.isArray(changes) ? changes : [changes]) {
-          results.push(await tools.mutate(change));
-        }
-        return sendJson(response, { results });
-      }
-      default:
-        return sendJson(response, { error: `the simulator has no ${request.method} ${path}` }, 404);
-    }
-  }
-
+export function createControl(tools: ControlTools): Control {
+  const routes = new Map(Object.entries(createRoutes(tools)));
   return async (request, response, path, query) => {
+    const handle = routes.get(`${request.method} ${path.slice('/_simulator/'.length)}`);
+    if (handle === undefined) {
+      return sendJson(response, { error: `the simulator has no ${request.method} ${path}` }, 404);
+    }
     try {
-      await answer(request, response, path, query);
+      await handle({ request, response, query });
     } catch (error) {
       const told =
         error instanceof MutationError || error instanceof z.ZodError || error instanceof SyntaxError;

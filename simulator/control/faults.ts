@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createRandom, type Random } from '../model/random.ts';
+import { createFiring, type Firing, whenSchema } from '../faultRules.ts';
 
 const faultSchema = z.discriminatedUnion('kind', [
   /** 429, with `Retry-After` in seconds, as a date, or without. */
@@ -17,6 +17,11 @@ const faultSchema = z.discriminatedUnion('kind', [
   }),
   /** The connection ends without an answer. */
   z.strictObject({ kind: z.literal('reset') }),
+  /** The request takes effect, but its answer never comes: the connection stays silent, or ends. */
+  z.strictObject({
+    kind: z.literal('lost_answer'),
+    how: z.enum(['silence', 'reset']).default('silence'),
+  }),
   /** The right answer, its body spread over this time. */
   z.strictObject({ kind: z.literal('slow_body'), ms: z.number().int().min(0) }),
   /** The right answer, one byte at a time with this pause between; never ends within a sane deadline. */
@@ -79,12 +84,7 @@ const ruleSchema = z.strictObject({
       credential: z.string().optional(),
     })
     .default({}),
-  /** Only these of the matching requests, counted from 1. */
-  nth: z.union([z.number().int(), z.array(z.number().int())]).optional(),
-  /** Only this share of them, decided by the plan's seed. */
-  probability: z.number().min(0).max(1).optional(),
-  /** At most so often. */
-  count: z.number().int().min(0).optional(),
+  ...whenSchema,
   fault: faultSchema,
 });
 
@@ -115,9 +115,7 @@ export interface Faults {
 interface Running {
   rule: FaultPlan['rules'][number];
   path: RegExp | undefined;
-  random: Random;
-  matched: number;
-  played: number;
+  firing: Firing;
 }
 
 function applies({ rule, path }: Running, subject: FaultSubject): boolean {
@@ -127,16 +125,6 @@ function applies({ rule, path }: Running, subject: FaultSubject): boolean {
   if (credential === undefined) return true;
   const known = subject.credential;
   return known !== undefined && [known.name, known.kind, known.person.uuid].includes(credential);
-}
-
-function fires(running: Running): boolean {
-  const { rule } = running;
-  if (rule.count !== undefined && running.played >= rule.count) return false;
-  if (rule.nth !== undefined) {
-    const wanted = Array.isArray(rule.nth) ? rule.nth : [rule.nth];
-    if (!wanted.includes(running.matched)) return false;
-  }
-  return rule.probability === undefined || running.random.chance(rule.probability);
 }
 
 export function createFaults(): Faults {
@@ -149,25 +137,20 @@ export function createFaults(): Faults {
       rules = parsed.rules.map((rule, index) => ({
         rule,
         path: rule.match.path === undefined ? undefined : new RegExp(rule.match.path),
-        random: createRandom(seed * 1009 + index),
-        matched: 0,
-        played: 0,
+        firing: createFiring(rule, seed * 1009 + index),
       }));
     },
     report: () => ({
       seed,
-      rules: rules.map(({ rule, matched, played }) => ({ ...rule, matched, played })),
+      rules: rules.map(({ rule, firing }) => ({ ...rule, matched: firing.matched, played: firing.played })),
     }),
     clear() {
       rules = [];
     },
     next(subject) {
       for (const running of rules) {
-        if (!applies(running, subject)) continue;
-        running.matched += 1;
-        if (!fires(running)) continue;
-        running.played += 1;
-        return { fault: running.rule.fault, played: running.played };
+        if (!applies(running, subject) || !running.firing.fires()) continue;
+        return { fault: running.rule.fault, played: running.firing.played };
       }
       return undefined;
     },

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { Consumer } from '../oauth/consumer.ts';
 import type { Grants } from '../oauth/grants.ts';
 import type { Host } from '../rest/host.ts';
+import type { Events } from '../webhooks/events.ts';
 
 /** A change that cannot be made: the message says why. */
 export class MutationError extends Error {
@@ -18,6 +19,7 @@ export interface MutationTools {
   host: Host;
   consumer: Consumer;
   grants: Grants;
+  events: Events;
 }
 
 /** Fits a schema to its action. */

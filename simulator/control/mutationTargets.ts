@@ -1,8 +1,8 @@
-import type { Repository } from '../model/entities.ts';
+import type { Project, Repository, Workspace } from '../model/entities.ts';
 import type { Person } from '../model/people.ts';
 import type { PullRequest } from '../model/pullRequest.ts';
 import type { Host } from '../rest/host.ts';
-import { findRepository } from '../rest/resolve.ts';
+import { findRepository, findWorkspace } from '../rest/resolve.ts';
 import { MutationError } from './mutation.ts';
 
 /** `workspace/slug` or a uuid; deleted ones too by uuid. */
@@ -12,6 +12,20 @@ export function repositoryFor(host: Host, key: string): Repository {
     host.world.repositories.find((entry) => entry.uuid === key) ??
     findRepository(host, workspace, slug)?.repository;
   if (found === undefined) throw new MutationError(`no repository ${key}`);
+  return found;
+}
+
+/** By slug or uuid. */
+export function workspaceFor(host: Host, key: string): Workspace {
+  const found = findWorkspace(host, key);
+  if (found === undefined) throw new MutationError(`no workspace ${key}`);
+  return found;
+}
+
+/** By key; the workspace's first when none is named. */
+export function projectFor(workspace: Workspace, key: string | undefined): Project {
+  const found = workspace.projects.find((entry) => key === undefined || entry.key === key);
+  if (found === undefined) throw new MutationError(`no project ${key ?? ''} in ${workspace.slug}`);
   return found;
 }
 

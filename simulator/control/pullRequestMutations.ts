@@ -1,63 +1,51 @@
 import { z } from 'zod';
 import { collectParticipants } from '../model/generatePullRequest.ts';
 import type { Repository } from '../model/entities.ts';
-import type { Activity, PullRequest, PullRequestState, Update } from '../model/pullRequest.ts';
+import type { Person } from '../model/people.ts';
+import type { PullRequest, PullRequestState, Update } from '../model/pullRequest.ts';
 import { STATES } from '../model/pullRequest.ts';
-import type { Host } from '../rest/host.ts';
+import { pullRequestPart } from '../webhooks/eventParts.ts';
+import { changeGit } from './changeGit.ts';
+import { changePullRequest, noteUpdate } from './changePullRequest.ts';
 import { personFor, pullRequestFor, repositoryFor } from './mutationTargets.ts';
-import { type Mutation, mutation, MutationError } from './mutation.ts';
+import { type Mutation, mutation, MutationError, type MutationTools } from './mutation.ts';
 
 const target = { repository: z.string(), number: z.number().int() };
 const user = z.string().nullable().default('admin');
 
-/** Comments made by mutations have ids above every generated one. */
-const FIRST_COMMENT_ID = 6_000_000_000;
-
-const CLOSED_AS: Partial<Record<PullRequestState, string>> = {
+const CLOSED_AS: Record<PullRequestState, string> = {
   OPEN: 'open',
   MERGED: 'fulfilled',
   DECLINED: 'rejected',
   SUPERSEDED: 'superseded',
 };
 
-/** Changes of pull requests, their verdicts and comments. Each moves the activity as the real host would. */
-export function pullRequestMutations(host: Host): Record<string, Mutation> {
-  let nextCommentId = FIRST_COMMENT_ID;
-  const now = (): number => host.clock.nowMs() * 1000 + 421;
+function eventOf(before: PullRequestState, after: PullRequestState): string {
+  if (before !== after && after === 'MERGED') return 'pullrequest:fulfilled';
+  if (before !== after && after === 'DECLINED') return 'pullrequest:rejected';
+  return 'pullrequest:updated';
+}
 
-  function edit(repository: Repository, number: number, change: (pullRequest: PullRequest) => void): void {
-    pullRequestFor(repository, number);
-    repository.pullRequests.change(number, (pullRequest) => {
-      change(pullRequest);
-      pullRequest.activity.sort((left, right) => left.at - right.at);
-      pullRequest.participants = collectParticipants(pullRequest.reviewers, pullRequest.activity);
-    });
+function close(pullRequest: PullRequest, state: PullRequestState, person: Person | null): Update['changes'] {
+  const changes = { status: { old: CLOSED_AS[pullRequest.state], new: CLOSED_AS[state] } };
+  pullRequest.state = state;
+  pullRequest.closedBy = state === 'OPEN' ? null : person;
+  return changes;
+}
+
+/** Changes of pull requests themselves: each moves `updated_on` and the activity as the real host would. */
+export function pullRequestMutations({ host, events }: MutationTools): Record<string, Mutation> {
+  const people = (keys: string[]): Person[] =>
+    keys.map((key) => personFor(host, key)).filter((person) => person !== null);
+
+  const tell = (event: string, repository: Repository, pullRequest: PullRequest, actor: Person | null) =>
+    events.tell(event, { repository, actor }, () => pullRequestPart(host, repository, pullRequest));
+
+  function openOne(repository: Repository, number: number): PullRequest {
+    const found = pullRequestFor(repository, number);
+    if (found.state !== 'OPEN') throw new MutationError(`pull request ${number} is ${found.state}, not OPEN`);
+    return found;
   }
-
-  function updateOf(
-    pullRequest: PullRequest,
-    person: Update['person'],
-    changes: Update['changes'],
-  ): Activity {
-    const { state, title, description, draft, reviewers, reason } = pullRequest;
-    const date = now();
-    return {
-      kind: 'update',
-      at: date,
-      update: { state, title, description, draft, reviewers, reason, person, changes, date },
-    };
-  }
-
-  const verdict = (kind: 'approval' | 'changes_requested'): Mutation =>
-    mutation(z.strictObject({ ...target, user }), (input) => {
-      const repository = repositoryFor(host, input.repository);
-      const person = personFor(host, input.user);
-      if (person === null) throw new MutationError('a verdict needs a user');
-      edit(repository, input.number, (pullRequest) => {
-        pullRequest.activity.push({ kind, at: now(), person });
-      });
-      return {};
-    });
 
   return {
     'pull_request.edit': mutation(
@@ -69,26 +57,23 @@ export function pullRequestMutations(host: Host): Record<string, Mutation> {
         state: z.enum(STATES).optional(),
         draft: z.boolean().optional(),
       }),
-      (input) => {
-        edit(repositoryFor(host, input.repository), input.number, (pullRequest) => {
+      async (input) => {
+        const repository = repositoryFor(host, input.repository);
+        const person = personFor(host, input.user);
+        const before = pullRequestFor(repository, input.number).state;
+        const pullRequest = changePullRequest(repository, input.number, (edited) => {
           const changes: Update['changes'] = {};
-          if (input.title !== undefined) changes.title = { old: pullRequest.title, new: input.title };
-          if (input.description !== undefined) {
-            changes.description = { old: pullRequest.description, new: input.description };
+          for (const field of ['title', 'description'] as const) {
+            const value = input[field];
+            if (value === undefined) continue;
+            changes[field] = { old: edited[field], new: value };
+            edited[field] = value;
           }
-          if (input.state !== undefined) {
-            changes.status = { old: CLOSED_AS[pullRequest.state], new: CLOSED_AS[input.state] };
-          }
-          pullRequest.title = input.title ?? pullRequest.title;
-          pullRequest.description = input.description ?? pullRequest.description;
-          pullRequest.draft = input.draft ?? pullRequest.draft;
-          pullRequest.state = input.state ?? pullRequest.state;
-          const person = personFor(host, input.user);
-          if (input.state !== undefined) pullRequest.closedBy = input.state === 'OPEN' ? null : person;
-          const entry = updateOf(pullRequest, person, changes);
-          pullRequest.updatedOn = entry.at;
-          pullRequest.activity.push(entry);
+          edited.draft = input.draft ?? edited.draft;
+          if (input.state !== undefined) Object.assign(changes, close(edited, input.state, person));
+          noteUpdate(edited, host.clock.nextMicros(), person, changes);
         });
+        await tell(eventOf(before, pullRequest.state), repository, pullRequest, person);
         return {};
       },
     ),
@@ -108,11 +93,10 @@ export function pullRequestMutations(host: Host): Record<string, Mutation> {
           (await host.git.commit(repository.gitKey, branch))?.hash ?? null;
         const [source, destination] = await Promise.all([hash(input.source), hash(input.destination)]);
         if (source === null) throw new MutationError(`no branch ${input.source}`);
-        const reviewers = input.reviewers
-          .map((key) => personFor(host, key))
-          .filter((person) => person !== null);
+        const reviewers = people(input.reviewers);
+        const author = personFor(host, input.user);
         const made = repository.pullRequests.add((number) => {
-          const author = personFor(host, input.user);
+          const at = host.clock.nextMicros();
           const pullRequest: PullRequest = {
             number,
             title: input.title,
@@ -122,8 +106,8 @@ export function pullRequestMutations(host: Host): Record<string, Mutation> {
             author,
             closedBy: null,
             reason: '',
-            createdOn: now(),
-            updatedOn: now(),
+            createdOn: at,
+            updatedOn: at,
             source: { branch: input.source, hash: source, repository: 'here' },
             destination: { branch: input.destination, hash: destination, repository: 'here' },
             mergeHash: null,
@@ -134,89 +118,92 @@ export function pullRequestMutations(host: Host): Record<string, Mutation> {
             comments: [],
             activity: [],
           };
-          pullRequest.activity.push(updateOf(pullRequest, author, {}));
+          noteUpdate(pullRequest, at, author, {});
           return pullRequest;
         });
+        await tell('pullrequest:created', repository, made, author);
         return { number: made.number };
       },
     ),
-    'pull_request.approve': verdict('approval'),
-    'pull_request.request_changes': verdict('changes_requested'),
-    'pull_request.unapprove': mutation(z.strictObject({ ...target, user }), (input) => {
-      const person = personFor(host, input.user);
-      edit(repositoryFor(host, input.repository), input.number, (pullRequest) => {
-        pullRequest.activity = pullRequest.activity.filter(
-          (entry) => !(entry.kind === 'approval' && entry.person.uuid === person?.uuid),
+    'pull_request.reviewers': mutation(
+      z.strictObject({ ...target, user, reviewers: z.array(z.string()) }),
+      async (input) => {
+        const repository = repositoryFor(host, input.repository);
+        const person = personFor(host, input.user);
+        const reviewers = people(input.reviewers);
+        const names = (list: Person[]): string[] => list.map(({ displayName }) => displayName);
+        const pullRequest = changePullRequest(repository, input.number, (edited) => {
+          const changes = { reviewers: { old: names(edited.reviewers), new: names(reviewers) } };
+          edited.reviewers = reviewers;
+          noteUpdate(edited, host.clock.nextMicros(), person, changes);
+        });
+        await tell('pullrequest:updated', repository, pullRequest, person);
+        return {};
+      },
+    ),
+    /** Merges the branches too, so that `main` has the merge commit. */
+    'pull_request.merge': mutation(
+      z.strictObject({
+        ...target,
+        user,
+        message: z.string().optional(),
+        squash: z.boolean().default(false),
+        close_source: z.boolean().default(false),
+      }),
+      async (input) => {
+        const repository = repositoryFor(host, input.repository);
+        const { source, destination, title } = openOne(repository, input.number);
+        const person = personFor(host, input.user);
+        if (person === null) throw new MutationError('a merge needs a user');
+        const branches = (await host.git.refs(repository.gitKey)).filter(({ kind }) => kind === 'branch');
+        const isThere = branches.some(({ name }) => name === source.branch);
+        const merged = await changeGit(
+          { host, events },
+          repository,
+          {
+            kind: 'merge',
+            source: isThere ? source.branch : (source.hash ?? source.branch),
+            destination: destination.branch,
+            message:
+              input.message ?? `Merged in ${source.branch} (pull request #${input.number})\n\n${title}\n`,
+            author: { name: person.displayName, email: person.email },
+            date: new Date(host.clock.nowMs()).toISOString(),
+            squash: input.squash,
+            closeSource: input.close_source && isThere,
+          },
+          person,
         );
-      });
-      return {};
-    }),
+        const pullRequest = changePullRequest(repository, input.number, (edited) => {
+          edited.mergeHash = merged.newCommits.at(-1) ?? null;
+          edited.closeSourceBranch = input.close_source;
+          noteUpdate(edited, host.clock.nextMicros(), person, close(edited, 'MERGED', person));
+        });
+        await tell('pullrequest:fulfilled', repository, pullRequest, person);
+        return { merge_commit: pullRequest.mergeHash };
+      },
+    ),
+    'pull_request.decline': mutation(
+      z.strictObject({ ...target, user, reason: z.string().default('') }),
+      async (input) => {
+        const repository = repositoryFor(host, input.repository);
+        openOne(repository, input.number);
+        const person = personFor(host, input.user);
+        const pullRequest = changePullRequest(repository, input.number, (edited) => {
+          edited.reason = input.reason;
+          noteUpdate(edited, host.clock.nextMicros(), person, close(edited, 'DECLINED', person));
+        });
+        await tell('pullrequest:rejected', repository, pullRequest, person);
+        return {};
+      },
+    ),
     'activity.remove': mutation(
       z.strictObject({ ...target, position: z.number().int().default(0) }),
       (input) => {
-        edit(repositoryFor(host, input.repository), input.number, (pullRequest) => {
-          pullRequest.activity.splice(input.position, 1);
+        changePullRequest(repositoryFor(host, input.repository), input.number, (edited) => {
+          edited.activity.splice(input.position, 1);
         });
         return {};
       },
     ),
-    'comment.add': mutation(
-      z.strictObject({
-        ...target,
-        user,
-        raw: z.string(),
-        parent: z.number().nullable().default(null),
-        path: z.string().nullable().default(null),
-        line: z.number().nullable().default(null),
-      }),
-      (input) => {
-        const id = nextCommentId++;
-        edit(repositoryFor(host, input.repository), input.number, (pullRequest) => {
-          const at = now();
-          const comment = {
-            id,
-            raw: input.raw,
-            person: personFor(host, input.user),
-            createdOn: at,
-            updatedOn: at,
-            deleted: false,
-            parentId: input.parent,
-            inline: input.path === null ? null : { path: input.path, from: null, to: input.line },
-            resolution: null,
-          };
-          pullRequest.comments.push(comment);
-          pullRequest.activity.push({ kind: 'comment', at, comment });
-          pullRequest.updatedOn = at;
-        });
-        return { id };
-      },
-    ),
-    'comment.edit': mutation(z.strictObject({ ...target, comment: z.number(), raw: z.string() }), (input) => {
-      changeComment(input, (comment) => {
-        comment.raw = input.raw;
-      });
-      return {};
-    }),
-    'comment.delete': mutation(z.strictObject({ ...target, comment: z.number() }), (input) => {
-      changeComment(input, (comment) => {
-        comment.raw = '';
-        comment.deleted = true;
-      });
-      return {};
-    }),
   };
-
-  /** Posting, editing and deleting all move the pull request's `updated_on` (facts 3.7). */
-  function changeComment(
-    input: { repository: string; number: number; comment: number },
-    change: (comment: PullRequest['comments'][number]) => void,
-  ): void {
-    edit(repositoryFor(host, input.repository), input.number, (pullRequest) => {
-      const comment = pullRequest.comments.find((entry) => entry.id === input.comment);
-      if (comment === undefined) throw new MutationError(`no comment ${input.comment}`);
-      change(comment);
-      comment.updatedOn = now();
-      pullRequest.updatedOn = comment.updatedOn;
-    });
-  }
 }

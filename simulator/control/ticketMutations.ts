@@ -12,7 +12,7 @@ const FIRST_ID = 7_000_000_000;
 /** Changes of tickets; each moves `updated_on`. */
 export function ticketMutations(host: Host): Record<string, Mutation> {
   let nextId = FIRST_ID;
-  const now = (): number => host.clock.nowMs() * 1000 + 77;
+  const now = (): number => host.clock.nextMicros();
 
   function ticketFor(input: { repository: string; number: number }): Ticket {
     const ticket = repositoryFor(host, input.repository).tickets.get(input.number);

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { fullName, type Repository } from '../model/entities.ts';
 import type { Person } from '../model/people.ts';
 import { type Activity, type Comment, commentCount, type PullRequest } from '../model/pullRequest.ts';
@@ -258,20 +256,4 @@ export async function* truthLines(
       for (const ticket of repository.tickets.values()) yield* ticketLines(repository, ticket);
     }
   }
-}
-
-const CHUNK_CHARACTERS = 64 * 1024;
-
-/** Writes lines as they come, waiting for a slow reader; ends early when the reader left. */
-export async function streamLines(response: ServerResponse, lines: AsyncIterable<object>): Promise<void> {
-  response.writeHead(200, { 'content-type': 'application/x-ndjson; charset=utf-8' });
-  let chunk = '';
-  for await (const line of lines) {
-    chunk += `${JSON.stringify(line)}\n`;
-    if (chunk.length < CHUNK_CHARACTERS) continue;
-    if (response.destroyed) return;
-    if (!response.write(chunk)) await once(response, 'drain');
-    chunk = '';
-  }
-  response.end(chunk);
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptRepository } from './adopt.ts';
 import { pageOfWalk, readCommit, walkCommits } from './commitLog.ts';
@@ -6,11 +6,11 @@ import { sidesOfMerges } from './derivePullRequests.ts';
 import { createDiffstats } from './diffstat.ts';
 import { forgetGenerated, generateRepository } from './generate.ts';
 import { createGitProcesses } from './gitProcess.ts';
-import { handleGitRequest } from './httpBackend.ts';
 import { changeRepository } from './mutate.ts';
 import { createObjectReaders } from './objectReader.ts';
 import { createRecentlyUsed } from './recentlyUsed.ts';
 import { readRefs } from './refs.ts';
+import { createRefsAnswers } from './refsAnswers.ts';
 import { resolveRevision, resolveRevisions } from './revisions.ts';
 import type { DiffstatRecord, GitStore, RefRecord } from './store.ts';
 import { truthOf } from './truth.ts';
@@ -36,6 +36,7 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
   const diffstats = createDiffstats(processes);
   const recentDiffstats = createRecentlyUsed<DiffstatRecord[]>(64);
   const sides = createRecentlyUsed<ReadonlyMap<string, string[]>>(16);
+  const answerGit = createRefsAnswers(processes);
   const snapshots = new Map<string, Promise<Snapshot>>();
   const changes = new Map<string, Promise<unknown>>();
   let versions = 0;
@@ -81,6 +82,8 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
     generate: (spec) => inTurn(spec.key, () => generateRepository(processes, pathOf(spec.key), spec, cache)),
 
     adopt: ({ key, path }) => inTurn(key, () => adoptRepository(processes, pathOf(key), key, path)),
+
+    copy: (key, as) => inTurn(as, () => cp(pathOf(key), pathOf(as), { recursive: true })),
 
     async commits(key, query) {
       const { path, version, refs, shallow } = await snapshotOf(key);
@@ -136,8 +139,10 @@ export function createGitStore({ folder, cache }: { folder: string; cache?: stri
         return changeRepository(processes, pathOf(key), refs, change);
       }),
 
-    handle: (request, response, key, subPath) =>
-      handleGitRequest(processes, { folder, directory: directoryOf(key) }, request, response, subPath),
+    async handle(request, response, key, subPath) {
+      const { version } = await snapshotOf(key);
+      await answerGit({ folder, directory: directoryOf(key), version }, request, response, subPath);
+    },
 
     close: () => processes.close(),
   };

@@ -1,12 +1,13 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { GitProcesses } from './gitProcess.ts';
+import { exitOf, type GitProcesses } from './gitProcess.ts';
 
 const HEADER_LIMIT = 16 * 1024;
 
 /**
  * Answers one request of git's smart HTTP protocol through `git http-backend`, the CGI program that comes
- * with git. Reading only; everything else is 403, as for a user without write access.
+ * with git. Reading only; everything else is 403, as for a user without write access. `body`: the request's, where it
+ * was read already.
  */
 export async function handleGitRequest(
   processes: GitProcesses,
@@ -14,6 +15,7 @@ export async function handleGitRequest(
   request: IncomingMessage,
   response: ServerResponse,
   subPath: string,
+  body?: Buffer,
 ): Promise<void> {
   const [pathname = '', query = ''] = splitOnce(subPath, '?');
   const asksRefs =
@@ -28,7 +30,8 @@ export async function handleGitRequest(
   // A group of its own: http-backend starts upload-pack, and both must go with the client.
   const child = processes.start(['http-backend'], { environment, group: true });
   child.stderr.resume();
-  request.pipe(child.stdin);
+  if (body === undefined) request.pipe(child.stdin);
+  else child.stdin.end(body);
   const abandon = () => {
     if (!response.writableFinished) killGroup(child);
   };
@@ -46,6 +49,34 @@ export async function handleGitRequest(
     response.off('close', abandon);
     if (!response.writableEnded) response.destroy();
   }
+}
+
+/** The same for an answer that is known to be small: as a whole, to be given again. */
+export async function readGitAnswer(
+  processes: GitProcesses,
+  place: { folder: string; directory: string },
+  request: IncomingMessage,
+  subPath: string,
+  body: Buffer,
+): Promise<GitAnswer> {
+  const [pathname = '', query = ''] = splitOnce(subPath, '?');
+  const args = ['http-backend'];
+  const child = processes.start(args, { environment: cgiEnvironment(place, request, pathname, query) });
+  const ended = exitOf(child, args);
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  child.stdin.end(body);
+  await ended;
+  const whole = Buffer.concat(chunks);
+  const end = whole.indexOf('\r\n\r\n');
+  if (end === -1) throw new Error('git http-backend answered without a header');
+  return { ...readHead(whole.toString('latin1', 0, end)), body: whole.subarray(end + 4) };
+}
+
+export interface GitAnswer {
+  status: number;
+  headers: [name: string, value: string][];
+  body: Buffer;
 }
 
 function splitOnce(text: string, mark: string): string[] {
@@ -100,13 +131,20 @@ async function relay(child: ChildProcessWithoutNullStreams, response: ServerResp
   else if (!response.destroyed) response.writeHead(500).end();
 }
 
-function writeHead(response: ServerResponse, text: string): void {
+function readHead(text: string): Pick<GitAnswer, 'status' | 'headers'> {
   let status = 200;
+  const headers: GitAnswer['headers'] = [];
   for (const line of text.split('\r\n')) {
     const [name = '', value = ''] = splitOnce(line, ':');
     if (name.toLowerCase() === 'status') status = Number.parseInt(value, 10);
-    else response.setHeader(name, value.trim());
+    else headers.push([name, value.trim()]);
   }
+  return { status, headers };
+}
+
+function writeHead(response: ServerResponse, text: string): void {
+  const { status, headers } = readHead(text);
+  for (const [name, value] of headers) response.setHeader(name, value);
   response.writeHead(status);
 }
 

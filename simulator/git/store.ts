@@ -189,6 +189,8 @@ export interface GitStore {
   generate(spec: GenerateSpec): Promise<GeneratedRepository>;
   /** Copies branches and tags of a local repository and derives pull requests from its merge commits. */
   adopt(spec: { key: string; path: string }): Promise<AdoptedRepository>;
+  /** Gives a repository of the store a second life under another name. */
+  copy(key: string, as: string): Promise<void>;
   /** Newest first, children before parents. Throws {@link UnknownRevisionError}. */
   commits(key: string, query: CommitsQuery): Promise<CommitRecord[]>;
   /** By hash (short ones of 4 or more resolve), branch or tag; undefined when there is none. */

@@ -93,11 +93,11 @@ export function readFilter<T>(
   }
 }
 
-/** The order of a `sort`; undefined without one. Equal values keep the list's own order. */
+/** Puts a list in the order of a `sort`; undefined without one. Equal values keep the list's own order. */
 export function readSort<T>(
   query: URLSearchParams,
   fields: FilterFields<T>,
-): ((left: T, right: T) => number) | undefined {
+): ((items: readonly T[]) => T[]) | undefined {
   const text = query.get('sort');
   if (text === null || text === '') return undefined;
   const name = text.replace(/^-/, '');
@@ -110,12 +110,16 @@ export function readSort<T>(
     const value = field.of(item);
     return Array.isArray(value) ? (value[0] ?? null) : value;
   };
-  return (left, right) => {
-    const first = key(left);
-    const second = key(right);
+  const compare = (first: FieldValue, second: FieldValue): number => {
     if (first === second) return 0;
     if (first === null) return direction;
     if (second === null) return -direction;
     return first < second ? -direction : direction;
   };
+  // Each value is read once: lists have up to 100,000 entries.
+  return (items) =>
+    items
+      .map((item) => ({ item, key: key(item) }))
+      .toSorted((left, right) => compare(left.key, right.key))
+      .map(({ item }) => item);
 }

@@ -47,3 +47,32 @@ export function manyRepositoriesWorld(count: number): WorldSpec {
   );
   return { workspaces: [WORKSPACE], repositories, contributors: 40 };
 }
+
+/** Pull requests of the repositories that lend the quiet ones their git side. */
+const QUIET_PULL_REQUESTS = [0, 1, 3, 6];
+
+/**
+ * A host on which nothing happens: `repositories` of them in one workspace, 0 to 6 pull requests each by so many
+ * authors, all of them members. Only the first four have a git side of their own, so 10,000 are made in a moment.
+ */
+export function quietWorld(amounts: { repositories: number; authors: number }): WorldSpec {
+  const digits = String(amounts.repositories).length;
+  const slugOf = (index: number): string => `quiet-${String(index + 1).padStart(digits, '0')}`;
+  const repositories = Array.from({ length: amounts.repositories }, (_, index): RepositorySpec => {
+    const kind = index % QUIET_PULL_REQUESTS.length;
+    return {
+      workspace: 'acme-rockets',
+      project: 'ENG',
+      slug: slugOf(index),
+      pullRequests: QUIET_PULL_REQUESTS[kind] ?? 0,
+      commits: 12,
+      ...(index === kind ? { isShared: true } : { sharesGitOf: `acme-rockets/${slugOf(kind)}` }),
+    };
+  });
+  return {
+    workspaces: [WORKSPACE],
+    repositories,
+    contributors: amounts.authors,
+    members: amounts.authors,
+  };
+}

@@ -42,8 +42,10 @@ export interface Workspace {
 
 export interface Repository {
   uuid: string;
-  /** Its name in the git store; never changes. */
+  /** Its name in the git store. */
   gitKey: string;
+  /** Others have the same git side, so it gets a copy of its own before it is changed. */
+  sharesGit: boolean;
   workspace: Workspace;
   project: Project;
   slug: string;

@@ -18,6 +18,8 @@ export interface PullRequests {
   /** Undefined when there is no such number. */
   get(number: number): PullRequest | undefined;
   row(number: number): PullRequestRow;
+  /** The numbers of each author's by uuid, oldest first. */
+  byAuthor(): ReadonlyMap<string, readonly number[]>;
   /** All numbers, oldest first. */
   numbers(): Iterable<number>;
   feed(): Feed;
@@ -29,15 +31,26 @@ export interface PullRequests {
   reset(): void;
 }
 
+/** Counts the pull requests that came and went on a whole host, so that lists over many repositories can be kept. */
+export interface Revision {
+  count: number;
+}
+
 const RECENT = 64;
 
 /** `make` must be pure; it is called again and again instead of keeping what it made. */
-export function createPullRequests(total: number, make: (number: number) => PullRequest): PullRequests {
+export function createPullRequests(
+  total: number,
+  make: (number: number) => PullRequest,
+  revision: Revision = { count: 0 },
+): PullRequests {
   const changed = new Map<number, PullRequest>();
   const recent = new Map<number, PullRequest>();
   let count = total;
   let version = 0;
-  let columns: { state: number[]; createdOn: number[]; updatedOn: number[] } | undefined;
+  let columns:
+    | { state: number[]; createdOn: number[]; updatedOn: number[]; byAuthor: Map<string, number[]> }
+    | undefined;
   let feed: Feed | undefined;
 
   function get(number: number): PullRequest | undefined {
@@ -56,8 +69,11 @@ export function createPullRequests(total: number, make: (number: number) => Pull
 
   function table() {
     if (columns !== undefined) return columns;
-    columns = { state: [], createdOn: [], updatedOn: [] };
-    for (const pullRequest of all()) write(columns, pullRequest);
+    columns = { state: [], createdOn: [], updatedOn: [], byAuthor: new Map() };
+    for (const pullRequest of all()) {
+      write(columns, pullRequest);
+      noteAuthor(columns, pullRequest);
+    }
     return columns;
   }
 
@@ -66,6 +82,14 @@ export function createPullRequests(total: number, make: (number: number) => Pull
     into.state[index] = STATES.indexOf(pullRequest.state);
     into.createdOn[index] = pullRequest.createdOn;
     into.updatedOn[index] = pullRequest.updatedOn;
+  }
+
+  /** Once for each: an author never changes. */
+  function noteAuthor(into: NonNullable<typeof columns>, { author, number }: PullRequest): void {
+    if (author === null) return;
+    const known = into.byAuthor.get(author.uuid);
+    if (known === undefined) into.byAuthor.set(author.uuid, [number]);
+    else known.push(number);
   }
 
   function stored(pullRequest: PullRequest): void {
@@ -93,6 +117,7 @@ export function createPullRequests(total: number, make: (number: number) => Pull
         updatedOn: updatedOn[number - 1] ?? 0,
       };
     },
+    byAuthor: () => table().byAuthor,
     *numbers() {
       for (let number = 1; number <= count; number += 1) yield number;
     },
@@ -108,13 +133,16 @@ export function createPullRequests(total: number, make: (number: number) => Pull
       return true;
     },
     add(makeNew) {
-      table();
+      const known = table();
       count += 1;
       const pullRequest = makeNew(count);
+      noteAuthor(known, pullRequest);
       stored(pullRequest);
+      revision.count += 1;
       return pullRequest;
     },
     reset() {
+      revision.count += 1;
       changed.clear();
       recent.clear();
       count = total;

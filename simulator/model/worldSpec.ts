@@ -22,6 +22,10 @@ export interface RepositorySpec {
   trackerDisabled?: boolean;
   /** Invalid bytes, octopus merges and other odd git objects too. */
   oddGit?: boolean;
+  /** Others share its git side. */
+  isShared?: boolean;
+  /** Has the git side of this earlier `workspace/slug`, and as many pull requests, by other people. */
+  sharesGitOf?: string;
   /** How much happens to its pull requests; default a little. */
   activity?: ActivityMix;
 }
@@ -44,6 +48,8 @@ export interface WorldSpec {
   repositories: RepositorySpec[];
   /** Accounts that write pull requests; default 40. */
   contributors?: number;
+  /** How many of them are members of the first workspace; default 20. */
+  members?: number;
 }
 
 export const SIZES = ['tiny', 'small', 'medium', 'large'] as const;

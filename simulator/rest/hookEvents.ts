@@ -1,7 +1,13 @@
 export type HookSubject = 'repository' | 'workspace';
 
-/** Only for subscriptions of a whole workspace; which these are is a guess (facts 5.2). */
-const WORKSPACE_ONLY = ['repo:created', 'repo:deleted', 'repo:imported', 'repo:transfer', 'project:updated'];
+/** Only for subscriptions of a whole workspace, unless told otherwise; which these are is a guess (facts 5.2). */
+export const WORKSPACE_ONLY = [
+  'repo:created',
+  'repo:deleted',
+  'repo:imported',
+  'repo:transfer',
+  'project:updated',
+];
 
 const SHARED = [
   'repo:push',
@@ -30,10 +36,13 @@ const SHARED = [
 const ISSUE = ['issue:created', 'issue:updated', 'issue:comment_created'];
 
 /** Event keys in the server's own order. */
-export function hookEvents(subject: HookSubject, era: 'guide' | 'today'): string[] {
+export function hookEvents(
+  subject: HookSubject,
+  { era, workspaceOnlyEvents }: { era: 'guide' | 'today'; workspaceOnlyEvents: readonly string[] },
+): string[] {
   const issue = era === 'guide' ? ISSUE : [];
-  const wide = subject === 'workspace' ? WORKSPACE_ONLY : [];
-  return [...SHARED, ...issue, ...wide].toSorted();
+  const all = [...SHARED, ...issue, ...WORKSPACE_ONLY].toSorted();
+  return subject === 'workspace' ? all : all.filter((event) => !workspaceOnlyEvents.includes(event));
 }
 
 /** The scope a subscription to an event needs besides `webhook` (facts 1.2). */

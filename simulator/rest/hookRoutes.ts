@@ -79,7 +79,7 @@ export function createHookRoutes(host: Host): Route[] {
       return refuse(invalid({ url: ['Enter a valid URL.'] }));
     }
     const events: unknown = body.events ?? old?.events;
-    const known = hookEvents(owner.subject, host.era);
+    const known = hookEvents(owner.subject, host);
     if (!Array.isArray(events) || events.length === 0) {
       return refuse(invalid({ events: ['required key not provided'] }));
     }
@@ -213,7 +213,7 @@ export function createHookRoutes(host: Host): Route[] {
         return jsonReply(
           pageOf(
             { base: call.base, query: call.query, rule: { fallback: 30, max: 100 } },
-            hookEvents(subject, host.era),
+            hookEvents(subject, host),
             (event) => {
               const [category = '', label = ''] = event.split(':');
               return JSON.stringify({ event, category, label, description: `Whenever ${label} happens` });

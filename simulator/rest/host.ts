@@ -14,6 +14,8 @@ export type Era = 'guide' | 'today';
 /** What all endpoints stand on. */
 export interface Host {
   era: Era;
+  /** event keys that hooks of a single repository cannot have */
+  workspaceOnlyEvents: readonly string[];
   world: World;
   git: GitStore;
   clock: Clock;

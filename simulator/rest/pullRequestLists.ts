@@ -3,6 +3,7 @@ import { badRequest, refuse } from '../http/errors.ts';
 import { readFilter, readSort } from '../http/filter.ts';
 import type { Repository } from '../model/entities.ts';
 import { STATES } from '../model/pullRequest.ts';
+import type { World } from '../model/world.ts';
 import { type Candidate, PULL_REQUEST_FIELDS } from './pullRequestFields.ts';
 
 /**
@@ -23,37 +24,59 @@ function statesOf(query: URLSearchParams): Set<string> {
   return states;
 }
 
-function* candidates(repositories: readonly Repository[]): Iterable<Candidate> {
-  for (const repository of repositories) {
-    for (const number of repository.pullRequests.numbers()) {
-      yield { ...repository.pullRequests.row(number), repository };
-    }
-  }
-}
-
+/** A pull request and where it is. */
 export interface Chosen {
   repository: Repository;
   number: number;
 }
 
-/** Newest number first unless sorted otherwise. `also` narrows further. */
-export function choosePullRequests(
-  query: URLSearchParams,
-  repositories: readonly Repository[],
-  also?: (candidate: Candidate) => boolean,
-): Chosen[] {
+function* numbered(repository: Repository): Iterable<Chosen> {
+  for (const number of repository.pullRequests.numbers()) yield { repository, number };
+}
+
+/** Newest number first unless sorted otherwise. */
+function choose(query: URLSearchParams, all: Iterable<Chosen>): Chosen[] {
   const states = statesOf(query);
   const filter = readFilter(query, PULL_REQUEST_FIELDS);
   const sort = readSort(query, PULL_REQUEST_FIELDS);
   const chosen: Candidate[] = [];
-  for (const candidate of candidates(repositories)) {
+  for (const { repository, number } of all) {
+    const candidate = { ...repository.pullRequests.row(number), repository };
     if (!states.has(candidate.state)) continue;
-    if (filter !== undefined && !filter(candidate)) continue;
-    if (also === undefined || also(candidate)) chosen.push(candidate);
+    if (filter === undefined || filter(candidate)) chosen.push(candidate);
   }
   chosen.reverse();
-  if (sort !== undefined) chosen.sort(sort);
-  return chosen;
+  return sort === undefined ? chosen : sort(chosen);
+}
+
+/** Finds the pull requests of an author over all repositories, without looking at the others each time. */
+export function createAuthorLists(
+  world: World,
+): (query: URLSearchParams, authorUuid: string, isShown: (repository: Repository) => boolean) => Chosen[] {
+  let index = new Map<string, Chosen[]>();
+  let revision = -1;
+
+  function upToDate(): Map<string, Chosen[]> {
+    if (revision === world.revision.count) return index;
+    index = new Map();
+    for (const repository of world.repositories) {
+      for (const [uuid, numbers] of repository.pullRequests.byAuthor()) {
+        const list = index.get(uuid) ?? [];
+        index.set(uuid, list);
+        for (const number of numbers) list.push({ repository, number });
+      }
+    }
+    revision = world.revision.count;
+    return index;
+  }
+
+  return (query, authorUuid, isShown) => {
+    const theirs = upToDate().get(authorUuid) ?? [];
+    return choose(
+      query,
+      theirs.filter(({ repository }) => isShown(repository)),
+    );
+  };
 }
 
 const REMEMBERED = 32;
@@ -67,7 +90,7 @@ export function createListMemory(): (call: Call, repository: Repository) => read
     const key = JSON.stringify([repository.uuid, repository.pullRequests.version, ...words]);
     let list = lists.get(key);
     if (list === undefined) {
-      list = choosePullRequests(query, [repository]).map(({ number }) => ({ repository, number }));
+      list = choose(query, numbered(repository)).map(({ number }) => ({ repository, number }));
       lists.set(key, list);
       if (lists.size > REMEMBERED) lists.delete(lists.keys().next().value ?? '');
     }

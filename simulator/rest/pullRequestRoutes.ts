@@ -8,7 +8,7 @@ import type { Repository } from '../model/entities.ts';
 import type { Host } from './host.ts';
 import type { Json } from './json.ts';
 import { COMMENT_FIELDS } from './pullRequestFields.ts';
-import { type Chosen, choosePullRequests, createListMemory } from './pullRequestLists.ts';
+import { type Chosen, createAuthorLists, createListMemory } from './pullRequestLists.ts';
 import { pullRequestOf, repositoryOf, visible, workspaceOf } from './resolve.ts';
 import { arranged } from './workspaceRoutes.ts';
 
@@ -28,6 +28,7 @@ function offsetOf(query: URLSearchParams): number {
 
 export function createPullRequestRoutes(host: Host): Route[] {
   const remembered = createListMemory();
+  const byAuthor = createAuthorLists(host.world);
   const base = '/repositories/:workspace/:repository/pullrequests';
   const common = { method: 'GET', needs: NEEDS.pullRequest, group: 'repository' } as const;
 
@@ -163,13 +164,10 @@ export function createPullRequestRoutes(host: Host): Route[] {
         const workspace = workspaceOf(host, call);
         const author = host.world.person(call.params.user ?? '');
         if (author === undefined) return refuse(notFound(`${call.params.user} is not a valid user`));
-        const repositories = host.world.repositories.filter(
-          (entry) => entry.workspace === workspace && visible(call.actor, entry),
-        );
-        const list = choosePullRequests(
+        const list = byAuthor(
           call.query,
-          repositories,
-          ({ repository, number }) => repository.pullRequests.get(number)?.author?.uuid === author.uuid,
+          author.uuid,
+          (repository) => repository.workspace === workspace && visible(call.actor, repository),
         );
         return jsonReply(page(call, list));
       },

@@ -10,6 +10,10 @@ export interface RenderCommit {
   /** `whole` adds what only a single commit has. */
   commit(repository: Repository, commit: CommitRecord, whole: boolean): Json;
   ref(repository: Repository, ref: RefRecord, target: CommitRecord | undefined): Json;
+  /** As webhooks show it (facts 3.6, 5.4): an empty committer, no repository. */
+  eventCommit(repository: Repository, commit: CommitRecord): Json;
+  /** A branch or tag in the changes of a push. */
+  eventRef(repository: Repository, ref: RefRecord, target: CommitRecord | undefined): Json;
   diffstat(repository: Repository, sides: { from: string; to: string }, row: DiffstatRecord): Json;
 }
 
@@ -54,6 +58,25 @@ export function createRenderCommit(
     return `{"type":"commit","hash":"${commit.hash}","date":"${commit.author.date}","author":${author(commit.author)},"message":${quote(commit.message)},"summary":${text},"links":${links(repository, commit.hash)},"parents":${parents(repository, commit)},"rendered":{"message":${text}},"repository":${repositories.short(repository)}${extra}}`;
   }
 
+  function eventCommit(repository: Repository, commit: CommitRecord): Json {
+    const text = message(commit.message);
+    return `{"type":"commit","hash":"${commit.hash}","date":"${commit.author.date}","author":${author(commit.author)},"committer":{},"message":${quote(commit.message)},"summary":${text},"links":${links(repository, commit.hash)},"parents":${parents(repository, commit)},"rendered":{},"properties":{}}`;
+  }
+
+  function refHead(repository: Repository, ref: RefRecord, target: Json): Json {
+    const kind = ref.kind === 'branch' ? 'branches' : 'tags';
+    const name = encodeURIComponent(ref.name);
+    const page = ref.kind === 'branch' ? `branch/${name}` : `commits/tag/${name}`;
+    const linked = `{"self":${href(`${api(repository)}/refs/${kind}/${name}`)},"commits":${href(`${api(repository)}/commits/${name}`)},"html":${href(`${web(repository)}/${page}`)}}`;
+    return `"type":"${ref.kind}","name":${quote(ref.name)},"target":${target},"links":${linked}`;
+  }
+
+  const STRATEGIES =
+    '"merge_strategies":["merge_commit","squash","fast_forward"],"default_merge_strategy":"merge_commit"';
+
+  const tagTail = (ref: RefRecord): Json =>
+    `"message":${quote(ref.message)},"date":${quote(ref.date)},"tagger":${ref.tagger === null ? 'null' : author(ref.tagger)}`;
+
   function file(repository: Repository, hash: string, path: string | null): Json {
     if (path === null) return 'null';
     const escaped = path.split('/').map(encodeURIComponent).join('/');
@@ -62,16 +85,17 @@ export function createRenderCommit(
 
   return {
     commit: commitJson,
+    eventCommit,
     ref(repository, ref, target) {
-      const kind = ref.kind === 'branch' ? 'branches' : 'tags';
-      const name = encodeURIComponent(ref.name);
-      const page = ref.kind === 'branch' ? `branch/${name}` : `commits/tag/${name}`;
-      const linked = `{"self":${href(`${api(repository)}/refs/${kind}/${name}`)},"commits":${href(`${api(repository)}/commits/${name}`)},"html":${href(`${web(repository)}/${page}`)}}`;
-      const head = `"name":${quote(ref.name)},"target":${target === undefined ? 'null' : commitJson(repository, target, false)},"links":${linked}`;
-      if (ref.kind === 'branch') {
-        return `{"type":"branch",${head},"merge_strategies":["merge_commit","squash","fast_forward"],"default_merge_strategy":"merge_commit"}`;
-      }
-      return `{"type":"tag",${head},"message":${quote(ref.message)},"date":${quote(ref.date)},"tagger":${ref.tagger === null ? 'null' : author(ref.tagger)}}`;
+      const shown = target === undefined ? 'null' : commitJson(repository, target, false);
+      const tail = ref.kind === 'branch' ? STRATEGIES : tagTail(ref);
+      return `{${refHead(repository, ref, shown)},${tail}}`;
+    },
+    eventRef(repository, ref, target) {
+      const shown = target === undefined ? 'null' : eventCommit(repository, target);
+      const tail =
+        ref.kind === 'branch' ? `${STRATEGIES},"sync_strategies":["merge_commit","rebase"]` : tagTail(ref);
+      return `{${refHead(repository, ref, shown)},${tail}}`;
     },
     diffstat(repository, { from, to }, row) {
       return `{"type":"diffstat","lines_added":${row.linesAdded},"lines_removed":${row.linesRemoved},"status":"${row.status}","old":${file(repository, from, row.oldPath)},"new":${file(repository, to, row.newPath)}}`;

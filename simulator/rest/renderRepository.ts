@@ -10,6 +10,8 @@ export interface RenderRepository {
   project(project: Project): Json;
   /** As inside pull requests and commits. */
   short(repository: Repository): Json;
+  /** As webhooks show it (facts 5.4): without slug, sizes and moments. */
+  event(repository: Repository): Json;
   /** `username`: whose name stands in the clone link, null for anonymous (facts 1.7). */
   full(repository: Repository, username: string | null): Json;
   /** After a rename. */
@@ -64,6 +66,11 @@ export function createRenderRepository(urls: Urls, era: 'guide' | 'today'): Rend
       const main =
         repository.mainBranch === null ? 'null' : `{"name":${quote(repository.mainBranch)},"type":"branch"}`;
       return `{"type":"repository","full_name":${quote(fullName(repository))},"links":${repositoryLinks(repository, username)},"name":${quote(repository.name)},"slug":${quote(repository.slug)},"description":${quote(repository.description)},"scm":"git","website":null,"owner":${owner.get(repository.workspace)},"workspace":${workspaceShort.get(repository.workspace)},"is_private":${repository.isPrivate},"project":{"type":"project","key":${quote(project.key)},"uuid":${quote(project.uuid)},"name":${quote(project.name)},"links":${projectLinks(project)}},"fork_policy":"allow_forks","created_on":"${formatMicros(repository.createdOn)}","updated_on":"${formatMicros(repository.updatedOn)}","size":${repository.sizeBytes},"language":${quote(repository.language)},${tracker}"uuid":${quote(repository.uuid)},"mainbranch":${main},"override_settings":{"default_merge_strategy":true,"branching_model":true},"parent":${repository.parent === null ? 'null' : short.get(repository.parent)},"enforced_signed_commits":null}`;
+    },
+    event(repository) {
+      const { project } = repository;
+      const parent = repository.parent === null ? 'null' : short.get(repository.parent);
+      return `${short.get(repository).slice(0, -1)},"scm":"git","website":null,"owner":${owner.get(repository.workspace)},"workspace":${workspaceShort.get(repository.workspace)},"is_private":${repository.isPrivate},"project":{"type":"project","key":${quote(project.key)},"uuid":${quote(project.uuid)},"name":${quote(project.name)},"links":${projectLinks(project)}},"parent":${parent}}`;
     },
     forget: (repository) => short.forget(repository),
   };

@@ -31,13 +31,14 @@ export function findRepository(
   const anywhere = workspaceKey === '{}';
   const workspace = anywhere ? undefined : findWorkspace(host, workspaceKey);
   if (workspace === undefined && !anywhere) return undefined;
-  const slug = repositoryKey.toLowerCase();
-  const here = host.world.repositories.filter(
-    (entry) => !entry.deleted && (anywhere || entry.workspace === workspace),
-  );
-  const exact = here.find((entry) => entry.slug === slug || sameUuid(entry.uuid, repositoryKey));
+  // Slugs and uuids are kept in lower case.
+  const key = repositoryKey.toLowerCase();
+  const { repositories } = host.world;
+  const isHere = (entry: Repository): boolean =>
+    !entry.deleted && (anywhere || entry.workspace === workspace);
+  const exact = repositories.find((entry) => (entry.slug === key || entry.uuid === key) && isHere(entry));
   if (exact !== undefined) return { repository: exact, moved: false };
-  const former = here.find((entry) => entry.formerSlugs.includes(slug));
+  const former = repositories.find((entry) => entry.formerSlugs.includes(key) && isHere(entry));
   return former === undefined ? undefined : { repository: former, moved: true };
 }
 

@@ -55,11 +55,15 @@ export function createUserRoutes(host: Host): Route[] {
       .filter((entry) => wanted === null || String(entry.administrator) === wanted)
       .filter((entry) => filter?.(entry) ?? true);
     const sort = readSort(call.query, ACCESS_FIELDS);
-    if (sort !== undefined) list.sort(sort);
-    return pageOf({ base: call.base, query: call.query, rule: { fallback: 25, max: 100 } }, list, (entry) => {
-      const base = host.repositories.workspaceBase(entry.workspace);
-      return `{"type":"workspace_access","administrator":${entry.administrator},"workspace":${base}}`;
-    });
+    const sorted = sort === undefined ? list : sort(list);
+    return pageOf(
+      { base: call.base, query: call.query, rule: { fallback: 25, max: 100 } },
+      sorted,
+      (entry) => {
+        const base = host.repositories.workspaceBase(entry.workspace);
+        return `{"type":"workspace_access","administrator":${entry.administrator},"workspace":${base}}`;
+      },
+    );
   }
 
   function repositoryRights(call: Call): Json {
@@ -75,11 +79,11 @@ export function createUserRoutes(host: Host): Route[] {
     }
     const chosen = filter === undefined ? list : list.filter(filter);
     const sort = readSort(call.query, GRANT_FIELDS);
-    if (sort !== undefined) chosen.sort(sort);
+    const sorted = sort === undefined ? chosen : sort(chosen);
     const user = host.people.person(account.person);
     return pageOf(
       { base: call.base, query: call.query, rule: { fallback: 10, max: 100 } },
-      chosen,
+      sorted,
       (entry) =>
         `{"type":"repository_permission","user":${user},"repository":${host.repositories.short(entry.repository)},"permission":"${entry.right}"}`,
     );

@@ -56,7 +56,7 @@ export function arranged<T>(call: Call, list: readonly T[], fields: FilterFields
   const filter = readFilter(call.query, fields);
   const chosen = filter === undefined ? [...list] : list.filter(filter);
   const sort = readSort(call.query, fields);
-  return sort === undefined ? chosen : chosen.toSorted(sort);
+  return sort === undefined ? chosen : sort(chosen);
 }
 
 export function createWorkspaceRoutes(host: Host): Route[] {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generatePullRequest } from '../../simulator/model/generatePullRequest.ts';
-import { manyRepositoriesWorld, mixWorld } from '../../simulator/model/benchWorlds.ts';
+import { manyRepositoriesWorld, mixWorld, quietWorld } from '../../simulator/model/benchWorlds.ts';
 import { createContributors } from '../../simulator/model/people.ts';
 import { commentCount } from '../../simulator/model/pullRequest.ts';
 import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
@@ -103,5 +103,50 @@ describe('a simulator with a world to measure with', () => {
     const { repositories } = manyRepositoriesWorld(2_000);
     expect(new Set(repositories.map(({ slug }) => slug)).size).toBe(2_000);
     expect(Math.max(...repositories.map(({ pullRequests }) => pullRequests))).toBe(9);
+  });
+});
+
+describe('a quiet host of 10,000 repositories', () => {
+  let simulator: Simulator;
+  beforeAll(async () => {
+    simulator = await createSimulator({
+      limit: 0,
+      world: quietWorld({ repositories: 10_000, authors: 200 }),
+    });
+  });
+  afterAll(() => simulator.close());
+
+  it('has them all in one list, and their pull requests with 200 members', async () => {
+    const client = createClient(simulator, 'api_token.admin');
+    const first = (await client.get('/repositories/acme-rockets?sort=-updated_on&pagelen=100')).json;
+    expect([first.size, first.values.length]).toEqual([10_000, 100]);
+    const moments = first.values.map((one: { updated_on: string }) => one.updated_on);
+    expect(moments).toEqual(moments.toSorted().toReversed());
+    expect(new Set(moments).size).toBeGreaterThan(90);
+    const members = await client.walk('/workspaces/acme-rockets/members?pagelen=100');
+    const sizes: number[] = [];
+    for (const { user } of members) {
+      const path = `/workspaces/acme-rockets/pullrequests/${encodeURIComponent(user.uuid)}`;
+      sizes.push((await client.get(`${path}?q=id>0&pagelen=1`)).json.size);
+    }
+    expect(sizes.filter((size) => size > 0).length).toBeGreaterThan(190);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(24_000);
+  });
+
+  it('gives a repository a git side of its own when it is pushed to', async () => {
+    const [one, other] = ['quiet-00017', 'quiet-00021'].map((slug) => `acme-rockets/${slug}`);
+    const client = createClient(simulator, 'api_token.admin');
+    const head = async (repository: string | undefined) =>
+      (await client.get(`/repositories/${repository}/refs/branches/main`)).json.target.hash;
+    const before = await head(one);
+    expect(await head(other)).toBe(before);
+    const commits = [{ message: 'Alone\n', author: { name: 'Ada', email: 'ada@example.test' } }];
+    await simulator.mutate({
+      kind: 'git',
+      repository: one,
+      change: { kind: 'push', branch: 'main', commits },
+    });
+    expect(await head(one)).not.toBe(before);
+    expect(await head(other)).toBe(before);
   });
 });
