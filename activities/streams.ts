@@ -10,7 +10,7 @@ import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
-import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
+import { answeredAt, createRounds, lastReadOf, type LastRead } from './closing.ts';
 import { createCommitReader } from './commitList.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { before, OVERLAP_MS } from './instants.ts';
@@ -65,15 +65,20 @@ export function createStreamActivities(
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
     const asker = walker(input.importId, workflowId());
-    const clock = createSourceClock();
-    let progressed = false;
     return withPulse((onProgress) => {
-      const onPage = (): void => {
-        onProgress();
-        progressed = true;
+      const chunk: Chunk = {
+        input,
+        asker,
+        allowance,
+        signal,
+        onPage: () => {
+          onProgress();
+          chunk.hasProgressed = true;
+        },
+        hasProgressed: false,
+        latestAnswerAt: null,
       };
-      const hasProgressed = (): boolean => progressed;
-      return readStreams({ input, asker, allowance, signal, onPage, clock, hasProgressed });
+      return readStreams(chunk);
     });
   }
 
@@ -100,13 +105,14 @@ export function createStreamActivities(
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
-    clock: SourceClock;
     /** this attempt has stored a page */
-    hasProgressed: () => boolean;
+    hasProgressed: boolean;
+    /** by the source's clock; null: this attempt had no answer yet */
+    latestAnswerAt: string | null;
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
-    const { input, allowance, clock, signal, onPage } = chunk;
+    const { input, allowance, signal, onPage } = chunk;
     const situation = await readSituation(database, input);
     const { source } = situation;
     let { trackerGone } = situation;
@@ -122,7 +128,8 @@ export function createStreamActivities(
     for (;;) {
       const stream = rounds.next();
       if (stream === undefined) {
-        if (rounds.begin(situation.isFirst && clock.wasQuick())) continue;
+        const requests = situation.requests + allowance.requests;
+        if (rounds.begin({ requests, latestAnswerAt: chunk.latestAnswerAt })) continue;
         if (input.streams.includes('pull_requests') && input.linksLater !== true)
           await link(input, signal, onPage);
         return result({ done: true });
@@ -141,7 +148,7 @@ export function createStreamActivities(
         if (error instanceof RateLimited) {
           return await result({ stream, limited: { until: error.until, why: error.why } });
         }
-        if (chunk.hasProgressed() && mayPassAtOnce(error)) return await result({ stream });
+        if (chunk.hasProgressed && mayPassAtOnce(error)) return await result({ stream });
         if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
         trackerGone = error.finding;
         rounds.leave(stream);
@@ -165,7 +172,7 @@ export function createStreamActivities(
     name: Stream,
     source: RepositorySource,
   ): Promise<LastRead | undefined> {
-    const { input, allowance, signal, onPage, clock } = chunk;
+    const { input, allowance, signal, onPage } = chunk;
     const stream = streamOf(input, name);
     const checkpoint = await openStream(database, stream);
     const { credentialId } = source;
@@ -193,7 +200,7 @@ export function createStreamActivities(
         signal,
         get: async (place) => {
           const answer = await bitbucket.get({ credential, signal, asker: chunk.asker, ...place });
-          clock.see(answer);
+          chunk.latestAnswerAt = answeredAt(answer);
           return answer;
         },
         onPage,
