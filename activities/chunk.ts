@@ -10,7 +10,7 @@ import { BitbucketError } from './bitbucket/errors.ts';
 import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
-import type { LastRead } from './closing.ts';
+import { answeredAt, type LastRead } from './closing.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import type { PageRead, Place, Position, Recovery, Step, StreamReader } from './streamReader.ts';
@@ -69,7 +69,7 @@ interface Ahead {
 /** Where both walks stand the same, whoever signed them (see `signed`). */
 const sameWalk = (left: Position, right: Position): boolean =>
   isDeepStrictEqual({ ...left, ...UNSIGNED }, { ...right, ...UNSIGNED });
-const UNSIGNED = { import: null, changed: null };
+const UNSIGNED = { import: null, changed: null, firstAnswerAt: null };
 
 /** Path and query of a request, without the host. */
 const pathOf = (place: Place): string =>
@@ -90,6 +90,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let position = reader.begin();
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
+  let firstAnswerAt = firstAnswerOf(stored);
   let ahead: Ahead | undefined;
   const release = await database.transaction(stream.organizationId, async (tx) => {
     const others = stored?.['import'];
@@ -97,13 +98,20 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return (await countQuarantined(tx, stream)) > 0;
   });
 
-  /** A position says which import it belongs to, and whether its walk has written anything. */
-  const signed = (move: Position): Position => ({ ...move, import: stream.importId, changed });
+  /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
+  const signed = (move: Position): Position => ({
+    ...move,
+    import: stream.importId,
+    changed,
+    firstAnswerAt,
+  });
 
-  function ask(place: Place): Promise<BitbucketAnswer> {
+  async function ask(place: Place): Promise<BitbucketAnswer> {
     allowance.requests += 1;
     unrecorded += 1;
-    return run.get(place);
+    const answer = await run.get(place);
+    firstAnswerAt ??= answeredAt(answer);
+    return answer;
   }
 
   async function moveTo(
@@ -137,7 +145,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         closing,
       });
       const missing = missingOf(settled);
-      const left: LastRead = { importId, round, changed, whole, rows, list, missing };
+      const left: LastRead = { importId, round, firstAnswerAt, changed, whole, rows, list, missing };
       await advance(tx, {
         ...stream,
         expectedPosition: stored,
@@ -247,6 +255,12 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   } finally {
     if (unrecorded > 0) await recordRequests(database, stream, unrecorded);
   }
+}
+
+/** When a walk in hand had its first answer, whoever began it; null: it had none yet. */
+function firstAnswerOf(position: Position | null): string | null {
+  const at = position?.['firstAnswerAt'];
+  return typeof at === 'string' ? at : null;
 }
 
 /** Whether a position in hand was stored by this import. */

@@ -9,6 +9,8 @@ const lastReadSchema = z.object({
   importId: z.string(),
   /** 0: the import's own reading; from 1 the closing rounds, which read it again */
   round: z.int(),
+  /** when its walk had its first answer, by the source's clock; null: it asked for nothing */
+  firstAnswerAt: z.string().nullable().default(null),
   /** something was met that was not stored before */
   changed: z.boolean(),
   /** the import's counters are held against the whole table, not against what was read */
@@ -38,10 +40,10 @@ export function lastReadOf(memory: Record<string, unknown> | null, importId: str
 }
 
 /**
- * A walk that took no longer is left to the next sync: a small repository must not pay three more requests (one in four,
- * where it has ten pages) to find what changed within a minute.
+ * A walk that asked for no more, and took no longer, is left to the next sync: a small repository must not pay three more
+ * requests (one in four, where it has ten pages) to find what changed within a minute.
  */
-const QUICK_MS = 60_000;
+const QUICK = { requests: 25, milliseconds: 60_000 } as const;
 
 /** A host that never rests would keep the import from ending; the next one reads from this one's watermarks. */
 const MAX_ROUNDS = 3;
@@ -55,13 +57,20 @@ export interface Stand<Name> {
   last: LastRead | undefined;
 }
 
+/** What an import has asked of a repository by now, in however many chunks. */
+export interface Walk {
+  requests: number;
+  /** when the source gave its latest answer; null: none since this attempt began */
+  latestAnswerAt: string | null;
+}
+
 export interface Rounds<Name> {
   /** the stream whose turn it is; undefined: all have ended the round in hand */
   next(): Name | undefined;
   ended(name: Name, last: LastRead): void;
   leave(name: Name): void;
   /** Begins the closing round that is due; false: none is, the import is done. */
-  begin(wasQuick: boolean): boolean;
+  begin(walk: Walk): boolean;
 }
 
 /**
@@ -89,12 +98,12 @@ export function createRounds<Name>(stands: readonly Stand<Name>[]): Rounds<Name>
     leave(name) {
       for (const stand of find(name)) stand.unavailable = true;
     },
-    begin(wasQuick) {
+    begin(walk) {
       const round = inHand();
       const rounds = taken.flatMap(({ last, unavailable }) => (unavailable ? [] : (last ?? [])));
       const due =
         round === 0
-          ? rounds.length > 0 && !wasQuick
+          ? rounds.length > 0 && !isQuick(rounds, walk)
           : round < MAX_ROUNDS && rounds.some((last) => last.round === round && last.changed);
       if (due) begun = round + 1;
       return due;
@@ -102,21 +111,16 @@ export function createRounds<Name>(stands: readonly Stand<Name>[]): Rounds<Name>
   };
 }
 
-/** How long the answers of a chunk lie apart, by the source's own clock. */
-export interface SourceClock {
-  see(answer: BitbucketAnswer): void;
-  wasQuick(): boolean;
+/** Whether the next sync may find what changed since the first answer; by the source's clock, which all answers share. */
+function isQuick(lasts: readonly LastRead[], { requests, latestAnswerAt }: Walk): boolean {
+  const firsts = lasts.flatMap(({ firstAnswerAt }) =>
+    firstAnswerAt === null ? [] : Date.parse(firstAnswerAt),
+  );
+  if (firsts.length === 0) return true;
+  if (latestAnswerAt === null || requests > QUICK.requests) return false;
+  return Date.parse(latestAnswerAt) - Math.min(...firsts) <= QUICK.milliseconds;
 }
 
-export function createSourceClock(): SourceClock {
-  let first = Number.POSITIVE_INFINITY;
-  let last = Number.NEGATIVE_INFINITY;
-  return {
-    see({ date, observedAt }) {
-      const at = Date.parse(date ?? observedAt);
-      first = Math.min(first, at);
-      last = Math.max(last, at);
-    },
-    wasQuick: () => !(last - first > QUICK_MS),
-  };
-}
+/** When an answer was given: by the source's own clock, where it says so. */
+export const answeredAt = ({ date, observedAt }: Pick<BitbucketAnswer, 'date' | 'observedAt'>): string =>
+  date ?? observedAt;

@@ -15,8 +15,8 @@ export type ChunkInput = Parameters<StreamActivities['importChunk']>[0];
 interface Situation {
   source: RepositorySource;
   stands: Stand<Stream>[];
-  /** no chunk of this import has asked for anything yet */
-  isFirst: boolean;
+  /** made for this import before */
+  requests: number;
   /** why there are no tickets, when the import was told so */
   trackerGone: Finding | undefined;
 }
@@ -38,7 +38,7 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
         unavailable: stateOf(name) === 'unavailable',
         last: lastReadOf(knowledge.get(name)?.memory ?? null, input.importId),
       })),
-      isFirst: !names.some((name) => (streams.get(name)?.requests ?? 0) > 0),
+      requests: names.reduce((sum, name) => sum + (streams.get(name)?.requests ?? 0), 0),
       trackerGone:
         stateOf('tickets') === 'unavailable' ? (streams.get('tickets')?.error ?? undefined) : undefined,
     };

@@ -10,7 +10,7 @@ import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
 import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
-import { createRounds, createSourceClock, lastReadOf, type LastRead, type SourceClock } from './closing.ts';
+import { answeredAt, createRounds, lastReadOf, type LastRead } from './closing.ts';
 import { createCommitReader } from './commitList.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { before, OVERLAP_MS } from './instants.ts';
@@ -64,15 +64,19 @@ export function createStreamActivities(
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
     const allowance = createAllowance(limits, () => performance.now());
-    const clock = createSourceClock();
-    let progressed = false;
     return withPulse((onProgress) => {
-      const onPage = (): void => {
-        onProgress();
-        progressed = true;
+      const chunk: Chunk = {
+        input,
+        allowance,
+        signal,
+        onPage: () => {
+          onProgress();
+          chunk.hasProgressed = true;
+        },
+        hasProgressed: false,
+        latestAnswerAt: null,
       };
-      const hasProgressed = (): boolean => progressed;
-      return readStreams({ input, allowance, signal, onPage, clock, hasProgressed });
+      return readStreams(chunk);
     });
   }
 
@@ -98,13 +102,14 @@ export function createStreamActivities(
     allowance: Allowance;
     signal: AbortSignal;
     onPage: () => void;
-    clock: SourceClock;
     /** this attempt has stored a page */
-    hasProgressed: () => boolean;
+    hasProgressed: boolean;
+    /** by the source's clock; null: this attempt had no answer yet */
+    latestAnswerAt: string | null;
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
-    const { input, allowance, clock, signal, onPage } = chunk;
+    const { input, allowance, signal, onPage } = chunk;
     const situation = await readSituation(database, input);
     const { source } = situation;
     const asker = askerOf(source.kind, input.importId, workflowId());
@@ -121,7 +126,8 @@ export function createStreamActivities(
     for (;;) {
       const stream = rounds.next();
       if (stream === undefined) {
-        if (rounds.begin(situation.isFirst && clock.wasQuick())) continue;
+        const requests = situation.requests + allowance.requests;
+        if (rounds.begin({ requests, latestAnswerAt: chunk.latestAnswerAt })) continue;
         if (input.streams.includes('pull_requests') && input.linksLater !== true)
           await link(input, signal, onPage);
         return result({ done: true });
@@ -140,7 +146,7 @@ export function createStreamActivities(
         if (error instanceof RateLimited) {
           return await result({ stream, limited: { until: error.until, why: error.why } });
         }
-        if (chunk.hasProgressed() && mayPassAtOnce(error)) return await result({ stream });
+        if (chunk.hasProgressed && mayPassAtOnce(error)) return await result({ stream });
         if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
         trackerGone = error.finding;
         rounds.leave(stream);
@@ -164,7 +170,7 @@ export function createStreamActivities(
     name: Stream,
     { source, asker }: { source: RepositorySource; asker: Asker },
   ): Promise<LastRead | undefined> {
-    const { input, allowance, signal, onPage, clock } = chunk;
+    const { input, allowance, signal, onPage } = chunk;
     const stream = streamOf(input, name);
     const checkpoint = await openStream(database, stream);
     const { credentialId } = source;
@@ -192,7 +198,7 @@ export function createStreamActivities(
         signal,
         get: async (place) => {
           const answer = await bitbucket.get({ credential, signal, asker, ...place });
-          clock.see(answer);
+          chunk.latestAnswerAt = answeredAt(answer);
           return answer;
         },
         onPage,

@@ -59,8 +59,11 @@ export interface ImportSize {
   whole: boolean;
 }
 
-/** What one chunk takes; a repository that needs more, or waits, is closed by a round (`activities/closing.ts`). */
-const CHUNK_REQUESTS = 25;
+/**
+ * A repository that takes more is closed by a round (`activities/closing.ts`). So is one that is read for more than a
+ * minute; but which of the small ones have to wait that long, because the allowance is used up just then, nobody knows.
+ */
+const QUICK_REQUESTS = 25;
 
 /** Pages of a list, of which an empty one is one too. */
 const pages = (records: number, length: number): number => Math.max(1, Math.ceil(records / length));
@@ -135,19 +138,15 @@ export const totalOf = (counts: RequestCounts): number =>
 
 /**
  * The API requests that the import of one repository makes, by stream. More of anything never makes it fewer.
- * `interrupted`: a limit stops it in the middle, so it does not pass as quick however small it is.
  */
-export function requestsOf(
-  size: ImportSize,
-  { services, interrupted = false }: { services: readonly Service[]; interrupted?: boolean },
-): RequestCounts {
+export function requestsOf(size: ImportSize, { services }: { services: readonly Service[] }): RequestCounts {
   const first = added(
     services.includes('repositories') ? historyCounts(size) : {},
     services.includes('pull_requests') ? pullRequestCounts(size) : {},
     services.includes('tickets') ? ticketCounts(size) : {},
   );
   const asked = totalOf(first);
-  if (asked === 0 || (asked <= CHUNK_REQUESTS && !interrupted)) return first;
+  if (asked <= QUICK_REQUESTS) return first;
   return added(first, closingRound(services, size));
 }
 

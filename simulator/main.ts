@@ -21,6 +21,7 @@ const HELP = `Our own Bitbucket Cloud on loopback.
   --authors N          with --quiet: who wrote their pull requests (default 200)
   --seed N             decides all data and secrets (default 1)
   --data FOLDER        where git repositories are kept (default a temporary folder)
+  --git-cache FOLDER   where generated ones are kept for other simulators too (default $SIMULATOR_GIT_CACHE, or none)
   --repository PATH    serve this local git repository too (repeatable)
   --limit N            requests per rolling window and account (default 1000, 0 = none)
   --window-ms N        length of the window (default 3600000)
@@ -44,6 +45,7 @@ const options = {
   authors: { type: 'string', default: '200' },
   seed: { type: 'string', default: '1' },
   data: { type: 'string' },
+  'git-cache': { type: 'string', default: process.env['SIMULATOR_GIT_CACHE'] ?? '' },
   repository: { type: 'string', multiple: true },
   limit: { type: 'string', default: '1000' },
   'window-ms': { type: 'string', default: '3600000' },
@@ -82,6 +84,8 @@ function readWorld(values: ReturnType<typeof parse>): WorldSpec | undefined {
 function readOptions(values: ReturnType<typeof parse>): SimulatorOptions {
   const world = readWorld(values);
   return {
+    path: process.env['PATH'] ?? '',
+    ...(values['git-cache'] === '' ? {} : { gitCache: values['git-cache'] }),
     port: whole('port', values.port),
     host: values.host,
     ...(values['public-url'] === undefined ? {} : { publicUrl: values['public-url'].replace(/\/+$/, '') }),

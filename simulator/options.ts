@@ -3,6 +3,10 @@ import type { Era } from './rest/host.ts';
 
 /** Everything about a simulator that can be chosen; the command line offers the most of it. */
 export interface SimulatorOptions {
+  /** Folders in which git is looked for, as PATH has them. */
+  path: string;
+  /** A folder where generated git repositories are kept for other simulators too; default none. */
+  gitCache?: string;
   /** Address to listen on, default `127.0.0.1`. */
   host?: string;
   /** Default 0: any free port. */

@@ -109,13 +109,13 @@ function createWebhooks(clock: Clock, options: WebhookOptions): Simulator['webho
 }
 
 /** Starts a Bitbucket Cloud of our own on loopback and resolves when it answers. */
-export async function createSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
+export async function createSimulator(options: SimulatorOptions): Promise<Simulator> {
   const seed = options.seed ?? 1;
   const era = options.era ?? 'today';
   const folder = options.dataFolder ?? (await mkdtemp(join(tmpdir(), 'bitbucket-simulator-')));
   const clock = createClock();
-  const cache = process.env['SIMULATOR_GIT_CACHE'];
-  const git = createGitStore({ folder, ...(cache === undefined ? {} : { cache }) });
+  const { gitCache: cache } = options;
+  const git = createGitStore({ folder, path: options.path, ...(cache === undefined ? {} : { cache }) });
   const world = await createWorld({
     seed,
     spec: options.world ?? sizeSpec(options.size ?? 'tiny'),

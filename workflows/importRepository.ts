@@ -263,18 +263,18 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   /** Step 5. */
   async function finish({ state, error }: Outcome): Promise<void> {
     const retries = todo?.retries;
-    const written = {
+    const ending = {
       ...ids,
       state,
       ...(error === undefined ? {} : { error }),
       ...(retries === undefined ? {} : { retries }),
     };
     const options = { summary: `store outcome ${state}` };
-    const queued = () => rows().finishRepository.executeWithOptions(options, [written]);
-    const here = () => rowsHere().finishRepository.executeWithOptions(options, [written]);
+    const queued = () => rows().finishRepository.executeWithOptions(options, [ending]);
+    const here = () => rowsHere().finishRepository.executeWithOptions(options, [ending]);
     // The chunk that a cancellation stops hears of it with its next heartbeat: no hurry to say that it has ended.
-    const { importIds, state: shown = state } = await (state === 'cancelled' ? queued() : soon(here, queued));
-    screen.stage(shown);
+    const { importIds, state: endedAs = state } = await (state === 'cancelled' ? queued() : soon(here, queued));
+    screen.stage(endedAs);
     await tellFinished(importIds);
   }
 

@@ -27,10 +27,11 @@ interface Snapshot {
 
 /**
  * A store of bare repositories in `folder`, which may keep what an earlier store made there. Needs git 2.32 or
- * later on the PATH. `cache`: a folder where generated repositories are kept for other stores too.
+ * later in one of the folders of `path` (PATH). `cache`: a folder where generated repositories are kept for other stores too.
  */
-export function createGitStore({ folder, cache }: { folder: string; cache?: string }): GitStore {
-  const processes = createGitProcesses(folder);
+export function createGitStore(options: { folder: string; path: string; cache?: string }): GitStore {
+  const { folder, cache } = options;
+  const processes = createGitProcesses(options);
   const readers = createObjectReaders(processes);
   const walks = createRecentlyUsed<Buffer>(32);
   const diffstats = createDiffstats(processes);

@@ -43,8 +43,8 @@ export interface GitProcesses {
   close(): Promise<void>;
 }
 
-/** Every git process of the store, with an environment of its own in `folder`. */
-export function createGitProcesses(folder: string): GitProcesses {
+/** Every git process of the store, with an environment of its own in `folder`. `path`: where git is found, as in PATH. */
+export function createGitProcesses({ folder, path }: { folder: string; path: string }): GitProcesses {
   mkdirSync(folder, { recursive: true });
   const configPath = join(folder, 'gitconfig');
   // Renamed into place: two stores may share a folder, and neither may read half a file.
@@ -52,7 +52,7 @@ export function createGitProcesses(folder: string): GitProcesses {
   renameSync(`${configPath}.${process.pid}`, configPath);
   const running = new Set<ChildProcessWithoutNullStreams>();
   const baseEnvironment = {
-    PATH: process.env.PATH ?? '',
+    PATH: path,
     HOME: folder,
     LC_ALL: 'C',
     TZ: 'UTC',

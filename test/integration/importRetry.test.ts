@@ -42,6 +42,33 @@ const retry = (run: Run, tenant: TestTenant, importId: string, repositoryIds: st
 const readsOf = (run: Run, repositoryId: string) =>
   run.bitbucket.calls.filter((call) => call === `importGit ${repositoryId}`).length;
 
+/** It can be told the same as ever: a pause reaches the repository, and resumed the import ends well. */
+async function pausesAndEnds(
+  run: Run,
+  tenant: TestTenant,
+  importId: string,
+  repositoryId: string,
+): Promise<void> {
+  await tellImport(run, importId, messages.pauseImport);
+  await untilRepository(tenant, importId, repositoryId, 'paused');
+  await tellImport(run, importId, messages.resumeImport);
+  await untilImport(tenant, importId, 'completed', 20_000);
+}
+
+/** Begins an import, and holds the run of the repository that fails behind its row until released. */
+async function failedAndHeld(
+  run: Run,
+  tenant: TestTenant,
+  importId: string,
+  repositoryId: string,
+): Promise<() => void> {
+  let release = (): void => {};
+  bench.holdOutcome(new Promise((resolve) => (release = resolve)));
+  await begin(run, tenant, importId);
+  await untilRepository(tenant, importId, repositoryId, 'failed', 10_000);
+  return release;
+}
+
 const unfinished = (tenant: TestTenant) => ({
   unfinished: () => [integrationWorkflowId(tenant.integrationId)],
 });
@@ -108,11 +135,7 @@ describe('failed repositories are tried again', () => {
       const answers = await Promise.all([retry(run, tenant, importId), retry(run, tenant, importId)]);
       expect(answers.filter(({ changed }) => changed)).toHaveLength(1);
       await untilRepository(tenant, importId, ids[0]!, 'running');
-      // It can be told the same as ever.
-      await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, ids[0]!, 'paused');
-      await tellImport(run, importId, messages.resumeImport);
-      await untilImport(tenant, importId, 'completed', 20_000);
+      await pausesAndEnds(run, tenant, importId, ids[0]!);
       expect(ids.map((id) => readsOf(run, id))).toEqual([3, 2]);
     }, unfinished(tenant));
   });
@@ -125,10 +148,7 @@ describe('failed repositories are tried again', () => {
       run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), { done: true }]);
       const hanging: Step[] = ['hang', 'hang'];
       run.bitbucket.git.set(other!, hanging);
-      let release = (): void => {};
-      bench.holdOutcome(new Promise((resolve) => (release = resolve)));
-      await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'failed', 10_000);
+      const release = await failedAndHeld(run, tenant, importId, id!);
       expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
       await waitFor({
         what: 'the import has looked for more and found it in hand',
@@ -145,10 +165,7 @@ describe('failed repositories are tried again', () => {
       release();
       await untilRepository(tenant, importId, id!, 'completed');
       hanging.length = 0;
-      await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, other!, 'paused');
-      await tellImport(run, importId, messages.resumeImport);
-      await untilImport(tenant, importId, 'completed', 20_000);
+      await pausesAndEnds(run, tenant, importId, other!);
     }, unfinished(tenant));
   });
 
@@ -209,10 +226,7 @@ describe('failed repositories are tried again', () => {
     const importId = await tenant.storeImport({ all: true });
     await bench.run(async (run) => {
       run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
-      let release = (): void => {};
-      bench.holdOutcome(new Promise((resolve) => (release = resolve)));
-      await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'failed', 10_000);
+      const release = await failedAndHeld(run, tenant, importId, id!);
       await handleOf(run.client, tenant).terminate('by the test');
       await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
       expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
@@ -225,10 +239,7 @@ describe('failed repositories are tried again', () => {
         until: (count) => count === 2,
         timeoutMs: EFFECTIVE_MS,
       });
-      await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, id!, 'paused');
-      await tellImport(run, importId, messages.resumeImport);
-      await untilImport(tenant, importId, 'completed', 20_000);
+      await pausesAndEnds(run, tenant, importId, id!);
       await run.record('repository-wanted-once-more', importRepositoryWorkflowId(id!), runId);
     }, unfinished(tenant));
   });

@@ -3,7 +3,7 @@ import { generatePullRequest } from '../../simulator/model/generatePullRequest.t
 import { manyRepositoriesWorld, mixWorld, quietWorld } from '../../simulator/model/benchWorlds.ts';
 import { createContributors } from '../../simulator/model/people.ts';
 import { commentCount } from '../../simulator/model/pullRequest.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, stateLines } from './client.ts';
 
 const TOTAL = 5_000;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CHURN_KINDS } from '../../simulator/churn/churnKinds.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { waitFor } from '../support/waitFor.ts';
 import { createClient, type Shown, stateLines } from './client.ts';
 

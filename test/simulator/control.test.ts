@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SimulatorOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, type Shown } from './client.ts';
 
 const WORLD: NonNullable<SimulatorOptions['world']> = {
@@ -11,7 +11,7 @@ const LIST = '/repositories/one/app/pullrequests?state=ALL';
 
 describe('limits, clock, faults, journal and mutations', () => {
   let simulator: Simulator;
-  const start = async (options: SimulatorOptions = {}) => {
+  const start = async (options: Partial<SimulatorOptions> = {}) => {
     simulator = await createSimulator({ world: WORLD, limit: 0, ...options });
     return createClient(simulator, 'api_token.service');
   };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { KNOWN_SHAPES, type KnownShape } from './support/knownShapes.ts';
 import { SHARED_IS_HERE } from './support/openapi.ts';
 import { partsOf, RECORDED, readRecording } from './support/recordings.ts';

@@ -13,7 +13,7 @@ let minute: number;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
-  store = createGitStore({ folder: join(folder.path, 'store') });
+  store = createGitStore({ folder: join(folder.path, 'store'), path: process.env['PATH'] ?? '' });
   checkout = join(folder.path, 'checkout');
   git(folder.path, ['init', '--quiet', '--initial-branch=main', checkout]);
   minute = 0;

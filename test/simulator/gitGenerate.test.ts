@@ -38,7 +38,7 @@ let odd: GeneratedRepository;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  store = createGitStore({ folder: folder.path });
+  store = createGitStore({ folder: folder.path, path: process.env['PATH'] ?? '' });
   plain = await store.generate(specOf('plain'));
   odd = await store.generate(specOf('odd', { odd: true }));
 });
@@ -58,7 +58,7 @@ async function truthOf(key: string): Promise<GitTruth[]> {
 
 test('one seed decides every hash, and another seed changes them', async () => {
   const elsewhere = await temporaryFolder();
-  const other = createGitStore({ folder: elsewhere.path });
+  const other = createGitStore({ folder: elsewhere.path, path: process.env['PATH'] ?? '' });
   try {
     const again = await other.generate(specOf('plain'));
     const otherSeed = await other.generate(specOf('reseeded', { seed: 8 }));

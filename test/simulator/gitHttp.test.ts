@@ -21,7 +21,7 @@ const seen: { url: string; protocol: string | undefined; encoding: string | unde
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  store = createGitStore({ folder: join(folder.path, 'store') });
+  store = createGitStore({ folder: join(folder.path, 'store'), path: process.env['PATH'] ?? '' });
   repository = await store.generate({
     key: 'served',
     seed: 3,

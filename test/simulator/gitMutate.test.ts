@@ -21,7 +21,7 @@ let repository: GeneratedRepository;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  store = createGitStore({ folder: folder.path });
+  store = createGitStore({ folder: folder.path, path: process.env['PATH'] ?? '' });
   repository = await store.generate(SPEC);
 });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SimulatorOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, type Shown } from './client.ts';
 
 const WORLD: NonNullable<SimulatorOptions['world']> = {

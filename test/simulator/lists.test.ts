@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, type Shown } from './client.ts';
 
 const REPOSITORY = '/repositories/acme-rockets/flight-control';

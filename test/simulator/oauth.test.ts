@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OAuthOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, type Shown } from './client.ts';
 
 const CALLBACK = 'http://127.0.0.1:1/callback';

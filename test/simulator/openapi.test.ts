@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { KNOWN_DIFFERENCES } from './support/knownDifferences.ts';
 import { createOpenApi, type OpenApi, SHARED_IS_HERE } from './support/openapi.ts';
 import { type Answer, createVisitor, refusals, routeOf, tour } from './support/tour.ts';

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SimulatorOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, type Shown, stateLines } from './client.ts';
 
 const WORLD: NonNullable<SimulatorOptions['world']> = {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import type { Shown } from './client.ts';
 import { KNOWN_EVENT_SHAPES } from './support/knownEventShapes.ts';
 import type { KnownShape } from './support/knownShapes.ts';

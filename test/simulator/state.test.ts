@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { createClient, stateLines, type Shown } from './client.ts';
 
 const ALL = 'state=OPEN&state=MERGED&state=DECLINED&state=SUPERSEDED';

@@ -14,7 +14,7 @@ import { type ChildServer, describeExit } from '../../scripts/servers/childProce
 import { freePort } from '../../scripts/servers/freePort.ts';
 import { startReady } from '../../scripts/servers/readyProcess.ts';
 import type { SimulatorOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from './simulator.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { expectReplays } from './stackRuns.ts';
 
@@ -22,7 +22,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ORDINARY_LOG_LINES = 400;
 
 export interface StackOptions {
-  simulator?: SimulatorOptions;
+  simulator?: Partial<SimulatorOptions>;
   /** real processes of `worker.ts`; default 1, each with a clone folder of its own */
   workers?: number;
   /** default: the run's own dev server, in a namespace shared by all tests, on a task queue of this stack's own */
@@ -93,7 +93,7 @@ async function makeOrganization(ownerUrl: string, role: Role, returnUrl: string)
 }
 
 /** The worker is told the limits that its simulator has: none unless a test asks for some. */
-function limitsOf({ limit = 0 }: SimulatorOptions = {}): string {
+function limitsOf({ limit = 0 }: Partial<SimulatorOptions> = {}): string {
   return limit === 0 ? 'none' : `repository_data=${limit},webhook_data=${limit},git_operations=${limit * 60}`;
 }
 

@@ -10,7 +10,7 @@ import {
   Unreachable,
   Upstream,
 } from '../../../activities/bitbucket/errors.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionReport } from '../../../activities/bitbucket/connectionCheck/report.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import type { CredentialKind } from '../../../workflows/words.ts';
 import {
   createBitbucketEngine,

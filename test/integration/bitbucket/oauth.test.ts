@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { v7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createSealer } from '../../../platform/secrets/seal.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,

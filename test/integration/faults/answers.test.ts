@@ -7,7 +7,7 @@ import { readPage } from '../../../activities/bitbucket/paging.ts';
 import { createHostileProxy, type HostileProxy } from '../../support/hostileProxy.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 import { seeds, seedsTimeoutMs } from '../../support/seeds.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import { JUNK, mishapOf, pick } from '../../support/badAnswers.ts';
 import { createBareClient } from '../../support/bareClient.ts';
 import { waitFor } from '../../support/waitFor.ts';

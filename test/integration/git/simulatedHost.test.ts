@@ -4,7 +4,7 @@ import { compareRecords, describeDifferences, noDifferences } from '../../../scr
 import { STORED } from '../../../scripts/oracle/stored.ts';
 import { readTruth } from '../../../scripts/oracle/truth.ts';
 import { readAllowance } from '../../../db/queries/allowance.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import { createPlace, type Place } from './place.ts';
 
 let place: Place;

@@ -94,12 +94,30 @@ const closingOf = (paths: string[]): string[] =>
 
 // First, while nothing has changed yet.
 describe('what it costs', () => {
-  test('a quick walk in one chunk asks for nothing again', async () => {
+  test.each([
+    ['one chunk', 1_000],
+    ['many chunks', 1],
+  ])('a quick walk in %s asks for nothing again', async (_, requests) => {
+    await situation.rows(sql`delete from streams`);
     const bitbucket = watching(async () => {});
     const input = await situation.startImport(repositoryId);
-    await situation.importAll(input, { bitbucket, limits: { requests: 1_000 } });
+    await situation.importAll(input, { bitbucket, limits: { requests } });
     expect(bitbucket.paths.some(isLate)).toBe(true);
+    expect(bitbucket.paths.length).toBeLessThanOrEqual(25);
     expect(closingOf(bitbucket.paths)).toEqual([]);
+  });
+
+  test('one that another import began long before is no quick one', async () => {
+    await situation.rows(sql`delete from streams`);
+    await situation.chunk(await situation.startImport(repositoryId), { limits: { requests: 2 } });
+    const inHand = await situation.rows(sql`select stream from streams where position is not null`);
+    expect(inHand).toMatchObject([{ stream: 'pull_request_activity' }]);
+    passTime();
+    const bitbucket = watching(async () => {});
+    const input = await situation.startImport(repositoryId);
+    await situation.importAll(input, { bitbucket });
+    expect(closingOf(bitbucket.paths)).toEqual(['pullrequests', 'pullrequests/activity', 'issues']);
+    await expectExact(input);
   });
 
   test('a longer walk behind which nothing changed: three requests, one for each list', async () => {
@@ -108,9 +126,11 @@ describe('what it costs', () => {
     await expectExact(input);
   });
 
-  test('an import of many chunks reads all lists again once, however small its chunks are', async () => {
+  test('a longer walk of many chunks reads all lists again once, however small its chunks are', async () => {
     await situation.rows(sql`delete from streams`);
     const input = await situation.startImport(repositoryId, 'full');
+    await situation.chunk(input, { limits: { requests: 1 } });
+    passTime();
     const bitbucket = watching(async () => {});
     await situation.importAll(input, { bitbucket, limits: { requests: 1 } });
     expect(closingOf(bitbucket.paths)).toEqual(['pullrequests', 'pullrequests/activity', 'issues']);
@@ -165,7 +185,11 @@ test('a record in quarantine that every round meets again counts once', async ()
       return { ...answer, json: JSON.parse(text) as unknown, bytes: new TextEncoder().encode(text) };
     },
   };
-  await situation.importAll({ ...input, streams: ['pull_requests'] }, { bitbucket, limits: { requests: 1 } });
+  const list: ImportInput = { ...input, streams: ['pull_requests'] };
+  situation.simulator.journal.clear();
+  await situation.chunk(list, { bitbucket, limits: { requests: 1 } });
+  passTime();
+  await situation.importAll(list, { bitbucket, limits: { requests: 1 } });
   const asked = situation.simulator.journal.since(0).filter(({ path }) => path.includes('updated_on'));
   expect(asked.length).toBeGreaterThan(0);
   expect(await situation.streamStates(input)).toMatchObject([{ stream: 'pull_requests', quarantined: 1 }]);

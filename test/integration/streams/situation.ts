@@ -7,7 +7,7 @@ import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts'
 import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { verifyOrganization } from '../../../scripts/oracle/verifyOrganization.ts';
-import { createSimulator, type Simulator } from '../../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import type { SimulatorOptions } from '../../../simulator/options.ts';
 import type { ChunkResult } from '../../../workflows/contracts.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
@@ -55,7 +55,7 @@ export interface ImportInput {
   streams: Stream[];
 }
 
-export async function createSituation(options: SimulatorOptions = {}): Promise<Situation> {
+export async function createSituation(options: Partial<SimulatorOptions> = {}): Promise<Situation> {
   const [testDatabase, simulator] = await Promise.all([
     createTestDatabase(),
     createSimulator({ era: 'guide', size: 'tiny', limit: 0, ...options }),

@@ -10,7 +10,9 @@ afterAll(() => situation.close());
 
 test("today's host has no tickets any more: said once, and everything else is imported", async () => {
   const input = await situation.startImport(await situation.repository('acme-rockets/launch-scripts'));
-  // Several chunks, so that a closing round follows, which must not ask for them either.
+  // A long walk, so that a closing round follows, which must not ask for them either.
+  await situation.chunk(input, { limits: { requests: 3 } });
+  situation.simulator.clock.advance(5 * 60_000);
   const chunks = await situation.importAll(input, { limits: { requests: 3 } });
   expect(chunks.at(-1)?.done).toBe(true);
   expect(await situation.differences()).toBe('');

@@ -36,10 +36,9 @@ test('an empty repository asks once more before it is believed, and nothing abou
   expect(total({ tracker: 'alive' }, services)).toBe(4);
 });
 
-test('what takes more than a chunk, or waits in between, is closed by a round over its lists', () => {
+test('what takes more requests than a quick walk is closed by a round over its lists', () => {
   expect(total({ pullRequests: 600, activity: 650 })).toBe(12 + 13);
   expect(total({ pullRequests: 650, activity: 650 })).toBe(13 + 13 + 2);
-  expect(total({ pullRequests: 40, activity: 90 }, { ...pullRequestsOnly, interrupted: true })).toBe(3 + 2);
 });
 
 test('listed commits are a hundred a request, refs two lists; no refs are believed at the second look', () => {

@@ -1,15 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import {
+  answeredAt,
   createRounds,
-  createSourceClock,
   lastReadOf,
   type LastRead,
   type Stand,
+  type Walk,
 } from '../../../activities/closing.ts';
 
-const left = (round: number, changed = false): LastRead => ({
+const FIRST = 'Sun, 01 Nov 2026 12:00:00 GMT';
+const A_MINUTE_LATER = 'Sun, 01 Nov 2026 12:01:00 GMT';
+const LATER = 'Sun, 01 Nov 2026 12:01:01 GMT';
+
+const left = (round: number, changed = false, firstAnswerAt: string | null = FIRST): LastRead => ({
   importId: 'one',
   round,
+  firstAnswerAt,
   changed,
   whole: true,
   rows: 0,
@@ -47,7 +53,7 @@ describe('whose turn it is', () => {
       done('c', left(0)),
     ]);
     expect(rounds.next()).toBeUndefined();
-    expect(rounds.begin(false)).toBe(true);
+    expect(rounds.begin({ requests: 1, latestAnswerAt: LATER })).toBe(true);
     expect(rounds.next()).toBe('c');
     rounds.leave('c');
     expect(rounds.next()).toBeUndefined();
@@ -55,44 +61,38 @@ describe('whose turn it is', () => {
 });
 
 describe('whether a closing round is due', () => {
-  test.each<[string, LastRead[], boolean, boolean]>([
-    ['a quick walk needs none', [left(0, true)], true, false],
-    ['a longer one does', [left(0), left(0)], false, true],
-    ['a round that found something is followed by another', [left(1), left(1, true)], true, true],
-    ['one that found nothing is the last', [left(1), left(1)], false, false],
-    ['what an earlier round found does not count', [left(2), left(2)], false, false],
-    ['the third is the last', [left(3, true)], false, false],
-  ])('%s', (_, lasts, quick, due) => {
+  const walk = (latestAnswerAt: string | null, requests = 25): Walk => ({ requests, latestAnswerAt });
+  test.each<[string, LastRead[], Walk, boolean]>([
+    ['a walk of a minute needs none', [left(0, true), left(0, false, LATER)], walk(A_MINUTE_LATER), false],
+    ['a longer one does', [left(0, false, LATER), left(0)], walk(LATER), true],
+    ['so does one of more requests', [left(0)], walk(FIRST, 26), true],
+    ['and one whose end this attempt did not see', [left(0)], walk(null), true],
+    ['one that asked for nothing does not', [left(0, false, null)], walk(null), false],
+    [
+      'a stream that asked for nothing does not hide the others',
+      [left(0, false, null), left(0)],
+      walk(LATER),
+      true,
+    ],
+    ['a round that found something is followed by another', [left(1), left(1, true)], walk(FIRST), true],
+    ['one that found nothing is the last', [left(1), left(1)], walk(LATER), false],
+    ['what an earlier round found does not count', [left(2), left(2)], walk(LATER), false],
+    ['the third is the last', [left(3, true)], walk(LATER), false],
+  ])('%s', (_, lasts, asked, due) => {
     const rounds = createRounds(lasts.map((last, index) => done(String(index), last)));
-    expect(rounds.begin(quick)).toBe(due);
+    expect(rounds.begin(asked)).toBe(due);
     expect(rounds.next()).toBe(due ? '0' : undefined);
   });
 
   test('where nothing can be had there is nothing to close', () => {
-    expect(createRounds([stand('a', { unavailable: true })]).begin(false)).toBe(false);
+    expect(createRounds([stand('a', { unavailable: true })]).begin(walk(LATER))).toBe(false);
   });
 });
 
-describe('how long a walk was', () => {
-  const answer = (date: string | undefined) => ({
-    status: 200,
-    json: {},
-    bytes: new Uint8Array(),
-    observedAt: '2026-11-01 12:00:00+00',
-    date,
-    scopes: {},
-  });
-
-  test.each([
-    [[], true],
-    [['2026-11-01T12:00:00Z'], true],
-    [['2026-11-01T12:00:00Z', '2026-11-01T12:01:00Z'], true],
-    [['2026-11-01T12:00:00Z', '2026-11-01T12:01:01Z'], false],
-  ])("by the source's own dates: %j is quick: %s", (dates, quick) => {
-    const clock = createSourceClock();
-    for (const date of dates) clock.see(answer(date));
-    expect(clock.wasQuick()).toBe(quick);
-  });
+test('an answer was given when the source says so, or else when it was asked for', () => {
+  const observedAt = '2026-11-01 12:00:05+00';
+  expect(answeredAt({ date: FIRST, observedAt })).toBe(FIRST);
+  expect(answeredAt({ date: undefined, observedAt })).toBe(observedAt);
 });
 
 test('what another import remembers is not ours', () => {

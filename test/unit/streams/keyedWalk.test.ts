@@ -257,7 +257,16 @@ describe('a page that leaves records out', () => {
 describe('a closing round', () => {
   test('reads from the watermark, and goes on counting where the import stood', () => {
     const list = { read: 3, highest: 3, expected: 3, gone: 0 };
-    const closing = { importId: 'one', round: 0, changed: false, whole: true, rows: 3, list, missing: 0 };
+    const closing = {
+      importId: 'one',
+      round: 0,
+      firstAnswerAt: T1,
+      changed: false,
+      whole: true,
+      rows: 3,
+      list,
+      missing: 0,
+    };
     const start = beginKeyed(context({ watermark: T1 }, 'changed', { closing }));
     expect(start).toMatchObject({ phase: 'delta', since: '2026-11-01T12:25:00.000000Z', ...list });
     const changed = page([2, 4], null, 2, '2026-11-01T12:40:00Z');

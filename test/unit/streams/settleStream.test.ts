@@ -30,6 +30,7 @@ const counted = (stored: number, more: Partial<Extract<Tally, { kind: 'counted' 
 const leftAt = (rows: number, missing = 0): LastRead => ({
   importId: 'one',
   round: 0,
+  firstAnswerAt: null,
   changed: false,
   whole: false,
   rows,
