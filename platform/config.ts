@@ -23,6 +23,8 @@ interface SharedConfig {
   temporal: { address: string; namespace: string };
   taskQueue: string;
   logLevel: LogLevel;
+  /** the secrets of webhooks are derived from it (`platform/secrets/webhookSecret.ts`) */
+  webhookKey: Secret;
 }
 
 export interface ApiConfig extends SharedConfig {
@@ -120,6 +122,14 @@ const shared = {
     fix: 'Set it to the address of the site (git, OAuth), e.g. https://bitbucket.org, or leave it out.',
   },
   BITBUCKET_OAUTH_KEY: { schema: optional, fix: "Set it to the OAuth consumer's key, or leave it out." },
+  WEBHOOK_KEY: {
+    schema: z
+      .string()
+      .regex(/^[\w-]{43}$/, 'not 32 bytes in base64url')
+      .transform((text) => new Secret(text)),
+    secret: true,
+    fix: 'Run "npm run keys -- generate --folder FOLDER" and set WEBHOOK_KEY_FILE=FOLDER/webhook-key, the same for api and worker.',
+  },
   HOST: { schema: z.string().default('127.0.0.1'), fix: 'Set it to the address to listen on.' },
 };
 
@@ -292,12 +302,14 @@ function sharedConfig(values: {
   TEMPORAL_NAMESPACE: string;
   TASK_QUEUE: string;
   LOG_LEVEL: LogLevel;
+  WEBHOOK_KEY: Secret;
 }): SharedConfig {
   return {
     databaseUrl: values.DATABASE_URL,
     temporal: { address: values.TEMPORAL_ADDRESS, namespace: values.TEMPORAL_NAMESPACE },
     taskQueue: values.TASK_QUEUE,
     logLevel: values.LOG_LEVEL,
+    webhookKey: values.WEBHOOK_KEY,
   };
 }
 

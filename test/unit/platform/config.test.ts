@@ -24,10 +24,12 @@ beforeAll(async () => {
     PUBLIC_URL: 'https://ingestion.example.com/',
     SEALING_PUBLIC_KEY_FILE: join(folder, KEY_FILES.publicKey),
     IDEMPOTENCY_KEY_SECRET_FILE: join(folder, KEY_FILES.idempotencySecret),
+    WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
   };
   worker = {
     DATABASE_URL: 'postgres://bucket_brigade_worker:hush@127.0.0.1:5432/bucket_brigade',
     SEALING_PRIVATE_KEYS_FILE: join(folder, KEY_FILES.privateKeys),
+    WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
     CLONE_FOLDER: join(folder, 'clones'),
   };
 });
@@ -73,6 +75,7 @@ describe('configuration', () => {
         'PUBLIC_URL',
         'SEALING_PUBLIC_KEY',
         'IDEMPOTENCY_KEY_SECRET',
+        'WEBHOOK_KEY',
       ]),
     );
     for (const problem of problems) expect(problem).toMatch(/(Set it to|Run "npm run keys)/);
