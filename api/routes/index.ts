@@ -33,6 +33,7 @@ import { addOauthCallback } from './oauthCallback.ts';
 import { addOauthConnect } from './oauthConnect.ts';
 import { addPauseImport } from './pauseImport.ts';
 import { addRenameIntegration } from './renameIntegration.ts';
+import { addReceiveWebhook } from './receiveWebhook.ts';
 import { addResumeImport } from './resumeImport.ts';
 import { addRetryFailed } from './retryFailed.ts';
 import { addRetryQuarantine } from './retryQuarantine.ts';
@@ -85,5 +86,6 @@ export function addRoutes(app: ApiApp): void {
   addGetPullRequest(app);
   addListPullRequestComments(app);
   addListTickets(app);
+  addReceiveWebhook(app);
   addSystemRoutes(app);
 }
