@@ -90,7 +90,7 @@ grant select on webhooks, webhook_deliveries to bucket_brigade_api;
 --> statement-breakpoint
 grant insert, update (repeats, repeated_at, due_at) on webhook_deliveries to bucket_brigade_api;
 --> statement-breakpoint
--- Makes the days from today to a week from now where they are missing, with what came for them meanwhile, and drops those
+-- Makes the days from today to a week from now where they are missing, with what came for them before, and drops those
 -- of more than a week ago. Application roles own nothing, so the owner does it for them. Whoever finds somebody else at it
 -- leaves it to them; whoever finds the table busy for a second gives up, and is called again a minute later.
 create function keep_webhook_delivery_days() returns table (made integer, dropped integer)
@@ -110,11 +110,15 @@ begin
   for day in select today + n from generate_series(0, 7) n loop
     part := 'webhook_deliveries_' || to_char(day, 'YYYYMMDD');
     continue when to_regclass(part) is not null;
-    -- Attached when it is whole: making it as a partition would keep deliveries waiting meanwhile.
+    -- Made first, attached then: making it as a partition would keep deliveries waiting meanwhile. Rows go in when it is
+    -- attached: the foreign key is checked under row-level security when a table with rows is, and finds no webhook.
     execute format('create table %I (like webhook_deliveries including defaults including constraints including storage)', part);
-    execute format('with moved as (delete from webhook_deliveries_default where received_on = %L returning *)
-      insert into %I select * from moved', day, part);
+    create temporary table moved (like webhook_deliveries) on commit drop;
+    with left_there as (delete from webhook_deliveries_default where received_on = day returning *)
+      insert into moved select * from left_there;
     execute format('alter table webhook_deliveries attach partition %I for values from (%L) to (%L)', part, day, day + 1);
+    execute format('insert into %I select * from moved', part);
+    drop table moved;
     execute format('call protect_tenant_table(%L)', part);
     made := made + 1;
   end loop;
