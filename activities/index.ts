@@ -15,6 +15,8 @@ import type {
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
+  WebhookActivities,
+  WebhookRowActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
@@ -34,6 +36,8 @@ import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
 import { createSyncActivities } from './syncs.ts';
+import { createWebhookRows } from './webhooks/webhookRows.ts';
+import { createWebhookActivities } from './webhooks/webhooks.ts';
 import { withTotals } from './withTotals.ts';
 
 export interface ActivitiesOptions {
@@ -55,6 +59,10 @@ export interface ActivitiesOptions {
     limitWindowMs: number;
   };
   cloneFolder: string;
+  /** the secrets of webhooks are derived from it */
+  webhookKey: Secret;
+  /** the api's address as Bitbucket reaches it; undefined: there are no webhooks */
+  publicWebhookUrl: string | undefined;
   /** see `ImportDependencies` */
   sideBySideFromBytes?: number | undefined;
   /** where requests are counted; left out: nowhere */
@@ -67,9 +75,14 @@ export interface Activities {
     ImportActivities &
     EstimateActivities &
     QuarantineActivities &
-    SyncActivities;
+    SyncActivities &
+    WebhookRowActivities;
   /** queue of its own: Bitbucket and git */
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
+  bitbucketActivities: ConnectionActivities &
+    DiscoveryActivities &
+    StreamActivities &
+    EstimateQuestions &
+    WebhookActivities;
 }
 
 /** Puts the activities of a worker together. */
@@ -115,11 +128,20 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ...createEstimateRows({ database }),
       ...createQuarantineActivities({ database }),
       ...createSyncActivities({ database, isRunning }),
+      ...createWebhookRows({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
       ...createDiscoveryActivities({ database, client, credentials }),
       ...createEstimateQuestions({ database, client }),
+      ...createWebhookActivities({
+        database,
+        client,
+        credentials,
+        webhookKey: options.webhookKey,
+        publicUrl: options.publicWebhookUrl,
+        apiUrl,
+      }),
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),

@@ -40,6 +40,8 @@ export interface ApiConfig extends SharedConfig {
 export interface WorkerConfig extends SharedConfig {
   sealingKeys: { keyId: string; privateKey: Secret }[];
   cloneFolder: string;
+  /** the api's address as Bitbucket reaches it, for webhooks; undefined: there are none */
+  publicWebhookUrl: string | undefined;
   /** from this size on git and the API of a repository are read at the same time; undefined: the engine's own choice */
   sideBySideFromBytes: number | undefined;
   /** workflows bundled ahead; undefined: beside the compiled worker, or else bundled at the start */
@@ -171,6 +173,14 @@ const worker = {
     schema: z.string(),
     fix: 'Set it to a folder for git clones (a cache: it may be emptied while no worker runs).',
   },
+  PUBLIC_WEBHOOK_URL: {
+    schema: http.optional(),
+    fix: 'Set it to the address under which Bitbucket reaches the api, where that is not PUBLIC_URL, or leave it out.',
+  },
+  PUBLIC_URL: {
+    schema: http.optional(),
+    fix: "Set it to the api's address, e.g. https://ingestion.example.com, or leave it out: there are no webhooks then.",
+  },
   SIDE_BY_SIDE_FROM_BYTES: {
     schema: z
       .string()
@@ -235,6 +245,7 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
       privateKey: new Secret(key.private_key),
     })),
     cloneFolder: values.CLONE_FOLDER,
+    publicWebhookUrl: values.PUBLIC_WEBHOOK_URL ?? values.PUBLIC_URL,
     sideBySideFromBytes: values.SIDE_BY_SIDE_FROM_BYTES,
     workflowBundle: values.WORKFLOW_BUNDLE,
     metrics: { host: values.HOST, port: values.METRICS_PORT },

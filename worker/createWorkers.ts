@@ -11,6 +11,8 @@ import type {
   IntegrationActivities,
   QuarantineActivities,
   StreamActivities,
+  WebhookActivities,
+  WebhookRowActivities,
 } from '../workflows/contracts.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
 
@@ -21,8 +23,16 @@ export interface WorkersOptions {
   taskQueue: string;
   /** code or path of the workflows' bundle; left out: the one beside the compiled worker, or else the sources are bundled now */
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
-  rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
-  bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
+  rowActivities: IntegrationActivities &
+    ImportActivities &
+    EstimateActivities &
+    QuarantineActivities &
+    WebhookRowActivities;
+  bitbucketActivities: ConnectionActivities &
+    DiscoveryActivities &
+    StreamActivities &
+    EstimateQuestions &
+    WebhookActivities;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];
 }

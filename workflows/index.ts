@@ -7,3 +7,4 @@ export { importRepository } from './importRepository.ts';
 export { integration } from './integration.ts';
 export { retryQuarantine } from './retryQuarantine.ts';
 export { syncRepository } from './syncRepository.ts';
+export { keepWebhooks } from './keepWebhooks.ts';

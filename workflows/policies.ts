@@ -9,6 +9,8 @@ import type {
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
+  WebhookActivities,
+  WebhookRowActivities,
 } from './contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
@@ -39,6 +41,7 @@ export const rows = () =>
       ImportActivities &
       EstimateActivities &
       SyncActivities &
+      WebhookRowActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'>
   >({
     startToCloseTimeout: SHORT,
@@ -118,7 +121,9 @@ export const bitbucketRows = () =>
 /** One bounded chunk (25 requests or 3 minutes), with room for waits of up to a minute inside. Never gives up. */
 export const bitbucketChunk = () =>
   proxyActivities<
-    Pick<StreamActivities, 'importChunk' | 'linkCommits'> & Pick<DiscoveryActivities, 'discoverChunk'>
+    Pick<StreamActivities, 'importChunk' | 'linkCommits'> &
+      Pick<DiscoveryActivities, 'discoverChunk'> &
+      WebhookActivities
   >({
     ...onBitbucket(),
     startToCloseTimeout: '10 minutes',

@@ -144,6 +144,13 @@ export const WEBHOOK_STATES = [
 ] as const;
 export type WebhookState = (typeof WEBHOOK_STATES)[number];
 
+/**
+ * How the upkeep of an integration's webhooks stands: asked for, at work, waiting for Bitbucket's limit, done until the next
+ * look, or not able to do it.
+ */
+export const WEBHOOK_UPKEEP_STATES = ['pending', 'running', 'rate_limited', 'done', 'failed'] as const;
+export type WebhookUpkeepState = (typeof WEBHOOK_UPKEEP_STATES)[number];
+
 /** What became of a delivery: it woke a sync or a discovery, or was set aside. */
 export const DELIVERY_OUTCOMES = ['woken', 'ignored'] as const;
 export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];

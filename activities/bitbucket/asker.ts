@@ -32,3 +32,6 @@ export const discoveryConsumer = (integrationId: string): string => `discovery/$
 
 /** By which an estimate shares. */
 export const estimateConsumer = (estimateId: string): string => `estimate/${estimateId}`;
+
+/** By which the upkeep of an integration's webhooks shares. */
+export const webhooksConsumer = (integrationId: string): string => `webhooks/${integrationId}`;

@@ -19,6 +19,7 @@ export interface Hook {
   active: boolean;
   /** in Bitbucket's order, which says nothing */
   events: string[];
+  secretSet: boolean;
 }
 
 /** What of a hook is set. The secret is never read back: Bitbucket shows only whether there is one. */
@@ -34,7 +35,7 @@ export interface Hooks {
   /** All hooks of a subject, everybody's. Forbidden or ScopeMissing: the account may not look, and so not create. */
   list(subject: HookSubject): Promise<Hook[]>;
   /** Like every write, it may have been done although no answer came: list before creating again. */
-  create(subject: HookSubject, settings: HookSettings): Promise<Hook>;
+  create(subject: HookSubject, settings: HookSettings): Promise<Pick<Hook, 'uuid'>>;
   /** What is left out stays as it is, the secret too. */
   update(subject: HookSubject, uuid: string, settings: Partial<HookSettings>): Promise<void>;
   remove(subject: HookSubject, uuid: string): Promise<void>;
@@ -71,7 +72,10 @@ export function createHooks(options: {
   }
 
   return {
-    list: (subject) => listAll(hooksOf(subject), hookSchema),
+    async list(subject) {
+      const hooks = await listAll(hooksOf(subject), hookSchema);
+      return hooks.map(({ secret_set: secretSet, ...hook }) => ({ ...hook, secretSet }));
+    },
 
     async create(subject, settings) {
       const path = hooksOf(subject);

@@ -280,6 +280,8 @@ export const hookSchema = z.object({
   url: decoration.transform((value) => value ?? ''),
   active: flag.transform((value) => value ?? false),
   events: z.array(z.string()).catch([]),
+  /** older answers do not say */
+  secret_set: flag.transform((value) => value ?? true),
 });
 
 export const hookEventSchema = z.object({ event: z.string().min(1) });

@@ -7,13 +7,15 @@ import type {
   DiscoveryActivities,
   EstimateQuestions,
   StreamActivities,
+  WebhookActivities,
 } from '../../workflows/contracts.ts';
 import { type Finding, SERVICES, type Service, type Stream } from '../../workflows/words.ts';
 
 export type FakeActivities = ConnectionActivities &
   DiscoveryActivities &
   StreamActivities &
-  EstimateQuestions;
+  EstimateQuestions &
+  WebhookActivities;
 
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang';
@@ -34,6 +36,8 @@ export interface FakeBitbucket {
   readonly chunks: Map<string, Step[]>;
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
+  /** answers to chunks of a round over webhooks, one after the other; then the round is over */
+  readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
   readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
   /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
   decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
@@ -70,6 +74,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const chunks = new Map<string, Step[]>();
   const discovery: FakeBitbucket['discovery'] = [];
   const estimate: FakeBitbucket['estimate'] = [];
+  const webhooks: FakeBitbucket['webhooks'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -114,6 +119,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     chunks,
     discovery,
     estimate,
+    webhooks,
     decide: null,
     calls,
     hanging,
@@ -169,6 +175,16 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         const step = estimate.shift() ?? { done: true };
         if (step instanceof Error) throw step;
         return { done: false, asked: 1, requests: 3, ...step };
+      },
+      async keepWebhooksChunk({ cursor }) {
+        calls.push(`keepWebhooksChunk ${cursor ?? 'begins'}`);
+        const step = webhooks.shift() ?? {};
+        if (step instanceof Error) throw step;
+        return { cursor: null, more: false, off: false, steps: 1, ...step };
+      },
+      async removeWebhooks({ repositoryId }) {
+        calls.push(`removeWebhooks ${repositoryId ?? 'all'}`);
+        return { left: 0, removed: 0, outOfReach: 0 };
       },
       importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);

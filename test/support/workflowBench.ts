@@ -5,6 +5,7 @@ import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
+import { createWebhookRows } from '../../activities/webhooks/webhookRows.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
@@ -60,6 +61,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
         ...createEstimateRows({ database }),
         ...createQuarantineActivities({ database }),
         ...createSyncActivities({ database, isRunning }),
+        ...createWebhookRows({ database }),
       },
       bitbucketActivities: passedOn(() => bitbucket.activities),
     };
