@@ -14,13 +14,16 @@ export const NOT_WORKSPACE_ADMIN: Finding = {
 
 export const TOKEN_TOO_NARROW: Finding = {
   code: 'token_too_narrow',
-  message: 'The access token belongs to a project or repository, so it cannot set up a webhook for the workspace.',
-  remedy: 'Nothing to do where its repositories have webhooks of their own; else use a token of the workspace.',
+  message:
+    'The access token belongs to a project or repository, so it cannot set up a webhook for the workspace.',
+  remedy:
+    'Nothing to do where its repositories have webhooks of their own; else use a token of the workspace.',
 };
 
 export const NOT_REPOSITORY_ADMIN: Finding = {
   code: 'not_repository_admin',
-  message: 'The account administers neither this repository nor its workspace, so it cannot set up a webhook.',
+  message:
+    'The account administers neither this repository nor its workspace, so it cannot set up a webhook.',
   remedy: GIVE_WORKSPACE,
 };
 

@@ -29,7 +29,9 @@ export interface Wanted {
 }
 
 /** `missing_scopes`: no hook can be set up with this credential, wherever. */
-export type Kept = { state: 'active' | 'not_allowed' | 'failed' } | { state: 'missing_scopes'; finding: Finding };
+export type Kept =
+  | { state: 'active' | 'not_allowed' | 'failed' }
+  | { state: 'missing_scopes'; finding: Finding };
 
 export const subjectOf = (row: HookRow): HookSubject =>
   row.repositoryUuid === null

@@ -18,7 +18,13 @@ import { parseRecords } from '../bitbucket/records.ts';
 import { workspaceAccessSchema } from '../bitbucket/schemas.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
 import { wantedEvents } from './events.ts';
-import { ADMIN_LOST, NO_EVENTS, NOT_REPOSITORY_ADMIN, NOT_WORKSPACE_ADMIN, TOKEN_TOO_NARROW } from './findings.ts';
+import {
+  ADMIN_LOST,
+  NO_EVENTS,
+  NOT_REPOSITORY_ADMIN,
+  NOT_WORKSPACE_ADMIN,
+  TOKEN_TOO_NARROW,
+} from './findings.ts';
 import type { HookKeeper } from './keepHook.ts';
 import { mayPass } from './mayPass.ts';
 
@@ -191,7 +197,8 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       const { records, rejected } = parseRecords(administeredSchema, page.values);
       return rejected.length > 0 ? null : records.map(({ value }) => value.uuid);
     } catch (error) {
-      if (error instanceof ScopeMissing || error instanceof Forbidden || error instanceof NotFound) return null;
+      if (error instanceof ScopeMissing || error instanceof Forbidden || error instanceof NotFound)
+        return null;
       throw error;
     }
   }

@@ -9,7 +9,15 @@ const STEPS = {
   awaiting_credential: ['read', 'start_oauth', 'submit_credential', 'read_connection_check', 'delete_draft'],
   checking: ['read', 'read_connection_check', 'delete_draft'],
   connected: ['read', 'create', 'read_connection_check', 'submit_credential', 'delete_draft'],
-  active: ['read', 'list_repositories', 'import', 'list_imports', 'discover'],
+  active: [
+    'read',
+    'list_repositories',
+    'import',
+    'list_imports',
+    'discover',
+    'register_webhooks',
+    'list_webhooks',
+  ],
   paused: ['read'],
   needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
   disconnecting: ['read'],
@@ -40,6 +48,12 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
   import: { method: 'POST', path: '/imports', hint: 'Choose repositories and import them.' },
   list_imports: { method: 'GET', path: '/imports', hint: 'Imports so far.' },
   discover: { method: 'POST', path: '/discover', hint: 'Look again what is there.' },
+  register_webhooks: {
+    method: 'PUT',
+    path: '/webhooks',
+    hint: 'Have changes arrive at once, where the account administers workspace or repositories.',
+  },
+  list_webhooks: { method: 'GET', path: '/webhooks', hint: 'How changes arrive: by webhook or by polling.' },
 };
 
 export const integrationLinks = ({ id, state }: { id: string; state: IntegrationState }): Link[] =>

@@ -34,7 +34,8 @@ const FROM = sql`
 
 const jsonOf = (finding: Finding): SQL => sql`${JSON.stringify(escapeJson(finding))}::jsonb`;
 /** Not looked at since the round began. */
-const due = (since: string): SQL => sql`(w.last_checked_at is null or w.last_checked_at < ${since}::timestamptz)`;
+const due = (since: string): SQL =>
+  sql`(w.last_checked_at is null or w.last_checked_at < ${since}::timestamptz)`;
 
 /** Hooks are to be removed. A row for which Bitbucket was never asked to make one just goes. */
 async function retire(tx: Transaction, which: SQL): Promise<void> {
