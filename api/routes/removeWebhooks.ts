@@ -14,7 +14,7 @@ const route = operation({
   description:
     'Changes are found by polling alone from then on. What the account can no longer reach at Bitbucket is let go: it can be removed there by hand, and its deliveries are refused.',
   tags: ['Webhooks'],
-  role: 'manager',
+  role: 'admin',
   request: { params: idParam },
   responses: { 202: answer(upkeepSchema, 'It runs; Location says how far it is.', locationHeader) },
   problems: [409],

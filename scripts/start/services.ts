@@ -133,6 +133,7 @@ async function startAll(context: Context): Promise<Addresses> {
         DATABASE_URL: database.urlOf(WORKER_ROLE),
         SEALING_PRIVATE_KEYS_FILE: join(installation.keys, KEY_FILES.privateKeys),
         WEBHOOK_KEY_FILE: join(installation.keys, KEY_FILES.webhookKey),
+        PUBLIC_URL: api,
         CLONE_FOLDER: number === 1 ? installation.clones : `${installation.clones}-${number}`,
         ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle }),
       },

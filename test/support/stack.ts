@@ -165,6 +165,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     const worker = await startNode(`worker-${number}`, 'worker.js', port, {
       DATABASE_URL: database.workerUrl,
       METRICS_PORT: String(port),
+      PUBLIC_URL: apiUrl,
       SEALING_PRIVATE_KEYS_FILE: join(keys, KEY_FILES.privateKeys),
       WEBHOOK_KEY_FILE: join(keys, KEY_FILES.webhookKey),
       WORKFLOW_BUNDLE: servers.workflowBundle,

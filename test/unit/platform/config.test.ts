@@ -61,6 +61,7 @@ describe('configuration', () => {
       },
     });
     expect(loadWorkerConfig(worker).bitbucket.passwordLogin).toBe(false);
+    expect(loadWorkerConfig(worker).publicWebhookUrl).toBeUndefined();
   });
 
   test('lists everything wrong at once, each with its remedy', () => {
@@ -79,6 +80,13 @@ describe('configuration', () => {
       ]),
     );
     for (const problem of problems) expect(problem).toMatch(/(Set it to|Run "npm run keys)/);
+  });
+
+  test('Bitbucket delivers to the address of the api, or to one of its own', () => {
+    const at = { ...worker, PUBLIC_URL: 'https://ingestion.example.com/' };
+    expect(loadWorkerConfig(at).publicWebhookUrl).toBe('https://ingestion.example.com');
+    const apart = { ...at, PUBLIC_WEBHOOK_URL: 'https://hooks.example.com' };
+    expect(loadWorkerConfig(apart).publicWebhookUrl).toBe('https://hooks.example.com');
   });
 
   test('an empty value counts as not set', () => {
