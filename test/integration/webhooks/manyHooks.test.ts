@@ -54,7 +54,8 @@ function createHookHost() {
         date: undefined,
         scopes: {},
       }),
-    write({ path, body }: BitbucketWrite): Promise<unknown> {
+    write({ method, path, body }: BitbucketWrite): Promise<unknown> {
+      if (method !== 'POST') return Promise.resolve({});
       const hook = { ...body, uuid: `{${randomUUID()}}`, secret_set: true };
       hooks.set(path, [...(hooks.get(path) ?? []), hook]);
       created += 1;
