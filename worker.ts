@@ -9,6 +9,8 @@ import { createMetrics } from './platform/metrics.ts';
 import { publicKeyOf } from './platform/secrets/publicKeyOf.ts';
 import { createSealer } from './platform/secrets/seal.ts';
 import { createWorkers, runWorkers } from './worker/createWorkers.ts';
+import { startRelay } from './worker/relay/relay.ts';
+import { createWaker } from './worker/relay/waker.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { type StatusServer, startStatusServer } from './worker/statusServer.ts';
 import { startSweep } from './worker/sweep.ts';
@@ -31,6 +33,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   const stopSweep = startSweep({ database, log });
   const stopWaking = startWaking({ database, client, log });
   const metrics = config.metrics.port === 0 ? undefined : createMetrics({ service: 'worker', process: true });
+  const stopRelay = startRelay({ database, waker: createWaker({ client, taskQueue }), log, metrics });
   let ready = false;
   let status: StatusServer | null = null;
   try {
@@ -58,7 +61,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   } finally {
     ready = false;
     await status?.close();
-    await Promise.all([stopSweep(), stopWaking()]);
+    await Promise.all([stopSweep(), stopWaking(), stopRelay()]);
     try {
       await connection.close();
     } finally {

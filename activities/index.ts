@@ -17,6 +17,8 @@ import type {
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
+  WebhookActivities,
+  WebhookRowActivities,
 } from '../workflows/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
@@ -38,6 +40,8 @@ import { createQuarantineActivities } from './quarantine.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
 import { createSyncActivities } from './syncs.ts';
+import { createWebhookRows } from './webhooks/webhookRows.ts';
+import { createWebhookActivities } from './webhooks/webhooks.ts';
 import { withTotals } from './withTotals.ts';
 
 export interface ActivitiesOptions {
@@ -63,6 +67,10 @@ export interface ActivitiesOptions {
   cloneFolder: string;
   /** milliseconds between the begins of two poll rounds; 0: none come by themselves */
   pollIntervalMs: number;
+  /** the secrets of webhooks are derived from it */
+  webhookKey: Secret;
+  /** the api's address as Bitbucket reaches it; undefined: there are no webhooks */
+  publicWebhookUrl: string | undefined;
   /** see `ImportDependencies` */
   sideBySideFromBytes?: number | undefined;
   /** where requests are counted; left out: nowhere */
@@ -76,13 +84,15 @@ export interface Activities {
     EstimateActivities &
     QuarantineActivities &
     SyncActivities &
-    PollActivities;
+    PollActivities &
+    WebhookRowActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities &
     DiscoveryActivities &
     StreamActivities &
     EstimateQuestions &
-    PollQuestions;
+    PollQuestions &
+    WebhookActivities;
 }
 
 /** Puts the activities of a worker together. */
@@ -134,6 +144,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
         taskQueue,
         intervalMs: options.pollIntervalMs,
       }),
+      ...createWebhookRows({ database }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
@@ -144,6 +155,14 @@ export function createActivities(options: ActivitiesOptions): Activities {
         bitbucket: client,
         credentials,
         tell: createTellSyncs(options.client, taskQueue),
+      }),
+      ...createWebhookActivities({
+        database,
+        client,
+        credentials,
+        webhookKey: options.webhookKey,
+        publicUrl: options.publicWebhookUrl,
+        apiUrl,
       }),
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),

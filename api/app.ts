@@ -12,8 +12,11 @@ import { noSuchAddress, Problem, problemResponse, unavailable } from './problem.
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
 import { refuseInvalid } from './validation.ts';
+import { createWebhookIntake } from './webhooks/intake.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
+/** What comes here has a limit of its own (`webhooks/rawBody.ts`), and is read only where it may be a delivery. */
+const WEBHOOKS = '/v1/webhooks/';
 /** A caller may name the request, so that its log and ours meet; anything else gets a fresh id. */
 const REQUEST_ID = /^[\w.:-]{1,100}$/;
 
@@ -27,10 +30,13 @@ const REQUEST_ID = /^[\w.:-]{1,100}$/;
 export function createApi(dependencies: ApiDependencies): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
 
+  const intake = createWebhookIntake(dependencies);
+
   app.use(async (c, next) => {
     const given = c.req.header('X-Request-Id') ?? '';
     const requestId = REQUEST_ID.test(given) ? given : randomUUID();
     c.set('dependencies', dependencies);
+    c.set('intake', intake);
     c.set('requestId', requestId);
     c.set('log', dependencies.log.child({ request_id: requestId }));
     await next();
@@ -38,9 +44,11 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   });
   app.use(observeRequests(dependencies.metrics));
   app.use(securityHeaders());
-  app.use(
-    bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: (c) => problemResponse(tooLarge(), c.get('requestId')) }),
-  );
+  const limitBody = bodyLimit({
+    maxSize: BODY_LIMIT_BYTES,
+    onError: (c) => problemResponse(tooLarge(), c.get('requestId')),
+  });
+  app.use((c, next) => (c.req.path.startsWith(WEBHOOKS) ? next() : limitBody(c, next)));
 
   addRoutes(app);
   describeApi(app);

@@ -6,6 +6,7 @@ import type { Logger } from '../platform/log.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import type { WebhookIntake } from './webhooks/intake.ts';
 
 /** What the api stands on. Everything comes in from outside, so that tests give their own. */
 export interface ApiDependencies {
@@ -17,6 +18,8 @@ export interface ApiDependencies {
   metrics: Registry;
   /** keys the fingerprints and the kept answers of idempotent requests */
   idempotencySecret: Secret;
+  /** the secrets that webhooks are signed with are derived from it */
+  webhookKey: Secret;
   /** the api's own address as browsers reach it, without a slash at the end */
   publicUrl: string;
   /** where Bitbucket's site is, and the consumer that this installation logs in with */
@@ -41,6 +44,7 @@ export interface Principal {
 export interface ApiEnv {
   Variables: {
     dependencies: ApiDependencies;
+    intake: WebhookIntake;
     requestId: string;
     principal: Principal;
     log: Logger;

@@ -17,6 +17,8 @@ interface OperationSpec<P extends string> extends Omit<RouteConfig, 'path' | 'se
   page?: boolean;
   /** statuses of its own beside those that every operation of its kind has */
   problems?: ProblemStatus[];
+  /** what a status means here, where that is not what it means elsewhere */
+  problemTexts?: Partial<Record<ProblemStatus, string>>;
 }
 
 const PROBLEM_TEXTS: Record<ProblemStatus, string> = {
@@ -34,8 +36,8 @@ const PROBLEM_TEXTS: Record<ProblemStatus, string> = {
   503: 'Postgres, Temporal or a worker is not reachable; `Retry-After` says when to try again.',
 };
 
-const problemAnswer = (status: ProblemStatus) => ({
-  description: PROBLEM_TEXTS[status],
+const problemAnswer = (status: ProblemStatus, text: string = PROBLEM_TEXTS[status]) => ({
+  description: text,
   content: { [PROBLEM_TYPE]: { schema: problemSchema } },
 });
 
@@ -83,7 +85,9 @@ export function operation<P extends string, const S extends OperationSpec<P>>(sp
     (a, b) => a - b,
   );
   // Typed as `object`: handlers give the answers of their own; problems are thrown.
-  const problems: object = Object.fromEntries(statuses.map((status) => [status, problemAnswer(status)]));
+  const problems: object = Object.fromEntries(
+    statuses.map((status) => [status, problemAnswer(status, spec.problemTexts?.[status])]),
+  );
   const page: object =
     spec.page === true
       ? {

@@ -14,6 +14,8 @@ const KEEP_ALIVE_MS = 75_000;
 // Headers and body must arrive in time, or somebody holds connections open for nothing.
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+// How often Node looks for those that are late; its default would let them stay twice as long.
+const LATE_CHECK_MS = 2_000;
 /** How long requests under way may take to end on shutdown: longer than a connection check is waited for. */
 const DRAIN_MS = 15_000;
 
@@ -35,6 +37,7 @@ async function main(config: ApiConfig): Promise<void> {
     log,
     metrics: createMetrics({ service: 'api', process: true }),
     idempotencySecret: config.idempotencySecret,
+    webhookKey: config.webhookKey,
     publicUrl: config.publicUrl,
     bitbucket: config.bitbucket,
     stopping: stopping.signal,
@@ -48,6 +51,7 @@ async function main(config: ApiConfig): Promise<void> {
         keepAliveTimeout: KEEP_ALIVE_MS,
         headersTimeout: HEADERS_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: LATE_CHECK_MS,
       },
     },
     ({ port }) => log.info({ host: config.host, port }, 'Listening'),

@@ -30,7 +30,7 @@ keep database-worker-url "$(database_url bucket_brigade_worker database-worker-p
 # Empty means that this installation offers no OAuth; the consumer's key is BITBUCKET_OAUTH_KEY in .env.
 keep bitbucket-oauth-secret ''
 
-if [ ! -e secrets/sealing-private-keys.json ]; then
+if [ ! -e secrets/sealing-private-keys.json ] || [ ! -e secrets/webhook-key ]; then
   npm run --silent keys -- generate --folder secrets
 fi
 

@@ -23,6 +23,8 @@ interface SharedConfig {
   temporal: { address: string; namespace: string };
   taskQueue: string;
   logLevel: LogLevel;
+  /** the secrets of webhooks are derived from it (`platform/secrets/webhookSecret.ts`) */
+  webhookKey: Secret;
 }
 
 export interface ApiConfig extends SharedConfig {
@@ -38,6 +40,8 @@ export interface ApiConfig extends SharedConfig {
 export interface WorkerConfig extends SharedConfig {
   sealingKeys: { keyId: string; privateKey: Secret }[];
   cloneFolder: string;
+  /** the api's address as Bitbucket reaches it, for webhooks; undefined: there are none */
+  publicWebhookUrl: string | undefined;
   /** from this size on git and the API of a repository are read at the same time; undefined: the engine's own choice */
   sideBySideFromBytes: number | undefined;
   /** 0: no poll rounds come by themselves */
@@ -122,6 +126,14 @@ const shared = {
     fix: 'Set it to the address of the site (git, OAuth), e.g. https://bitbucket.org, or leave it out.',
   },
   BITBUCKET_OAUTH_KEY: { schema: optional, fix: "Set it to the OAuth consumer's key, or leave it out." },
+  WEBHOOK_KEY: {
+    schema: z
+      .string()
+      .regex(/^[\w-]{43}$/, 'not 32 bytes in base64url')
+      .transform((text) => new Secret(text)),
+    secret: true,
+    fix: 'Run "npm run keys -- generate --folder FOLDER" and set WEBHOOK_KEY_FILE=FOLDER/webhook-key, the same for api and worker.',
+  },
   HOST: { schema: z.string().default('127.0.0.1'), fix: 'Set it to the address to listen on.' },
 };
 
@@ -162,6 +174,14 @@ const worker = {
   CLONE_FOLDER: {
     schema: z.string(),
     fix: 'Set it to a folder for git clones (a cache: it may be emptied while no worker runs).',
+  },
+  PUBLIC_WEBHOOK_URL: {
+    schema: http.optional(),
+    fix: 'Set it to the address under which Bitbucket reaches the api, where that is not PUBLIC_URL, or leave it out.',
+  },
+  PUBLIC_URL: {
+    schema: http.optional(),
+    fix: "Set it to the api's address, e.g. https://ingestion.example.com, or leave it out: there are no webhooks then.",
   },
   SIDE_BY_SIDE_FROM_BYTES: {
     schema: z
@@ -235,6 +255,7 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
       privateKey: new Secret(key.private_key),
     })),
     cloneFolder: values.CLONE_FOLDER,
+    publicWebhookUrl: values.PUBLIC_WEBHOOK_URL ?? values.PUBLIC_URL,
     sideBySideFromBytes: values.SIDE_BY_SIDE_FROM_BYTES,
     workflowBundle: values.WORKFLOW_BUNDLE,
     pollIntervalMs: values.POLL_INTERVAL_MS,
@@ -303,12 +324,14 @@ function sharedConfig(values: {
   TEMPORAL_NAMESPACE: string;
   TASK_QUEUE: string;
   LOG_LEVEL: LogLevel;
+  WEBHOOK_KEY: Secret;
 }): SharedConfig {
   return {
     databaseUrl: values.DATABASE_URL,
     temporal: { address: values.TEMPORAL_ADDRESS, namespace: values.TEMPORAL_NAMESPACE },
     taskQueue: values.TASK_QUEUE,
     logLevel: values.LOG_LEVEL,
+    webhookKey: values.WEBHOOK_KEY,
   };
 }
 

@@ -3,6 +3,7 @@ import {
   deleteOldEstimates,
   deleteOverdueAnswers,
   deleteOverdueFlows,
+  keepDeliveryDays,
   selectOrganizationsToSweep,
   selectOrganizationsWithOldEstimates,
   selectOverdueSecrets,
@@ -12,18 +13,20 @@ import type { Logger } from '../platform/log.ts';
 
 const EVERY_MS = 60_000;
 
-/** How many of each kind one pass removed. */
+/** How many of each kind one pass removed; of webhook deliveries, whole days. */
 export interface Swept {
   secrets: number;
   flows: number;
   answers: number;
   estimates: number;
+  deliveryDays: number;
 }
 
 /**
  * Removes what outlived its use: secrets that waited for a connection check longer than allowed (15 minutes; the
  * check's own end removes them at once, but a run that an operator terminates has no end), OAuth flows that are over,
- * answers kept for an `Idempotency-Key`, estimates of more than a day ago. Answers how to stop.
+ * answers kept for an `Idempotency-Key`, estimates of more than a day ago, webhook deliveries of more than a week ago (and
+ * makes the days to come). Answers how to stop.
  */
 export function startSweep({
   database,
@@ -55,7 +58,7 @@ export function startSweep({
 
 /** One pass over all tenants, each in a transaction of its own. */
 export async function sweep(database: Database): Promise<Swept> {
-  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0 };
+  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0, deliveryDays: 0 };
   const overdue = await database.withoutTenant((tx) => selectOverdueSecrets(tx));
   for (const { organizationId, id } of overdue) {
     if (await database.transaction(organizationId, (tx) => shredOverdueSecret(tx, id))) swept.secrets += 1;
@@ -73,5 +76,6 @@ export async function sweep(database: Database): Promise<Swept> {
   )) {
     swept.estimates += await database.transaction(organizationId, (tx) => deleteOldEstimates(tx));
   }
+  swept.deliveryDays = await database.statement((tx) => keepDeliveryDays(tx));
   return swept;
 }

@@ -10,6 +10,9 @@ export const connectionCheckWorkflowId = (checkId: string): string => `connectio
 export const discoveryWorkflowId = (integrationId: string): string =>
   `integration/${integrationId}/discovery`;
 
+/** One per integration: it sees to all of its webhooks at Bitbucket. */
+export const webhooksWorkflowId = (integrationId: string): string => `integration/${integrationId}/webhooks`;
+
 export const quarantineRetryWorkflowId = (retryId: string): string => `quarantine-retry/${retryId}`;
 
 export const importWorkflowId = (importId: string): string => `import/${importId}`;

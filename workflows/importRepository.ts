@@ -273,7 +273,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     const queued = () => rows().finishRepository.executeWithOptions(options, [ending]);
     const here = () => rowsHere().finishRepository.executeWithOptions(options, [ending]);
     // The chunk that a cancellation stops hears of it with its next heartbeat: no hurry to say that it has ended.
-    const { importIds, state: endedAs = state } = await (state === 'cancelled' ? queued() : soon(here, queued));
+    const { importIds, state: endedAs = state } = await (state === 'cancelled'
+      ? queued()
+      : soon(here, queued));
     screen.stage(endedAs);
     await tellFinished(importIds);
   }

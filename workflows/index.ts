@@ -8,3 +8,4 @@ export { integration } from './integration.ts';
 export { pollIntegration } from './pollIntegration.ts';
 export { retryQuarantine } from './retryQuarantine.ts';
 export { syncRepository } from './syncRepository.ts';
+export { keepWebhooks } from './keepWebhooks.ts';

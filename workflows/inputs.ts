@@ -1,4 +1,4 @@
-import type { ImportTiming, SyncTiming } from './timing.ts';
+import type { ImportTiming, SyncTiming, WebhookTiming } from './timing.ts';
 import type { CommitSource, ImportMode, Service, Stream, Verdict } from './words.ts';
 
 /** Inputs and results of the short workflows; the entity's are in `messages.ts`. One JSON-safe object each. */
@@ -26,6 +26,14 @@ export interface DiscoverIntegrationInput {
   /** where the walk stands; left out at the start */
   carried?: { cursor: string | null; repositories: number };
   historyLimit?: number;
+}
+
+export interface KeepWebhooksInput {
+  organizationId: string;
+  integrationId: string;
+  timing?: Partial<WebhookTiming>;
+  /** the round in hand; left out: the run begins with one */
+  carried?: { cursor: string | null };
 }
 
 export interface EstimateImportInput {

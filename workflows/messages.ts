@@ -99,6 +99,17 @@ export const rename = defineUpdate<CommandAnswer & { name: string }, [{ name: st
   'rename',
 );
 
+/** Registers webhooks wherever the account may, or repairs them; `rotate`: each gets a new secret besides. */
+export const registerWebhooks = defineUpdate<CommandAnswer, [{ rotate: boolean; actor: Actor }]>(
+  'registerWebhooks',
+);
+
+/** Removes the webhooks; changes are found by polling alone from then on. */
+export const removeWebhooks = defineUpdate<CommandAnswer, [{ actor: Actor }]>('removeWebhooks');
+
+/** To `keepWebhooks`: what is wanted changed, so a round begins now. */
+export const webhooksCommanded = defineSignal('webhooksCommanded');
+
 export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
 
 /** The import's row (with its selection and mode) is stored by the api before this is sent. */

@@ -11,6 +11,8 @@ import type {
   QuarantineActivities,
   StreamActivities,
   SyncActivities,
+  WebhookActivities,
+  WebhookRowActivities,
 } from './contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
@@ -42,6 +44,7 @@ export const rows = () =>
       EstimateActivities &
       SyncActivities &
       PollActivities &
+      WebhookRowActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'>
   >({
     startToCloseTimeout: SHORT,
@@ -123,7 +126,8 @@ export const bitbucketChunk = () =>
   proxyActivities<
     Pick<StreamActivities, 'importChunk' | 'linkCommits'> &
       Pick<DiscoveryActivities, 'discoverChunk'> &
-      PollQuestions
+      PollQuestions &
+      WebhookActivities
   >({
     ...onBitbucket(),
     startToCloseTimeout: '10 minutes',

@@ -52,3 +52,16 @@ export const SYNC_TIMING: SyncTiming = {
   mostParkedMs: 12 * 60 * MINUTE_MS,
   historyLimit: 2_000,
 };
+
+/** How often webhooks are looked after. */
+export interface WebhookTiming {
+  /** between the end of a round and the begin of the next, at most; the spread makes it up to a tenth shorter */
+  everyMs: number;
+  historyLimit: number;
+}
+
+export const WEBHOOK_TIMING: WebhookTiming = {
+  // What happened to a hook at Bitbucket is found within the hour, the round itself included.
+  everyMs: 50 * MINUTE_MS,
+  historyLimit: 2_000,
+};

@@ -129,6 +129,32 @@ export type ImportKind = (typeof IMPORT_KINDS)[number];
 export const SYNC_TRIGGERS = ['webhook', 'poll', 'rotation', 'person'] as const;
 export type SyncTrigger = (typeof SYNC_TRIGGERS)[number];
 
+/** What a webhook watches at Bitbucket. */
+export const WEBHOOK_SCOPES = ['workspace', 'repository'] as const;
+export type WebhookScope = (typeof WEBHOOK_SCOPES)[number];
+
+export const WEBHOOK_STATES = [
+  'pending',
+  'active',
+  'missing',
+  'inactive',
+  'not_allowed',
+  'failed',
+  'removing',
+] as const;
+export type WebhookState = (typeof WEBHOOK_STATES)[number];
+
+/**
+ * How the upkeep of an integration's webhooks stands: asked for, at work, waiting for Bitbucket's limit, done until the next
+ * look, or not able to do it.
+ */
+export const WEBHOOK_UPKEEP_STATES = ['pending', 'running', 'rate_limited', 'done', 'failed'] as const;
+export type WebhookUpkeepState = (typeof WEBHOOK_UPKEEP_STATES)[number];
+
+/** What became of a delivery: it woke a sync or a discovery, or was set aside. */
+export const DELIVERY_OUTCOMES = ['woken', 'ignored'] as const;
+export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];
+
 /** Where branches, tags and commits are read from: a clone, or lists of the API, which keep no code and count no lines. */
 export const COMMIT_SOURCES = ['git', 'api'] as const;
 export type CommitSource = (typeof COMMIT_SOURCES)[number];

@@ -35,3 +35,6 @@ export const pollConsumer = (integrationId: string): string => `poll/${integrati
 
 /** By which an estimate shares. */
 export const estimateConsumer = (estimateId: string): string => `estimate/${estimateId}`;
+
+/** By which the upkeep of an integration's webhooks shares. */
+export const webhooksConsumer = (integrationId: string): string => `webhooks/${integrationId}`;

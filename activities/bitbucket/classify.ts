@@ -25,6 +25,8 @@ export interface Asked {
   kind: CredentialKind;
   /** 429 only: when the gate lets requests through again, ISO */
   blockedUntil: string | undefined;
+  /** it was to change something */
+  writes: boolean;
 }
 
 /**
@@ -53,15 +55,23 @@ export function classify(answer: RawAnswer, asked: Asked): BitbucketError {
       },
     });
   }
+  const fields = fieldNames(at(tryJson(answer), 'error', 'fields'));
   return new BadRequest({
     ...base,
     finding: {
       code: 'request_refused',
       message: `Bitbucket answered ${String(status)} for ${asked.path}.`,
       remedy: 'The engine starts this part again where it can; if it stays so, please report it.',
+      ...(fields.length === 0 ? {} : { details: { fields } }),
     },
   });
 }
+
+/** Which parts of a body were refused; what Bitbucket says of them is its own text, and may repeat what was sent. */
+const fieldNames = (fields: unknown): string[] =>
+  fields === null || typeof fields !== 'object'
+    ? []
+    : Object.keys(fields).filter((name) => /^[a-z_.]{1,40}$/.test(name));
 
 /** Property of what may be anything. */
 function at(value: unknown, ...keys: string[]): unknown {
@@ -78,20 +88,21 @@ const words = (value: unknown): string[] | undefined =>
 
 function refused(answer: RawAnswer, asked: Asked, scopes: ScopeHeaders): BitbucketError {
   const base = { status: 403, path: asked.path, scopes };
+  const doing = asked.writes ? 'change' : 'read';
   const body = tryJson(answer);
   const required = words(at(body, 'error', 'detail', 'required')) ?? requiredByHeaders(scopes);
   if (required !== undefined && required.length > 0) {
     const granted = words(at(body, 'error', 'detail', 'granted')) ?? scopes.granted ?? [];
     return new ScopeMissing({
       ...base,
-      finding: missingScopesFinding(asked.kind, `To read ${asked.path}`, required, { granted, required }),
+      finding: missingScopesFinding(asked.kind, `To ${doing} ${asked.path}`, required, { granted, required }),
     });
   }
   return new Forbidden({
     ...base,
     finding: {
       code: 'forbidden',
-      message: `Bitbucket does not let this account read ${asked.path}.`,
+      message: `Bitbucket does not let this account ${doing} ${asked.path}.`,
       remedy:
         'Give the account access in Bitbucket. A workspace that demands two-step verification or allows only some addresses refuses in the same way.',
     },

@@ -37,6 +37,24 @@ export interface BitbucketRequest {
   maxWaitMs?: number;
 }
 
+/**
+ * A request that changes something at Bitbucket. Sent once: whoever does not hear how it ended looks first whether it was
+ * done, before sending it again.
+ */
+export interface BitbucketWrite {
+  credential: CredentialRef;
+  method: 'POST' | 'PUT' | 'DELETE';
+  /** under the API base */
+  path: string;
+  /** sent as JSON; a DELETE has none */
+  body?: Record<string, unknown>;
+  asker?: Asker;
+  group?: LimitGroup;
+  signal: AbortSignal;
+  /** as of `BitbucketRequest` */
+  maxWaitMs?: number;
+}
+
 export interface ScopeHeaders {
   /** in the credential's own vocabulary, not expanded */
   granted?: string[];
@@ -63,13 +81,25 @@ export interface BitbucketAnswer {
   etag?: string;
 }
 
+/**
+ * Reads Bitbucket. Every API request goes through the one client behind it: gate (limits), sign, send, classify.
+ * Who only reads is given no `BitbucketWriter`.
+ */
 export interface BitbucketClient {
   /**
-   * The one place through which every API request goes: gate (limits), sign, send, classify.
    * Does not retry (Temporal does), apart from one refresh of an expired OAuth access token.
    * Throws the classes of `errors.ts`, and the signal's reason when aborted.
    */
   get(request: BitbucketRequest): Promise<BitbucketAnswer>;
+}
+
+export interface BitbucketWriter {
+  /**
+   * Like `get`, but follows no redirect. After a 401 it is signed anew and sent once more: what was refused was not done.
+   * Answers the JSON of a 200 or 201, undefined for a 204. An `Unreachable` that is not `neverLeft`, an `Upstream` and an
+   * `InvalidResponse` leave open whether it was done.
+   */
+  write(request: BitbucketWrite): Promise<unknown>;
 }
 
 /** Who signs: finds the secret, builds the header, renews what can be renewed. */
@@ -107,7 +137,7 @@ export interface BitbucketClientOptions {
 const MAX_REDIRECTS = 3;
 const REDIRECTS = new Set([301, 302, 307, 308]);
 
-export function createBitbucketClient(options: BitbucketClientOptions): BitbucketClient {
+export function createBitbucketClient(options: BitbucketClientOptions): BitbucketClient & BitbucketWriter {
   const { signer, gate, deadlineMs = 60_000, maxBytes = 32 * 1_048_576, onAnswer } = options;
   const guard = createUrlGuard(options.apiUrl);
 
@@ -118,19 +148,18 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     blockedUntil: string | undefined;
   }
 
-  async function sendOnce(request: BitbucketRequest, url: URL): Promise<Sent> {
-    const { credential, signal, etag, form } = request;
+  async function sendOnce(request: Signed, url: URL): Promise<Sent> {
+    const { credential, signal, content } = request;
     const signature = await signer.sign(credential, signal);
     const permit = await takePermit(request, url, signature);
     const raw = await sendWith(permit, url, {
+      ...content,
       headers: {
         authorization: signature.authorization.reveal(),
         accept: 'application/json',
         'user-agent': 'bucket-brigade',
-        ...(etag === undefined ? {} : { 'if-none-match': etag }),
-        ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...content.headers,
       },
-      ...(form === undefined ? {} : { method: 'POST', body: form }),
       signal,
       maxBytes,
     });
@@ -138,7 +167,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     return { raw, signature, observedAt: permit.observedAt, blockedUntil };
   }
 
-  function takePermit(request: BitbucketRequest, url: URL, { accountKey }: Signature): Promise<Permit> {
+  function takePermit(request: Signed, url: URL, { accountKey }: Signature): Promise<Permit> {
     const { asker, onWait, signal, maxWaitMs = 5_000 } = request;
     return gate.take({
       accountKey,
@@ -169,7 +198,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 
   /** Follows redirects inside the API (a renamed repository, a pull request's diffstat), each hop checked and counted. */
-  async function sendFollowing(request: BitbucketRequest, start: URL): Promise<Sent & { url: URL }> {
+  async function sendFollowing(request: Signed, start: URL): Promise<Sent & { url: URL }> {
     let url = start;
     for (let hops = 0; ; hops += 1) {
       const sent = await sendOnce(request, url);
@@ -182,25 +211,40 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     }
   }
 
+  /** A 401 is met once by a renewed secret, where there is one to renew. */
+  async function renewing<S extends Sent>({ credential, signal }: Signed, go: () => Promise<S>): Promise<S> {
+    const first = await go();
+    if (first.raw.status !== 401) return first;
+    if (!(await signer.renew(credential, first.signature.version, signal))) return first;
+    const second = await go();
+    if (second.raw.status === 401) signer.renewalDidNotHelp(credential, second.signature.version);
+    return second;
+  }
+
   return {
     async get(request) {
       const start =
         request.next === undefined ? guard.ofPath(request.path ?? '/') : guard.ofNext(request.next);
-      let sent = await sendFollowing(request, start);
-      if (sent.raw.status === 401) {
-        const { credential, signal } = request;
-        if (await signer.renew(credential, sent.signature.version, signal)) {
-          sent = await sendFollowing(request, start);
-          if (sent.raw.status === 401) signer.renewalDidNotHelp(credential, sent.signature.version);
-        }
-      }
+      const signed = { ...request, content: contentOfGet(request) };
+      const sent = await renewing(signed, () => sendFollowing(signed, start));
       return answerOf(request, sent, guard.pathOf(sent.url));
+    },
+
+    async write(request) {
+      const url = guard.ofPath(request.path);
+      const signed = { ...request, content: contentOfWrite(request) };
+      const { raw, signature, blockedUntil } = await renewing(signed, () => sendOnce(signed, url));
+      const path = guard.pathOf(url);
+      if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil, writes: true });
+      if (raw.status === 204) return undefined;
+      if (raw.status === 200 || raw.status === 201) return readJson(raw, path).json;
+      throw unreadable(path, 'is neither done nor refused', raw.status);
     },
   };
 
   function answerOf(request: BitbucketRequest, sent: Sent, path: string): BitbucketAnswer {
     const { raw, signature, observedAt, blockedUntil } = sent;
-    if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil });
+    if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil, writes: false });
     const unchanged = raw.status === 304 && request.etag !== undefined;
     if (raw.status !== 200 && !unchanged) throw unreadable(path, 'has no content', raw.status);
     const etag = raw.headers.get('etag');
@@ -216,8 +260,32 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 }
 
+/** What a request sends beside its signature. */
+interface Content {
+  method?: NonNullable<SendOptions['method']>;
+  body?: string;
+  headers: Record<string, string>;
+}
+
+type Signed = Omit<BitbucketRequest, 'path' | 'next' | 'form' | 'etag'> & { content: Content };
+
+function contentOfGet({ etag, form }: BitbucketRequest): Content {
+  const headers = etag === undefined ? {} : { 'if-none-match': etag };
+  if (form === undefined) return { headers };
+  return {
+    method: 'POST',
+    body: form,
+    headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
+  };
+}
+
+function contentOfWrite({ method, body }: BitbucketWrite): Content {
+  if (body === undefined) return { method, headers: {} };
+  return { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+}
+
 /** The limit that a request counts for, by its path under the API base. */
 function groupOf(path: string): LimitGroup {
-  if (/\/hooks(\/|$)/.test(path)) return 'webhook_data';
+  if (/\/(hooks|hook_events)(\/|$)/.test(path)) return 'webhook_data';
   return path.startsWith('/repositories/') ? 'repository_data' : 'other';
 }

@@ -283,3 +283,15 @@ export const issueChangeSchema = z.object({
   created_on: timestamp,
 });
 export type IssueChange = z.infer<typeof issueChangeSchema>;
+
+/** Anybody's hook: of those that are not ours only the address matters, to see that they are not. */
+export const hookSchema = z.object({
+  uuid,
+  url: decoration.transform((value) => value ?? ''),
+  active: flag.transform((value) => value ?? false),
+  events: z.array(z.string()).catch([]),
+  /** older answers do not say */
+  secret_set: flag.transform((value) => value ?? true),
+});
+
+export const hookEventSchema = z.object({ event: z.string().min(1) });

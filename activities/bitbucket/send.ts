@@ -8,7 +8,7 @@ export interface RawAnswer {
 }
 
 export interface SendOptions {
-  method?: 'GET' | 'POST';
+  method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   headers: Record<string, string> | Headers;
   body?: string;
   signal: AbortSignal;

@@ -28,11 +28,15 @@ import { addListPullRequests } from './listPullRequests.ts';
 import { addListQuarantine } from './listQuarantine.ts';
 import { addListRepositories } from './listRepositories.ts';
 import { addListTickets } from './listTickets.ts';
+import { addListWebhooks } from './listWebhooks.ts';
 import { addListWorkspaces } from './listWorkspaces.ts';
 import { addOauthCallback } from './oauthCallback.ts';
 import { addOauthConnect } from './oauthConnect.ts';
 import { addPauseImport } from './pauseImport.ts';
+import { addRegisterWebhooks } from './registerWebhooks.ts';
+import { addRemoveWebhooks } from './removeWebhooks.ts';
 import { addRenameIntegration } from './renameIntegration.ts';
+import { addReceiveWebhook } from './receiveWebhook.ts';
 import { addResumeImport } from './resumeImport.ts';
 import { addRetryFailed } from './retryFailed.ts';
 import { addRetryQuarantine } from './retryQuarantine.ts';
@@ -65,6 +69,9 @@ export function addRoutes(app: ApiApp): void {
   addListWorkspaces(app);
   addListProjects(app);
   addListRepositories(app);
+  addRegisterWebhooks(app);
+  addListWebhooks(app);
+  addRemoveWebhooks(app);
   addStartImport(app);
   addListImports(app);
   addGetImport(app);
@@ -87,5 +94,6 @@ export function addRoutes(app: ApiApp): void {
   addGetPullRequest(app);
   addListPullRequestComments(app);
   addListTickets(app);
+  addReceiveWebhook(app);
   addSystemRoutes(app);
 }

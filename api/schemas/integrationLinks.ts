@@ -9,7 +9,16 @@ const STEPS = {
   awaiting_credential: ['read', 'start_oauth', 'submit_credential', 'read_connection_check', 'delete_draft'],
   checking: ['read', 'read_connection_check', 'delete_draft'],
   connected: ['read', 'create', 'read_connection_check', 'submit_credential', 'delete_draft'],
-  active: ['read', 'list_repositories', 'import', 'list_imports', 'sync', 'discover'],
+  active: [
+    'read',
+    'list_repositories',
+    'import',
+    'list_imports',
+    'sync',
+    'discover',
+    'register_webhooks',
+    'list_webhooks',
+  ],
   paused: ['read'],
   needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
   disconnecting: ['read'],
@@ -41,6 +50,12 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
   list_imports: { method: 'GET', path: '/imports', hint: 'Imports so far.' },
   sync: { method: 'POST', path: '/sync', hint: 'Bring everything imported up to date now.' },
   discover: { method: 'POST', path: '/discover', hint: 'Look again what is there.' },
+  register_webhooks: {
+    method: 'PUT',
+    path: '/webhooks',
+    hint: 'Have changes arrive at once, where the account administers workspace or repositories.',
+  },
+  list_webhooks: { method: 'GET', path: '/webhooks', hint: 'How changes arrive: by webhook or by polling.' },
 };
 
 export const integrationLinks = ({ id, state }: { id: string; state: IntegrationState }): Link[] =>

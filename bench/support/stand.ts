@@ -37,6 +37,8 @@ export interface Stand extends Addresses {
   readonly workers: readonly string[];
   /** its folder, removed in the end */
   readonly folder: string;
+  /** where its keys lie (scripts/keys/keyFolder.ts) */
+  readonly keys: string;
   /** process id by name (`worker`, `worker-2`, `api`, `simulator`, `postgres`, `temporal`); throws when there is none */
   pidOf(name: string): number;
   /** processor seconds so far, by process */
@@ -85,6 +87,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       simulator: addresses.simulator,
       sql,
       folder,
+      keys: installation.keys,
       workers: Array.from({ length: workers }, (_, index) => workerName(index + 1)),
       pidOf(name) {
         const pid = supervisor.pidOf(name);

@@ -61,3 +61,12 @@ export async function deleteOldEstimates(tx: Transaction): Promise<number> {
   );
   return rows.length;
 }
+
+/**
+ * Makes the partitions of webhook deliveries for the days to come, and drops those of more than a week ago (a function of
+ * the tables' owner: run it without a tenant). How many were dropped.
+ */
+export async function keepDeliveryDays(tx: Transaction): Promise<number> {
+  const [row] = await tx.execute<{ dropped: number }>(sql`select dropped from keep_webhook_delivery_days()`);
+  return row?.dropped ?? 0;
+}

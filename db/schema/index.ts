@@ -6,3 +6,5 @@ export * from './records.ts';
 export * from './estimates.ts';
 export * from './syncs.ts';
 export * from './polls.ts';
+export * from './webhooks.ts';
+export * from './webhookUpkeep.ts';

@@ -9,11 +9,15 @@ import {
 } from '../../platform/secrets/keyFiles.ts';
 import { createSuite } from '../../platform/secrets/suite.ts';
 
-/** The three files of a key folder. The api gets the first and the last, the worker the middle one only. */
+/**
+ * The files of a key folder. The api gets the public key and the idempotency secret, the worker the private keys, and both
+ * the webhook key.
+ */
 export const KEY_FILES = {
   publicKey: 'sealing-public-key.json',
   privateKeys: 'sealing-private-keys.json',
   idempotencySecret: 'idempotency-secret',
+  webhookKey: 'webhook-key',
 } as const;
 
 export interface KeyList {
@@ -22,17 +26,34 @@ export interface KeyList {
   keys: { keyId: string; createdAt: string }[];
 }
 
-/** Makes the keys of an installation. A folder that has them already is left as it is: `created: false`. */
-export async function generateKeys(folder: string): Promise<{ created: boolean; keyId: string }> {
+/**
+ * Makes the keys of an installation. A folder that has them already keeps them (`created: false`) and gets what an older
+ * version did not make yet (`added`).
+ */
+export async function generateKeys(
+  folder: string,
+): Promise<{ created: boolean; added: string[]; keyId: string }> {
   const ring = await readRing(folder);
-  if (ring !== undefined) return { created: false, keyId: (await listKeys(folder)).current };
+  if (ring !== undefined) {
+    const added = await addMissing(folder);
+    return { created: false, added, keyId: (await listKeys(folder)).current };
+  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const { privateKey, publicKey } = await newKey();
-  await save(folder, KEY_FILES.idempotencySecret, randomBytes(32).toString('base64url'));
+  await save(folder, KEY_FILES.idempotencySecret, newSecret());
+  await save(folder, KEY_FILES.webhookKey, newSecret());
   await save(folder, KEY_FILES.publicKey, json(publicKey));
   // The ring last: its presence says that the folder is whole.
   await save(folder, KEY_FILES.privateKeys, json({ keys: [privateKey] }));
-  return { created: true, keyId: publicKey.key_id };
+  return { created: true, added: [], keyId: publicKey.key_id };
+}
+
+const newSecret = (): string => randomBytes(32).toString('base64url');
+
+async function addMissing(folder: string): Promise<string[]> {
+  if ((await modeOf(join(folder, KEY_FILES.webhookKey))) !== undefined) return [];
+  await save(folder, KEY_FILES.webhookKey, newSecret());
+  return [KEY_FILES.webhookKey];
 }
 
 /** Adds a key and makes it the one that seals. Old private keys stay: what they sealed must still open. */

@@ -73,10 +73,8 @@ beforeAll(async () => {
   const ring = await readFile(join(stack.folder, 'keys', KEY_FILES.privateKeys), 'utf8');
   for (const { private_key: key } of privateKeysFile.parse(JSON.parse(ring)).keys)
     secrets.set('sealing key', key);
-  secrets.set(
-    'idempotency secret',
-    (await readFile(join(stack.folder, 'keys', KEY_FILES.idempotencySecret), 'utf8')).trim(),
-  );
+  for (const file of [KEY_FILES.idempotencySecret, KEY_FILES.webhookKey])
+    secrets.set(file, (await readFile(join(stack.folder, 'keys', file), 'utf8')).trim());
 });
 afterAll(async () => {
   await admin?.end();

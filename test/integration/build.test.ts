@@ -63,6 +63,7 @@ describe('npm run build', () => {
     const { said } = await start('worker.js', 'METRICS_PORT', {
       DATABASE_URL: database.workerUrl,
       SEALING_PRIVATE_KEYS_FILE: join(folder, KEY_FILES.privateKeys),
+      WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
       CLONE_FOLDER: join(folder, 'clones'),
     });
     // The SDK says so when it has to run webpack.
@@ -74,6 +75,7 @@ describe('npm run build', () => {
       DATABASE_URL: database.apiUrl,
       SEALING_PUBLIC_KEY_FILE: join(folder, KEY_FILES.publicKey),
       IDEMPOTENCY_KEY_SECRET_FILE: join(folder, KEY_FILES.idempotencySecret),
+      WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
       PUBLIC_URL: 'https://ingestion.example.com',
     });
     const document = await (await fetch(`${url}/openapi.json`)).json();

@@ -14,7 +14,7 @@ const APP = '/repositories/one/app/hooks';
 const BODY = { url: 'http://127.0.0.1:9/hooks/a', events: ['repo:push'], description: 'Ours', secret: 'x' };
 
 let simulator: Simulator;
-const start = async (options: SimulatorOptions = {}): Promise<void> => {
+const start = async (options: Partial<SimulatorOptions> = {}): Promise<void> => {
   await simulator.close();
   simulator = await createSimulator({ world: WORLD, limit: 0, ...options });
 };

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SimulatorOptions } from '../../simulator/options.ts';
-import { createSimulator, type Simulator } from '../../simulator/simulator.ts';
+import { createSimulator, type Simulator } from '../support/simulator.ts';
 import { signatureOf } from '../../simulator/webhooks/sendDelivery.ts';
 import type { Shown } from './client.ts';
 import { createReceiver, type Receiver } from './support/receiver.ts';

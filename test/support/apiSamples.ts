@@ -22,6 +22,7 @@ const BODIES: Record<string, object> = {
   completeOauth: { completion: 'nothing' },
   activateIntegration: { name: 'Acme' },
   discover: {},
+  registerWebhooks: {},
   startImport: { all: true },
   retryQuarantine: {},
   pauseImport: {},

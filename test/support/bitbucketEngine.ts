@@ -10,6 +10,7 @@ import { createCodeExchange } from '../../activities/credentials/codeExchange.ts
 import { createCredentialStore } from '../../activities/credentials/credentialStore.ts';
 import { createOauthRefresher } from '../../activities/credentials/oauthRefresh.ts';
 import { createDiscoveryActivities } from '../../activities/discovery.ts';
+import { createWebhookActivities } from '../../activities/webhooks/webhooks.ts';
 import { createDatabase } from '../../db/client.ts';
 import { createOpener } from '../../platform/secrets/open.ts';
 import { createSealer } from '../../platform/secrets/seal.ts';
@@ -42,7 +43,12 @@ export interface EngineOptions {
   deadlineMs?: number;
   maxBytes?: number;
   maxRequests?: number;
+  /** where Bitbucket delivers webhooks to; null: nowhere */
+  publicUrl?: string | null;
 }
+
+/** What the secrets of webhooks are derived from in these tests. */
+export const WEBHOOK_KEY = new Secret(Buffer.alloc(32, 7).toString('base64url'));
 
 /** The engine's side of Bitbucket, put together as the worker does, without a Temporal worker around it. */
 export function createBitbucketEngine(options: EngineOptions) {
@@ -94,6 +100,16 @@ export function createBitbucketEngine(options: EngineOptions) {
     credentials,
     ...(maxRequests === undefined ? {} : { maxRequests }),
   });
+  const { publicUrl = 'http://127.0.0.1:4400' } = options;
+  const webhooks = createWebhookActivities({
+    database,
+    client,
+    credentials,
+    webhookKey: WEBHOOK_KEY,
+    publicUrl: publicUrl ?? undefined,
+    apiUrl,
+    ...(maxRequests === undefined ? {} : { maxSteps: maxRequests }),
+  });
   return {
     database,
     credentials,
@@ -101,6 +117,7 @@ export function createBitbucketEngine(options: EngineOptions) {
     client,
     connection,
     discovery,
+    webhooks,
     sealer,
     refresher,
     end: async () => {

@@ -8,6 +8,7 @@ import type {
   EstimateQuestions,
   PollQuestions,
   StreamActivities,
+  WebhookActivities,
 } from '../../workflows/contracts.ts';
 import { type Finding, SERVICES, type Service, type Stream } from '../../workflows/words.ts';
 
@@ -15,7 +16,8 @@ export type FakeActivities = ConnectionActivities &
   DiscoveryActivities &
   StreamActivities &
   EstimateQuestions &
-  PollQuestions;
+  PollQuestions &
+  WebhookActivities;
 
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang';
@@ -36,6 +38,8 @@ export interface FakeBitbucket {
   readonly chunks: Map<string, Step[]>;
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
+  /** answers to chunks of a round over webhooks, one after the other; then the round is over */
+  readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
   readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
   /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
   decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
@@ -75,6 +79,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const discovery: FakeBitbucket['discovery'] = [];
   const estimate: FakeBitbucket['estimate'] = [];
   const polls: FakeBitbucket['polls'] = [];
+  const webhooks: FakeBitbucket['webhooks'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -120,6 +125,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     discovery,
     estimate,
     polls,
+    webhooks,
     decide: null,
     calls,
     hanging,
@@ -181,6 +187,16 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         const step = polls.shift() ?? {};
         if (step instanceof Error) throw step;
         return { place: null, requests: 3, found: 1, ...step };
+      },
+      async keepWebhooksChunk({ cursor }) {
+        calls.push(`keepWebhooksChunk ${cursor ?? 'begins'}`);
+        const step = webhooks.shift() ?? {};
+        if (step instanceof Error) throw step;
+        return { cursor: null, more: false, off: false, steps: 1, ...step };
+      },
+      async removeWebhooks({ repositoryId }) {
+        calls.push(`removeWebhooks ${repositoryId ?? 'all'}`);
+        return { left: 0, removed: 0, outOfReach: 0 };
       },
       importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);

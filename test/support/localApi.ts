@@ -11,6 +11,7 @@ import { Secret } from '../../platform/secrets/secret.ts';
 import type { Send } from './contract.ts';
 
 export const IDEMPOTENCY_SECRET = new Secret('local-api-idempotency-secret-0123456789');
+export const WEBHOOK_KEY = new Secret(Buffer.alloc(32, 7).toString('base64url'));
 export const PUBLIC_URL = 'http://127.0.0.1:4400';
 
 export interface LocalApiOptions {
@@ -55,6 +56,7 @@ export function createLocalApi(options: LocalApiOptions): {
     }),
     metrics: createMetrics({ service: 'api' }),
     idempotencySecret: IDEMPOTENCY_SECRET,
+    webhookKey: WEBHOOK_KEY,
     publicUrl: PUBLIC_URL,
     bitbucket: { webUrl: 'https://bitbucket.example', oauthKey: 'consumer' },
     checkWaitMs: 0,

@@ -158,6 +158,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
       PUBLIC_URL: apiUrl,
       SEALING_PUBLIC_KEY_FILE: join(keys, KEY_FILES.publicKey),
       IDEMPOTENCY_KEY_SECRET_FILE: join(keys, KEY_FILES.idempotencySecret),
+      WEBHOOK_KEY_FILE: join(keys, KEY_FILES.webhookKey),
     });
   const workers: ChildServer[] = [];
   const startWorker = async ({ clones, environment }: WorkerOptions = {}): Promise<ChildServer> => {
@@ -166,7 +167,9 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     const worker = await startNode(`worker-${number}`, 'worker.js', port, {
       DATABASE_URL: database.workerUrl,
       METRICS_PORT: String(port),
+      PUBLIC_URL: apiUrl,
       SEALING_PRIVATE_KEYS_FILE: join(keys, KEY_FILES.privateKeys),
+      WEBHOOK_KEY_FILE: join(keys, KEY_FILES.webhookKey),
       WORKFLOW_BUNDLE: servers.workflowBundle,
       CLONE_FOLDER: join(folder, `clones-${clones ?? number}`),
       ...environment,

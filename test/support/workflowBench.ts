@@ -6,6 +6,7 @@ import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createPollActivities } from '../../activities/poll/polls.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
+import { createWebhookRows } from '../../activities/webhooks/webhookRows.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
@@ -62,6 +63,7 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
         ...createQuarantineActivities({ database }),
         ...createSyncActivities({ database, isRunning }),
         ...createPollActivities({ database, client, taskQueue, intervalMs: 0 }),
+        ...createWebhookRows({ database }),
       },
       bitbucketActivities: passedOn(() => bitbucket.activities),
     };

@@ -11,11 +11,17 @@ import {
 import { connectionCheck } from '../connectionCheck.ts';
 import { summary } from '../details.ts';
 import { discoverIntegration } from '../discoverIntegration.ts';
-import { connectionCheckWorkflowId, discoveryWorkflowId, importWorkflowId } from '../ids.ts';
+import {
+  connectionCheckWorkflowId,
+  discoveryWorkflowId,
+  importWorkflowId,
+  webhooksWorkflowId,
+} from '../ids.ts';
 import { importRepositories } from '../importRepositories.ts';
 import type { ConnectionCheckResult } from '../inputs.ts';
+import { keepWebhooks } from '../keepWebhooks.ts';
 import type { PendingCheck } from '../messages.ts';
-import { lookForMore } from '../messages.ts';
+import { lookForMore, webhooksCommanded } from '../messages.ts';
 import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
 import type { Entity } from './entity.ts';
@@ -96,6 +102,27 @@ export async function continueImportRun(entity: Entity, importId: string): Promi
       return;
     } catch (error) {
       log.debug('The run of an import ended at this moment', { importId, error });
+    }
+  }
+}
+
+/** Sees to it that what is wanted of webhooks is done: starts their run, or tells the one that is there. */
+export async function continueWebhooks(entity: Entity): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const handle = await startOnce(() =>
+      startChild(keepWebhooks, {
+        ...common(entity, 'discovery', 'Keep webhooks'),
+        workflowId: webhooksWorkflowId(integrationId),
+        args: [{ organizationId, integrationId }],
+      }),
+    );
+    if (handle !== null) return watch(handle);
+    try {
+      await getExternalWorkflowHandle(webhooksWorkflowId(integrationId)).signal(webhooksCommanded);
+      return;
+    } catch (error) {
+      log.debug('The run of the webhooks ended at this moment', { error });
     }
   }
 }

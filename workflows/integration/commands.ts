@@ -5,7 +5,7 @@ import { refuseRetry } from '../import/rules.ts';
 import * as messages from '../messages.ts';
 import type { Actor, CommandAnswer, PendingCheck } from '../messages.ts';
 import { rows } from '../policies.ts';
-import { continueImportRun, startDiscovery, startImportRun } from './children.ts';
+import { continueImportRun, continueWebhooks, startDiscovery, startImportRun } from './children.ts';
 import { type Refusal, refused } from '../refused.ts';
 import { type Entity, integrationGone } from './entity.ts';
 import { withRefusal } from './refusals.ts';
@@ -59,6 +59,17 @@ export function handleCommands(entity: Entity): void {
       entity.checks.push(check);
     }
     return { ...entity.answer(), checkId };
+  }
+
+  async function commandWebhooks(wanted: boolean, rotate: boolean, actor: Actor): Promise<CommandAnswer> {
+    const { organizationId, integrationId } = snapshot;
+    const commandId = currentUpdateInfo()?.id ?? uuid4();
+    await rows().commandWebhooks.executeWithOptions(
+      { summary: wanted ? 'store that webhooks are wanted' : 'store that no webhooks are wanted' },
+      [{ organizationId, integrationId, wanted, rotate, commandId, actor }],
+    );
+    await continueWebhooks(entity);
+    return entity.answer();
   }
 
   /** A draft expires when nobody touched it for a week. */
@@ -123,6 +134,20 @@ export function handleCommands(entity: Entity): void {
       await startDiscovery(entity);
       return entity.answer();
     },
+  );
+
+  command(
+    messages.registerWebhooks,
+    'Registers webhooks wherever the account may, or repairs them.',
+    () => refuseByState('registerWebhooks', snapshot.state),
+    ({ rotate, actor }) => commandWebhooks(true, rotate, actor),
+  );
+
+  command(
+    messages.removeWebhooks,
+    'Removes the webhooks; polling alone keeps the data current.',
+    () => refuseByState('removeWebhooks', snapshot.state),
+    ({ actor }) => commandWebhooks(false, false, actor),
   );
 
   command(

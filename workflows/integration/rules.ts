@@ -8,6 +8,8 @@ export type Command =
   | 'create'
   | 'rename'
   | 'discover'
+  | 'registerWebhooks'
+  | 'removeWebhooks'
   | 'startImport'
   | 'reviveImport'
   | 'retryFailed'
@@ -70,6 +72,9 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   create: (state) => (state === 'awaiting_credential' || state === 'checking' ? needsConnection : null),
   rename: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
+  registerWebhooks: (state) => refuseUnlessActive(state, needsCreate),
+  // Also while it is paused, or Bitbucket refuses its credential: what cannot be removed there is let go.
+  removeWebhooks: refuseDraft,
   startImport: (state) => refuseUnlessActive(state, importNeedsCreate),
   // Also while it is paused: an import can be cancelled then.
   reviveImport: refuseDraft,

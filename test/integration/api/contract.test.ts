@@ -5,6 +5,7 @@ import { describeIdempotency } from './contract/idempotency.ts';
 import { describeLifecycle } from './contract/lifecycle.ts';
 import { describeOauth } from './contract/oauth.ts';
 import { describeOutages } from './contract/outages.ts';
+import { describeWebhooks } from './contract/webhooks.ts';
 
 /**
  * Every operation against its own document: every answer of every test here is validated, and the last test fails when a
@@ -18,6 +19,7 @@ describeIdempotency();
 describeLifecycle();
 describeOauth();
 describeOutages();
+describeWebhooks();
 
 test('every declared status of every operation was seen', () => {
   expect(world.contract.operations.length).toBeGreaterThan(25);

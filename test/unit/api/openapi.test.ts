@@ -25,7 +25,8 @@ describe('OpenAPI document', () => {
 
   test('only admins delete', () => {
     const deleting = operations.filter(({ method }) => method === 'delete');
-    expect(deleting.map(({ operation }) => operation['x-required-role'])).toEqual(['admin']);
+    expect(deleting.length).toBeGreaterThan(0);
+    for (const { operation } of deleting) expect(operation['x-required-role']).toBe('admin');
   });
 
   test('no answer has a field for a secret', () => {

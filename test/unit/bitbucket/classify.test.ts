@@ -13,16 +13,18 @@ function asked(
     headers = {},
     kind = 'api_token',
     blockedUntil,
+    writes = false,
   }: {
     path?: string;
     body?: string;
     headers?: Record<string, string>;
     kind?: CredentialKind;
     blockedUntil?: string;
+    writes?: boolean;
   } = {},
 ) {
   const bytes = new TextEncoder().encode(body);
-  return classify({ status, headers: new Headers(headers), bytes }, { path, kind, blockedUntil });
+  return classify({ status, headers: new Headers(headers), bytes }, { path, kind, blockedUntil, writes });
 }
 
 const scopeBody = JSON.stringify({
@@ -121,5 +123,20 @@ describe('what an error answer means', () => {
       const error = asked(status, { body: '<html>somebody@example.org</html>' });
       expect(`${JSON.stringify(error)} ${error.message}`).not.toContain('somebody');
     }
+  });
+
+  it('says of a body which parts of it were refused, and nothing of what Bitbucket says about them', () => {
+    const fields = { url: ['https://secret.example is not reachable'], 'a b': ['x'], events: 'no' };
+    const body = JSON.stringify({ type: 'error', error: { message: 'Bad request', fields } });
+    const { finding } = asked(400, { body, path: `${REPOSITORY}/hooks`, writes: true });
+    expect(finding.details).toEqual({ fields: ['url', 'events'] });
+    expect(JSON.stringify(finding)).not.toContain('secret.example');
+  });
+
+  it('speaks of a change where something was to be changed', () => {
+    const path = '/workspaces/x/hooks';
+    expect(asked(403, { path, writes: true }).finding.message).toContain('does not let this account change');
+    expect(asked(403, { path, body: scopeBody, writes: true }).finding.message).toContain('To change');
+    expect(asked(403, { path }).finding.message).toContain('does not let this account read');
   });
 });

@@ -156,11 +156,13 @@ describe('docker-compose.yml', () => {
       'database-api-url',
       'idempotency-secret',
       'sealing-public-key',
+      'webhook-key',
     ]);
     expect(compose.services['worker']!.secrets!.toSorted()).toEqual([
       'bitbucket-oauth-secret',
       'database-worker-url',
       'sealing-private-keys',
+      'webhook-key',
     ]);
   });
 });

@@ -24,10 +24,12 @@ beforeAll(async () => {
     PUBLIC_URL: 'https://ingestion.example.com/',
     SEALING_PUBLIC_KEY_FILE: join(folder, KEY_FILES.publicKey),
     IDEMPOTENCY_KEY_SECRET_FILE: join(folder, KEY_FILES.idempotencySecret),
+    WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
   };
   worker = {
     DATABASE_URL: 'postgres://bucket_brigade_worker:hush@127.0.0.1:5432/bucket_brigade',
     SEALING_PRIVATE_KEYS_FILE: join(folder, KEY_FILES.privateKeys),
+    WEBHOOK_KEY_FILE: join(folder, KEY_FILES.webhookKey),
     CLONE_FOLDER: join(folder, 'clones'),
   };
 });
@@ -59,6 +61,7 @@ describe('configuration', () => {
       },
     });
     expect(loadWorkerConfig(worker).bitbucket.passwordLogin).toBe(false);
+    expect(loadWorkerConfig(worker).publicWebhookUrl).toBeUndefined();
   });
 
   test('lists everything wrong at once, each with its remedy', () => {
@@ -73,9 +76,17 @@ describe('configuration', () => {
         'PUBLIC_URL',
         'SEALING_PUBLIC_KEY',
         'IDEMPOTENCY_KEY_SECRET',
+        'WEBHOOK_KEY',
       ]),
     );
     for (const problem of problems) expect(problem).toMatch(/(Set it to|Run "npm run keys)/);
+  });
+
+  test('Bitbucket delivers to the address of the api, or to one of its own', () => {
+    const at = { ...worker, PUBLIC_URL: 'https://ingestion.example.com/' };
+    expect(loadWorkerConfig(at).publicWebhookUrl).toBe('https://ingestion.example.com');
+    const apart = { ...at, PUBLIC_WEBHOOK_URL: 'https://hooks.example.com' };
+    expect(loadWorkerConfig(apart).publicWebhookUrl).toBe('https://hooks.example.com');
   });
 
   test('an empty value counts as not set', () => {

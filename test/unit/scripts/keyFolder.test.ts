@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -15,6 +15,19 @@ const modeOf = async (name: string) => (await stat(join(folder, name))).mode & 0
 test('new keys are for their owner only', async () => {
   await generateKeys(folder);
   for (const name of Object.values(KEY_FILES)) expect(await modeOf(name)).toBe(0o600);
+});
+
+test('a folder of an older version gets the key it lacks, and keeps what it has', async () => {
+  const { keyId } = await generateKeys(folder);
+  const webhookKey = join(folder, KEY_FILES.webhookKey);
+  await rm(webhookKey);
+  const secretBefore = await readFile(join(folder, KEY_FILES.idempotencySecret), 'utf8');
+  expect(await generateKeys(folder)).toEqual({ created: false, added: [KEY_FILES.webhookKey], keyId });
+  const made = await readFile(webhookKey, 'utf8');
+  expect(made).toMatch(/^[\w-]{43}$/);
+  expect(await readFile(join(folder, KEY_FILES.idempotencySecret), 'utf8')).toBe(secretBefore);
+  expect(await generateKeys(folder)).toMatchObject({ created: false, added: [] });
+  expect(await readFile(webhookKey, 'utf8')).toBe(made);
 });
 
 test('a rotation keeps the modes, so containers that could read the keys still can', async () => {

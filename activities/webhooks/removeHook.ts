@@ -1,0 +1,62 @@
+import type { Database } from '../../db/client.ts';
+import { deleteHook, type HookRow } from '../../db/queries/webhookTargets.ts';
+import {
+  AuthRefused,
+  CredentialUnusable,
+  Forbidden,
+  NotFound,
+  RepositoryGone,
+  ScopeMissing,
+} from '../bitbucket/errors.ts';
+import type { Hooks } from '../bitbucket/hooks.ts';
+import { subjectOf } from './keepHook.ts';
+import type { Receiver } from './receiver.ts';
+
+/** What there is to remove is gone, or out of this account's reach. */
+const OUT_OF_REACH = [Forbidden, ScopeMissing, NotFound, RepositoryGone] as const;
+/** The credential does not work any more. */
+const REFUSED = [AuthRefused, CredentialUnusable] as const;
+
+export interface RemoveOptions {
+  database: Database;
+  organizationId: string;
+  /** null: the credential does not work */
+  hooks: Hooks | null;
+  receiver: Receiver;
+  /** a refused credential is no reason to keep the hook's row: nothing shall be left of it here */
+  evenIfRefused: boolean;
+}
+
+/**
+ * Removes hooks at Bitbucket, then their rows. What the account cannot reach (lost rights, 404) is let go: deliveries to
+ * its address are unknown from then on, and it can be removed in Bitbucket by hand. Answers whether Bitbucket did it.
+ * Throws what passes by itself.
+ */
+export function createHookRemover(options: RemoveOptions) {
+  const { database, organizationId, hooks, receiver, evenIfRefused } = options;
+  const given: readonly (abstract new (...parameters: never) => Error)[] = evenIfRefused
+    ? [...OUT_OF_REACH, ...REFUSED]
+    : OUT_OF_REACH;
+
+  async function removeThere(row: HookRow, reachable: Hooks): Promise<void> {
+    const subject = subjectOf(row);
+    if (row.providerUuid !== null) return reachable.remove(subject, row.providerUuid);
+    // It was asked for and never answered: it may be there.
+    const listed = await reachable.list(subject);
+    for (const { uuid, url } of listed) {
+      if (receiver.isOurs(url, row.token)) await reachable.remove(subject, uuid);
+    }
+  }
+
+  return async (row: HookRow): Promise<boolean> => {
+    let removed = hooks !== null;
+    try {
+      if (hooks !== null) await removeThere(row, hooks);
+    } catch (error) {
+      if (!given.some((type) => error instanceof type)) throw error;
+      removed = false;
+    }
+    await database.transaction(organizationId, (tx) => deleteHook(tx, row.id));
+    return removed;
+  };
+}

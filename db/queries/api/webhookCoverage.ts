@@ -1,0 +1,105 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Finding, WebhookScope, WebhookState, WebhookUpkeepState } from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+
+/** How changes reach the workspaces and imported repositories of an integration: by webhook, or by polling alone. */
+
+export interface UpkeepRow extends Record<string, unknown> {
+  /** null: webhooks were never asked for */
+  wanted: boolean | null;
+  state: WebhookUpkeepState | null;
+  error: Finding | null;
+  waitingUntil: string | null;
+  waitingReason: string | null;
+  lastRoundAt: string | null;
+  nextRoundAt: string | null;
+}
+
+export type Mode = 'webhook' | 'polling';
+
+export interface TargetRow extends Record<string, unknown> {
+  kind: number;
+  id: string;
+  workspaceId: string;
+  workspaceSlug: string;
+  /** of a repository */
+  fullName: string | null;
+  mode: Mode;
+  /** whose hook the rest is about; null: there is none */
+  via: WebhookScope | null;
+  state: WebhookState | null;
+  error: Finding | null;
+  events: string[] | null;
+  lastDeliveryAt: string | null;
+  lastCheckedAt: string | null;
+  generation: number | null;
+  takesPrevious: boolean;
+}
+
+export async function readUpkeepRow(tx: Transaction, integrationId: string): Promise<UpkeepRow | undefined> {
+  const [row] = await tx.execute<UpkeepRow>(sql`
+    select u.wanted, u.state, u.error, u.waiting_until as "waitingUntil", u.waiting_reason as "waitingReason",
+      u.last_round_at as "lastRoundAt", u.next_round_at as "nextRoundAt"
+    from webhook_upkeep u where u.integration_id = ${integrationId}`);
+  return row;
+}
+
+/**
+ * Workspaces first, then the repositories that the integration imports. The workspace's hook covers its repositories;
+ * where neither works, it is the repository's own that says why not, or else the workspace's.
+ */
+const targets = (integrationId: string): SQL => sql`
+  select 0 as kind, s.slug as name, s.id, s.id as workspace_id, s.slug, null as full_name, w.id as hook_id
+  from integration_workspaces seen
+  join workspaces s on s.organization_id = seen.organization_id and s.id = seen.workspace_id
+  left join webhooks w on w.organization_id = seen.organization_id and w.integration_id = seen.integration_id
+    and w.workspace_id = s.id and w.repository_id is null
+  where seen.integration_id = ${integrationId}
+  union all
+  select 1, r.full_name, r.id, r.workspace_id, s.slug, r.full_name,
+    case when whole.state = 'active' or own.id is null then whole.id else own.id end
+  from repositories r
+  join workspaces s on s.organization_id = r.organization_id and s.id = r.workspace_id
+  left join webhooks own on own.organization_id = r.organization_id and own.integration_id = r.integration_id
+    and own.repository_id = r.id
+  left join webhooks whole on whole.organization_id = r.organization_id and whole.integration_id = r.integration_id
+    and whole.workspace_id = r.workspace_id and whole.repository_id is null
+  where r.integration_id = ${integrationId}`;
+
+const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`;
+
+export async function countTargets(
+  tx: Transaction,
+  integrationId: string,
+): Promise<Record<'workspaces' | 'repositories', Record<Mode, number>>> {
+  const rows = await tx.execute<{ kind: number; mode: Mode; targets: number }>(sql`
+    select t.kind, ${MODE} as mode, count(*)::int as targets
+    from (${targets(integrationId)}) t left join webhooks w on w.id = t.hook_id group by 1, 2`);
+  const count = (kind: number, mode: Mode): number =>
+    rows.find((row) => row.kind === kind && row.mode === mode)?.targets ?? 0;
+  return {
+    workspaces: { webhook: count(0, 'webhook'), polling: count(0, 'polling') },
+    repositories: { webhook: count(1, 'webhook'), polling: count(1, 'polling') },
+  };
+}
+
+export async function listTargets(
+  tx: Transaction,
+  page: {
+    integrationId: string;
+    mode: Mode | undefined;
+    after: { kind: number; key: string; id: string } | null;
+    limit: number;
+  },
+): Promise<TargetRow[]> {
+  const { integrationId, mode, after, limit } = page;
+  return tx.execute<TargetRow>(sql`
+    select t.kind, t.id, t.workspace_id as "workspaceId", t.slug as "workspaceSlug", t.full_name as "fullName",
+      ${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events, w.last_delivery_at as "lastDeliveryAt",
+      w.last_checked_at as "lastCheckedAt", w.generation,
+      coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"
+    from (${targets(integrationId)}) t left join webhooks w on w.id = t.hook_id
+    where ${mode === undefined ? sql`true` : sql`${MODE} = ${mode}`}
+      and ${after === null ? sql`true` : sql`(t.kind, t.name, t.id) > (${after.kind}, ${after.key}, ${after.id}::uuid)`}
+    order by t.kind, t.name, t.id limit ${limit}`);
+}

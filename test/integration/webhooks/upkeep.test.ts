@@ -1,0 +1,270 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { webhookSecret } from '../../../platform/secrets/webhookSecret.ts';
+import { inActivity, WEBHOOK_KEY } from '../../support/bitbucketEngine.ts';
+import { createWebhookBench, type WebhookSituation, WORKSPACES } from '../../support/webhookSituation.ts';
+
+let bench: Awaited<ReturnType<typeof createWebhookBench>>;
+beforeAll(async () => {
+  bench = await createWebhookBench();
+});
+afterEach(() => bench.clear());
+afterAll(() => bench.close());
+
+const ACME = '/workspaces/acme-rockets';
+const TELEMETRY = '/repositories/acme-rockets/telemetry';
+const inAcme = (name: string) => name.startsWith('acme-rockets/');
+
+const registered = async (credential = 'api_token.admin', imported = inAcme) => {
+  const acme = await bench.situation(credential, imported);
+  await acme.command(true);
+  await acme.round();
+  return acme;
+};
+const rightOf = (user: string, right: string | null, workspace = 'acme-rockets') =>
+  bench.simulator.mutate({ kind: 'user.right', user, workspace, right });
+const happened = async (of: WebhookSituation) =>
+  (await of.audit()).filter(({ action }) => /^webhook_(restored|lost)$/.test(action));
+const storedOf = async (of: WebhookSituation, name: string) =>
+  (await of.stored()).find((hook) => hook.name === name);
+
+/** The secrets that were sent to the host, in order. */
+async function sentSecrets(work: () => Promise<unknown>): Promise<string[]> {
+  const original = globalThis.fetch;
+  const secrets: string[] = [];
+  globalThis.fetch = (input, init) => {
+    if (typeof init?.body === 'string' && init.body.includes('"secret"')) {
+      secrets.push((JSON.parse(init.body) as { secret: string }).secret);
+    }
+    return original(input, init);
+  };
+  try {
+    await work();
+  } finally {
+    globalThis.fetch = original;
+  }
+  return secrets;
+}
+
+describe('the hourly look', () => {
+  it('a hook that was removed at Bitbucket is set up again, and that is told', async () => {
+    const acme = await registered();
+    const [hook] = await acme.hooksAt(ACME);
+    await acme.asOwner('DELETE', `${ACME}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`);
+    await acme.round();
+    const [again, ...others] = await acme.hooksAt(ACME);
+    expect(others).toEqual([]);
+    expect(again?.uuid).not.toBe(hook?.uuid);
+    expect(again?.url).toBe(hook?.url);
+    expect(await storedOf(acme, 'acme-rockets')).toMatchObject({
+      state: 'active',
+      provider_uuid: again?.uuid,
+    });
+    expect(await happened(acme)).toEqual([
+      { action: 'webhook_restored', details: { scope: 'workspace', name: 'acme-rockets', was: 'missing' } },
+    ]);
+  });
+
+  it('one that was disabled is enabled, one whose events or address were changed is put right', async () => {
+    const acme = await registered();
+    const [hook] = await acme.hooksAt(ACME);
+    const at = `${ACME}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`;
+    await acme.asOwner('PUT', at, { active: false, events: ['repo:push'] });
+    await acme.round();
+    expect(await acme.hooksAt(ACME)).toEqual([hook]);
+    expect(await happened(acme)).toMatchObject([
+      { action: 'webhook_restored', details: { was: 'inactive' } },
+    ]);
+    await acme.asOwner('PUT', at, {
+      url: hook?.url.replace('127.0.0.1', 'old.example.com'),
+      secret: null,
+    });
+    await acme.round();
+    expect(await acme.hooksAt(ACME)).toEqual([hook]);
+    const since = bench.mark();
+    await acme.round();
+    expect(bench.writes(since)).toEqual([]);
+  });
+
+  it('a mending that Bitbucket refuses leaves it flagged as what it was found to be', async () => {
+    const acme = await registered();
+    const [hook] = await acme.hooksAt(ACME);
+    await acme.asOwner('DELETE', `${ACME}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`);
+    bench.simulator.faults.set({
+      rules: [{ match: { method: 'POST', path: '/hooks' }, fault: { kind: 'status', status: 503 } }],
+    });
+    await expect(acme.round()).rejects.toMatchObject({ type: 'Upstream' });
+    expect(await storedOf(acme, 'acme-rockets')).toMatchObject({ state: 'missing' });
+  });
+
+  it('administration that was lost is flagged with the remedy; given back, the same hook goes on', async () => {
+    const acme = await registered();
+    const [hook] = await acme.hooksAt(ACME);
+    await rightOf('ada-admin', 'member');
+    await acme.round();
+    const lost = await storedOf(acme, 'acme-rockets');
+    expect(lost).toMatchObject({
+      state: 'not_allowed',
+      provider_uuid: hook?.uuid,
+      last_error: { code: 'admin_lost', remedy: expect.stringContaining('administrator') },
+    });
+    // What still comes from it is taken: the secret is unchanged.
+    expect(await acme.received(lost?.token ?? '')).toMatchObject({ generation: 1 });
+    expect(await happened(acme)).toMatchObject([{ action: 'webhook_lost', details: { code: 'admin_lost' } }]);
+    await acme.round();
+    expect(await happened(acme)).toHaveLength(1);
+    await rightOf('ada-admin', 'owner');
+    await acme.round();
+    expect(await acme.hooksAt(ACME)).toEqual([hook]);
+    expect(await storedOf(acme, 'acme-rockets')).toMatchObject({ state: 'active', last_error: null });
+  });
+
+  it('administration of a repository that was lost likewise', async () => {
+    const acme = await registered('api_token.repository_admin');
+    const grant = { kind: 'user.right', user: 'rob-repoadmin', repository: 'acme-rockets/telemetry' };
+    await bench.simulator.mutate({ ...grant, right: 'read' });
+    await acme.round();
+    await bench.simulator.mutate({ ...grant, right: 'admin' });
+    expect(await storedOf(acme, 'acme-rockets/telemetry')).toMatchObject({
+      state: 'not_allowed',
+      last_error: { code: 'admin_lost' },
+    });
+    expect(await happened(acme)).toMatchObject([
+      { action: 'webhook_lost', details: { name: 'acme-rockets/telemetry' } },
+    ]);
+    await acme.round();
+    expect(await storedOf(acme, 'acme-rockets/telemetry')).toMatchObject({ state: 'active' });
+  });
+});
+
+describe('a rotation', () => {
+  it('gives each hook the next secret once, and both are taken for a while', async () => {
+    const acme = await registered();
+    const [before] = await acme.hooksAt(ACME);
+    const secrets = await sentSecrets(async () => {
+      await acme.command(true, { rotate: true, commandId: 'rotate-once' });
+      await acme.command(true, { rotate: true, commandId: 'rotate-once' });
+      await acme.round();
+      await acme.round();
+    });
+    const { integrationId } = acme;
+    const second = webhookSecret(WEBHOOK_KEY, { integrationId, generation: 2 });
+    expect(secrets).toEqual(WORKSPACES.map(() => second));
+    expect(await acme.hooksAt(ACME)).toEqual([before]);
+    const stored = await storedOf(acme, 'acme-rockets');
+    expect(stored).toMatchObject({ generation: 2, previous: 'until', state: 'active' });
+    expect(await acme.received(stored?.token ?? '')).toMatchObject({ generation: 2, takesPrevious: true });
+    const [{ minutes } = { minutes: 0 }] = await bench.sql<{ minutes: number }[]>`
+      select extract(epoch from previous_generation_until - clock_timestamp())::float8 / 60 as minutes
+      from webhooks where integration_id = ${integrationId} limit 1`;
+    expect(minutes).toBeGreaterThan(58);
+    expect(minutes).toBeLessThanOrEqual(60);
+  });
+
+  it.each([
+    ['was refused', { kind: 'status', status: 500 }],
+    ['was carried out and not answered', { kind: 'truncate', share: 0 }],
+  ])('whose request %s: both are taken until Bitbucket is known to have the new one', async (_, fault) => {
+    const acme = await registered();
+    await acme.command(true, { rotate: true });
+    bench.simulator.faults.set({ rules: [{ match: { method: 'PUT', path: '/hooks' }, fault }] });
+    await expect(acme.round()).rejects.toMatchObject({ retry: { kind: expect.any(String) } });
+    const open = (await acme.stored()).find(({ generation }) => generation === 2);
+    expect(open).toMatchObject({ previous: 'open' });
+    expect(await acme.received(open?.token ?? '')).toMatchObject({ generation: 2, takesPrevious: true });
+    bench.simulator.faults.clear();
+    await bench.sql`delete from request_limits`;
+    // Asked for once more before the first came to its end: one generation after the other.
+    await acme.command(true, { rotate: true });
+    const secrets = await sentSecrets(() => acme.round());
+    const of = (generation: number) => webhookSecret(WEBHOOK_KEY, { ...acme, generation });
+    expect(secrets.filter((secret) => secret === of(2))).toHaveLength(2);
+    expect(secrets.filter((secret) => secret === of(3))).toHaveLength(2);
+    for (const hook of await acme.stored()) expect(hook).toMatchObject({ generation: 3, previous: 'until' });
+  });
+});
+
+describe('removing webhooks', () => {
+  it('takes them away at Bitbucket and here; registered again they are new ones', async () => {
+    const acme = await registered();
+    const [{ token } = { token: '' }] = await acme.stored();
+    await acme.command(false);
+    expect(await acme.round()).toMatchObject({ more: false, off: true });
+    expect(await acme.hooksAt(ACME)).toEqual([]);
+    expect(await acme.stored()).toEqual([]);
+    expect(await acme.received(token)).toBeNull();
+    await acme.command(true);
+    await acme.round();
+    expect(await acme.hooksAt(ACME)).toHaveLength(1);
+    expect((await acme.stored())[0]?.token).not.toBe(token);
+  });
+
+  it('a hook whose creation was not answered goes as well', async () => {
+    const acme = await bench.situation('api_token.admin', inAcme);
+    await acme.command(true);
+    bench.simulator.faults.set({
+      rules: [{ match: { method: 'POST', path: '/hooks' }, fault: { kind: 'truncate', share: 0 } }],
+    });
+    await expect(acme.round()).rejects.toThrow();
+    expect((await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat()).toHaveLength(1);
+    await acme.command(false);
+    await acme.round();
+    expect((await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat()).toEqual([]);
+    expect(await acme.stored()).toEqual([]);
+  });
+
+  it.each([
+    ['rights that were lost', () => rightOf('ada-admin', 'member'), () => rightOf('ada-admin', 'owner')],
+    [
+      'a credential that is refused',
+      () =>
+        bench.simulator.faults.set({ rules: [{ match: { path: '/hooks' }, fault: { kind: 'brownout' } }] }),
+      () => bench.simulator.faults.clear(),
+    ],
+    [
+      'hooks that are gone already',
+      () =>
+        bench.simulator.faults.set({
+          rules: [{ match: { path: '/hooks' }, fault: { kind: 'status', status: 404 } }],
+        }),
+      () => bench.simulator.faults.clear(),
+    ],
+  ])('lets go of what is out of reach: %s', async (_, lose, giveBack) => {
+    const acme = await registered();
+    await lose();
+    await acme.command(false);
+    expect(await acme.round()).toMatchObject({ off: true });
+    await giveBack();
+    expect(await acme.stored()).toEqual([]);
+  });
+
+  it('without a credential there is nobody to ask, and nothing is left here', async () => {
+    const acme = await registered();
+    await bench.sql`update integrations set credential_id = null where id = ${acme.integrationId}`;
+    const since = bench.mark();
+    const { organizationId, integrationId } = acme;
+    const removing = { organizationId, integrationId, repositoryId: null };
+    let result;
+    do result = await inActivity(() => bench.engine.webhooks.removeWebhooks(removing));
+    while (result.left > 0);
+    expect(result).toEqual({ left: 0, removed: 0, outOfReach: 1 });
+    expect(bench.asked(since)).toEqual([]);
+    expect(await acme.stored()).toEqual([]);
+    // An integration that is being deleted registers none again.
+    expect(await acme.round()).toMatchObject({ off: true });
+  });
+
+  it('of one repository: its own hook only', async () => {
+    const acme = await registered('api_token.repository_admin');
+    const { organizationId, integrationId } = acme;
+    const repositoryId = acme.repositoryId('acme-rockets/telemetry');
+    await bench.sql`update repositories set integration_id = null where id = ${repositoryId}`;
+    expect(await acme.hooksAt(TELEMETRY)).toHaveLength(1);
+    const others = (await acme.stored()).filter(({ name }) => name !== 'acme-rockets/telemetry');
+    const result = await inActivity(() =>
+      bench.engine.webhooks.removeWebhooks({ organizationId, integrationId, repositoryId }),
+    );
+    expect(result).toEqual({ left: 0, removed: 1, outOfReach: 0 });
+    expect(await acme.hooksAt(TELEMETRY)).toEqual([]);
+    expect(await acme.stored()).toEqual(others);
+  });
+});

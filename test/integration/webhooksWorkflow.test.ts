@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { webhooksWorkflowId } from '../../workflows/ids.ts';
+import type { keepWebhooks } from '../../workflows/keepWebhooks.ts';
+import * as messages from '../../workflows/messages.ts';
+import type { WebhookTiming } from '../../workflows/timing.ts';
+import { failureOf } from '../support/fakeBitbucket.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
+import { waitFor } from '../support/waitFor.ts';
+import {
+  actor,
+  command,
+  createWorkflowBench,
+  refusalOf,
+  type WorkflowBench,
+} from '../support/workflowBench.ts';
+import type { WorkflowRun } from '../support/workflows.ts';
+
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+const upkeep = async ({ integrationId }: TestTenant) =>
+  (await bench.sql`select * from webhook_upkeep where integration_id = ${integrationId}`)[0];
+const until = (tenant: TestTenant, state: string) =>
+  waitFor({
+    what: `the upkeep of webhooks is ${state}`,
+    read: () => upkeep(tenant),
+    until: (row) => row?.['state'] === state,
+  });
+const chunks = (calls: readonly string[]) => calls.filter((call) => call.startsWith('keepWebhooksChunk'));
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+
+/** The run alone, as its integration starts it. */
+async function begin(run: WorkflowRun, tenant: TestTenant, timing: Partial<WebhookTiming>) {
+  const { organizationId, integrationId } = tenant;
+  await bench.sql`insert into webhook_upkeep (organization_id, integration_id, wanted, command_id)
+    values (${organizationId}, ${integrationId}, true, 'first')`;
+  return run.client.workflow.start<typeof keepWebhooks>('keepWebhooks', {
+    workflowId: webhooksWorkflowId(integrationId),
+    taskQueue: run.taskQueue,
+    args: [{ organizationId, integrationId, timing }],
+  });
+}
+
+describe('the webhooks of an integration', () => {
+  test('are registered by one command, rotated by another, and removed by a third; who did it is kept', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        run.bitbucket.webhooks.push({ cursor: 'half', more: true });
+        await command(run, tenant, messages.registerWebhooks, { rotate: false, actor });
+        await until(tenant, 'done');
+        expect(chunks(run.bitbucket.calls)).toEqual(['keepWebhooksChunk begins', 'keepWebhooksChunk half']);
+        const first = await upkeep(tenant);
+        expect(first).toMatchObject({ wanted: true, generation: 1, error: null });
+        const nextMs = (first?.['next_round_at'] as Date).getTime() - Date.now();
+        expect(nextMs).toBeGreaterThan(40 * 60_000);
+        expect(nextMs).toBeLessThanOrEqual(50 * 60_000);
+        await command(run, tenant, messages.registerWebhooks, { rotate: true, actor });
+        await waitFor({
+          what: 'a round began at once',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
+          until: (count) => count === 3,
+        });
+        expect(await until(tenant, 'done')).toMatchObject({ generation: 2 });
+        run.bitbucket.webhooks.push({ cursor: 'removing', more: true }, { off: true });
+        await command(run, tenant, messages.removeWebhooks, { actor });
+        const handle = run.client.workflow.getHandle(webhooksWorkflowId(tenant.integrationId));
+        await handle.result();
+        await run.record('webhooks', webhooksWorkflowId(tenant.integrationId));
+        expect(await upkeep(tenant)).toMatchObject({ wanted: false, state: 'done', next_round_at: null });
+        const audit = await bench.sql`select action, acting_user from audit_events
+          where integration_id = ${tenant.integrationId} order by id`;
+        expect(audit.map(({ action, acting_user }) => [action, acting_user] as unknown)).toEqual([
+          ['webhooks_registered', 'anna'],
+          ['webhook_secrets_rotated', 'anna'],
+          ['webhooks_removed', 'anna'],
+        ]);
+        // None are left, and asked for again a new run begins.
+        await command(run, tenant, messages.registerWebhooks, { rotate: false, actor });
+        await until(tenant, 'done');
+      },
+      { unfinished: () => [`integration/${tenant.integrationId}`, webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
+  test('a state that does not allow it refuses', async () => {
+    const tenant = await bench.tenant('paused');
+    await bench.run(
+      async (run) => {
+        const refused = await refusalOf(
+          command(run, tenant, messages.registerWebhooks, { rotate: false, actor }),
+        );
+        expect(refused).toBe('paused');
+        run.bitbucket.webhooks.push({ off: true });
+        await command(run, tenant, messages.removeWebhooks, { actor });
+        await until(tenant, 'done');
+      },
+      { unfinished: () => [`integration/${tenant.integrationId}`] },
+    );
+  });
+
+  test('a limit is waited for on a timer that says until when, and ends early when there is room', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        const limited = { until: inAnHour(), why: 'Bitbucket allowance' };
+        run.bitbucket.webhooks.push(
+          { cursor: 'here', more: true, limited },
+          failureOf('RateLimited', limited),
+        );
+        const handle = await begin(run, tenant, {});
+        expect(await until(tenant, 'rate_limited')).toMatchObject({ waiting_reason: 'Bitbucket allowance' });
+        await handle.signal(messages.allowanceFreed);
+        await waitFor({
+          what: 'the chunk was tried again',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).at(-1)),
+          until: (call) => call === 'keepWebhooksChunk here',
+        });
+        await until(tenant, 'rate_limited');
+        await handle.signal(messages.allowanceFreed);
+        expect(await until(tenant, 'done')).toMatchObject({ waiting_until: null });
+        await run.record('rate-limited-webhooks', webhooksWorkflowId(tenant.integrationId));
+      },
+      { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
+  test('a round that cannot be done says why, and the next one tries again from the start', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        run.bitbucket.webhooks.push({ cursor: 'half', more: true }, failureOf('AuthRefused'));
+        const everyMs = 2_000;
+        await begin(run, tenant, { everyMs });
+        expect(await until(tenant, 'failed')).toMatchObject({
+          error: { code: 'AuthRefused' },
+          last_round_at: null,
+        });
+        expect(await until(tenant, 'done')).toMatchObject({ error: null });
+        expect(chunks(run.bitbucket.calls).slice(0, 3)).toEqual([
+          'keepWebhooksChunk begins',
+          'keepWebhooksChunk half',
+          'keepWebhooksChunk begins',
+        ]);
+        await run.record('refused-webhooks', webhooksWorkflowId(tenant.integrationId));
+      },
+      { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
+  test('a long history continues as new in the middle of a round', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      for (let step = 1; step <= 9; step += 1) run.bitbucket.webhooks.push({ cursor: `${step}`, more: true });
+      run.bitbucket.webhooks.push({ off: true });
+      const handle = await begin(run, tenant, { historyLimit: 20 });
+      await handle.result();
+      expect(chunks(run.bitbucket.calls)).toEqual(
+        ['begins', ...Array.from({ length: 9 }, (_, index) => `${index + 1}`)].map(
+          (place) => `keepWebhooksChunk ${place}`,
+        ),
+      );
+      const { runId } = await run.client.workflow
+        .getHandle(webhooksWorkflowId(tenant.integrationId))
+        .describe();
+      expect(runId).not.toBe(handle.firstExecutionRunId);
+    });
+  });
+});

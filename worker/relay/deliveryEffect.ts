@@ -1,0 +1,77 @@
+import type { Service } from '../../workflows/words.ts';
+
+/** What a delivery is a hint for. */
+export type DeliveryEffect =
+  /** the repository with this uuid may have changed in what these services bring in */
+  | { kind: 'sync'; repositoryUuid: string; services: Service[] }
+  /** what the account sees may have changed: a repository came, went, or has another name or place */
+  | { kind: 'discovery' }
+  /** nothing that is kept here, or nothing that can be understood */
+  | { kind: 'none'; reason: 'event_not_kept' | 'event_unknown' | 'body_unreadable' };
+
+/** Events about the list of repositories rather than about what is in one. */
+const DISCOVERS = new Set([
+  'repo:created',
+  'repo:updated',
+  'repo:deleted',
+  'repo:transfer',
+  'repo:imported',
+  'project:updated',
+]);
+
+/** Known, and about things that are not imported. */
+const NOT_KEPT = new Set([
+  'repo:fork',
+  'repo:commit_comment_created',
+  'repo:commit_status_created',
+  'repo:commit_status_updated',
+  'pipeline:span_created',
+]);
+
+/**
+ * Works out from event key and body what a delivery is about. The keys are Bitbucket's of August 2026; those with a known
+ * first word that are newer count too. Of the body only the repository's uuid and the pull request's state are read, since
+ * the current state is fetched anyway.
+ *
+ * @example
+ * deliveryEffect('repo:push', body); // { kind: 'sync', repositoryUuid: '{…}', services: ['repositories'] }
+ */
+export function deliveryEffect(eventKey: string, body: Uint8Array): DeliveryEffect {
+  if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
+  if (NOT_KEPT.has(eventKey)) return { kind: 'none', reason: 'event_not_kept' };
+  const services = servicesOf(eventKey);
+  if (services === undefined) return { kind: 'none', reason: 'event_unknown' };
+  const read = parse(body);
+  const repositoryUuid = at(read, 'repository', 'uuid');
+  if (typeof repositoryUuid !== 'string') return { kind: 'none', reason: 'body_unreadable' };
+  // A merge moves the destination branch; its own push may be lost.
+  const isMerged = eventKey === 'pullrequest:fulfilled' || at(read, 'pullrequest', 'state') === 'MERGED';
+  if (isMerged && services.includes('pull_requests')) services.push('repositories');
+  return { kind: 'sync', repositoryUuid, services };
+}
+
+function servicesOf(eventKey: string): Service[] | undefined {
+  if (eventKey === 'repo:push') return ['repositories'];
+  if (eventKey.startsWith('pullrequest:')) return ['pull_requests'];
+  // only where the host still has trackers
+  if (eventKey.startsWith('issue:')) return ['tickets'];
+  return undefined;
+}
+
+function parse(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is at the end of a way of names; undefined where the way ends before. */
+function at(value: unknown, ...names: string[]): unknown {
+  let here = value;
+  for (const name of names) here = isRecord(here) && Object.hasOwn(here, name) ? here[name] : undefined;
+  return here;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Registry } from 'prom-client';
+import type { Database } from '../../db/client.ts';
+import type { Logger } from '../../platform/log.ts';
+import { createRelayMetrics } from './relayMetrics.ts';
+import { takeUp } from './takeUp.ts';
+import { createWakeBuffer } from './wakeBuffer.ts';
+import { createWakeRound } from './wakeRound.ts';
+import type { Waker } from './waker.ts';
+
+export interface RelayOptions {
+  database: Database;
+  waker: Waker;
+  log: Logger;
+  /** where deliveries are counted; left out: nowhere */
+  metrics?: Registry | undefined;
+  everyMs?: number;
+}
+
+const EVERY_MS = 250;
+/** Bodies are read by the hundred, wakes go out between rounds of at most so many. */
+const CHUNK = 100;
+const CHUNKS_A_ROUND = 20;
+/** How many deliveries wait for their wake at most: ids only. */
+const MOST_WAITING = 50_000;
+/** While Temporal is away: how long until the next attempt, and how many deliveries it is made with. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 10_000;
+const PROBE = 10;
+
+/**
+ * Hands deliveries on as hints: claims what is due, and wakes the sync of each repository, at most once a second, whatever
+ * comes. A delivery is marked only after Temporal accepted its wake; so whatever breaks off here, or is away, it is taken
+ * up again, by this worker or another, and costs at most a hint more. Answers how to stop.
+ */
+export function startRelay(options: RelayOptions): () => Promise<void> {
+  const { database, waker, log, everyMs = EVERY_MS } = options;
+  const metrics = createRelayMetrics(options.metrics);
+  const buffer = createWakeBuffer();
+  const wakeRound = createWakeRound({ database, waker, buffer, log, metrics });
+  const stopping = new AbortController();
+  let pauseMs = 0;
+
+  /** Claims until nothing is due, or enough for one round; after a failure, until there is something to try it with. */
+  async function collect(): Promise<void> {
+    const isProbe = pauseMs > 0;
+    const chunk = isProbe ? PROBE : CHUNK;
+    for (let n = 0; n < CHUNKS_A_ROUND && buffer.size < MOST_WAITING; n += 1) {
+      const taken = await takeUp(database, chunk);
+      for (const wake of taken.wakes) buffer.add(wake);
+      for (const [reason, count] of taken.ignored) metrics.count(reason, count);
+      const enough = taken.due < chunk || (isProbe && buffer.size > 0);
+      if (enough || stopping.signal.aborted) return;
+    }
+  }
+
+  async function round(): Promise<void> {
+    await collect();
+    const { accepted, failed } = await wakeRound();
+    if (accepted > 0) pauseMs = 0;
+    // One that fails alone comes again by itself; when all do, Temporal is away.
+    else if (failed > 0) pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const startedAt = performance.now();
+      try {
+        await round();
+      } catch (error) {
+        if (!stopping.signal.aborted)
+          log.warn({ error }, 'Webhook deliveries could not be handed on; tried again');
+      }
+      const waitMs = Math.max(pauseMs, everyMs - (performance.now() - startedAt));
+      await sleep(Math.max(0, waitMs), undefined, { signal: stopping.signal }).catch(() => {});
+    }
+    await wakeRound.giveBack();
+  }
+
+  const running = run().catch((error: unknown) => {
+    log.warn({ error }, 'Claimed webhook deliveries could not be given back; their lease ends by itself');
+  });
+  return () => {
+    stopping.abort();
+    return running;
+  };
+}

@@ -1,0 +1,107 @@
+import type { Database, Transaction } from '../../db/client.ts';
+import { noteMissed } from '../../db/queries/syncs.ts';
+import {
+  claimDeliveries,
+  type ClaimedDelivery,
+  type DeliveryKey,
+  finishDeliveries,
+  noteDelivering,
+  readRelayedRepositories,
+  readRelaySubjects,
+  selectDueDeliveries,
+} from '../../db/queries/webhookRelay.ts';
+import type { Service } from '../../workflows/words.ts';
+import { byOrganization } from './byOrganization.ts';
+import { deliveryEffect } from './deliveryEffect.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
+import type { HeldDelivery, Wake } from './wakeBuffer.ts';
+
+/** A claimed delivery is nobody else's for so long; a wake and its row take seconds at most. */
+const LEASE_SECONDS = 30;
+
+export interface TakenUp {
+  /** how many deliveries were due: there may be more when it is as many as asked for */
+  due: number;
+  wakes: Wake[];
+  /** those that wake nothing, by reason: they are done */
+  ignored: Map<string, number>;
+}
+
+/**
+ * Claims deliveries that are due, `atMost` so many, and works out what they wake. Those that wake nothing are marked so at
+ * once. At most a hundred bodies are held at the same time.
+ */
+export async function takeUp(database: Database, atMost: number): Promise<TakenUp> {
+  const due = await database.statement((tx) => selectDueDeliveries(tx, atMost));
+  const taken: TakenUp = { due: due.length, wakes: [], ignored: new Map() };
+  for (const [organizationId, deliveries] of byOrganization(due)) {
+    const { wakes, reasons } = await database.transaction(organizationId, (tx) =>
+      takeUpOf(tx, organizationId, deliveries),
+    );
+    taken.wakes.push(...wakes);
+    for (const reason of reasons) taken.ignored.set(reason, (taken.ignored.get(reason) ?? 0) + 1);
+  }
+  return taken;
+}
+
+/** The same for one organization, as its tenant. */
+async function takeUpOf(
+  tx: Transaction,
+  organizationId: string,
+  due: readonly DeliveryKey[],
+): Promise<{ wakes: Wake[]; reasons: string[] }> {
+  const claimed = await claimDeliveries(tx, due, LEASE_SECONDS);
+  if (claimed.length === 0) return { wakes: [], reasons: [] };
+  await noteDelivering(tx, [...new Set(claimed.map(({ webhookId }) => webhookId))]);
+  const wakes: Wake[] = [];
+  const ignored = new Map<string, HeldDelivery[]>();
+  const missed = new Map<string, Set<Service>>();
+  for (const { delivery, verdict } of await judge(tx, claimed)) {
+    const { receivedOn, id, repeats, integrationId } = delivery;
+    const held: HeldDelivery = { receivedOn, id, repeats };
+    if (verdict.outcome === 'woken') {
+      wakes.push({ organizationId, integrationId, ...verdict.wakes, deliveries: [held] });
+      continue;
+    }
+    ignored.set(verdict.reason, [...(ignored.get(verdict.reason) ?? []), held]);
+    if (verdict.missed === null) continue;
+    const { repositoryId, services } = verdict.missed;
+    missed.set(repositoryId, new Set([...(missed.get(repositoryId) ?? []), ...services]));
+  }
+  // In the order in which everybody locks them.
+  for (const [repositoryId, services] of [...missed].toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    await noteMissed(tx, { organizationId, repositoryId, services: [...services] });
+  for (const [reason, deliveries] of ignored)
+    await finishDeliveries(tx, deliveries, { outcome: 'ignored', reason });
+  return {
+    wakes,
+    reasons: [...ignored].flatMap(([reason, { length }]) => Array<string>(length).fill(reason)),
+  };
+}
+
+/** What becomes of each, by the rows of its integration and its repository. */
+async function judge(
+  tx: Transaction,
+  claimed: readonly ClaimedDelivery[],
+): Promise<{ delivery: ClaimedDelivery; verdict: Verdict }[]> {
+  const judged = claimed.map((delivery) => ({
+    delivery,
+    effect: deliveryEffect(delivery.eventKey, delivery.body),
+  }));
+  const integrationIds = new Set(claimed.map(({ integrationId }) => integrationId));
+  const uuids = new Set(
+    judged.flatMap(({ effect }) => (effect.kind === 'sync' ? [effect.repositoryUuid] : [])),
+  );
+  const subjects = await readRelaySubjects(tx, [...integrationIds]);
+  const repositories = await readRelayedRepositories(tx, [...uuids]);
+  const subjectOf = new Map(subjects.map((row) => [row.integrationId, row]));
+  const repositoryOf = new Map(repositories.map((row) => [row.providerUuid, row]));
+  return judged.map(({ delivery, effect }) => ({
+    delivery,
+    verdict: verdictOf(
+      effect,
+      subjectOf.get(delivery.integrationId),
+      effect.kind === 'sync' ? repositoryOf.get(effect.repositoryUuid) : undefined,
+    ),
+  }));
+}
