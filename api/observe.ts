@@ -5,6 +5,9 @@ import type { ApiEnv } from './dependencies.ts';
 
 /** Probes and scrapes come every few seconds and say nothing. */
 const QUIET = new Set(['/livez', '/readyz', '/metrics']);
+/** Deliveries come by the thousand, and what was stored has a row. */
+const STORED = 202;
+const RECEIVER = '/v1/webhooks/bitbucket/:token';
 
 /** One log line and one measurement a request, by route pattern: never by address, which holds ids. */
 export function observeRequests(metrics: Registry): MiddlewareHandler<ApiEnv> {
@@ -22,7 +25,8 @@ export function observeRequests(metrics: Registry): MiddlewareHandler<ApiEnv> {
     const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'none';
     const { status } = c.res;
     seconds.observe({ method: c.req.method, route, status }, durationMs / 1_000);
-    c.var.log[QUIET.has(route) ? 'debug' : 'info'](
+    const isQuiet = QUIET.has(route) || (route === RECEIVER && status === STORED);
+    c.var.log[isQuiet ? 'debug' : 'info'](
       { method: c.req.method, route, status, duration_ms: Math.round(durationMs * 10) / 10 },
       'Answered',
     );

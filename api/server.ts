@@ -13,7 +13,7 @@ import { createOrchestrator } from './orchestrator.ts';
 const KEEP_ALIVE_MS = 75_000;
 // Headers and body must arrive in time, or somebody holds connections open for nothing.
 const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+const REQUEST_TIMEOUT_MS = 15_000;
 // How often Node looks for those that are late; its default would let them stay twice as long.
 const LATE_CHECK_MS = 2_000;
 /** How long requests under way may take to end on shutdown: longer than a connection check is waited for. */

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { operation } from '../operation.ts';
 import { notFound, Problem } from '../problem.ts';
+import { deliveryFacts } from '../webhooks/deliveryFacts.ts';
 import { deliveryId } from '../webhooks/deliveryId.ts';
 import type { KnownHook } from '../webhooks/hookDirectory.ts';
 import { rawBody } from '../webhooks/rawBody.ts';
@@ -50,6 +51,7 @@ export function addReceiveWebhook(app: ApiApp): void {
       eventKey,
       requestUuid: matching(REQUEST_UUID, c.req.header('X-Request-UUID')),
       attempt: Number(matching(ATTEMPT, c.req.header('X-Attempt-Number')) ?? 1),
+      ...deliveryFacts(body),
       body,
     });
     if (!stored) throw notFound('webhook');

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/client.ts';
 import { DatabaseError } from '../../db/errors.ts';
 import { type NewDelivery, storeDeliveries } from '../../db/queries/api/webhooks.ts';
@@ -20,8 +21,8 @@ interface Waiting {
 /** One statement takes as much as fits; bodies are 512 KB at most. */
 const BATCH_ROWS = 100;
 const BATCH_BYTES = 2 * 1024 * 1024;
-/** One is written while the next one gathers; a second keeps going while the first waits for its commit. */
-const AT_ONCE = 2;
+/** A statement costs more than a row of it: when many come, those of so long go together. A single one never waits. */
+const APART_MS = 5;
 const QUEUE_BYTES = 64 * 1024 * 1024;
 
 /**
@@ -31,7 +32,8 @@ const QUEUE_BYTES = 64 * 1024 * 1024;
 export function createDeliveryWriter(database: Database): DeliveryWriter {
   let queue: Waiting[] = [];
   let queuedBytes = 0;
-  let writing = 0;
+  let isWriting = false;
+  let beganMs = -APART_MS;
 
   function takeBatch(): Waiting[] {
     let bytes = 0;
@@ -70,14 +72,16 @@ export function createDeliveryWriter(database: Database): DeliveryWriter {
     }
   }
 
-  function pump(): void {
-    while (writing < AT_ONCE && queue.length > 0) {
-      writing += 1;
-      void write(takeBatch()).finally(() => {
-        writing -= 1;
-        pump();
-      });
+  /** One statement at a time, until nobody waits. */
+  async function writeAll(): Promise<void> {
+    isWriting = true;
+    while (queue.length > 0) {
+      const waitMs = beganMs + APART_MS - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      beganMs = performance.now();
+      await write(takeBatch());
     }
+    isWriting = false;
   }
 
   return {
@@ -86,7 +90,7 @@ export function createDeliveryWriter(database: Database): DeliveryWriter {
         if (queuedBytes + delivery.body.byteLength > QUEUE_BYTES) throw unavailable('Postgres');
         queue.push({ delivery, resolve, reject });
         queuedBytes += delivery.body.byteLength;
-        pump();
+        if (!isWriting) void writeAll();
       }),
   };
 }

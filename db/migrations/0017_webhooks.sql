@@ -11,11 +11,13 @@ CREATE TABLE "webhook_deliveries" (
 	"request_uuid" text,
 	"attempt" integer DEFAULT 1 NOT NULL,
 	"body" "bytea" NOT NULL,
+	"repository_uuid" text,
+	"pull_request_state" text,
 	"due_at" timestamptz(6) DEFAULT clock_timestamp(),
 	"processed_at" timestamptz(6),
 	"outcome" text,
 	"reason" text,
-	CONSTRAINT "webhook_deliveries_organization_id_received_on_id_pk" PRIMARY KEY("organization_id","received_on","id"),
+	CONSTRAINT "webhook_deliveries_key" PRIMARY KEY("organization_id","webhook_id","received_on","id"),
 	CONSTRAINT "webhook_deliveries_outcome" CHECK ("webhook_deliveries"."outcome" in ('woken', 'ignored'))
 ) PARTITION BY RANGE ("received_on");
 --> statement-breakpoint
@@ -60,11 +62,10 @@ ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_integration" FOREIGN KEY ("organ
 ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_workspace" FOREIGN KEY ("organization_id","workspace_id") REFERENCES "public"."workspaces"("organization_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhooks" ADD CONSTRAINT "webhooks_repository" FOREIGN KEY ("organization_id","repository_id") REFERENCES "public"."repositories"("organization_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("due_at") WHERE "webhook_deliveries"."due_at" is not null;--> statement-breakpoint
-CREATE INDEX "webhook_deliveries_of_webhook" ON "webhook_deliveries" USING btree ("organization_id","webhook_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "webhooks_of_workspace" ON "webhooks" USING btree ("organization_id","integration_id","workspace_id") WHERE "webhooks"."repository_id" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "webhooks_of_repository" ON "webhooks" USING btree ("organization_id","integration_id","repository_id") WHERE "webhooks"."repository_id" is not null;
 --> statement-breakpoint
--- Bodies are read once, soon, and dropped with their day: compressing them would cost more than it saves.
+-- Bodies are hardly ever read, and dropped with their day: compressing them would cost more than it saves.
 alter table webhook_deliveries alter column body set storage external;
 --> statement-breakpoint
 -- Takes what comes for a day that has no partition; there is none while a worker runs now and then in a week.
@@ -155,15 +156,16 @@ begin
     perform set_config('app.organization', tenant::text, true);
     return query
       insert into webhook_deliveries as d
-        (organization_id, id, webhook_id, integration_id, event_key, request_uuid, attempt, body)
-      select w.organization_id, n.id, w.id, w.integration_id, n.event_key, n.request_uuid, n.attempt,
-        substring(bodies from n.starts_at + 1 for n.bytes)
+        (organization_id, id, webhook_id, integration_id, event_key, request_uuid, attempt, repository_uuid,
+          pull_request_state, body)
+      select w.organization_id, n.id, w.id, w.integration_id, n.event_key, n.request_uuid, n.attempt, n.repository_uuid,
+        n.pull_request_state, substring(bodies from n.starts_at + 1 for n.bytes)
       from jsonb_to_recordset(deliveries) as n (organization_id uuid, id uuid, webhook_id uuid, event_key text,
-        request_uuid text, attempt integer, starts_at integer, bytes integer)
+        request_uuid text, attempt integer, repository_uuid text, pull_request_state text, starts_at integer, bytes integer)
       join webhooks w on w.organization_id = n.organization_id and w.id = n.webhook_id
       where n.organization_id = tenant
       order by n.id
-      on conflict (organization_id, received_on, id) do update set
+      on conflict (organization_id, webhook_id, received_on, id) do update set
         repeats = d.repeats + 1,
         repeated_at = clock_timestamp(),
         due_at = case when d.due_at is null then greatest(clock_timestamp(), d.processed_at + interval '1 minute')
@@ -180,7 +182,7 @@ grant execute on function store_webhook_deliveries(jsonb, bytea) to bucket_briga
 -- Whose hook a token is, and which deliveries the relay may take up, are found before any tenant is chosen.
 grant select (id, organization_id, token) on webhooks to bucket_brigade_lookup;
 --> statement-breakpoint
-grant select (organization_id, received_on, id, due_at) on webhook_deliveries to bucket_brigade_lookup;
+grant select (organization_id, webhook_id, received_on, id, due_at) on webhook_deliveries to bucket_brigade_lookup;
 --> statement-breakpoint
 create policy lookup on webhooks for select to bucket_brigade_lookup using (true);
 --> statement-breakpoint
@@ -191,10 +193,10 @@ language sql stable security definer set search_path = public, pg_temp
 as $$ select w.organization_id, w.id from webhooks w where w.token = hook_token $$;
 --> statement-breakpoint
 create function lookup_due_webhook_deliveries(at_most integer)
-returns table (organization_id uuid, received_on date, id uuid)
+returns table (organization_id uuid, webhook_id uuid, received_on date, id uuid)
 language sql stable security definer set search_path = public, pg_temp
 as $$
-  select d.organization_id, d.received_on, d.id from webhook_deliveries d
+  select d.organization_id, d.webhook_id, d.received_on, d.id from webhook_deliveries d
   where d.due_at <= clock_timestamp() order by d.due_at limit at_most
 $$;
 --> statement-breakpoint

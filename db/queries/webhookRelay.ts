@@ -5,16 +5,11 @@ import type { Transaction } from '../client.ts';
 /** What the relay does with deliveries. All but `selectDueDeliveries` run inside a transaction of the tenant. */
 
 export interface DeliveryKey {
-  /** the UTC day, `YYYY-MM-DD`: with the id it finds the partition */
+  webhookId: string;
+  /** the UTC day, `YYYY-MM-DD`: with it the partition is known */
   receivedOn: string;
   id: string;
 }
-
-/** Deliveries as a table `k (received_on, id, repeats)`. */
-const keys = (deliveries: readonly (DeliveryKey & { repeats?: number })[]) =>
-  sql`jsonb_to_recordset(${JSON.stringify(
-    deliveries.map(({ receivedOn, id, repeats }) => ({ received_on: receivedOn, id, repeats })),
-  )}::jsonb) as k (received_on date, id uuid, repeats integer)`;
 
 /** Deliveries that may be taken up, oldest first, whoever's they are (a named look-up: run it without a tenant). */
 export async function selectDueDeliveries(
@@ -22,66 +17,78 @@ export async function selectDueDeliveries(
   atMost: number,
 ): Promise<(DeliveryKey & { organizationId: string })[]> {
   return tx.execute<DeliveryKey & Record<string, unknown> & { organizationId: string }>(sql`
-    select organization_id as "organizationId", received_on::text as "receivedOn", id
+    select organization_id as "organizationId", webhook_id as "webhookId", received_on::text as "receivedOn", id
     from lookup_due_webhook_deliveries(${atMost})`);
 }
 
 export interface ClaimedDelivery extends DeliveryKey, Record<string, unknown> {
-  webhookId: string;
   integrationId: string;
   eventKey: string;
-  body: Uint8Array;
+  repositoryUuid: string | null;
+  pullRequestState: string | null;
   /** how often the body had come again when it was claimed */
   repeats: number;
 }
 
 /**
- * Claims those of the deliveries that nobody has claimed meanwhile. They are nobody else's for `leaseSeconds`, and are
- * taken up again by anybody where they are not finished then.
+ * Locks those of the deliveries that are still due and that nobody else has locked, until the transaction ends: by then
+ * `settleDeliveries` must have said what becomes of them.
  */
 export async function claimDeliveries(
   tx: Transaction,
   deliveries: readonly DeliveryKey[],
-  leaseSeconds: number,
 ): Promise<ClaimedDelivery[]> {
+  const keys = deliveries.map(({ webhookId, receivedOn, id }) => ({
+    webhook_id: webhookId,
+    received_on: receivedOn,
+    id,
+  }));
   return tx.execute<ClaimedDelivery>(sql`
-    with due as (
-      select d.organization_id, d.received_on, d.id from webhook_deliveries d
-      join ${keys(deliveries)} on d.received_on = k.received_on and d.id = k.id
-      where d.due_at <= clock_timestamp()
-      for update of d skip locked)
-    update webhook_deliveries d set due_at = clock_timestamp() + make_interval(secs => ${leaseSeconds})
-    from due where d.organization_id = due.organization_id and d.received_on = due.received_on and d.id = due.id
-    returning d.received_on::text as "receivedOn", d.id, d.webhook_id as "webhookId",
-      d.integration_id as "integrationId", d.event_key as "eventKey", d.body, d.repeats`);
+    select d.webhook_id as "webhookId", d.received_on::text as "receivedOn", d.id,
+      d.integration_id as "integrationId", d.event_key as "eventKey", d.repository_uuid as "repositoryUuid",
+      d.pull_request_state as "pullRequestState", d.repeats
+    from jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as k (webhook_id uuid, received_on date, id uuid)
+    join webhook_deliveries d
+      on d.webhook_id = k.webhook_id and d.received_on = k.received_on and d.id = k.id
+    where d.due_at <= clock_timestamp()
+    for update of d skip locked`);
+}
+
+/** What becomes of a claimed delivery. */
+export interface Settled extends DeliveryKey {
+  /** how often the body had come again when it was claimed */
+  repeats: number;
+  /** null: it is not done, and due again after a while */
+  outcome: DeliveryOutcome | null;
+  /** why it was ignored */
+  reason: string | null;
 }
 
 /**
- * Marks claimed deliveries as done. One that came again after it was claimed is due once more, a minute later: the wake
- * may have been before it.
+ * Writes what becomes of deliveries: they are done, or are to be taken up again after `againSeconds`, by whoever comes
+ * first. One that came again after it was claimed is due once more, a minute later: the wake may have been before it.
  */
-export async function finishDeliveries(
+export async function settleDeliveries(
   tx: Transaction,
-  deliveries: readonly (DeliveryKey & { repeats: number })[],
-  done: { outcome: DeliveryOutcome; reason: string | null },
+  settled: readonly Settled[],
+  againSeconds = 0,
 ): Promise<void> {
+  const rows = settled.map(({ webhookId, receivedOn, id, repeats, outcome, reason }) => ({
+    webhook_id: webhookId,
+    received_on: receivedOn,
+    id,
+    repeats,
+    outcome,
+    reason,
+  }));
   await tx.execute(sql`
-    update webhook_deliveries d set outcome = ${done.outcome}, reason = ${done.reason}, processed_at = clock_timestamp(),
-      due_at = case when d.repeats > k.repeats then clock_timestamp() + interval '1 minute' end
-    from ${keys(deliveries)}
-    where d.received_on = k.received_on and d.id = k.id and d.due_at is not null`);
-}
-
-/** Gives claimed deliveries back: anybody may take them up after `waitSeconds`. */
-export async function releaseDeliveries(
-  tx: Transaction,
-  deliveries: readonly DeliveryKey[],
-  waitSeconds: number,
-): Promise<void> {
-  await tx.execute(sql`
-    update webhook_deliveries d set due_at = clock_timestamp() + make_interval(secs => ${waitSeconds})
-    from ${keys(deliveries)}
-    where d.received_on = k.received_on and d.id = k.id and d.due_at is not null`);
+    update webhook_deliveries d set outcome = k.outcome, reason = k.reason,
+      processed_at = case when k.outcome is not null then clock_timestamp() else d.processed_at end,
+      due_at = case when k.outcome is null then clock_timestamp() + make_interval(secs => ${againSeconds})
+        when d.repeats > k.repeats then clock_timestamp() + interval '1 minute' end
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as k (webhook_id uuid, received_on date, id uuid, repeats integer, outcome text, reason text)
+    where d.webhook_id = k.webhook_id and d.received_on = k.received_on and d.id = k.id and d.due_at is not null`);
 }
 
 /** Notes that these webhooks deliver, once a minute at most. */

@@ -112,6 +112,9 @@ export const webhookDeliveries = pgTable(
     attempt: integer('attempt').notNull().default(1),
     /** the bytes that the signature covers */
     body: bytes('body').notNull(),
+    /** what the relay needs to know of the body; null: it does not say, or is no JSON */
+    repositoryUuid: text('repository_uuid'),
+    pullRequestState: text('pull_request_state'),
     /** when the relay may take it up: at once, or when the lease of a relay that holds it ends. null: it is done */
     dueAt: instant('due_at').default(sql`clock_timestamp()`),
     processedAt: instant('processed_at'),
@@ -120,7 +123,11 @@ export const webhookDeliveries = pgTable(
     reason: text('reason'),
   },
   (t) => [
-    primaryKey({ columns: [t.organizationId, t.receivedOn, t.id] }),
+    // Begins with the webhook, so that one that is removed finds its deliveries.
+    primaryKey({
+      name: 'webhook_deliveries_key',
+      columns: [t.organizationId, t.webhookId, t.receivedOn, t.id],
+    }),
     oneOf('webhook_deliveries_outcome', t.outcome, DELIVERY_OUTCOMES),
     foreignKey({
       name: 'webhook_deliveries_webhook',
@@ -128,7 +135,6 @@ export const webhookDeliveries = pgTable(
       foreignColumns: [webhooks.organizationId, webhooks.id],
     }).onDelete('cascade'),
     index('webhook_deliveries_due').on(t.dueAt).where(sql`${t.dueAt} is not null`),
-    index('webhook_deliveries_of_webhook').on(t.organizationId, t.webhookId),
   ],
 );
 

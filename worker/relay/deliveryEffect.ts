@@ -28,24 +28,33 @@ const NOT_KEPT = new Set([
   'pipeline:span_created',
 ]);
 
+/** What is known of a delivery: its event, and what the receiver read of its body. */
+export interface DeliveryFacts {
+  eventKey: string;
+  repositoryUuid: string | null;
+  pullRequestState: string | null;
+}
+
 /**
- * Works out from event key and body what a delivery is about. The keys are Bitbucket's of August 2026; those with a known
- * first word that are newer count too. Of the body only the repository's uuid and the pull request's state are read, since
- * the current state is fetched anyway.
+ * Works out what a delivery is about. The keys are Bitbucket's of August 2026; newer ones with a known first word count
+ * too.
  *
  * @example
- * deliveryEffect('repo:push', body); // { kind: 'sync', repositoryUuid: '{…}', services: ['repositories'] }
+ * deliveryEffect({ eventKey: 'repo:push', repositoryUuid: '{…}', pullRequestState: null });
+ * // { kind: 'sync', repositoryUuid: '{…}', services: ['repositories'] }
  */
-export function deliveryEffect(eventKey: string, body: Uint8Array): DeliveryEffect {
+export function deliveryEffect({
+  eventKey,
+  repositoryUuid,
+  pullRequestState,
+}: DeliveryFacts): DeliveryEffect {
   if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
   if (NOT_KEPT.has(eventKey)) return { kind: 'none', reason: 'event_not_kept' };
   const services = servicesOf(eventKey);
   if (services === undefined) return { kind: 'none', reason: 'event_unknown' };
-  const read = parse(body);
-  const repositoryUuid = at(read, 'repository', 'uuid');
-  if (typeof repositoryUuid !== 'string') return { kind: 'none', reason: 'body_unreadable' };
+  if (repositoryUuid === null) return { kind: 'none', reason: 'body_unreadable' };
   // A merge moves the destination branch; its own push may be lost.
-  const isMerged = eventKey === 'pullrequest:fulfilled' || at(read, 'pullrequest', 'state') === 'MERGED';
+  const isMerged = eventKey === 'pullrequest:fulfilled' || pullRequestState === 'MERGED';
   if (isMerged && services.includes('pull_requests')) services.push('repositories');
   return { kind: 'sync', repositoryUuid, services };
 }
@@ -57,21 +66,3 @@ function servicesOf(eventKey: string): Service[] | undefined {
   if (eventKey.startsWith('issue:')) return ['tickets'];
   return undefined;
 }
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return undefined;
-  }
-}
-
-/** What is at the end of a way of names; undefined where the way ends before. */
-function at(value: unknown, ...names: string[]): unknown {
-  let here = value;
-  for (const name of names) here = isRecord(here) && Object.hasOwn(here, name) ? here[name] : undefined;
-  return here;
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;

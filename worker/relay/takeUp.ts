@@ -4,11 +4,12 @@ import {
   claimDeliveries,
   type ClaimedDelivery,
   type DeliveryKey,
-  finishDeliveries,
   noteDelivering,
   readRelayedRepositories,
   readRelaySubjects,
   selectDueDeliveries,
+  type Settled,
+  settleDeliveries,
 } from '../../db/queries/webhookRelay.ts';
 import type { Service } from '../../workflows/words.ts';
 import { byOrganization } from './byOrganization.ts';
@@ -23,23 +24,20 @@ export interface TakenUp {
   /** how many deliveries were due: there may be more when it is as many as asked for */
   due: number;
   wakes: Wake[];
-  /** those that wake nothing, by reason: they are done */
-  ignored: Map<string, number>;
+  /** why others wake nothing: they are done */
+  ignored: string[];
 }
 
-/**
- * Claims deliveries that are due, `atMost` so many, and works out what they wake. Those that wake nothing are marked so at
- * once. At most a hundred bodies are held at the same time.
- */
+/** Claims deliveries that are due, `atMost` so many, and works out what they wake. Those that wake nothing are done. */
 export async function takeUp(database: Database, atMost: number): Promise<TakenUp> {
   const due = await database.statement((tx) => selectDueDeliveries(tx, atMost));
-  const taken: TakenUp = { due: due.length, wakes: [], ignored: new Map() };
+  const taken: TakenUp = { due: due.length, wakes: [], ignored: [] };
   for (const [organizationId, deliveries] of byOrganization(due)) {
-    const { wakes, reasons } = await database.transaction(organizationId, (tx) =>
+    const { wakes, ignored } = await database.transaction(organizationId, (tx) =>
       takeUpOf(tx, organizationId, deliveries),
     );
     taken.wakes.push(...wakes);
-    for (const reason of reasons) taken.ignored.set(reason, (taken.ignored.get(reason) ?? 0) + 1);
+    taken.ignored.push(...ignored);
   }
   return taken;
 }
@@ -49,21 +47,22 @@ async function takeUpOf(
   tx: Transaction,
   organizationId: string,
   due: readonly DeliveryKey[],
-): Promise<{ wakes: Wake[]; reasons: string[] }> {
-  const claimed = await claimDeliveries(tx, due, LEASE_SECONDS);
-  if (claimed.length === 0) return { wakes: [], reasons: [] };
+): Promise<Pick<TakenUp, 'wakes' | 'ignored'>> {
+  const claimed = await claimDeliveries(tx, due);
+  if (claimed.length === 0) return { wakes: [], ignored: [] };
   await noteDelivering(tx, [...new Set(claimed.map(({ webhookId }) => webhookId))]);
   const wakes: Wake[] = [];
-  const ignored = new Map<string, HeldDelivery[]>();
+  const settled: Settled[] = [];
   const missed = new Map<string, Set<Service>>();
   for (const { delivery, verdict } of await judge(tx, claimed)) {
-    const { receivedOn, id, repeats, integrationId } = delivery;
-    const held: HeldDelivery = { receivedOn, id, repeats };
+    const { webhookId, receivedOn, id, repeats, integrationId } = delivery;
+    const held: HeldDelivery = { webhookId, receivedOn, id, repeats };
     if (verdict.outcome === 'woken') {
       wakes.push({ organizationId, integrationId, ...verdict.wakes, deliveries: [held] });
+      settled.push({ ...held, outcome: null, reason: null });
       continue;
     }
-    ignored.set(verdict.reason, [...(ignored.get(verdict.reason) ?? []), held]);
+    settled.push({ ...held, outcome: 'ignored', reason: verdict.reason });
     if (verdict.missed === null) continue;
     const { repositoryId, services } = verdict.missed;
     missed.set(repositoryId, new Set([...(missed.get(repositoryId) ?? []), ...services]));
@@ -71,12 +70,8 @@ async function takeUpOf(
   // In the order in which everybody locks them.
   for (const [repositoryId, services] of [...missed].toSorted(([one], [other]) => (one < other ? -1 : 1)))
     await noteMissed(tx, { organizationId, repositoryId, services: [...services] });
-  for (const [reason, deliveries] of ignored)
-    await finishDeliveries(tx, deliveries, { outcome: 'ignored', reason });
-  return {
-    wakes,
-    reasons: [...ignored].flatMap(([reason, { length }]) => Array<string>(length).fill(reason)),
-  };
+  await settleDeliveries(tx, settled, LEASE_SECONDS);
+  return { wakes, ignored: settled.flatMap(({ reason }) => reason ?? []) };
 }
 
 /** What becomes of each, by the rows of its integration and its repository. */
@@ -86,7 +81,7 @@ async function judge(
 ): Promise<{ delivery: ClaimedDelivery; verdict: Verdict }[]> {
   const judged = claimed.map((delivery) => ({
     delivery,
-    effect: deliveryEffect(delivery.eventKey, delivery.body),
+    effect: deliveryEffect(delivery),
   }));
   const integrationIds = new Set(claimed.map(({ integrationId }) => integrationId));
   const uuids = new Set(

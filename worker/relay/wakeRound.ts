@@ -1,10 +1,5 @@
 import type { Database } from '../../db/client.ts';
-import {
-  finishDeliveries,
-  releaseDeliveries,
-  takeWakes,
-  type WakeKey,
-} from '../../db/queries/webhookRelay.ts';
+import { type Settled, settleDeliveries, takeWakes, type WakeKey } from '../../db/queries/webhookRelay.ts';
 import type { Logger } from '../../platform/log.ts';
 import { byOrganization } from './byOrganization.ts';
 import type { RelayMetrics } from './relayMetrics.ts';
@@ -71,18 +66,16 @@ export function createWakeRound({ database, waker, buffer, log, metrics }: WakeR
 
   async function finish(wakes: readonly Wake[]): Promise<void> {
     for (const [organizationId, those] of byOrganization(wakes)) {
-      const deliveries = those.flatMap((wake) => wake.deliveries);
-      await database.transaction(organizationId, (tx) =>
-        finishDeliveries(tx, deliveries, { outcome: 'woken', reason: null }),
-      );
+      const deliveries = settled(those, 'woken');
+      await database.transaction(organizationId, (tx) => settleDeliveries(tx, deliveries));
       metrics.count('woken', deliveries.length);
     }
   }
 
   async function release(wakes: readonly Wake[], waitSeconds: number): Promise<void> {
     for (const [organizationId, those] of byOrganization(wakes)) {
-      const deliveries = those.flatMap((wake) => wake.deliveries);
-      await database.transaction(organizationId, (tx) => releaseDeliveries(tx, deliveries, waitSeconds));
+      const deliveries = settled(those, null);
+      await database.transaction(organizationId, (tx) => settleDeliveries(tx, deliveries, waitSeconds));
     }
   }
 
@@ -119,6 +112,9 @@ export function createWakeRound({ database, waker, buffer, log, metrics }: WakeR
 
   return Object.assign(wakeRound, { giveBack: () => release(buffer.clear(), 0) });
 }
+
+const settled = (wakes: readonly Wake[], outcome: Settled['outcome']): Settled[] =>
+  wakes.flatMap(({ deliveries }) => deliveries.map((held) => ({ ...held, outcome, reason: null })));
 
 /** Discoveries, and syncs of repositories. */
 const apart = (wakes: readonly Wake[]): [Wake[], Wake[]] => [

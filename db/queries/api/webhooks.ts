@@ -36,6 +36,9 @@ export interface NewDelivery {
   eventKey: string;
   requestUuid: string | null;
   attempt: number;
+  /** what its body says; null: nothing */
+  repositoryUuid: string | null;
+  pullRequestState: string | null;
   body: Uint8Array;
 }
 
@@ -57,6 +60,8 @@ export async function storeDeliveries(
       event_key: delivery.eventKey,
       request_uuid: delivery.requestUuid,
       attempt: delivery.attempt,
+      repository_uuid: delivery.repositoryUuid,
+      pull_request_state: delivery.pullRequestState,
       starts_at: startsAt,
       bytes,
     };

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { deliveryFacts } from '../../../api/webhooks/deliveryFacts.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { createLogger } from '../../../platform/log.ts';
 import { startRelay } from '../../../worker/relay/relay.ts';
@@ -47,16 +48,29 @@ async function situation(): Promise<Situation> {
   const [notImported] = await tenant.repositories(3);
   await sql`update repositories set integration_id = ${tenant.integrationId}, first_imported_at = now()
     where organization_id = ${tenant.organizationId} and id <> ${notImported!}`;
+  await sql`update repositories set provider_uuid = '{' || provider_uuid || '}' where organization_id = ${tenant.organizationId}`;
   const repositories = await sql<{ id: string; uuid: string }[]>`
     select id, provider_uuid as uuid from repositories where organization_id = ${tenant.organizationId}
     order by first_imported_at nulls last, id`;
   return { tenant, hook: await createHook(sql, tenant, { key: WEBHOOK_KEY }), repositories };
 }
 
-async function deliver({ tenant, hook }: Situation, eventKey: string, bodies: string[]): Promise<void> {
-  await sql`insert into webhook_deliveries (organization_id, id, webhook_id, integration_id, event_key, body)
-    select ${tenant.organizationId}, gen_random_uuid(), ${hook.id}, ${tenant.integrationId}, ${eventKey}, convert_to(body, 'UTF8')
-    from unnest(${bodies}::text[]) body`;
+async function deliver({ tenant, hook }: Situation, eventKey: string, texts: string[]): Promise<void> {
+  const rows = texts.map((text) => {
+    const body = Buffer.from(text);
+    const { repositoryUuid, pullRequestState } = deliveryFacts(body);
+    return {
+      organization_id: tenant.organizationId,
+      id: randomUUID(),
+      webhook_id: hook.id,
+      integration_id: tenant.integrationId,
+      event_key: eventKey,
+      body,
+      repository_uuid: repositoryUuid,
+      pull_request_state: pullRequestState,
+    };
+  });
+  await sql`insert into webhook_deliveries ${sql(rows)}`;
 }
 
 const outcomes = async ({ hook }: Situation) =>
@@ -195,7 +209,7 @@ describe('the relay', () => {
     const here = await situation();
     const [imported, , discovered] = here.repositories;
     const { waker, sent } = recordingWaker();
-    await deliver(here, 'repo:push', [pushBody('{unknown}'), pushBody(discovered!.uuid), 'no JSON']);
+    await deliver(here, 'repo:push', [pushBody(`{${randomUUID()}}`), pushBody(discovered!.uuid), 'no JSON']);
     await deliver(here, 'repo:fork', [pushBody(imported!.uuid)]);
     await deliver(here, 'repo:of_tomorrow', [pushBody(imported!.uuid)]);
     relay(waker);

@@ -1,13 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { deliveryFacts } from '../../../api/webhooks/deliveryFacts.ts';
 import { deliveryEffect } from '../../../worker/relay/deliveryEffect.ts';
 
 const FIXTURES = new URL('../../../../shared/bitbucket/fixtures/', import.meta.url);
 const UUID = '{673a6070-3421-46c9-9d48-90745f7bfe8e}';
 const bytes = (value: unknown) =>
   new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value));
+/** As receiver and relay work it out together. */
+const effectOfBody = (eventKey: string, body: Uint8Array) =>
+  deliveryEffect({ eventKey, ...deliveryFacts(body) });
 const effectOf = (key: string, body: unknown = { repository: { uuid: UUID } }) =>
-  deliveryEffect(key, bytes(body));
+  effectOfBody(key, bytes(body));
 const sync = (...services: string[]) => ({ kind: 'sync', repositoryUuid: UUID, services });
 
 describe('what a delivery is about', () => {
@@ -40,7 +44,8 @@ describe('what a delivery is about', () => {
     ['[]', 'a list'],
     ['null', 'null'],
     [{ repository: null }, 'no repository'],
-    [{ repository: { uuid: 5 } }, 'a uuid that is none'],
+    [{ repository: { uuid: 5 } }, 'a number'],
+    [{ repository: { uuid: '{api}\u0000' } }, 'a uuid that is none'],
     ['{"repository":{"__proto__":{"uuid":"{x}"}}}', 'a uuid by inheritance'],
     [`${'['.repeat(100_000)}`, 'depth'],
   ])('a body that cannot be understood wakes nothing (%#: %s)', (body: unknown, _what) => {
@@ -53,7 +58,7 @@ describe('what a delivery is about', () => {
       Buffer.of(0xff, 0xfe),
       bytes('"}'),
     ]);
-    expect(deliveryEffect('repo:push', body)).toEqual(sync('repositories'));
+    expect(effectOfBody('repo:push', body)).toEqual(sync('repositories'));
   });
 });
 
@@ -95,7 +100,7 @@ describe.skipIf(!existsSync(FIXTURES))('the recorded bodies (../shared/bitbucket
   test.each(Object.entries(RECORDED))('%s', (file, [key, ...services]) => {
     const body = readFileSync(new URL(file, FIXTURES));
     const { repository } = JSON.parse(body.toString()) as { repository: { uuid: string } };
-    expect(deliveryEffect(key, body)).toEqual(
+    expect(effectOfBody(key, body)).toEqual(
       services.length === 0
         ? { kind: 'discovery' }
         : { kind: 'sync', repositoryUuid: repository.uuid, services },

@@ -17,12 +17,14 @@ const repository = (id: string): RelayedRepository => ({
   imported: true,
 });
 
+const effectOf = (eventKey: string, id: string) =>
+  deliveryEffect({ eventKey, repositoryUuid: `{${id}}`, pullRequestState: null });
+
 /** What the relay makes of a delivery of this event about this repository. */
 function wakeOf(key: string, id: string, delivery: string): Wake {
-  const body = new TextEncoder().encode(JSON.stringify({ repository: { uuid: `{${id}}` } }));
-  const verdict = verdictOf(deliveryEffect(key, body), integration, repository(id));
+  const verdict = verdictOf(effectOf(key, id), integration, repository(id));
   if (verdict.outcome !== 'woken') throw new Error(verdict.reason);
-  const deliveries = [{ receivedOn: '2026-11-26', id: delivery, repeats: 0 }];
+  const deliveries = [{ webhookId: 'hook', receivedOn: '2026-11-26', id: delivery, repeats: 0 }];
   return { organizationId: 'organization', integrationId: 'integration', ...verdict.wakes, deliveries };
 }
 
@@ -97,7 +99,7 @@ describe('hints that wait for their wake', () => {
 });
 
 describe('whether a delivery wakes anybody', () => {
-  const push = deliveryEffect('repo:push', new TextEncoder().encode('{"repository":{"uuid":"{api}"}}'));
+  const push = effectOf('repo:push', 'api');
   const ignored = (of: Partial<RelaySubject>, repo: RelayedRepository | undefined = repository('api')) => {
     const verdict = verdictOf(push, { ...integration, ...of }, repo);
     return verdict.outcome === 'ignored' ? verdict : undefined;
