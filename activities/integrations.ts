@@ -38,6 +38,11 @@ export function createIntegrationActivities({ database }: { database: Database }
         };
       }),
 
+    runningSyncs: ({ organizationId, integrationId }) =>
+      database.transaction(organizationId, async (tx) => ({
+        syncs: [...(await queries.selectRunningSyncs(tx, integrationId))],
+      })),
+
     checkOutcome: ({ organizationId, checkId }) =>
       database.transaction(organizationId, async (tx) => {
         const row = await queries.selectCheckOutcome(tx, checkId);

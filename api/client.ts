@@ -104,6 +104,10 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     integration: (id: string) => read(integrationDetailSchema, integration(id)),
     rename: async (id: string, name: string) =>
       integrationSchema.parse(await request('PATCH', integration(id), { name })),
+    pause: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/pause`, {})),
+    resume: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/resume`, {})),
     deleteDraft: async (id: string): Promise<void> => void (await request('DELETE', integration(id))),
 
     startOauth: async (id: string, returnUrl?: string) =>

@@ -12,7 +12,7 @@ import type {
   Stream,
   Verdict,
 } from './words.ts';
-import type { ImportControl } from './inputs.ts';
+import type { ImportControl, PauseReason } from './inputs.ts';
 import type { Actor } from './messages.ts';
 
 /**
@@ -66,6 +66,8 @@ export interface IntegrationActivities {
     /** imports that have not ended */
     runningImportIds: string[];
   } | null>;
+  /** Syncs that have not ended: each is a run of `importRepository` for an import of its own. */
+  runningSyncs(input: OfIntegration): Promise<{ syncs: { importId: string; repositoryId: string }[] }>;
   /** The outcome of a check by its row. `reason`: the finding that made it fail. A row that is gone counts as failed. */
   checkOutcome(input: OfIntegration & { checkId: string }): Promise<{
     done: boolean;
@@ -192,6 +194,8 @@ export interface ImportActivities {
     commitSource?: CommitSource;
     /** the import has its outcome already: there is nothing to read */
     over?: true;
+    /** its integration does not go on at this moment */
+    paused?: Exclude<PauseReason, 'person'>;
     /** how often a person had it tried again */
     retries?: number;
     /** there is much of both: git and the API are read at the same time */

@@ -15,8 +15,9 @@ import { clock } from './details.ts';
 import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
 import { integrationWorkflowId } from './ids.ts';
-import type { DiscoverIntegrationInput } from './inputs.ts';
-import { allowanceFreed, credentialRefused } from './messages.ts';
+import { PAUSED } from './import/paused.ts';
+import type { DiscoverIntegrationInput, PauseReason } from './inputs.ts';
+import { allowanceFreed, credentialRefused, setPaused } from './messages.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -28,7 +29,8 @@ const HISTORY_LIMIT = 2_000;
  * Id: `integration/{integrationId}/discovery`: one at a time, a second one joins the first.
  *
  *  1. One bounded chunk after the other; each stores what it found and gives back its place.
- *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early.
+ *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early. Paused with its integration,
+ *     the chunk in hand is stopped, and read again from its place when it goes on.
  *  3. Store how it ended. A refused credential is also told to the integration, which confirms it.
  */
 export async function discoverIntegration(input: DiscoverIntegrationInput): Promise<void> {
@@ -36,6 +38,16 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };
   let freed = false;
+  let paused: PauseReason | null = input.carried?.paused ?? null;
+  let inHand: CancellationScope | null = null;
+  setHandler(
+    setPaused,
+    (word) => {
+      paused = word.paused ? (word.reason ?? 'integration') : null;
+      if (word.paused) inHand?.cancel();
+    },
+    { description: 'Wait at the place in hand, or go on.' },
+  );
   setHandler(allowanceFreed, () => void (freed = true), {
     description: 'End a wait for the request budget early.',
   });
@@ -59,7 +71,7 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
     return;
   }
   if (!ended) {
-    await continueAsNew<typeof discoverIntegration>({ ...input, carried: { cursor, repositories } });
+    await continueAsNew<typeof discoverIntegration>({ ...input, carried: { cursor, repositories, paused } });
   }
   await finish(ids, 'done');
 
@@ -67,33 +79,47 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
   async function walk(): Promise<boolean> {
     for (;;) {
       freed = false;
-      const limited = await chunkOrLimit(async () => {
-        const chunk = await bitbucketChunk().discoverChunk.executeWithOptions(
-          { summary: `workspaces and repositories · ${repositories} so far` },
-          [{ ...ids, cursor }],
-        );
-        cursor = chunk.cursor;
-        repositories += chunk.repositories;
-        return chunk.limited ?? null;
-      });
+      if (paused !== null) {
+        setCurrentDetails(`Discovery ${PAUSED[paused].doing}; ${repositories} repositories so far.`);
+        await condition(() => paused === null);
+      }
+      const limited = await chunkOrLimit(chunk);
+      if (limited === 'stopped') continue;
       setCurrentDetails(
         `Discovers workspaces, projects and repositories; ${repositories} repositories so far.`,
       );
-      if (limited !== null) await waitUntil(limited, () => freed);
+      if (limited !== null) await waitUntil(limited, () => freed || paused !== null);
       else if (cursor === null) return true;
       if (isLong(input)) return false;
     }
   }
-}
 
-/** A limit that the activity met by an error is waited for like one that it returned. */
-async function chunkOrLimit(run: () => Promise<Limited | null>): Promise<Limited | null> {
-  try {
-    return await run();
-  } catch (error) {
-    const { limited } = readFailure(error);
-    if (limited === null) throw error;
-    return limited;
+  async function chunk(): Promise<Limited | null> {
+    const scope = new CancellationScope();
+    inHand = scope;
+    const read = await scope.run(() =>
+      bitbucketChunk().discoverChunk.executeWithOptions(
+        { summary: `workspaces and repositories · ${repositories} so far` },
+        [{ ...ids, cursor }],
+      ),
+    );
+    cursor = read.cursor;
+    repositories += read.repositories;
+    return read.limited ?? null;
+  }
+
+  /** A limit that the activity met by an error is waited for like one that it returned. */
+  async function chunkOrLimit(run: () => Promise<Limited | null>): Promise<Limited | 'stopped' | null> {
+    try {
+      return await run();
+    } catch (error) {
+      // By a pause, whatever the stopped chunk says then; only the current scope ends with the discovery itself.
+      const isStopped = inHand?.consideredCancelled === true;
+      if (isStopped && !CancellationScope.current().consideredCancelled) return 'stopped';
+      const { limited } = readFailure(error);
+      if (limited === null) throw error;
+      return limited;
+    }
   }
 }
 

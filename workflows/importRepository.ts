@@ -136,8 +136,11 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
    */
   async function walk(): Promise<Outcome | 'long' | 'paused' | 'over'> {
     if (todo === undefined) {
-      const { mode, streams, commitSource = 'git', over, retries, sideBySide } = await beginRepository();
+      const answer = await beginRepository();
+      const { mode, streams, commitSource = 'git', over, retries, sideBySide } = answer;
       if (over === true) return 'over';
+      // What was said since is newer than the row.
+      if (steering.messages === 0) steering.paused ??= answer.paused ?? null;
       todo = {
         mode,
         streams,

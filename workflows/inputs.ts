@@ -24,7 +24,7 @@ export interface DiscoverIntegrationInput {
   organizationId: string;
   integrationId: string;
   /** where the walk stands; left out at the start */
-  carried?: { cursor: string | null; repositories: number };
+  carried?: { cursor: string | null; repositories: number; paused?: PauseReason | null };
   historyLimit?: number;
 }
 

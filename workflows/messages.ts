@@ -131,6 +131,7 @@ export const lookForMore = defineSignal('lookForMore');
 /** To the integration: an import that said it had ended goes on after all. */
 export const importGoesOn = defineSignal<[{ importId: string }]>('importGoesOn');
 
+/** An import, a sync or a discovery that waits goes on with `resume` alone; a person's pause of an import is apart. */
 export const pause = defineUpdate<CommandAnswer, [{ actor: Actor }]>('pause');
 export const resume = defineUpdate<CommandAnswer, [{ actor: Actor }]>('resume');
 
@@ -150,8 +151,8 @@ export const repositoryFinished =
   defineSignal<[{ repositoryId: string; run?: string }]>('repositoryFinished');
 
 /**
- * To `importRepositories` from the integration, and from there to its runs of `importRepository`. Those are told for
- * which import it holds: others may want the repository too.
+ * From the integration to `importRepositories`, and from there to its runs of `importRepository`; to the runs of syncs,
+ * and to `discoverIntegration`. Runs of a repository are told for which import it holds: others may want it too.
  */
 export const setPaused =
   defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string }]>('setPaused');

@@ -5,6 +5,7 @@ import type {
   ImportMode,
   ImportRepositoryState,
   ImportState,
+  IntegrationState,
   Service,
   Stream,
 } from '../../workflows/words.ts';
@@ -250,6 +251,8 @@ export interface RepositoryPlan {
   retries: number;
   /** null: the host did not say */
   sizeBytes: number | null;
+  /** of the integration */
+  state: IntegrationState;
 }
 
 /** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
@@ -261,7 +264,7 @@ export async function selectPlan(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
       select r.full_name as "fullName", i.mode, n.commit_source as "commitSource",
         array(select s from unnest(n.services) s where i.services is null or s = any (i.services)) as services,
-        ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes"
+        ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes", n.state
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id

@@ -46,6 +46,20 @@ export async function selectRunningImports(tx: Transaction, integrationId: strin
   return rows.map(({ id }) => id);
 }
 
+/** The repositories that a sync brings up to date at this moment, each with the import that it works for. */
+export async function selectRunningSyncs(
+  tx: Transaction,
+  integrationId: string,
+): Promise<{ importId: string; repositoryId: string }[]> {
+  return tx.execute<{ importId: string; repositoryId: string }>(sql`
+    select i.id as "importId", r.repository_id as "repositoryId"
+    from imports i
+    join import_repositories r on r.organization_id = i.organization_id and r.import_id = i.id
+    where i.integration_id = ${integrationId} and i.kind = 'sync'
+      and i.state not in ${[...ENDED_IMPORTS]} and r.state not in ('completed', 'failed', 'cancelled')
+    order by i.created_at, i.id`);
+}
+
 export interface IntegrationChange {
   state?: IntegrationState;
   name?: string;

@@ -16,6 +16,8 @@ const CREDENTIAL = { kind: 'api_token', email: 'somebody@example.com', token: 'A
 const BODIES: Record<string, object> = {
   createIntegration: {},
   renameIntegration: { name: 'Renamed' },
+  pauseIntegration: {},
+  resumeIntegration: {},
   checkConnection: CREDENTIAL,
   submitCredential: CREDENTIAL,
   startOauth: {},

@@ -34,11 +34,17 @@ export interface FakeBitbucket {
   readonly chunks: Map<string, Step[]>;
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
-  readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
+  readonly discovery: (
+    | Error
+    | 'hang'
+    | { cursor: string | null; limited?: { until: string; why: string } }
+  )[];
   /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
   decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
   /** every call, in order: `importChunk <repository id>` … */
   readonly calls: string[];
+  /** the calls that were cancelled while they hung: `discoverChunk` … */
+  readonly stopped: string[];
   /** a check of this credential goes on until it is cancelled */
   readonly hanging: Set<string>;
 }
@@ -73,6 +79,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
+  const stopped: string[] = [];
 
   const endCheck = (checkId: string, verdict: string, report: Record<string, unknown>) => sql`
     update connection_checks set state = 'done', verdict = ${verdict}, report = ${sql.json(report as never)},
@@ -116,6 +123,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     estimate,
     decide: null,
     calls,
+    stopped,
     hanging,
     activities: {
       async exchangeOauthCode({ integrationId, oauthFlowId }) {
@@ -154,9 +162,10 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         calls.push('probeCredential');
         return { accepted: probes.shift() ?? true };
       },
-      async discoverChunk() {
-        calls.push('discoverChunk');
+      async discoverChunk({ cursor }) {
+        calls.push(`discoverChunk ${cursor}`);
         const step = discovery.shift() ?? { cursor: null };
+        if (step === 'hang') return hang().finally(() => stopped.push('discoverChunk'));
         if (step instanceof Error) throw step;
         return { workspaces: 1, projects: 1, repositories: 1, ...step };
       },

@@ -109,7 +109,7 @@ async function goOn(entity: Entity, allowedServices: Service[]): Promise<void> {
     ...(before === 'paused' ? {} : { reason: null }),
   });
   // Runs that met a 401 and still wait to try again go on at once with the new credential.
-  if (entity.snapshot.state === 'active') await entity.tellImports(null);
+  if (entity.snapshot.state === 'active') await entity.tellRuns(null);
 }
 
 /** Asks Bitbucket whether it still refuses; `needs_credential` once that is sure. */
@@ -120,7 +120,7 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     if (accepted === true) {
       entity.refusals = [];
       entity.probeAtMs = null;
-      await entity.tellImports(null);
+      await entity.tellRuns(null);
       return;
     }
     entity.probeAtMs = nowMs + entity.timing.probeEveryMs;
@@ -134,7 +134,7 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     await entity.save({ state: 'needs_credential', reason: CREDENTIAL_REFUSED });
     entity.refusals = [];
     entity.probeAtMs = null;
-    await entity.tellImports('needs_credential');
+    await entity.tellRuns('needs_credential');
   });
 }
 
