@@ -81,6 +81,7 @@ export function createImportControl(
             organizationId,
             integrationId,
             action: AUDIT_OF[command],
+            event: EVENT_OF[command],
             actor,
             details,
           });

@@ -35,7 +35,7 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
       stands: names.map((name) => ({
         name,
         ended: stateOf(name) === 'healthy',
-        unavailable: stateOf(name) === 'unavailable',
+        unavailable: stateOf(name) === 'unavailable' || stateOf(name) === 'switched_off',
         last: lastReadOf(knowledge.get(name)?.memory ?? null, input.importId),
       })),
       isFirst: !names.some((name) => (streams.get(name)?.requests ?? 0) > 0),

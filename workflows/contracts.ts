@@ -33,7 +33,8 @@ export interface OfRepository extends OfIntegration {
 /** Rows of the integration, written by the entity workflow. Queue: ingestion. */
 export interface IntegrationActivities {
   /**
-   * Compare-and-set of the row's version; applying the same change twice answers as the first time did.
+   * Compare-and-set of the row's version; applying the same change twice answers as the first time did. From the moment
+   * in which a service is off, nothing of it is written any more: the epochs of its streams are raised.
    * Throws `name_taken` (non-retryable) when the name is in use in the organization.
    */
   saveIntegration(
@@ -49,9 +50,17 @@ export interface IntegrationActivities {
         draftExpiresAt?: string | null;
         commitSource?: CommitSource;
       };
-      audit?: { action: string; actor: Actor };
+      /** `details`: in place of the change itself */
+      audit?: { action: string; actor: Actor; details?: Record<string, unknown> };
     },
   ): Promise<{ version: number }>;
+  /**
+   * Stores the import by which services that were off catch up: of what changed, over the repositories that are imported
+   * already. False: there is none. Repeatable.
+   */
+  storeCatchUp(
+    input: OfIntegration & { importId: string; services: Service[]; actor: Actor },
+  ): Promise<{ stored: boolean }>;
   /** Reads the row again (start of a run, after a lost answer). `null`: the integration is gone. */
   loadIntegration(input: OfIntegration): Promise<{
     state: IntegrationState;
@@ -77,11 +86,14 @@ export interface IntegrationActivities {
   }>;
   /**
    * Makes a checked credential the one that signs, shreds the one it replaces.
-   * `credentialId: null`: the candidate that the OAuth exchange stored.
+   * `credentialId: null`: the candidate that the OAuth exchange stored. `otherAccount`: it belongs to another account than
+   * the one before.
    */
-  adoptCredential(input: OfIntegration & { credentialId: string | null; checkId: string }): Promise<void>;
-  /** Shreds a candidate that failed its check; never the credential that signs. */
-  discardCredential(input: OfIntegration & { credentialId: string | null }): Promise<void>;
+  adoptCredential(
+    input: OfIntegration & { credentialId: string | null; checkId: string },
+  ): Promise<{ otherAccount: boolean }>;
+  /** Shreds a candidate that failed its check, and says why; never the credential that signs. */
+  discardCredential(input: OfIntegration & { credentialId: string | null; reason?: Finding }): Promise<void>;
   /** Shreds secrets and removes the draft's rows. `actor: null`: nobody asked, it expired. */
   removeDraft(input: OfIntegration & { actor: Actor | null }): Promise<void>;
 }

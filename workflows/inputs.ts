@@ -125,6 +125,8 @@ export interface ImportRepositoryInput {
     sideBySide?: true;
     apiDone?: boolean;
     linksDone?: boolean;
+    /** services were switched since the streams were asked for */
+    outdated?: boolean;
     /** how often it had been tried again when it began */
     retries?: number;
     paused: PauseReason | null;

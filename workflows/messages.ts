@@ -97,6 +97,12 @@ export const rename = defineUpdate<CommandAnswer & { name: string }, [{ name: st
   'rename',
 );
 
+/** Which services are on from now on. Off: nothing of it is fetched any more, what is stored stays; on: catches up. */
+export const changeServices = defineUpdate<
+  CommandAnswer & { services: Service[] },
+  [{ services: Service[]; actor: Actor }]
+>('changeServices');
+
 export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
 
 /** The import's row (with its selection and mode) is stored by the api before this is sent. */
@@ -156,6 +162,12 @@ export const repositoryFinished =
  */
 export const setPaused =
   defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string }]>('setPaused');
+
+/**
+ * The services of the integration are others now: from it to `importRepositories`, from there to its runs, and to the
+ * runs of syncs. What is in hand stops at its checkpoint, and goes on with the streams that are wanted now.
+ */
+export const servicesChanged = defineSignal<[{ importId: string }]>('servicesChanged');
 
 /** To `importRepository`: another import wants this repository too. */
 export const joinRepository = defineSignal<[Wanted]>('joinRepository');

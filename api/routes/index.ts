@@ -12,12 +12,14 @@ import { addGetImport } from './getImport.ts';
 import { addGetImportCompleteness } from './getImportCompleteness.ts';
 import { addGetImportEstimate } from './getImportEstimate.ts';
 import { addGetIntegration } from './getIntegration.ts';
+import { addGetIntegrationHealth } from './getIntegrationHealth.ts';
 import { addGetLastConnectionCheck } from './getLastConnectionCheck.ts';
 import { addGetPullRequest } from './getPullRequest.ts';
 import { addGetQuarantineRetry } from './getQuarantineRetry.ts';
 import { addGetRepository } from './getRepository.ts';
 import { addGetRepositoryCompleteness } from './getRepositoryCompleteness.ts';
 import { addListCommits } from './listCommits.ts';
+import { addListEvents } from './listEvents.ts';
 import { addListImportRepositories } from './listImportRepositories.ts';
 import { addListImports } from './listImports.ts';
 import { addListIntegrations } from './listIntegrations.ts';
@@ -33,7 +35,6 @@ import { addOauthCallback } from './oauthCallback.ts';
 import { addOauthConnect } from './oauthConnect.ts';
 import { addPauseImport } from './pauseImport.ts';
 import { addPauseIntegration } from './pauseIntegration.ts';
-import { addRenameIntegration } from './renameIntegration.ts';
 import { addResumeImport } from './resumeImport.ts';
 import { addResumeIntegration } from './resumeIntegration.ts';
 import { addRetryFailed } from './retryFailed.ts';
@@ -43,6 +44,7 @@ import { addStartOauth } from './startOauth.ts';
 import { addSubmitCredential } from './submitCredential.ts';
 import { addSyncRepository } from './syncRepository.ts';
 import { addSystemRoutes } from './system.ts';
+import { addUpdateIntegration } from './updateIntegration.ts';
 
 /** Every operation, in the order of the connect guide: the order of the OpenAPI document. */
 export function addRoutes(app: ApiApp): void {
@@ -50,7 +52,8 @@ export function addRoutes(app: ApiApp): void {
   addCreateIntegration(app);
   addListIntegrations(app);
   addGetIntegration(app);
-  addRenameIntegration(app);
+  addUpdateIntegration(app);
+  addGetIntegrationHealth(app);
   addPauseIntegration(app);
   addResumeIntegration(app);
   addDeleteIntegration(app);
@@ -89,5 +92,6 @@ export function addRoutes(app: ApiApp): void {
   addGetPullRequest(app);
   addListPullRequestComments(app);
   addListTickets(app);
+  addListEvents(app);
   addSystemRoutes(app);
 }

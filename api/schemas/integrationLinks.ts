@@ -9,9 +9,18 @@ const STEPS = {
   awaiting_credential: ['read', 'start_oauth', 'submit_credential', 'read_connection_check', 'delete_draft'],
   checking: ['read', 'read_connection_check', 'delete_draft'],
   connected: ['read', 'create', 'read_connection_check', 'submit_credential', 'delete_draft'],
-  active: ['read', 'list_repositories', 'import', 'list_imports', 'discover', 'pause'],
-  paused: ['read', 'resume', 'list_imports', 'submit_credential'],
-  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
+  active: [
+    'read',
+    'list_repositories',
+    'import',
+    'list_imports',
+    'read_health',
+    'discover',
+    'update',
+    'pause',
+  ],
+  paused: ['read', 'resume', 'read_health', 'update', 'list_imports', 'submit_credential'],
+  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check', 'read_health'],
   disconnecting: ['read'],
 } as const satisfies Record<IntegrationState, readonly string[]>;
 
@@ -40,6 +49,12 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
   import: { method: 'POST', path: '/imports', hint: 'Choose repositories and import them.' },
   list_imports: { method: 'GET', path: '/imports', hint: 'Imports so far.' },
   discover: { method: 'POST', path: '/discover', hint: 'Look again what is there.' },
+  read_health: {
+    method: 'GET',
+    path: '/health',
+    hint: 'How it fares, and each repository that is not healthy.',
+  },
+  update: { method: 'PATCH', path: '', hint: 'Rename it, or switch services on and off.' },
   pause: { method: 'POST', path: '/pause', hint: 'Fetch nothing until it is resumed.' },
   resume: { method: 'POST', path: '/resume', hint: 'Go on from the checkpoints.' },
 };

@@ -5,3 +5,4 @@ export * from './imports.ts';
 export * from './records.ts';
 export * from './estimates.ts';
 export * from './syncs.ts';
+export * from './events.ts';

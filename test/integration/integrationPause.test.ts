@@ -3,6 +3,7 @@ import { createImportActivities } from '../../activities/imports.ts';
 import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { EFFECTIVE_MS, untilImport, untilRepository } from '../support/importBench.ts';
+import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
@@ -78,6 +79,40 @@ test('a pause stops imports and the discovery at their places, begins nothing, a
       ]);
       await run.record('paused-integration', integrationWorkflowId(tenant.integrationId));
       await run.record('paused-discovery', discoveryWorkflowId(tenant.integrationId));
+    },
+    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
+  );
+});
+
+test('a pause stops a sync at its checkpoint too, and a hint that comes meanwhile is remembered', async () => {
+  const tenant = await bench.tenant('active');
+  const id = await importedRepository(bench, tenant);
+  await bench.run(
+    async (run) => {
+      run.bitbucket.git.set(id, ['hang', { done: true }]);
+      const sync = await hint(run, tenant, id, { services: ['repositories'] });
+      await waitFor({
+        what: 'git is being read',
+        read: () => run.bitbucket.calls.length,
+        until: (count) => count === 1,
+      });
+      const outcome = async () => (await syncsOf(bench.sql, id))[0]?.outcome;
+      await command(run, tenant, messages.pause, { actor });
+      await waitFor({
+        what: 'the sync is paused',
+        read: outcome,
+        until: (state) => state === 'paused',
+        timeoutMs: EFFECTIVE_MS,
+      });
+      await hint(run, tenant, id, { services: ['pull_requests'] });
+      expect(run.bitbucket.calls).toHaveLength(1);
+      await command(run, tenant, messages.resume, { actor });
+      await sync.result();
+      expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual([
+        'importGit',
+        'importGit',
+        'importChunk',
+      ]);
     },
     { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
   );

@@ -27,6 +27,8 @@ export interface FakeBitbucket {
   /** verdicts by credential id; a credential that is not here passes with all services */
   readonly refused: Map<string, Finding>;
   allowed: Service[];
+  /** Bitbucket's accounts by credential id; a credential that is not here belongs to the service account */
+  readonly accounts: Map<string, { uuid: string | null; name: string; kind: string }>;
   /** answers to probes, one after the other; then `true` */
   readonly probes: boolean[];
   /** by repository id, one after the other; then `done` */
@@ -116,6 +118,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const fake: FakeBitbucket = {
     refused,
     allowed: [...SERVICES],
+    accounts: new Map(),
     probes,
     git,
     chunks,
@@ -142,7 +145,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         const verdict = finding === undefined ? 'ok' : 'failed';
         await endCheck(checkId, verdict, {
           allowed_services: allowedServices,
-          account: { uuid: '{1}', name: 'Service account', kind: 'user' },
+          account: fake.accounts.get(credentialId) ?? { uuid: '{1}', name: 'Service account', kind: 'user' },
           findings: finding === undefined ? [] : [{ ...finding, severity: 'error' }],
         });
         return { verdict, allowedServices };

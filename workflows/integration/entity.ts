@@ -35,7 +35,10 @@ export interface Entity {
   /** One at a time, in the order of asking; waits until the row was read at the start of the run. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Writes the change into the row, then here. Throws ApplicationFailure `name_taken`. */
-  save(change: Change, audit?: { action: string; actor: Actor }): Promise<void>;
+  save(
+    change: Change,
+    audit?: { action: string; actor: Actor; details?: Record<string, unknown> },
+  ): Promise<void>;
   /** Reads the row again; `gone` when there is none. */
   load(): Promise<void>;
   answer(): CommandAnswer;

@@ -2,7 +2,7 @@ import { patched } from '@temporalio/workflow';
 import { discoveryWorkflowId, importRepositoryWorkflowId, importWorkflowId } from '../ids.ts';
 import { tell } from '../import/tell.ts';
 import type { PauseReason } from '../inputs.ts';
-import { setPaused } from '../messages.ts';
+import { servicesChanged, setPaused } from '../messages.ts';
 import { rows } from '../policies.ts';
 import type { Entity } from './entity.ts';
 
@@ -14,21 +14,39 @@ const TELLS_ALL = 'pause-reaches-syncs-and-discovery';
  * reads it there. A run that ended meanwhile, or never began, is no harm: its row says so.
  */
 export async function tellRuns(entity: Entity, pause: PauseReason | null): Promise<void> {
-  const { organizationId, integrationId } = entity.snapshot;
+  const { integrationId } = entity.snapshot;
   const message = { paused: pause !== null, reason: pause };
   for (const importId of entity.importIds) {
     await tell(importWorkflowId(importId), (handle) => handle.signal(setPaused, message));
   }
   if (!patched(TELLS_ALL)) return;
   await tell(discoveryWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
-  const { syncs } = await rows().runningSyncs.executeWithOptions({ summary: 'which syncs are under way' }, [
-    { organizationId, integrationId },
-  ]);
   await Promise.all(
-    syncs.map(({ importId, repositoryId }) =>
+    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
       tell(importRepositoryWorkflowId(repositoryId), (handle) =>
         handle.signal(setPaused, { ...message, importId }),
       ),
     ),
   );
+}
+
+/** Tells what is under way to go on with the streams that are wanted now. */
+export async function tellServicesChanged(entity: Entity): Promise<void> {
+  for (const importId of entity.importIds) {
+    await tell(importWorkflowId(importId), (handle) => handle.signal(servicesChanged, { importId }));
+  }
+  await Promise.all(
+    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
+      tell(importRepositoryWorkflowId(repositoryId), (handle) =>
+        handle.signal(servicesChanged, { importId }),
+      ),
+    ),
+  );
+}
+
+async function runningSyncs({ snapshot: { organizationId, integrationId } }: Entity) {
+  const { syncs } = await rows().runningSyncs.executeWithOptions({ summary: 'which syncs are under way' }, [
+    { organizationId, integrationId },
+  ]);
+  return syncs;
 }

@@ -3,6 +3,7 @@ import { closeWorld, openWorld, world } from '../../support/apiWorld.ts';
 import { describeEveryOperation } from './contract/everyOperation.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
 import { describeLifecycle } from './contract/lifecycle.ts';
+import { describeManaging } from './contract/managing.ts';
 import { describeOauth } from './contract/oauth.ts';
 import { describeOutages } from './contract/outages.ts';
 
@@ -16,6 +17,7 @@ afterAll(closeWorld);
 describeEveryOperation();
 describeIdempotency();
 describeLifecycle();
+describeManaging();
 describeOauth();
 describeOutages();
 
