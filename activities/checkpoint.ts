@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../db/client.ts';
 import {
+  isSwitchedOff,
   moveCheckpoint,
   raiseEpoch,
   setStreamState,
@@ -7,7 +8,7 @@ import {
   type StreamKey,
 } from '../db/queries/checkpoints.ts';
 import { addProgress, setImportStreamState, type Progress } from '../db/queries/importProgress.ts';
-import type { Finding, StreamState } from '../workflows/words.ts';
+import { type Finding, SERVICE_OF_STREAM, type Stream, type StreamState } from '../workflows/words.ts';
 
 /** A stream of a repository, read for an import. */
 export interface ImportedStream extends StreamKey {
@@ -34,13 +35,35 @@ export class Fenced extends Error {
   }
 }
 
+/** The service of the stream was switched off: nothing of it is read. */
+export class SwitchedOff extends Error {
+  override readonly name = 'SwitchedOff';
+  readonly type = 'SwitchedOff';
+  readonly retry = { kind: 'never' } as const;
+  readonly finding: Finding;
+
+  constructor(stream: Stream) {
+    super(`The service of ${stream} is switched off.`);
+    this.finding = {
+      code: 'switched_off',
+      message: this.message,
+      remedy: 'Nothing to do; switch it on to bring in what was missed.',
+    };
+  }
+}
+
 /**
  * Opens a stream for this attempt: raises the epoch and answers where the walk stands. Every attempt must do so, since
- * Temporal's attempt number starts again in every chunk and so is no fence.
+ * Temporal's attempt number starts again in every chunk and so is no fence. Throws SwitchedOff.
  */
 export async function openStream(database: Database, stream: ImportedStream): Promise<StoredCheckpoint> {
   return database.transaction(stream.organizationId, async (tx) => {
-    const checkpoint = await raiseEpoch(tx, stream);
+    // Sent one behind the other without waiting; an epoch raised for nothing is rolled back.
+    const [off, checkpoint] = await Promise.all([
+      isSwitchedOff(tx, { importId: stream.importId, service: SERVICE_OF_STREAM[stream.stream] }),
+      raiseEpoch(tx, stream),
+    ]);
+    if (off) throw new SwitchedOff(stream.stream);
     await setImportStreamState(tx, stream, { state: 'processing', error: null });
     return checkpoint;
   });

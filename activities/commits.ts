@@ -9,7 +9,7 @@ import type { Finding, ImportMode, Stream } from '../workflows/words.ts';
 import { askerOf } from './bitbucket/asker.ts';
 import { AuthRefused, BitbucketError, RateLimited, RepositoryGone } from './bitbucket/errors.ts';
 import type { RequestGate } from './bitbucket/requestGate.ts';
-import { advance, markStream, openStream } from './checkpoint.ts';
+import { advance, markStream, openStream, SwitchedOff } from './checkpoint.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import type { GitCredential } from './credentials/sealedSecrets.ts';
 import { createCloneFolder } from './git/cloneFolder.ts';
@@ -59,7 +59,7 @@ export function createGitActivities(
   /**
    * Brings in what git knows of a repository: clones or fetches, stores the commits that are not stored yet
    * page by page with their checkpoint, then branches and tags as a set. Ends git at once when cancelled; the
-   * next attempt, on any worker, goes on from the checkpoint. Throws the errors of `bitbucket/errors.ts`,
+   * next attempt, on any worker, goes on from the checkpoint. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
    * DiskFull, and Fenced.
    */
   async function importGit(input: GitInput): Promise<ChunkResult> {
@@ -67,6 +67,9 @@ export function createGitActivities(
     const pulse = startPulse();
     try {
       return await readRepository(input, pulse);
+    } catch (error) {
+      if (error instanceof SwitchedOff) return { done: true, stream: null, requests: 0, records: 0 };
+      throw error;
     } finally {
       pulse.stop();
     }

@@ -1,6 +1,7 @@
 import { log } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import { endDiscovery, startDiscovery } from '../db/queries/discovery.ts';
+import { insertEvent } from '../db/queries/events.ts';
 import type { DiscoveryActivities, Limited } from '../workflows/contracts.ts';
 import { discoveryConsumer, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
@@ -71,8 +72,11 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
       }),
 
     finishDiscovery: ({ organizationId, integrationId, outcome, error }) =>
-      database.transaction(organizationId, (tx) =>
-        endDiscovery(tx, { organizationId, integrationId }, { outcome, error: error ?? null }),
-      ),
+      database.transaction(organizationId, async (tx) => {
+        const integration = { organizationId, integrationId };
+        if (!(await endDiscovery(tx, integration, { outcome, error: error ?? null }))) return;
+        const data = error === undefined ? {} : { error };
+        await insertEvent(tx, { ...integration, type: `discovery_${outcome}`, data });
+      }),
   };
 }

@@ -5,7 +5,12 @@ import { insertAuditEvent } from '../db/queries/integrations.ts';
 import type { ImportActivities } from '../workflows/contracts.ts';
 import type { ImportControl } from '../workflows/inputs.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
-import { type ImportCommand, type ImportState, isEndedImport } from '../workflows/words.ts';
+import {
+  type ImportCommand,
+  type ImportState,
+  type IntegrationState,
+  isEndedImport,
+} from '../workflows/words.ts';
 
 const EVENT_OF: Record<ImportCommand, string> = {
   pause: 'import_paused',
@@ -18,14 +23,17 @@ const AUDIT_OF: Record<ImportCommand, string> = {
   cancel: 'import_cancelled',
 };
 
+/** Why nothing is fetched for an integration in this state; null: it is. */
+export const pauseOf = (state: IntegrationState): ImportControl['byIntegration'] =>
+  state === 'paused' ? 'integration' : state === 'needs_credential' ? state : null;
+
 /** For a run that begins: what was wanted before, and how the import ended if it has. */
 export async function controlOf(
   tx: Transaction,
   importId: string,
 ): Promise<{ control: ImportControl; ended?: ImportState }> {
   const { byPerson, cancelRequested, integration, state } = await control.selectControl(tx, importId);
-  const byIntegration =
-    integration === 'paused' ? 'integration' : integration === 'needs_credential' ? integration : null;
+  const byIntegration = integration === null ? null : pauseOf(integration);
   return {
     control: { byPerson, byIntegration, wasResumed: false, cancelRequested },
     ...(isEndedImport(state) ? { ended: state } : {}),
@@ -73,6 +81,7 @@ export function createImportControl(
             organizationId,
             integrationId,
             action: AUDIT_OF[command],
+            event: EVENT_OF[command],
             actor,
             details,
           });

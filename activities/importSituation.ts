@@ -35,7 +35,7 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
       stands: names.map((name) => ({
         name,
         ended: stateOf(name) === 'healthy',
-        unavailable: stateOf(name) === 'unavailable',
+        unavailable: stateOf(name) === 'unavailable' || stateOf(name) === 'switched_off',
         last: lastReadOf(knowledge.get(name)?.memory ?? null, input.importId),
       })),
       requests: names.reduce((sum, name) => sum + (streams.get(name)?.requests ?? 0), 0),

@@ -13,7 +13,7 @@ import { IMPORT_TIMING } from '../workflows/timing.ts';
 import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 import { withHeartbeats } from './heartbeats.ts';
-import { controlOf, createImportControl } from './importControl.ts';
+import { controlOf, createImportControl, pauseOf } from './importControl.ts';
 
 export interface ImportDependencies {
   database: Database;
@@ -143,7 +143,9 @@ export function createImportActivities({
           streams.includes('pull_requests') && streams.includes('commits') && commitSource === 'git';
         const isLarge = sizeBytes !== null && sizeBytes >= sideBySideFromBytes;
         const sideBySide = hasBoth && isLarge ? { sideBySide: true as const } : {};
-        const answer = { fullName, mode, streams, commitSource, retries, ...sideBySide };
+        const pause = pauseOf(plan.state);
+        const paused = pause === null ? {} : { paused: pause };
+        const answer = { fullName, mode, streams, commitSource, retries, ...sideBySide, ...paused };
         // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
         if (plan.over) return { ...answer, over: true };
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });

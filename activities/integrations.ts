@@ -1,12 +1,17 @@
 import { DatabaseError } from '../db/errors.ts';
 import type { Database, Transaction } from '../db/client.ts';
+import { insertEvent } from '../db/queries/events.ts';
 import * as queries from '../db/queries/integrations.ts';
+import { insertCatchUp, switchStreams } from '../db/queries/services.ts';
 import { releaseWaiting } from '../db/queries/requestBudget.ts';
+import type { ConnectedAccount } from '../db/schema/integrations.ts';
+import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts.ts';
 import { discoveryConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
+type AdoptInput = Parameters<IntegrationActivities['adoptCredential']>[0];
 
 /** Rows of the integration, as the entity workflow writes them. Each may run again after its answer was lost. */
 export function createIntegrationActivities({ database }: { database: Database }): IntegrationActivities {
@@ -38,6 +43,16 @@ export function createIntegrationActivities({ database }: { database: Database }
         };
       }),
 
+    storeCatchUp: ({ organizationId, integrationId, importId, services, actor }) =>
+      database.transaction(organizationId, async (tx) => ({
+        stored: await insertCatchUp(tx, { organizationId, integrationId, importId, services, actor }),
+      })),
+
+    runningSyncs: ({ organizationId, integrationId }) =>
+      database.transaction(organizationId, async (tx) => ({
+        syncs: [...(await queries.selectRunningSyncs(tx, integrationId))],
+      })),
+
     checkOutcome: ({ organizationId, checkId }) =>
       database.transaction(organizationId, async (tx) => {
         const row = await queries.selectCheckOutcome(tx, checkId);
@@ -50,32 +65,16 @@ export function createIntegrationActivities({ database }: { database: Database }
         };
       }),
 
-    adoptCredential: ({ organizationId, integrationId, credentialId, checkId }) =>
-      database.transaction(organizationId, async (tx) => {
-        const row = await queries.lockIntegrationCredential(tx, integrationId);
-        if (row === undefined) return;
-        const candidate = credentialId ?? (await queries.selectOauthCandidate(tx, integrationId));
-        if (candidate === undefined) {
-          // An OAuth candidate that this check had adopted before its answer got lost is no candidate any more.
-          if (row.lastCheckId === checkId) return;
-          throw credentialShredded();
-        }
-        if (!(await queries.activateCredential(tx, { integrationId, credentialId: candidate }))) {
-          throw credentialShredded();
-        }
-        await queries.shredCredentials(tx, { integrationId, states: ['active'], except: candidate });
-        await queries.setIntegrationCredential(tx, { integrationId, credentialId: candidate, checkId });
-        // It may be another account, with an allowance of its own: whoever waits for the old one's asks again.
-        const imports = await queries.selectRunningImports(tx, integrationId);
-        await releaseWaiting(tx, [...imports, discoveryConsumer(integrationId)]);
-      }),
+    adoptCredential: (input) => database.transaction(input.organizationId, (tx) => adopt(tx, input)),
 
-    discardCredential: ({ organizationId, integrationId, credentialId }) =>
+    discardCredential: ({ organizationId, integrationId, credentialId, reason }) =>
       database.transaction(organizationId, async (tx) => {
         const only = credentialId ?? (await queries.selectOauthCandidate(tx, integrationId));
-        if (only !== undefined) {
-          await queries.shredCredentials(tx, { integrationId, states: ['candidate'], only });
-        }
+        if (only === undefined) return;
+        const shredded = await queries.shredCredentials(tx, { integrationId, states: ['candidate'], only });
+        if (shredded === 0 || reason === undefined) return;
+        const data = { reason };
+        await insertEvent(tx, { organizationId, integrationId, type: 'credential_rejected', data });
       }),
 
     removeDraft: ({ organizationId, integrationId, actor }) =>
@@ -88,13 +87,58 @@ export function createIntegrationActivities({ database }: { database: Database }
   };
 }
 
+/** Whether a credential is of another account than the one before. Access tokens have no account: they go by their place. */
+const isOther = (before: ConnectedAccount, now: ConnectedAccount): boolean =>
+  before.uuid === null || now.uuid === null
+    ? before.kind !== now.kind || before.name !== now.name
+    : before.uuid !== now.uuid;
+
+/** As Bitbucket says it; stored it is escaped. */
+const inWords = (account: ConnectedAccount): ConnectedAccount => ({
+  ...account,
+  name: unescapeText(account.name),
+});
+
+async function adopt(tx: Transaction, input: AdoptInput): Promise<{ otherAccount: boolean }> {
+  const { organizationId, integrationId, checkId } = input;
+  const row = await queries.lockIntegrationCredential(tx, { integrationId, checkId });
+  if (row === undefined) return { otherAccount: false };
+  const { account, found } = row;
+  const previous = account !== null && found !== null && isOther(account, found) ? account : null;
+  // Adopted before its answer got lost; an OAuth candidate is no candidate any more then.
+  if (row.lastCheckId === checkId) return { otherAccount: row.toldOther };
+  const credentialId = input.credentialId ?? (await queries.selectOauthCandidate(tx, integrationId));
+  if (credentialId === undefined) throw credentialShredded();
+  const kind = await queries.activateCredential(tx, { integrationId, credentialId });
+  if (kind === undefined) throw credentialShredded();
+  await queries.shredCredentials(tx, { integrationId, states: ['active'], except: credentialId });
+  const adopted = { integrationId, credentialId, checkId, account: found, previous };
+  await queries.setIntegrationCredential(tx, adopted);
+  // It may be another account, with an allowance of its own: whoever waits for the old one's asks again.
+  const imports = await queries.selectRunningImports(tx, integrationId);
+  await releaseWaiting(tx, [...imports, discoveryConsumer(integrationId)]);
+  const type = row.credentialId === null ? 'connected' : 'credential_replaced';
+  const data = {
+    kind,
+    account: found === null ? null : inWords(found),
+    ...(previous === null ? {} : { previous_account: inWords(previous) }),
+  };
+  await insertEvent(tx, { organizationId, integrationId, type, data });
+  return { otherAccount: previous !== null };
+}
+
 async function save(tx: Transaction, input: SaveInput): Promise<{ version: number }> {
   const { organizationId, integrationId, expectedVersion, change, audit } = input;
   const version = await queries.updateIntegration(tx, { integrationId, expectedVersion, change });
   if (version !== undefined) {
+    if (change.services !== undefined) await switchStreams(tx, { integrationId, services: change.services });
     if (audit !== undefined) {
       const { reason: _, ...details } = change;
-      await queries.insertAuditEvent(tx, { organizationId, integrationId, ...audit, details });
+      await queries.insertAuditEvent(tx, { organizationId, integrationId, details, ...audit });
+    }
+    if (change.state === 'needs_credential') {
+      const data = { reason: change.reason };
+      await insertEvent(tx, { organizationId, integrationId, type: change.state, data });
     }
     return { version };
   }

@@ -8,7 +8,7 @@ import type { Finding, Stream } from '../workflows/words.ts';
 import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
-import { markStream, openStream, type ImportedStream } from './checkpoint.ts';
+import { markStream, openStream, SwitchedOff, type ImportedStream } from './checkpoint.ts';
 import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
 import { answeredAt, createRounds, lastReadOf, type LastRead } from './closing.ts';
 import { createCommitReader } from './commitList.ts';
@@ -56,7 +56,7 @@ export function createStreamActivities(
   /**
    * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
    * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
-   * A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
+   * A stream whose service was switched off is left out. A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
    * goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
    * none it throws, so that only failures without any progress between them count as attempts.
    * Throws typed errors with a finding; a stream that fails for good is marked so before.
@@ -145,6 +145,10 @@ export function createStreamActivities(
       } catch (error) {
         if (error instanceof RateLimited) {
           return await result({ stream, limited: { until: error.until, why: error.why } });
+        }
+        if (error instanceof SwitchedOff) {
+          rounds.leave(stream);
+          continue;
         }
         if (chunk.hasProgressed && mayPassAtOnce(error)) return await result({ stream });
         if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;

@@ -5,6 +5,8 @@ import { quarantinedSchema, type retryBody, retrySchema } from './schemas/quaran
 import type { CredentialBody } from './schemas/credential.ts';
 import { repositorySchema, workspaceSchema } from './schemas/discovered.ts';
 import { estimateSchema } from './schemas/estimate.ts';
+import { eventListSchema } from './schemas/event.ts';
+import { integrationHealthSchema } from './schemas/health.ts';
 import { importDetailSchema, importRepositorySchema, importSchema } from './schemas/import.ts';
 import { integrationDetailSchema, integrationSchema } from './schemas/integration.ts';
 import { providerSchema } from './schemas/provider.ts';
@@ -104,6 +106,14 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     integration: (id: string) => read(integrationDetailSchema, integration(id)),
     rename: async (id: string, name: string) =>
       integrationSchema.parse(await request('PATCH', integration(id), { name })),
+    changeServices: async (id: string, services: string[]) =>
+      integrationSchema.parse(await request('PATCH', integration(id), { services })),
+    health: (id: string, query?: Query) => read(integrationHealthSchema, `${integration(id)}/health`, query),
+    events: (query?: Query) => read(eventListSchema, '/v1/events', query),
+    pause: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/pause`, {})),
+    resume: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/resume`, {})),
     deleteDraft: async (id: string): Promise<void> => void (await request('DELETE', integration(id))),
 
     startOauth: async (id: string, returnUrl?: string) =>

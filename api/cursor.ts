@@ -4,7 +4,7 @@ import { invalidRequest } from './problem.ts';
 
 /**
  * Where a list goes on: the sort values of the last row seen, opaque to the caller. A cursor belongs to one list; one
- * of another list, or one that was changed, is refused.
+ * of another list, or one that was changed, is refused. `parameter`: by which the list takes it.
  */
 export interface Cursor<T> {
   encode(values: T): string;
@@ -12,7 +12,7 @@ export interface Cursor<T> {
   decode(text: string | undefined): T | null;
 }
 
-export function createCursor<T>(list: string, schema: z.ZodType<T>): Cursor<T> {
+export function createCursor<T>(list: string, schema: z.ZodType<T>, parameter = 'cursor'): Cursor<T> {
   const whole = z.tuple([z.literal(list), schema]);
   return {
     encode: (values) => Buffer.from(JSON.stringify([list, values])).toString('base64url'),
@@ -22,7 +22,7 @@ export function createCursor<T>(list: string, schema: z.ZodType<T>): Cursor<T> {
       if (!parsed.success) {
         throw invalidRequest(400, [
           {
-            location: 'query.cursor',
+            location: `query.${parameter}`,
             message: 'This cursor is not one of this list.',
             fix: 'Give `next_cursor` of the page before, unchanged, or leave it out to start again.',
           },

@@ -1,6 +1,6 @@
 import { deletePendingEstimate, insertEstimate, readEstimate } from '../db/queries/api/estimates.ts';
 import type { IntegrationRow } from '../db/queries/api/integrations.ts';
-import type { ImportSelection } from '../db/schema/imports.ts';
+import type { ChosenSelection } from '../db/schema/imports.ts';
 import type { ImportMode } from '../workflows/words.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { notFound, Problem } from './problem.ts';
@@ -13,7 +13,7 @@ import { presentEstimate } from './schemas/estimate.ts';
 export async function startEstimate(
   { dependencies, principal }: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
   integration: Pick<IntegrationRow, 'id' | 'name'>,
-  wanted: { id: string; mode: ImportMode; selection: ImportSelection },
+  wanted: { id: string; mode: ImportMode; selection: ChosenSelection },
 ): Promise<ReturnType<typeof presentEstimate>> {
   const { database, orchestrator } = dependencies;
   const { organizationId, apiKeyId, actingUser } = principal;

@@ -1,4 +1,5 @@
 import type { Database } from '../db/client.ts';
+import { selectExpiringCredentials, warnOfExpiry } from '../db/queries/expiringCredentials.ts';
 import {
   deleteOldEstimates,
   deleteOverdueAnswers,
@@ -10,23 +11,26 @@ import {
   shredOverdueSecret,
 } from '../db/queries/overdueRows.ts';
 import type { Logger } from '../platform/log.ts';
+import { WARN_DAYS } from '../workflows/credentialExpiry.ts';
 
 const EVERY_MS = 60_000;
 
-/** How many of each kind one pass removed; of webhook deliveries, whole days. */
+/** How many of each kind one pass removed (of webhook deliveries, whole days), and of how many credentials it warned. */
 export interface Swept {
   secrets: number;
   flows: number;
   answers: number;
   estimates: number;
   deliveryDays: number;
+  expiring: number;
 }
 
 /**
  * Removes what outlived its use: secrets that waited for a connection check longer than allowed (15 minutes; the
  * check's own end removes them at once, but a run that an operator terminates has no end), OAuth flows that are over,
- * answers kept for an `Idempotency-Key`, estimates of more than a day ago, webhook deliveries of more than a week ago (and
- * makes the days to come). Answers how to stop.
+ * answers kept for an `Idempotency-Key`, estimates of more than a day ago, webhook deliveries of more
+ * than a week ago (and makes the days to come). And warns of credentials that come near their
+ * end: a timer of each integration would fill histories with what one statement for all finds. Answers how to stop.
  */
 export function startSweep({
   database,
@@ -42,9 +46,9 @@ export function startSweep({
     try {
       const swept = await sweep(database);
       if (Object.values(swept).some((count) => count > 0))
-        log.info(swept, 'What outlived its use was removed');
+        log.info(swept, 'What is due was removed, or warned of');
     } catch (error) {
-      log.warn({ error }, 'What outlived its use could not be removed; tried again in a minute');
+      log.warn({ error }, 'What is due could not be removed or warned of; tried again in a minute');
     }
   };
   const timer = setInterval(() => {
@@ -58,7 +62,7 @@ export function startSweep({
 
 /** One pass over all tenants, each in a transaction of its own. */
 export async function sweep(database: Database): Promise<Swept> {
-  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0, deliveryDays: 0 };
+  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0, deliveryDays: 0, expiring: 0 };
   const overdue = await database.withoutTenant((tx) => selectOverdueSecrets(tx));
   for (const { organizationId, id } of overdue) {
     if (await database.transaction(organizationId, (tx) => shredOverdueSecret(tx, id))) swept.secrets += 1;
@@ -77,5 +81,10 @@ export async function sweep(database: Database): Promise<Swept> {
     swept.estimates += await database.transaction(organizationId, (tx) => deleteOldEstimates(tx));
   }
   swept.deliveryDays = await database.statement((tx) => keepDeliveryDays(tx));
+  const expiring = await database.withoutTenant((tx) => selectExpiringCredentials(tx, WARN_DAYS));
+  for (const { organizationId, id } of expiring) {
+    const one = { organizationId, id, warnDays: WARN_DAYS };
+    if (await database.transaction(organizationId, (tx) => warnOfExpiry(tx, one))) swept.expiring += 1;
+  }
   return swept;
 }

@@ -27,6 +27,7 @@ export const COMPLETENESS = [
   'incomplete',
   'failed',
   'unavailable',
+  'switched_off',
   'in_progress',
   'pending',
 ] as const;
@@ -50,7 +51,8 @@ export function completenessOf(stream: StreamStanding): Completeness {
     case 'rate_limited':
       return 'in_progress';
     case 'unavailable':
-      return 'unavailable';
+    case 'switched_off':
+      return stream.state;
     case 'failed':
       return stream.error?.code === INCOMPLETE ? 'incomplete' : 'failed';
     case 'healthy':
@@ -60,7 +62,7 @@ export function completenessOf(stream: StreamStanding): Completeness {
 
 const WORST_FIRST = ['failed', 'incomplete', 'in_progress', 'pending'] as const;
 
-/** Of several together: the worst of them. What is unavailable takes nothing away; nothing at all is pending. */
+/** Of several together: the worst of them. What is unavailable or switched off takes nothing away; nothing at all is pending. */
 export function completenessOfAll(parts: readonly Completeness[]): Completeness {
   if (parts.length === 0) return 'pending';
   return WORST_FIRST.find((word) => parts.includes(word)) ?? 'complete';
@@ -68,7 +70,8 @@ export function completenessOfAll(parts: readonly Completeness[]): Completeness 
 
 /** The finding of a repository whose streams were read and do not add up; undefined: they do. */
 export function incompleteFinding(streams: readonly StreamStanding[]): Finding | undefined {
-  const open = streams.filter((stream) => !['complete', 'unavailable'].includes(completenessOf(stream)));
+  const settled: readonly Completeness[] = ['complete', 'unavailable', 'switched_off'];
+  const open = streams.filter((stream) => !settled.includes(completenessOf(stream)));
   if (open.length === 0) return undefined;
   const words = open.map((stream) => `${stream.stream}: ${saying(stream)}`);
   return {

@@ -21,14 +21,15 @@ const HISTORY_LIMIT = 2_000;
  * Id: `integration/{integrationId}/discovery`: one at a time, a second one joins the first.
  *
  *  1. One bounded chunk after the other; each stores what it found and gives back its place.
- *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early.
+ *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early. Paused with its integration,
+ *     the chunk in hand is stopped, and read again from its place when it goes on.
  *  3. Store how it ended. A refused credential is also told to the integration, which confirms it.
  */
 export async function discoverIntegration(input: DiscoverIntegrationInput): Promise<void> {
   const { organizationId, integrationId } = input;
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };
-  const limits = createLimits();
+  const limits = createLimits(input.carried?.paused ?? null);
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },
@@ -53,7 +54,10 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
     return;
   }
   if (!ended) {
-    await continueAsNew<typeof discoverIntegration>({ ...input, carried: { cursor, repositories } });
+    await continueAsNew<typeof discoverIntegration>({
+      ...input,
+      carried: { cursor, repositories, paused: limits.paused },
+    });
   }
   await finish(ids, 'done');
 

@@ -15,6 +15,12 @@ export const CREDENTIAL_REFUSED: Finding = {
     'The credential is expired, revoked or was changed. Submit a new one: imports then go on from their checkpoints.',
 };
 
+export const INTEGRATION_PAUSED: Finding = {
+  code: 'paused',
+  message: 'A person paused the integration: nothing is fetched.',
+  remedy: 'Resume it: what was under way goes on from its checkpoints.',
+};
+
 export const DISCOVERY_INTERRUPTED: Finding = {
   code: 'discovery_interrupted',
   message: 'The discovery of workspaces and repositories ended unexpectedly.',

@@ -25,6 +25,7 @@ import {
   lookForMore,
   ownerChanged,
   repositoryFinished,
+  servicesChanged,
   setPaused,
 } from './messages.ts';
 import { manyRows, rows } from './policies.ts';
@@ -87,6 +88,9 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     },
     { description: 'Repositories that failed are to be tried again.' },
   );
+  setHandler(servicesChanged, () => hand.tell(servicesChanged, { importId }), {
+    description: 'Services of the integration were switched on or off.',
+  });
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },

@@ -13,25 +13,18 @@ import type { ChunkResult, ImportActivities } from './contracts.ts';
 import { readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
 import { createCrowd } from './import/crowd.ts';
+import { openParts, type Part, takeUp } from './import/parts.ts';
 import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
-import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './messages.ts';
+import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
-import type { Finding, Stream } from './words.ts';
+import type { Finding } from './words.ts';
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
-
-const GIT_STREAMS: readonly Stream[] = ['refs', 'commits'];
-
-/** What is read one behind the other; of a large repository `git` and `api` at once, then `links`. */
-interface Part {
-  kind: 'git' | 'api' | 'links';
-  streams: Stream[];
-}
 
 type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
 
@@ -42,6 +35,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  2. Branches, tags and commits come from git, in one activity; over the API where the integration wants no clones.
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint; of a large repository at the same
  *     time as 2, and behind both what links them.
+ *     Services that are switched meanwhile stop what is in hand: 1 again, and on from the checkpoints.
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it and are not told by this run's end.
@@ -62,6 +56,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     messages: 0,
     freed: 0,
     failed: false,
+    outdated: input.carried?.outdated ?? false,
     quiet: input.quiet === true,
   };
   const patience = createPatience({ ids, timing, screen, steering });
@@ -78,6 +73,15 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   setHandler(allowanceFreed, () => void (steering.freed += 1), {
     description: 'End a wait for the request budget early.',
   });
+  setHandler(
+    servicesChanged,
+    ({ importId: of }) => {
+      if (of !== importId) return;
+      steering.outdated = true;
+      rest();
+    },
+    { description: 'Services were switched on or off: go on with the streams that are wanted now.' },
+  );
   setHandler(stopImport, (message) => void (crowd.leave(message.importId) && work.cancel()), {
     description: 'An import does not want this repository any more: without another that does, end.',
   });
@@ -126,7 +130,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   function carriedOn(): ImportRepositoryInput {
-    const carried = { ...begun(), paused: steering.paused, progress: screen.progress };
+    const { outdated } = steering;
+    const carried = { ...begun(), outdated, paused: steering.paused, progress: screen.progress };
     return { ...input, others: steering.others, quiet: steering.quiet, carried };
   }
 
@@ -135,20 +140,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
    * its outcome already.
    */
   async function walk(): Promise<Outcome | 'long' | 'paused' | 'over'> {
-    if (todo === undefined) {
-      const { mode, streams, commitSource = 'git', over, retries, sideBySide } = await beginRepository();
-      if (over === true) return 'over';
-      todo = {
-        mode,
-        streams,
-        commitSource,
-        gitDone: false,
-        ...(sideBySide === undefined ? {} : { sideBySide }),
-        ...(retries === undefined ? {} : { retries }),
-        paused: steering.paused,
-        progress: screen.progress,
-      };
-    }
+    if (todo === undefined && !(await begin())) return 'over';
     for (;;) {
       if (steering.paused !== null) {
         if (heirOf(steering.others) !== undefined) return 'paused';
@@ -156,12 +148,25 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
         continue;
       }
       if (isLong()) return 'long';
-      const parts = nextParts();
+      if (steering.outdated && !(await begin())) return 'over';
+      const parts = openParts(begun());
       if (parts.length === 0) return { state: 'completed' };
       await together(parts);
       // Nothing is left to pause, or to carry on in another run.
-      if (nextParts().length === 0) return { state: 'completed' };
+      if (!steering.outdated && openParts(begun()).length === 0) return { state: 'completed' };
     }
+  }
+
+  /** Step 1, and once more when services were switched. False: the import has its outcome already. */
+  async function begin(): Promise<boolean> {
+    steering.outdated = false;
+    const before = todo;
+    const answer = await beginRepository();
+    if (answer.over === true) return false;
+    // What was said since is newer than the row.
+    if (steering.messages === 0) steering.paused ??= answer.paused ?? null;
+    todo = takeUp(answer, before, { paused: steering.paused, progress: screen.progress });
+    return true;
   }
 
   /**
@@ -190,7 +195,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
 
   /** Chunk after chunk until the part is done, or something else is to be decided first. */
   async function read(part: Part): Promise<void> {
-    while (steering.paused === null && !steering.failed && !isLong()) {
+    while (steering.paused === null && !steering.failed && !steering.outdated && !isLong()) {
       const { freed } = steering;
       const result = await chunk(part);
       if (result === null) continue;
@@ -209,17 +214,6 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       () => rowsHere().beginRepository.executeWithOptions(options, [ids]),
       () => rows().beginRepository.executeWithOptions(options, [ids]),
     );
-  }
-
-  function nextParts(): Part[] {
-    const { streams, sideBySide = false, commitSource = 'git', ...done } = begun();
-    const isOfGit = (stream: Stream): boolean => commitSource === 'git' && GIT_STREAMS.includes(stream);
-    const git: Part = { kind: 'git', streams: streams.filter(isOfGit) };
-    const api: Part = { kind: 'api', streams: streams.filter((stream) => !isOfGit(stream)) };
-    const open = [git, api].filter((part) => part.streams.length > 0 && done[`${part.kind}Done`] !== true);
-    if (!sideBySide) return open.slice(0, 1);
-    if (open.length > 0 || done.linksDone === true) return open;
-    return [{ kind: 'links', streams: ['pull_requests'] }];
   }
 
   function begun() {

@@ -24,7 +24,7 @@ export interface DiscoverIntegrationInput {
   organizationId: string;
   integrationId: string;
   /** where the walk stands; left out at the start */
-  carried?: { cursor: string | null; repositories: number };
+  carried?: { cursor: string | null; repositories: number; paused?: PauseReason | null };
   historyLimit?: number;
 }
 
@@ -142,6 +142,8 @@ export interface ImportRepositoryInput {
     sideBySide?: true;
     apiDone?: boolean;
     linksDone?: boolean;
+    /** services were switched since the streams were asked for */
+    outdated?: boolean;
     /** how often it had been tried again when it began */
     retries?: number;
     paused: PauseReason | null;

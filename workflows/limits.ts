@@ -1,44 +1,76 @@
-import { condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { CancellationScope, condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { Limited } from './contracts.ts';
 import { clock } from './details.ts';
 import { readFailure } from './failures.ts';
 import { integrationWorkflowId } from './ids.ts';
+import { PAUSED } from './import/paused.ts';
 import { tell } from './import/tell.ts';
-import { allowanceFreed, credentialRefused } from './messages.ts';
+import type { PauseReason } from './inputs.ts';
+import { allowanceFreed, credentialRefused, setPaused } from './messages.ts';
 
-/** Chunks that may meet a limit of Bitbucket: it is waited for on a named timer, which a signal ends early. */
+/**
+ * Chunks that may meet a limit of Bitbucket, which is waited for on a named timer, and that rest while their integration
+ * is paused: the one in hand is stopped then, and asked for again from its place.
+ */
 export interface Limits {
-  /** Runs a chunk; waits where it met a limit. True: it met none. */
+  /** why it rests; null: it does not */
+  readonly paused: PauseReason | null;
+  /** Runs a chunk. True: it ran to its end, and met no limit. */
   chunk(run: () => Promise<{ limited?: Limited }>): Promise<boolean>;
 }
 
-/** Registers the signal that ends a wait early: once a run. */
-export function createLimits(): Limits {
+/** Registers the signals: once a run. `paused`: as the run before left it. */
+export function createLimits(paused: PauseReason | null = null): Limits {
   let freed = false;
+  let inHand: CancellationScope | null = null;
+  let rests = paused;
+  setHandler(
+    setPaused,
+    (word) => {
+      rests = word.paused ? (word.reason ?? 'integration') : null;
+      if (word.paused) inHand?.cancel();
+    },
+    { description: 'Wait at the place in hand, or go on.' },
+  );
   setHandler(allowanceFreed, () => void (freed = true), {
     description: 'End a wait for the request budget early.',
   });
 
   /** A limit that the activity met by an error is waited for like one that it returned. */
-  async function limitOf(run: () => Promise<{ limited?: Limited }>): Promise<Limited | null> {
+  async function limitOf(run: () => Promise<{ limited?: Limited }>): Promise<Limited | 'stopped' | null> {
+    const scope = new CancellationScope();
+    inHand = scope;
     try {
-      return (await run()).limited ?? null;
+      return (await scope.run(run)).limited ?? null;
     } catch (error) {
+      // By a pause, whatever the stopped chunk says then; only the current scope ends with the run itself.
+      if (scope.consideredCancelled && !CancellationScope.current().consideredCancelled) return 'stopped';
       const { limited } = readFailure(error);
       if (limited === null) throw error;
       return limited;
+    } finally {
+      inHand = null;
     }
   }
 
   return {
+    get paused() {
+      return rests;
+    },
+
     async chunk(run) {
       freed = false;
+      if (rests !== null) {
+        setCurrentDetails(PAUSED[rests].doing);
+        await condition(() => rests === null);
+      }
       const limited = await limitOf(run);
       if (limited === null) return true;
+      if (limited === 'stopped') return false;
       const untilMs = Date.parse(limited.until);
       const summary = `${limited.why}; goes on ${clock(untilMs, Date.now())}`;
       setCurrentDetails(summary);
-      await condition(() => freed, Math.max(1, untilMs - Date.now()), { summary });
+      await condition(() => freed || rests !== null, Math.max(1, untilMs - Date.now()), { summary });
       return false;
     },
   };

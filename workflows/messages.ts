@@ -110,6 +110,12 @@ export const removeWebhooks = defineUpdate<CommandAnswer, [{ actor: Actor }]>('r
 /** To `keepWebhooks`: what is wanted changed, so a round begins now. */
 export const webhooksCommanded = defineSignal('webhooksCommanded');
 
+/** Which services are on from now on. Off: nothing of it is fetched any more, what is stored stays; on: catches up. */
+export const changeServices = defineUpdate<
+  CommandAnswer & { services: Service[] },
+  [{ services: Service[]; actor: Actor }]
+>('changeServices');
+
 export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
 
 /** The import's row (with its selection and mode) is stored by the api before this is sent. */
@@ -144,6 +150,7 @@ export const lookForMore = defineSignal('lookForMore');
 /** To the integration: an import that said it had ended goes on after all. */
 export const importGoesOn = defineSignal<[{ importId: string }]>('importGoesOn');
 
+/** An import, a sync or a discovery that waits goes on with `resume` alone; a person's pause of an import is apart. */
 export const pause = defineUpdate<CommandAnswer, [{ actor: Actor }]>('pause');
 export const resume = defineUpdate<CommandAnswer, [{ actor: Actor }]>('resume');
 
@@ -163,11 +170,17 @@ export const repositoryFinished =
   defineSignal<[{ repositoryId: string; run?: string }]>('repositoryFinished');
 
 /**
- * To `importRepositories` from the integration, and from there to its runs of `importRepository`. Those are told for
- * which import it holds: others may want the repository too.
+ * From the integration to `importRepositories`, and from there to its runs of `importRepository`; to the runs of syncs,
+ * and to `discoverIntegration`. Runs of a repository are told for which import it holds: others may want it too.
  */
 export const setPaused =
   defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string }]>('setPaused');
+
+/**
+ * The services of the integration are others now: from it to `importRepositories`, from there to its runs, and to the
+ * runs of syncs. What is in hand stops at its checkpoint, and goes on with the streams that are wanted now.
+ */
+export const servicesChanged = defineSignal<[{ importId: string }]>('servicesChanged');
 
 /** To `importRepository`: another import wants this repository too. */
 export const joinRepository = defineSignal<[Wanted]>('joinRepository');

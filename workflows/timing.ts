@@ -19,7 +19,10 @@ export interface ImportTiming {
   rollUpEveryMs: number;
   /** how often the rows of the repositories in hand are read again, for lost signals and terminated runs */
   lookAgainEveryMs: number;
-  /** how long a repository waits before it tries a refused credential again */
+  /**
+   * How long a repository waits before it tries a refused credential again, should nobody tell it to go on. Longer than
+   * the integration takes to be sure (`confirmMs`): meanwhile its one probe asks for all.
+   */
   refusedEveryMs: number;
   /** a run of this many events continues as new: replaying 2,000 takes about a second (the limit is 51,200) */
   historyLimit: number;
@@ -29,7 +32,7 @@ export const IMPORT_TIMING: ImportTiming = {
   fanOut: 16,
   rollUpEveryMs: 30_000,
   lookAgainEveryMs: 2 * MINUTE_MS,
-  refusedEveryMs: 5 * MINUTE_MS,
+  refusedEveryMs: 30 * MINUTE_MS,
   historyLimit: 2_000,
 };
 

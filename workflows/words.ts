@@ -32,11 +32,25 @@ export const STREAMS = [
 ] as const;
 export type Stream = (typeof STREAMS)[number];
 
+export const SERVICE_OF_STREAM: Record<Stream, Service> = {
+  refs: 'repositories',
+  commits: 'repositories',
+  pull_requests: 'pull_requests',
+  pull_request_activity: 'pull_requests',
+  pull_request_comments: 'pull_requests',
+  tickets: 'tickets',
+  ticket_comments: 'tickets',
+  ticket_changes: 'tickets',
+};
+
+const streamsOf = (service: Service): readonly Stream[] =>
+  STREAMS.filter((stream) => SERVICE_OF_STREAM[stream] === service);
+
 /** Which streams a service brings in, in the order in which they are read. */
 export const STREAMS_OF_SERVICE: Record<Service, readonly Stream[]> = {
-  repositories: ['refs', 'commits'],
-  pull_requests: ['pull_requests', 'pull_request_activity', 'pull_request_comments'],
-  tickets: ['tickets', 'ticket_comments', 'ticket_changes'],
+  repositories: streamsOf('repositories'),
+  pull_requests: streamsOf('pull_requests'),
+  tickets: streamsOf('tickets'),
 };
 
 export const STREAM_STATES = [
@@ -46,8 +60,20 @@ export const STREAM_STATES = [
   'rate_limited',
   'failed',
   'unavailable',
+  'switched_off',
 ] as const;
 export type StreamState = (typeof STREAM_STATES)[number];
+
+/** Worst first. A repository fares as the worst of its streams; one whose syncs fail has failed. */
+export const BY_URGENCY: readonly StreamState[] = [
+  'failed',
+  'rate_limited',
+  'processing',
+  'healthy',
+  'unavailable',
+  'switched_off',
+  'never',
+];
 
 export const IMPORT_STATES = [
   'pending',

@@ -12,12 +12,14 @@ import { addGetImport } from './getImport.ts';
 import { addGetImportCompleteness } from './getImportCompleteness.ts';
 import { addGetImportEstimate } from './getImportEstimate.ts';
 import { addGetIntegration } from './getIntegration.ts';
+import { addGetIntegrationHealth } from './getIntegrationHealth.ts';
 import { addGetLastConnectionCheck } from './getLastConnectionCheck.ts';
 import { addGetPullRequest } from './getPullRequest.ts';
 import { addGetQuarantineRetry } from './getQuarantineRetry.ts';
 import { addGetRepository } from './getRepository.ts';
 import { addGetRepositoryCompleteness } from './getRepositoryCompleteness.ts';
 import { addListCommits } from './listCommits.ts';
+import { addListEvents } from './listEvents.ts';
 import { addListImportRepositories } from './listImportRepositories.ts';
 import { addListImports } from './listImports.ts';
 import { addListIntegrations } from './listIntegrations.ts';
@@ -35,9 +37,10 @@ import { addOauthConnect } from './oauthConnect.ts';
 import { addPauseImport } from './pauseImport.ts';
 import { addRegisterWebhooks } from './registerWebhooks.ts';
 import { addRemoveWebhooks } from './removeWebhooks.ts';
-import { addRenameIntegration } from './renameIntegration.ts';
 import { addReceiveWebhook } from './receiveWebhook.ts';
+import { addPauseIntegration } from './pauseIntegration.ts';
 import { addResumeImport } from './resumeImport.ts';
+import { addResumeIntegration } from './resumeIntegration.ts';
 import { addRetryFailed } from './retryFailed.ts';
 import { addRetryQuarantine } from './retryQuarantine.ts';
 import { addStartImport } from './startImport.ts';
@@ -46,6 +49,7 @@ import { addSubmitCredential } from './submitCredential.ts';
 import { addSyncIntegration } from './syncIntegration.ts';
 import { addSyncRepository } from './syncRepository.ts';
 import { addSystemRoutes } from './system.ts';
+import { addUpdateIntegration } from './updateIntegration.ts';
 
 /** Every operation, in the order of the connect guide: the order of the OpenAPI document. */
 export function addRoutes(app: ApiApp): void {
@@ -53,7 +57,10 @@ export function addRoutes(app: ApiApp): void {
   addCreateIntegration(app);
   addListIntegrations(app);
   addGetIntegration(app);
-  addRenameIntegration(app);
+  addUpdateIntegration(app);
+  addGetIntegrationHealth(app);
+  addPauseIntegration(app);
+  addResumeIntegration(app);
   addDeleteIntegration(app);
   addCheckConnection(app);
   addGetConnectionCheck(app);
@@ -95,5 +102,6 @@ export function addRoutes(app: ApiApp): void {
   addListPullRequestComments(app);
   addListTickets(app);
   addReceiveWebhook(app);
+  addListEvents(app);
   addSystemRoutes(app);
 }

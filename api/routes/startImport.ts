@@ -7,7 +7,7 @@ import {
   seesAnyRepository,
   selectUnknown,
 } from '../../db/queries/api/imports.ts';
-import type { ImportSelection } from '../../db/schema/imports.ts';
+import type { ChosenSelection } from '../../db/schema/imports.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
@@ -104,7 +104,7 @@ const neverBegan = (error: unknown): boolean =>
   error instanceof Problem && error.code !== 'worker_unavailable';
 
 /** The schema lets exactly one of them through. */
-function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry_run'>): ImportSelection {
+function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry_run'>): ChosenSelection {
   const { repositories, projects, workspaces } = chosen;
   // As Postgres writes them.
   const unique = (ids: string[]): string[] => [...new Set(ids.map((id) => id.toLowerCase()))];
@@ -118,8 +118,8 @@ function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry
 async function checkSelection(
   { dependencies, principal }: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
   integrationId: string,
-  selection: ImportSelection,
-): Promise<ImportSelection> {
+  selection: ChosenSelection,
+): Promise<ChosenSelection> {
   await dependencies.database.transaction(principal.organizationId, async (tx) => {
     if ('all' in selection) {
       if (await seesAnyRepository(tx, integrationId)) return;

@@ -26,7 +26,10 @@ type Check = z.infer<typeof checkSchema>;
 function messageOf({ verdict }: CheckRow, report: ConnectionReport | null): Check['message'] {
   if (verdict !== 'ok' && verdict !== 'ok_with_warnings') return null;
   const name = report?.account?.name ?? '';
-  return { code: 'connection_ok', text: `Connected to Bitbucket Cloud${name === '' ? '' : ` as ${name}`}.` };
+  const before = report?.previous_account?.name;
+  const as = name === '' ? '' : ` as ${name}`;
+  const change = before === undefined ? '' : ` Until now it was another account: ${before}.`;
+  return { code: 'connection_ok', text: `Connected to Bitbucket Cloud${as}.${change}` };
 }
 
 function linksOf(row: CheckRow): Check['links'] {

@@ -23,7 +23,7 @@ const count = z.number().int().min(0);
 
 const status = z.enum(COMPLETENESS).meta({
   description:
-    '`complete`: read to its end, and it adds up; `incomplete`: it does not; `failed`: not read to its end; `unavailable`: the host does not have it; `in_progress`, `pending`: not ended yet',
+    '`complete`: read to its end, and it adds up; `incomplete`: it does not; `failed`: not read to its end; `unavailable`: the host does not have it; `switched_off`: its service was switched off meanwhile; `in_progress`, `pending`: not ended yet',
 });
 
 const counts = {

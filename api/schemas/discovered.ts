@@ -63,7 +63,7 @@ export const projectSchema = z
   })
   .openapi('Project');
 
-const streamSchema = z
+export const streamSchema = z
   .strictObject({
     stream: z.enum(STREAMS),
     state: z.enum(STREAM_STATES),
@@ -114,7 +114,9 @@ export const repositorySchema = z
     integration_id: id.nullable().meta({ description: 'whose credential fetches it; null: never imported' }),
     first_imported_at: timestamp.nullable(),
     last_imported_at: timestamp.nullable(),
-    health: z.enum(STREAM_STATES).meta({ description: 'the worst of its streams' }),
+    health: z
+      .enum(STREAM_STATES)
+      .meta({ description: 'the worst of its streams; `failed` also while its syncs fail' }),
     streams: z.array(streamSchema),
     sync: syncSchema
       .nullable()
@@ -122,13 +124,6 @@ export const repositorySchema = z
     links: z.array(link),
   })
   .openapi('Repository');
-
-/** Worst first: what somebody should look at. */
-const BY_URGENCY = ['failed', 'rate_limited', 'processing', 'healthy', 'unavailable', 'never'] as const;
-
-function healthOf(streams: StreamSummary[]): (typeof BY_URGENCY)[number] {
-  return BY_URGENCY.find((state) => streams.some((stream) => stream.state === state)) ?? 'never';
-}
 
 export const presentWorkspace = (row: WorkspaceRow): z.infer<typeof workspaceSchema> => ({
   id: row.id,
@@ -151,7 +146,7 @@ export const presentProject = (row: ProjectRow): z.infer<typeof projectSchema> =
   repositories: row.repositories,
 });
 
-const presentStream = (row: StreamSummary): z.infer<typeof streamSchema> => ({
+export const presentStream = (row: StreamSummary): z.infer<typeof streamSchema> => ({
   stream: row.stream,
   state: row.state,
   failing_since: instantOrNull(row.failing_since),
@@ -194,7 +189,7 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
     integration_id: row.integrationId,
     first_imported_at: instantOrNull(row.firstImportedAt),
     last_imported_at: instantOrNull(row.lastImportedAt),
-    health: healthOf(row.streams),
+    health: row.health,
     streams: row.streams.map(presentStream),
     sync: row.sync === null ? null : presentSync(row.sync),
     links: [

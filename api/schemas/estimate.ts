@@ -4,7 +4,7 @@ import { unescapeText } from '../../db/text.ts';
 import { ESTIMATE_BASES, ESTIMATE_STATES, IMPORT_MODES, STREAMS } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
-import { presentWaiting, selection, waiting } from './import.ts';
+import { chosenSelection, presentWaiting, waiting } from './import.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
 const count = z.number().int().min(0);
@@ -70,7 +70,7 @@ export const estimateSchema = z
     dry_run: z.literal(true),
     mode: z.enum(IMPORT_MODES),
     state: z.enum(ESTIMATE_STATES),
-    selection,
+    selection: chosenSelection,
     repositories: z.strictObject({
       total: count.nullable().meta({ description: 'chosen; null until they are counted' }),
       sampled: count.meta({ description: 'asked about, at most 30; they speak for all' }),

@@ -19,7 +19,7 @@ import {
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
 import { importLinks } from './importLinks.ts';
-import { createdBy, finding, id, link, timestamp } from './shared.ts';
+import { createdBy, finding, id, link, service, timestamp } from './shared.ts';
 
 export const waiting = z
   .strictObject({
@@ -64,12 +64,14 @@ export const retryFailedBody = z
   })
   .openapi('RetryFailed');
 
-export const selection = z.union([
+const chosen = [
   z.strictObject({ repositories: z.array(id) }),
   z.strictObject({ projects: z.array(id) }),
   z.strictObject({ workspaces: z.array(id) }),
   z.strictObject({ all: z.literal(true) }),
-]);
+] as const;
+/** What a person chose. */
+export const chosenSelection = z.union(chosen);
 
 export const importSchema = z
   .strictObject({
@@ -77,7 +79,16 @@ export const importSchema = z
     integration_id: id,
     mode: z.enum(IMPORT_MODES),
     state: z.enum(IMPORT_STATES),
-    selection,
+    selection: z.union([
+      ...chosen,
+      z.strictObject({ imported_by: id }).meta({
+        description: 'what the integration has imported: a service was switched on and catches up',
+      }),
+    ]),
+    services: z
+      .array(service)
+      .nullable()
+      .meta({ description: 'only what these bring in; null: all that the integration has on' }),
     repositories: z.strictObject({
       total: count.nullable().meta({ description: 'null until they are counted' }),
       completed: count,
@@ -187,6 +198,7 @@ export function presentImport(row: ImportRow): z.infer<typeof importSchema> {
     mode: row.mode,
     state: row.state,
     selection: row.selection,
+    services: row.services,
     repositories: { total: row.total, completed: row.completed, failed: row.failed },
     records: row.records,
     requests: row.requests,
@@ -248,7 +260,7 @@ const presentImportStream = (
   finished_at: instantOrNull(row.finished_at),
 });
 
-const NOT_OPEN: readonly string[] = ['healthy', 'unavailable', 'failed'];
+const NOT_OPEN: readonly string[] = ['healthy', 'unavailable', 'switched_off', 'failed'];
 
 export function presentImportRepository(
   row: ImportRepositoryRow,

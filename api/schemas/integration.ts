@@ -2,11 +2,15 @@ import { z } from '@hono/zod-openapi';
 import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
 import type { PollingRow } from '../../db/queries/api/polls.ts';
 import { unescapeText } from '../../db/text.ts';
+import type { ConnectedAccount } from '../../db/schema/integrations.ts';
+import { expiryWarning } from '../../workflows/credentialExpiry.ts';
+import { INTEGRATION_HEALTH, integrationHealth } from '../../workflows/health.ts';
 import { COMMIT_SOURCES, INTEGRATION_STATES } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
 import { pollingSchema, presentPolling } from './polling.ts';
 import { integrationLinks } from './integrationLinks.ts';
+import { nameField } from './name.ts';
 import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
 
 export const commitSource = z.enum(COMMIT_SOURCES).meta({
@@ -16,7 +20,21 @@ export const commitSource = z.enum(COMMIT_SOURCES).meta({
     'for one request a hundred commits.',
 });
 
-const health = z.enum(['processing', 'healthy', 'rate_limited', 'degraded', 'failed']);
+/** At least one of them; the others stay as they are. */
+export const updateIntegrationBody = z
+  .strictObject({
+    name: nameField.optional(),
+    services: z.array(service).min(1).optional().meta({ description: 'all services that are to be on' }),
+  })
+  .refine(({ name, services }) => name !== undefined || services !== undefined, {
+    message: 'The body changes nothing.',
+    params: { fix: 'Give name, services, or both.' },
+  })
+  .openapi('UpdateIntegration');
+
+export const health = z.enum(INTEGRATION_HEALTH);
+
+const accountSchema = z.strictObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() });
 
 export const integrationSchema = z
   .strictObject({
@@ -30,14 +48,17 @@ export const integrationSchema = z
     services: z.array(service),
     allowed_services: z.array(service).meta({ description: 'what the last passed check allows' }),
     commit_source: commitSource,
-    connected_account: z
-      .strictObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() })
-      .nullable(),
+    connected_account: accountSchema.nullable(),
+    previous_account: z
+      .strictObject({ ...accountSchema.shape, until: timestamp })
+      .nullable()
+      .meta({ description: 'the one before, where a new credential belonged to another account' }),
     credential: z
       .strictObject({
         kind: credentialKind,
         scopes: z.array(z.string()).nullable(),
         expires_on: timestamp.nullable(),
+        warning: finding.nullable().meta({ description: 'from 30 days before it ends: what to do' }),
       })
       .nullable(),
     discovery: z.strictObject({
@@ -67,19 +88,6 @@ export const integrationDetailSchema = z
   })
   .openapi('IntegrationDetail');
 
-type State = IntegrationRow['state'];
-
-const isDraft = (state: State): boolean => ['awaiting_credential', 'checking', 'connected'].includes(state);
-
-/** As far as it can be told from what has happened so far (design section 9). */
-function healthOf(row: IntegrationRow): z.infer<typeof health> | null {
-  if (isDraft(row.state)) return null;
-  if (row.state === 'needs_credential' || row.discoveryState === 'failed') return 'failed';
-  if (row.limited) return 'rate_limited';
-  if (row.importing || row.discoveryState === 'running') return 'processing';
-  return row.failing ? 'degraded' : 'healthy';
-}
-
 function messageOf(row: IntegrationRow): z.infer<typeof message> | null {
   if (row.state === 'connected') {
     const account = row.connectedAccount === null ? '' : ` as ${unescapeText(row.connectedAccount.name)}`;
@@ -91,6 +99,12 @@ function messageOf(row: IntegrationRow): z.infer<typeof message> | null {
   return null;
 }
 
+const presentAccount = ({ uuid, name, kind }: ConnectedAccount): z.infer<typeof accountSchema> => ({
+  uuid,
+  name: unescapeText(name),
+  kind,
+});
+
 /** A row as the API shows it. */
 export function presentIntegration(row: IntegrationRow): z.infer<typeof integrationSchema> {
   return {
@@ -99,19 +113,16 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
     name: row.name,
     state: row.state,
     reason: presentFinding(row.reason),
-    health: healthOf(row),
+    health: integrationHealth(row),
     message: messageOf(row),
     services: row.services,
     allowed_services: row.allowedServices,
     commit_source: row.commitSource,
-    connected_account:
-      row.connectedAccount === null
+    connected_account: row.connectedAccount === null ? null : presentAccount(row.connectedAccount),
+    previous_account:
+      row.previousAccount === null
         ? null
-        : {
-            uuid: row.connectedAccount.uuid,
-            name: unescapeText(row.connectedAccount.name),
-            kind: row.connectedAccount.kind,
-          },
+        : { ...presentAccount(row.previousAccount), until: instant(row.previousAccount.until) },
     credential:
       row.credentialKind === null
         ? null
@@ -119,6 +130,7 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
             kind: row.credentialKind,
             scopes: row.credentialScopes,
             expires_on: instantOrNull(row.credentialExpiresOn),
+            warning: expiryWarning(instantOrNull(row.credentialExpiresOn), Date.now()),
           },
     discovery: {
       state: row.discoveryState,

@@ -14,13 +14,16 @@ const STEPS = {
     'list_repositories',
     'import',
     'list_imports',
+    'read_health',
     'sync',
     'discover',
     'register_webhooks',
     'list_webhooks',
+    'update',
+    'pause',
   ],
-  paused: ['read'],
-  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check'],
+  paused: ['read', 'resume', 'read_health', 'update', 'list_imports', 'submit_credential'],
+  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check', 'read_health'],
   disconnecting: ['read'],
 } as const satisfies Record<IntegrationState, readonly string[]>;
 
@@ -56,6 +59,14 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
     hint: 'Have changes arrive at once, where the account administers workspace or repositories.',
   },
   list_webhooks: { method: 'GET', path: '/webhooks', hint: 'How changes arrive: by webhook or by polling.' },
+  read_health: {
+    method: 'GET',
+    path: '/health',
+    hint: 'How it fares, and each repository that is not healthy.',
+  },
+  update: { method: 'PATCH', path: '', hint: 'Rename it, or switch services on and off.' },
+  pause: { method: 'POST', path: '/pause', hint: 'Fetch nothing until it is resumed.' },
+  resume: { method: 'POST', path: '/resume', hint: 'Go on from the checkpoints.' },
 };
 
 export const integrationLinks = ({ id, state }: { id: string; state: IntegrationState }): Link[] =>

@@ -11,6 +11,10 @@ export const reportSchema = z
       .looseObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() })
       .nullable()
       .meta({ description: 'null: Bitbucket did not say who it is' }),
+    previous_account: z
+      .looseObject({ uuid: z.string().nullable(), name: z.string(), kind: z.string() })
+      .optional()
+      .meta({ description: 'the integration was connected as this one until now' }),
     credential: z
       .looseObject({ kind: credentialKind, type: z.string().nullable(), expires_on: z.string().nullable() })
       .optional(),

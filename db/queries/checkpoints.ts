@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Finding, Stream, StreamState } from '../../workflows/words.ts';
+import type { Finding, Service, Stream, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 
@@ -20,6 +20,21 @@ export interface StoredCheckpoint {
 
 const json = (value: Record<string, unknown> | null): string | null =>
   value === null ? null : JSON.stringify(value);
+
+/**
+ * Whether the service of this stream is off in the integration that an import is for. It stays so until the transaction
+ * ends: whoever switches it waits for this, or this for them.
+ */
+export async function isSwitchedOff(
+  tx: Transaction,
+  { importId, service }: { importId: string; service: Service },
+): Promise<boolean> {
+  const [row] = await tx.execute<{ off: boolean }>(sql`
+    select ${service} <> all (n.services) as off
+    from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
+    where i.id = ${importId} for share of n`);
+  return row?.off === true;
+}
 
 /** Opens a stream: raises its epoch, which shuts out every earlier writer. Creates the row where there is none. */
 export async function raiseEpoch(tx: Transaction, key: StreamKey): Promise<StoredCheckpoint> {

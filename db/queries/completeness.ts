@@ -30,7 +30,7 @@ export async function failIncomplete(
     with open as (
       update import_streams set state = 'failed', last_error = ${finding}::jsonb
       where import_id = ${importId} and repository_id = ${repositoryId}
-        and state not in ('unavailable', 'failed')
+        and state not in ('unavailable', 'switched_off', 'failed')
         and records_expected is distinct from records_stored + quarantined + gone + not_permitted
       returning organization_id, repository_id, stream
     )

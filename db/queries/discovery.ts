@@ -196,14 +196,18 @@ export async function startDiscovery(tx: Transaction, { integrationId }: Scope):
     where id = ${integrationId} and discovery_state <> 'running'`);
 }
 
+/** Stores how a discovery ended. False: it says so already (an answer got lost). */
 export async function endDiscovery(
   tx: Transaction,
   { integrationId }: Scope,
   end: { outcome: 'done' | 'failed'; error: Finding | null },
-): Promise<void> {
-  await tx.execute(sql`
-    update integrations set discovery_state = ${end.outcome},
+): Promise<boolean> {
+  const rows = await tx.execute<{ before: string }>(sql`
+    with old as (select id, discovery_state from integrations where id = ${integrationId} for update)
+    update integrations i set discovery_state = ${end.outcome},
       discovery_error = ${end.error === null ? null : JSON.stringify(escapeJson(end.error))}::jsonb,
-      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else last_discovery_at end
-    where id = ${integrationId}`);
+      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end
+    from old where i.id = old.id
+    returning old.discovery_state as before`);
+  return rows.some(({ before }) => before !== end.outcome);
 }

@@ -181,7 +181,7 @@ export function forecastRepository(
   const perStream = new Map<Stream, Outlook>();
   for (const stream of streams) {
     const { recordsPerSecond, expected, stored } = stream;
-    const isOpen = !ended && !['healthy', 'unavailable', 'failed'].includes(stream.state);
+    const isOpen = !ended && !['healthy', 'unavailable', 'switched_off', 'failed'].includes(stream.state);
     const own = ended ? 0 : stream.requestsLeft;
     requestsLeft += own;
     if (isOpen && stream.stream === 'commits' && recordsPerSecond > 0 && expected !== null) {

@@ -88,14 +88,14 @@ export async function writeStreamCounts(
       and repository_id = ${key.repositoryId} and stream = ${key.stream}`);
 }
 
-/** State of a stream within an import. `healthy` and `unavailable` end it; `failed` may be tried again. */
+/** State of a stream within an import. `healthy`, `unavailable` and `switched_off` end it; `failed` may be tried again. */
 export async function setImportStreamState(
   tx: Transaction,
   key: ImportStreamKey,
   change: { state: StreamState; error: Finding | null },
 ): Promise<void> {
   const error = change.error === null ? null : JSON.stringify(escapeJson(change.error));
-  const ended = change.state === 'healthy' || change.state === 'unavailable' || change.state === 'failed';
+  const ended = ['healthy', 'unavailable', 'switched_off', 'failed'].includes(change.state);
   await tx.execute(sql`
     insert into import_streams as i (organization_id, import_id, repository_id, stream, state, last_error, started_at,
       finished_at)

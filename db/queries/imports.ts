@@ -5,11 +5,13 @@ import type {
   ImportMode,
   ImportRepositoryState,
   ImportState,
+  IntegrationState,
   Service,
   Stream,
 } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { insertEventOfImport } from './events.ts';
 import { progressOf } from './sharedProgress.ts';
 
 /** Rows of imports and of their repositories. Every function runs inside a transaction of the tenant. */
@@ -23,7 +25,7 @@ const uuids = (ids: readonly string[]) => sql`${`{${ids.join(',')}}`}::uuid[]`;
 const json = (value: unknown): string | null =>
   value === null || value === undefined ? null : JSON.stringify(escapeJson(value));
 
-/** Adds an entry to the import's events; ids rise, so that a reader resumes from the last one it saw. */
+/** Adds an entry to the import's events, and to the organization's feed what is essential there. */
 export async function insertImportEvent(
   tx: Transaction,
   event: {
@@ -38,6 +40,7 @@ export async function insertImportEvent(
     insert into import_events (organization_id, import_id, type, repository_id, data)
     values (${event.organizationId}, ${event.importId}, ${event.type}, ${event.repositoryId ?? null},
       ${json(event.data ?? {})}::jsonb)`);
+  await insertEventOfImport(tx, event);
 }
 
 /** Marks a pending import as running. False: it runs already, or has ended, or is gone. */
@@ -53,7 +56,8 @@ export const chosenBy = (selection: ReturnType<typeof sql>) => sql`(
   ${selection} -> 'all' = 'true'::jsonb
   or ${selection} -> 'repositories' ? r.id::text
   or ${selection} -> 'projects' ? r.project_id::text
-  or ${selection} -> 'workspaces' ? r.workspace_id::text)`;
+  or ${selection} -> 'workspaces' ? r.workspace_id::text
+  or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null))`;
 
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
@@ -250,9 +254,14 @@ export interface RepositoryPlan {
   retries: number;
   /** null: the host did not say */
   sizeBytes: number | null;
+  /** of the integration */
+  state: IntegrationState;
 }
 
-/** What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. */
+/**
+ * What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. The
+ * services stay these until the transaction ends.
+ */
 export async function selectPlan(
   tx: Transaction,
   input: { importId: string; repositoryId: string },
@@ -261,17 +270,17 @@ export async function selectPlan(
     await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
       select r.full_name as "fullName", i.mode, n.commit_source as "commitSource",
         array(select s from unnest(n.services) s where i.services is null or s = any (i.services)) as services,
-        ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes"
+        ir.state in ${ENDED_REPOSITORY} as over, ir.retries, r.size_bytes::float8 as "sizeBytes", n.state
       from import_repositories ir
       join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
       join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
       where ir.import_id = ${input.importId} and ir.repository_id = ${input.repositoryId}
-      for update of ir`),
+      for update of ir for share of n`),
   );
 }
 
-/** Makes the streams visible in the import's progress before the first of their pages is there. */
+/** Makes the streams visible in the import's progress before the first of their pages is there; those that were off meanwhile too. */
 export async function insertImportStreams(
   tx: Transaction,
   input: { organizationId: string; importId: string; repositoryId: string; streams: readonly Stream[] },
@@ -280,7 +289,8 @@ export async function insertImportStreams(
     insert into import_streams (organization_id, import_id, repository_id, stream)
     select ${input.organizationId}, ${input.importId}, ${input.repositoryId}, stream
     from jsonb_array_elements_text(${JSON.stringify(input.streams)}::jsonb) as s (stream)
-    on conflict (organization_id, import_id, repository_id, stream) do nothing`);
+    on conflict (organization_id, import_id, repository_id, stream) do update set state = 'never', finished_at = null
+      where import_streams.state = 'switched_off'`);
 }
 
 /** The state before, when this call changed it; `undefined`: it was so already, or the repository's import has ended. */

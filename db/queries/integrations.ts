@@ -1,7 +1,16 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import type { CommitSource, Finding, IntegrationState, Service, Verdict } from '../../workflows/words.ts';
+import type {
+  CommitSource,
+  CredentialKind,
+  Finding,
+  IntegrationState,
+  Service,
+  Verdict,
+} from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { auditEvents, connectionChecks, credentials, imports, integrations } from '../schema/index.ts';
+import type { ConnectedAccount } from '../schema/integrations.ts';
+import { insertEvent } from './events.ts';
 
 /** What the entity workflow reads and writes. Every function runs inside a transaction of the tenant. */
 
@@ -46,6 +55,20 @@ export async function selectRunningImports(tx: Transaction, integrationId: strin
   return rows.map(({ id }) => id);
 }
 
+/** The repositories that a sync brings up to date at this moment, each with the import that it works for. */
+export async function selectRunningSyncs(
+  tx: Transaction,
+  integrationId: string,
+): Promise<{ importId: string; repositoryId: string }[]> {
+  return tx.execute<{ importId: string; repositoryId: string }>(sql`
+    select i.id as "importId", r.repository_id as "repositoryId"
+    from imports i
+    join import_repositories r on r.organization_id = i.organization_id and r.import_id = i.id
+    where i.integration_id = ${integrationId} and i.kind = 'sync'
+      and i.state not in ${[...ENDED_IMPORTS]} and r.state not in ('completed', 'failed', 'cancelled')
+    order by i.created_at, i.id`);
+}
+
 export interface IntegrationChange {
   state?: IntegrationState;
   name?: string;
@@ -73,25 +96,40 @@ export async function updateIntegration(
   return row?.version;
 }
 
+/** Who did what, for the audit trail and for the feed. `event`: what the feed calls it, where that is another word. */
 export async function insertAuditEvent(
   tx: Transaction,
-  event: {
+  entry: {
     organizationId: string;
     integrationId: string;
     action: string;
     actor: { apiKeyId: string; actingUser: string | null } | null;
     details?: Record<string, unknown>;
+    event?: string;
   },
 ): Promise<void> {
+  const { organizationId, integrationId, action, actor, details = {}, event = action } = entry;
   await tx.insert(auditEvents).values({
-    organizationId: event.organizationId,
-    integrationId: event.integrationId,
-    action: event.action,
-    apiKeyId: event.actor?.apiKeyId ?? null,
-    actingUser: event.actor?.actingUser ?? null,
-    details: event.details ?? {},
+    organizationId,
+    integrationId,
+    action,
+    apiKeyId: actor?.apiKeyId ?? null,
+    actingUser: actor?.actingUser ?? null,
+    details,
+  });
+  const { import_id: importId, repository_id: repositoryId, ...data } = details;
+  await insertEvent(tx, {
+    organizationId,
+    type: event,
+    integrationId,
+    importId: idOrNull(importId),
+    repositoryId: idOrNull(repositoryId),
+    actor,
+    data,
   });
 }
+
+const idOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
 /** The check's row, with the finding that made it fail (the first with severity `error`, else the first). */
 export async function selectCheckOutcome(tx: Transaction, checkId: string) {
@@ -109,10 +147,25 @@ export async function selectCheckOutcome(tx: Transaction, checkId: string) {
   return row;
 }
 
-/** Locks the row against another adoption at the same time. */
-export async function lockIntegrationCredential(tx: Transaction, integrationId: string) {
+/**
+ * Locks the row against another adoption at the same time; with the account that the check found (null: it did not say),
+ * and whether its report says already that this is another one.
+ */
+export async function lockIntegrationCredential(
+  tx: Transaction,
+  { integrationId, checkId }: { integrationId: string; checkId: string },
+) {
   const [row] = await tx
-    .select({ lastCheckId: integrations.lastCheckId })
+    .select({
+      lastCheckId: integrations.lastCheckId,
+      credentialId: integrations.credentialId,
+      account: integrations.connectedAccount,
+      found: sql<ConnectedAccount | null>`(
+        select case when jsonb_typeof(report -> 'account') = 'object' then report -> 'account' end
+        from ${connectionChecks} where id = ${checkId})`,
+      toldOther: sql<boolean>`coalesce((
+        select report -> 'previous_account' is not null from ${connectionChecks} where id = ${checkId}), false)`,
+    })
     .from(integrations)
     .where(eq(integrations.id, integrationId))
     .for('update');
@@ -139,12 +192,12 @@ export async function selectOauthCandidate(
   return row?.id;
 }
 
-/** Makes a candidate the one that signs. False: it is shredded, or not there. */
+/** Makes a candidate the one that signs, and answers its kind. `undefined`: it is shredded, or not there. */
 export async function activateCredential(
   tx: Transaction,
   input: { integrationId: string; credentialId: string },
-): Promise<boolean> {
-  const rows = await tx
+): Promise<CredentialKind | undefined> {
+  const [row] = await tx
     .update(credentials)
     .set({ state: 'active', discardAfter: null })
     .where(
@@ -154,34 +207,49 @@ export async function activateCredential(
         inArray(credentials.state, ['candidate', 'active']),
       ),
     )
-    .returning({ id: credentials.id });
-  return rows.length === 1;
+    .returning({ kind: credentials.kind });
+  return row?.kind;
 }
 
-/** Sets the credential that signs, and the account that its check found. */
+/**
+ * Sets the credential that signs, and the account that its check found. `previous`: it is another one than this, which
+ * the integration and the report of the check then say.
+ */
 export async function setIntegrationCredential(
   tx: Transaction,
-  input: { integrationId: string; credentialId: string; checkId: string },
+  input: {
+    integrationId: string;
+    credentialId: string;
+    checkId: string;
+    account: ConnectedAccount | null;
+    previous: ConnectedAccount | null;
+  },
 ): Promise<void> {
+  const { account, previous } = input;
+  const until = sql`jsonb_build_object('until', clock_timestamp())`;
+  const before = previous === null ? null : JSON.stringify(previous);
   await tx
     .update(integrations)
     .set({
       credentialId: input.credentialId,
       lastCheckId: input.checkId,
-      connectedAccount: sql`coalesce((
-        select case when jsonb_typeof(report -> 'account') = 'object' then report -> 'account' end
-        from ${connectionChecks} where id = ${input.checkId}), ${integrations.connectedAccount})`,
+      ...(account === null ? {} : { connectedAccount: account }),
+      ...(before === null ? {} : { previousAccount: sql`${before}::jsonb || ${until}` }),
       updatedAt: sql`clock_timestamp()`,
     })
     .where(eq(integrations.id, input.integrationId));
+  if (before === null) return;
+  await tx.execute(sql`
+    update connection_checks set report = report || jsonb_build_object('previous_account', ${before}::jsonb)
+    where id = ${input.checkId}`);
 }
 
-/** Removes the secrets of an integration's credentials: of those in `states`, one by its id, or all but one. */
+/** Removes the secrets of an integration's credentials: of those in `states`, one by its id, or all but one. Answers how many. */
 export async function shredCredentials(
   tx: Transaction,
   input: { integrationId: string; states: ('candidate' | 'active')[]; only?: string; except?: string },
-): Promise<void> {
-  await tx
+): Promise<number> {
+  const rows = await tx
     .update(credentials)
     .set({ state: 'shredded', sealed: null, discardAfter: null })
     .where(
@@ -191,7 +259,9 @@ export async function shredCredentials(
         input.only === undefined ? undefined : eq(credentials.id, input.only),
         input.except === undefined ? undefined : sql`${credentials.id} <> ${input.except}`,
       ),
-    );
+    )
+    .returning({ id: credentials.id });
+  return rows.length;
 }
 
 /** Removes an integration that was never created, with everything that hangs on it. False: it is no draft, or gone. */

@@ -17,7 +17,7 @@ const lengths = JSON.stringify(PAGE_LENGTH);
  * there are: where they are listed, one page is the least.
  */
 const requestsLeft = sql`case
-    when s.state in ('healthy', 'unavailable', 'failed') then 0
+    when s.state in ('healthy', 'unavailable', 'switched_off', 'failed') then 0
     when s.stream in ('refs', 'commits') then (select case when n.commit_source = 'git' then 0
         when s.stream = 'refs' then 2 else 1 end
       from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
@@ -80,6 +80,6 @@ export async function inheritProgress(tx: Transaction, { importId, repositoryId 
       and theirs.import_id = (s.position ->> 'import')::uuid
     where mine.import_id = ${importId} and mine.repository_id = ${repositoryId}
       and s.organization_id = mine.organization_id and s.repository_id = mine.repository_id and s.stream = mine.stream
-      and mine.state not in ('healthy', 'unavailable') and mine.stream not in ('refs', 'commits')
+      and mine.state not in ('healthy', 'unavailable', 'switched_off') and mine.stream not in ('refs', 'commits')
       and (s.position ->> 'import')::uuid is distinct from mine.import_id`);
 }

@@ -107,6 +107,7 @@ export const repositories = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }),
     index('repositories_page').on(t.organizationId, t.fullName, t.id),
+    index('repositories_of_integration').on(t.organizationId, t.integrationId, t.fullName, t.id),
   ],
 );
 

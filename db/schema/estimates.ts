@@ -22,7 +22,7 @@ import {
 } from '../../workflows/words.ts';
 import { createdAt, instant, oneOf, organizationId, word } from './columns.ts';
 import { repositories } from './discovery.ts';
-import type { ImportSelection } from './imports.ts';
+import type { ChosenSelection } from './imports.ts';
 import { integrations } from './integrations.ts';
 
 /** What an import would take, asked for by `dry_run`; removed a day after it was asked for. */
@@ -34,7 +34,7 @@ export const importEstimates = pgTable(
     integrationId: uuid('integration_id').notNull(),
     mode: word<ImportMode>('mode').notNull(),
     state: word<EstimateState>('state').notNull().default('pending'),
-    selection: jsonb('selection').$type<ImportSelection>().notNull(),
+    selection: jsonb('selection').$type<ChosenSelection>().notNull(),
     /** repositories that the selection chose; null until they are counted */
     repositoriesTotal: integer('repositories_total'),
     /** the answer; its shape is the API's */

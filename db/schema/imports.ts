@@ -43,11 +43,14 @@ export interface RetryFilter {
   stream?: Stream;
 }
 
-export type ImportSelection =
+/** What a person chose. */
+export type ChosenSelection =
   | { repositories: string[] }
   | { projects: string[] }
   | { workspaces: string[] }
   | { all: true };
+/** `imported_by`: what an integration has imported; services that were off catch up. */
+export type ImportSelection = ChosenSelection | { imported_by: string };
 
 /** The checkpoint of one stream of one repository. `epoch` is the fence: a writer of an older epoch writes nothing. */
 export const streams = pgTable(
@@ -73,6 +76,7 @@ export const streams = pgTable(
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.stream] }),
     oneOf('streams_stream', t.stream, STREAMS),
     oneOf('streams_state', t.state, STREAM_STATES),
+    index('streams_failed').on(t.organizationId, t.repositoryId).where(sql`${t.state} = 'failed'`),
     foreignKey({
       name: 'streams_repository',
       columns: [t.organizationId, t.repositoryId],
@@ -90,7 +94,7 @@ export const imports = pgTable(
     /** a sync brings one repository up to date, and is not shown among the imports */
     kind: word<ImportKind>('kind').notNull().default('import'),
     mode: word<ImportMode>('mode').notNull(),
-    /** of a sync: only what these bring in is read; null: all that the integration has on */
+    /** of a sync, or of services that catch up: only what these bring in is read; null: all that the integration has on */
     services: text('services').array().$type<Service[]>(),
     state: word<ImportState>('state').notNull().default('pending'),
     selection: jsonb('selection').$type<ImportSelection>().notNull(),

@@ -8,3 +8,4 @@ export * from './syncs.ts';
 export * from './polls.ts';
 export * from './webhooks.ts';
 export * from './webhookUpkeep.ts';
+export * from './events.ts';

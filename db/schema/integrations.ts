@@ -53,6 +53,8 @@ export const integrations = pgTable(
     allowedServices: text('allowed_services').array().$type<Service[]>().notNull().default(sql`'{}'`),
     commitSource: text('commit_source').$type<CommitSource>().notNull().default('git'),
     connectedAccount: jsonb('connected_account').$type<ConnectedAccount>(),
+    /** the one before, where a new credential belongs to another account; `until` is when that signed first */
+    previousAccount: jsonb('previous_account').$type<ConnectedAccount & { until: string }>(),
     credentialId: uuid('credential_id'),
     lastCheckId: uuid('last_check_id'),
     discoveryState: word<(typeof DISCOVERY_STATES)[number]>('discovery_state').notNull().default('never'),
@@ -98,6 +100,8 @@ export const credentials = pgTable(
     accountKey: text('account_key'),
     scopes: text('scopes').array(),
     expiresOn: instant('expires_on'),
+    /** so many days before its end it was last warned of: 30, 7 or 1 */
+    warnedDays: integer('warned_days'),
     /** OAuth: when the access token ends, and the committed trace of a refresh under way */
     accessExpiresAt: instant('access_expires_at'),
     refreshStartedAt: instant('refresh_started_at'),

@@ -53,7 +53,7 @@ export async function verifyOrganization(input: VerifyInput): Promise<Verified> 
       select r.id, r.provider_uuid, r.full_name, n.commit_source, array_agg(s.stream order by s.stream) as streams
       from repositories r join streams s on s.organization_id = r.organization_id and s.repository_id = r.id
       left join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
-      where s.state not in ('never', 'unavailable')
+      where s.state not in ('never', 'unavailable', 'switched_off')
       group by r.id, r.provider_uuid, r.full_name, n.commit_source order by r.full_name`),
   );
   for (const row of imported.map((found) => importedRow.parse(found))) {
@@ -89,7 +89,7 @@ async function readNotImported(database: Database, organizationId: string): Prom
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
       where not exists (select from streams s
         where s.organization_id = r.organization_id and s.repository_id = r.id
-          and s.state not in ('never', 'unavailable'))
+          and s.state not in ('never', 'unavailable', 'switched_off'))
       order by r.full_name`),
   );
   return rows.map((row) => seenRow.parse(row).full_name);

@@ -52,7 +52,13 @@ test('an import whose allowance is used up waits on a timer, and goes on early w
     if (one.state !== 'completed') expect(one).toMatchObject({ state: 'rate_limited', error: null });
   }
 
-  expect((await submitCredential(stack, integrationId, 'api_token.admin')).verdict).not.toBe('failed');
+  const before = (await stack.call('GET', `/v1/integrations/${integrationId}`)).body.connected_account;
+  const check = await submitCredential(stack, integrationId, 'api_token.admin');
+  expect(check.verdict).not.toBe('failed');
+  expect(check.message.text).toContain(`Until now it was another account: ${before.name}.`);
+  const { body: integration } = await stack.call('GET', `/v1/integrations/${integrationId}`);
+  expect(integration.previous_account).toMatchObject(before);
+  expect(integration.connected_account.uuid).not.toBe(before.uuid);
   await waitFor({
     what: 'the import goes on with the allowance of the new account',
     read: () => requestsOf(importId),

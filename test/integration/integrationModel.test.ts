@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as messages from '../../workflows/messages.ts';
-import type { IntegrationState } from '../../workflows/words.ts';
+import { type IntegrationState, type Service, SERVICES } from '../../workflows/words.ts';
 import { refusal } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -26,9 +26,13 @@ afterAll(() => bench.close());
 interface Model {
   state: IntegrationState | 'deleted';
   name: string | null;
+  services: readonly Service[];
 }
 
-type Command = { do: 'create' | 'rename'; name: string } | { do: 'pause' | 'resume' | 'discover' | 'import' };
+type Command =
+  | { do: 'create' | 'rename'; name: string }
+  | { do: 'services'; services: Service[] }
+  | { do: 'pause' | 'resume' | 'discover' | 'import' };
 type Step =
   | Command
   | { do: 'submit'; passes: boolean }
@@ -44,6 +48,13 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({ do: fc.constantFrom('create' as const, 'rename' as const), name: anyName }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('services' as const),
+      services: fc.subarray<Service>([...SERVICES], { minLength: 0 }),
+    }),
   },
   {
     weight: 4,
@@ -78,11 +89,16 @@ function expected(model: Model, step: Step): string | undefined {
     case 'create':
       if (model.state === 'awaiting_credential') return 'needs_connection';
       if (!isDraft(model)) return model.name === step.name ? undefined : 'already_created';
-      Object.assign(model, { state: 'active', name: step.name });
+      Object.assign(model, { state: 'active', name: step.name, services: SERVICES });
       return undefined;
     case 'rename':
       if (isDraft(model)) return 'needs_create';
       model.name = step.name;
+      return undefined;
+    case 'services':
+      if (isDraft(model)) return 'needs_create';
+      if (step.services.length === 0) return 'nothing_chosen';
+      model.services = step.services;
       return undefined;
     case 'discover':
     case 'import':
@@ -111,6 +127,8 @@ async function ready(run: Run, tenant: TestTenant, step: Command): Promise<() =>
       return () => command(run, tenant, messages.create, { name: step.name, services: null, actor });
     case 'rename':
       return () => command(run, tenant, messages.rename, { name: step.name, actor });
+    case 'services':
+      return () => command(run, tenant, messages.changeServices, { services: step.services, actor });
     case 'pause':
       return () => command(run, tenant, messages.pause, { actor });
     case 'resume':
@@ -179,7 +197,10 @@ async function actBoth(run: Run, tenant: TestTenant, before: Model, { commands }
 /** A lost run leaves its row as it stood, so nothing goes on before the row says what the model says. */
 async function untilModel(tenant: TestTenant, models: readonly Model[], after: string): Promise<Model> {
   const reached = (row: Record<string, unknown> | undefined) =>
-    models.find(({ state, name }) => row?.['state'] === state && row['name'] === name);
+    models.find(
+      ({ state, name, services }) =>
+        row?.['state'] === state && row['name'] === name && isDeepStrictEqual(row['services'], [...services]),
+    );
   const row = await waitFor({
     what: `${after} leads to ${models.map(({ state }) => state).join(' or ')}`,
     read: () => tenant.integration(),
@@ -193,7 +214,7 @@ async function follow(steps: readonly (Step | Both)[]): Promise<void> {
   const tenant = await bench.tenant();
   await bench.run(
     async (run) => {
-      let model: Model = { state: 'awaiting_credential', name: null };
+      let model: Model = { state: 'awaiting_credential', name: null, services: [] };
       // A first credential that fails, so that there is a run from the start.
       await act(run, tenant, { do: 'submit', passes: false });
       await untilModel(tenant, [model], 'the first credential');
@@ -223,6 +244,14 @@ const ALWAYS: (Step | Both)[] = [
   { do: 'resume' },
   { do: 'both', commands: [{ do: 'pause' }, { do: 'rename', name: 'Beta' }] },
   { do: 'both', commands: [{ do: 'resume' }, { do: 'import' }] },
+  { do: 'both', commands: [{ do: 'services', services: ['tickets'] }, { do: 'pause' }] },
+  {
+    do: 'both',
+    commands: [
+      { do: 'services', services: ['repositories', 'tickets'] },
+      { do: 'services', services: ['repositories'] },
+    ],
+  },
 ];
 
 const RUNS = Number(process.env['MODEL_RUNS'] ?? 6);

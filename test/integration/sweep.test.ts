@@ -27,10 +27,24 @@ test('secrets that waited too long are removed in every organization; those in t
   await sql`update credentials set discard_after = now() - interval '1 second' where id = any(${[...overdue, used]}::uuid[])`;
   await sql`update credentials set discard_after = now() + interval '1 minute' where id = ${inTime}`;
   await sql`update credentials set state = 'active' where id = ${used}`;
-  expect(await sweep(database)).toEqual({ secrets: 2, flows: 0, answers: 0, estimates: 0, deliveryDays: 0 });
+  expect(await sweep(database)).toEqual({
+    secrets: 2,
+    flows: 0,
+    answers: 0,
+    estimates: 0,
+    deliveryDays: 0,
+    expiring: 0,
+  });
   const left = await sql<{ id: string }[]>`select id from credentials where sealed is not null order by id`;
   expect(left.map(({ id }) => id)).toEqual([inTime, used].toSorted());
-  expect(await sweep(database)).toEqual({ secrets: 0, flows: 0, answers: 0, estimates: 0, deliveryDays: 0 });
+  expect(await sweep(database)).toEqual({
+    secrets: 0,
+    flows: 0,
+    answers: 0,
+    estimates: 0,
+    deliveryDays: 0,
+    expiring: 0,
+  });
 });
 
 test('OAuth flows and kept answers whose time is over are removed in every organization; the others stay', async () => {
@@ -47,7 +61,14 @@ test('OAuth flows and kept answers whose time is over are removed in every organ
       (${organizationId}, 'young', 'POST /', 'x', now() - interval '23 hours')`;
     kept.push(underWay);
   }
-  expect(await sweep(database)).toEqual({ secrets: 0, flows: 2, answers: 2, estimates: 0, deliveryDays: 0 });
+  expect(await sweep(database)).toEqual({
+    secrets: 0,
+    flows: 2,
+    answers: 2,
+    estimates: 0,
+    deliveryDays: 0,
+    expiring: 0,
+  });
   const flows = await sql<{ id: string }[]>`select id from oauth_flows order by id`;
   expect(flows.map(({ id }) => id)).toEqual(kept.toSorted());
   const answers = await sql<{ key: string }[]>`select key from idempotency_keys`;
@@ -69,8 +90,39 @@ test('estimates are removed a day after they were asked for, with what they lear
   const [repository] = await one.repositories(1);
   await sql`insert into import_estimate_repositories (organization_id, estimate_id, repository_id, place, stratum, weight)
     values (${one.organizationId}, ${ids[0]!}, ${repository!}, 1, 0, 1)`;
-  expect(await sweep(database)).toEqual({ secrets: 0, flows: 0, answers: 0, estimates: 2, deliveryDays: 0 });
+  expect(await sweep(database)).toEqual({
+    secrets: 0,
+    flows: 0,
+    answers: 0,
+    estimates: 2,
+    deliveryDays: 0,
+    expiring: 0,
+  });
   const left = await sql<{ id: string }[]>`select id from import_estimates where id = any(${ids}::uuid[])`;
   expect(left.map(({ id }) => id).toSorted()).toEqual([ids[1]!, ids[3]!].toSorted());
   expect(await sql`select 1 from import_estimate_repositories`).toHaveLength(0);
+});
+
+test('people are told 30, 7 and 1 days before a credential ends, once each, whatever is swept how often', async () => {
+  const tenant = await createTenant(sql, 'active');
+  const { credentialId } = await tenant.credential();
+  const { credentialId: candidate } = await tenant.credential();
+  const endsIn = (days: number, id = credentialId) =>
+    sql`update credentials set expires_on = now() + make_interval(secs => ${days * 86_400}) where id = ${id}`;
+  await sql`update credentials set state = 'active' where id = ${credentialId}`;
+  await endsIn(2, candidate);
+  const told: number[] = [];
+  for (const days of [31, 29, 29, 8, 6.9, 3, 0.9, 0.1, -1]) {
+    await endsIn(days);
+    await Promise.all([sweep(database), sweep(database)]);
+    const rows = await sql<{ days: number }[]>`select (data ->> 'days')::int as days from events
+      where integration_id = ${tenant.integrationId} and type = 'credential_expiring' order by id`;
+    told.push(rows.length);
+    if (days === -1) expect(rows.map((row) => row.days)).toEqual([30, 7, 1]);
+  }
+  expect(told).toEqual([0, 1, 1, 1, 2, 2, 3, 3, 3]);
+  // The successor is a credential of its own, which ends when it ends.
+  await sql`update credentials set state = 'shredded' where id = ${credentialId}`;
+  await sql`update credentials set state = 'active' where id = ${candidate}`;
+  expect(await sweep(database)).toMatchObject({ expiring: 1 });
 });

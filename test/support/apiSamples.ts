@@ -15,7 +15,9 @@ const CREDENTIAL = { kind: 'api_token', email: 'somebody@example.com', token: 'A
 /** A body that the operation's schema takes. */
 const BODIES: Record<string, object> = {
   createIntegration: {},
-  renameIntegration: { name: 'Renamed' },
+  updateIntegration: { name: 'Renamed' },
+  pauseIntegration: {},
+  resumeIntegration: {},
   checkConnection: CREDENTIAL,
   submitCredential: CREDENTIAL,
   startOauth: {},

@@ -168,8 +168,8 @@ export function createCredentialRows(testDatabase: TestDatabase, keys: TestKeys)
         ownerId: integrationId,
         field: 'credential',
       });
-      await sql`insert into integrations (id, organization_id, credential_id)
-        values (${integrationId}, ${organizationId}, ${credentialId})`;
+      await sql`insert into integrations (id, organization_id, services, credential_id)
+        values (${integrationId}, ${organizationId}, '{repositories,pull_requests,tickets}', ${credentialId})`;
       await sql`insert into credentials
           (id, organization_id, integration_id, owner_id, kind, state, sealed, key_id, fields, expires_on, access_expires_at)
         values (${credentialId}, ${organizationId}, ${integrationId}, ${integrationId}, ${kind}, 'active',

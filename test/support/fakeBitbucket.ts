@@ -31,6 +31,8 @@ export interface FakeBitbucket {
   /** verdicts by credential id; a credential that is not here passes with all services */
   readonly refused: Map<string, Finding>;
   allowed: Service[];
+  /** Bitbucket's accounts by credential id; a credential that is not here belongs to the service account */
+  readonly accounts: Map<string, { uuid: string | null; name: string; kind: string }>;
   /** answers to probes, one after the other; then `true` */
   readonly probes: boolean[];
   /** by repository id, one after the other; then `done` */
@@ -40,13 +42,19 @@ export interface FakeBitbucket {
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   /** answers to chunks of a round over webhooks, one after the other; then the round is over */
   readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
-  readonly discovery: (Error | { cursor: string | null; limited?: { until: string; why: string } })[];
+  readonly discovery: (
+    | Error
+    | 'hang'
+    | { cursor: string | null; limited?: { until: string; why: string } }
+  )[];
   /** in place of `chunks`: what a chunk of this repository does is decided while it runs, unless it is cancelled first */
   decide: ((repositoryId: string, cancelled: Promise<never>) => Promise<Partial<ChunkResult> | Error>) | null;
   /** answers to the chunks of a poll round, one after the other; then the round is at its end */
   readonly polls: (Error | Partial<Awaited<ReturnType<PollQuestions['pollChunk']>>>)[];
   /** every call, in order: `importChunk <repository id>` … */
   readonly calls: string[];
+  /** the calls that were cancelled while they hung: `discoverChunk` … */
+  readonly stopped: string[];
   /** a check of this credential goes on until it is cancelled */
   readonly hanging: Set<string>;
 }
@@ -83,6 +91,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
+  const stopped: string[] = [];
 
   const endCheck = (checkId: string, verdict: string, report: Record<string, unknown>) => sql`
     update connection_checks set state = 'done', verdict = ${verdict}, report = ${sql.json(report as never)},
@@ -119,6 +128,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const fake: FakeBitbucket = {
     refused,
     allowed: [...SERVICES],
+    accounts: new Map(),
     probes,
     git,
     chunks,
@@ -128,6 +138,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     webhooks,
     decide: null,
     calls,
+    stopped,
     hanging,
     activities: {
       async exchangeOauthCode({ integrationId, oauthFlowId }) {
@@ -146,7 +157,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         const verdict = finding === undefined ? 'ok' : 'failed';
         await endCheck(checkId, verdict, {
           allowed_services: allowedServices,
-          account: { uuid: '{1}', name: 'Service account', kind: 'user' },
+          account: fake.accounts.get(credentialId) ?? { uuid: '{1}', name: 'Service account', kind: 'user' },
           findings: finding === undefined ? [] : [{ ...finding, severity: 'error' }],
         });
         return { verdict, allowedServices };
@@ -166,9 +177,10 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         calls.push('probeCredential');
         return { accepted: probes.shift() ?? true };
       },
-      async discoverChunk() {
-        calls.push('discoverChunk');
+      async discoverChunk({ cursor }) {
+        calls.push(`discoverChunk ${cursor}`);
         const step = discovery.shift() ?? { cursor: null };
+        if (step === 'hang') return hang().finally(() => stopped.push('discoverChunk'));
         if (step instanceof Error) throw step;
         return { workspaces: 1, projects: 1, repositories: 1, ...step };
       },

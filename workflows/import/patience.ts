@@ -22,6 +22,8 @@ export interface Steering {
   freed: number;
   /** what is read beside failed for good: what is in hand comes to rest at its checkpoint */
   failed: boolean;
+  /** services were switched: which streams are wanted is to be asked again */
+  outdated: boolean;
   /** its import's run hears of its end without being told */
   quiet: boolean;
 }
@@ -59,7 +61,7 @@ export function createPatience(options: {
   let refused: Promise<void> | null = null;
 
   async function forLimit({ until, why }: { until: string; why: string }, freed: number): Promise<void> {
-    const isOver = (): boolean => steering.failed || steering.freed !== freed;
+    const isOver = (): boolean => steering.failed || steering.outdated || steering.freed !== freed;
     if (isOver()) return;
     await during({ state: 'rate_limited', waiting: { until, why } }, () =>
       wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || isOver()),

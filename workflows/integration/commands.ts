@@ -1,4 +1,3 @@
-import type { UpdateDefinition } from '@temporalio/common';
 import { currentUpdateInfo, setHandler, uuid4 } from '@temporalio/workflow';
 import { waitingFor } from '../details.ts';
 import { refuseRetry } from '../import/rules.ts';
@@ -6,40 +5,18 @@ import * as messages from '../messages.ts';
 import type { Actor, CommandAnswer, PendingCheck } from '../messages.ts';
 import { rows } from '../policies.ts';
 import { continueImportRun, continueWebhooks, startDiscovery, startImportRun } from './children.ts';
-import { type Refusal, refused } from '../refused.ts';
-import { type Entity, integrationGone } from './entity.ts';
+import { refused } from '../refused.ts';
+import { createCommands } from './command.ts';
+import type { Entity } from './entity.ts';
+import { handleManaging } from './managing.ts';
 import { withRefusal } from './refusals.ts';
-import { isDraft, isSameCreate, refuseByState, refuseCreate, refuseName } from './rules.ts';
+import { isDraft, isSameCreate, refuseByState, refuseCreate } from './rules.ts';
 
-/**
- * Registers the commands. Each is refused by its (synchronous) validator where the state forbids it. While something
- * else is under way the validator lets it pass: whoever read the new state in the row may command before this run knows
- * it. In its turn each is judged (again).
- */
+/** Registers what the integration is told: commands of people, and signals of its runs. */
 export function handleCommands(entity: Entity): void {
   const { snapshot } = entity;
 
-  function command<Answer, Args>(
-    definition: UpdateDefinition<Answer, [Args]>,
-    description: string,
-    refuse: (args: Args) => Refusal | null,
-    run: (args: Args) => Promise<Answer>,
-  ): void {
-    const judge = (args: Args): void => {
-      if (entity.gone) throw integrationGone();
-      const refusal = refuse(args);
-      if (refusal !== null) throw refused(refusal);
-    };
-    setHandler(
-      definition,
-      (args: Args) =>
-        entity.exclusive(async () => {
-          judge(args);
-          return run(args);
-        }),
-      { validator: (args: Args) => (entity.isBusy ? undefined : judge(args)), description },
-    );
-  }
+  const command = createCommands(entity);
 
   /** A check asked for twice is one check; a second credential waits until the first is checked. */
   async function submit(check: PendingCheck, actor: Actor): Promise<CommandAnswer & { checkId: string }> {
@@ -117,16 +94,6 @@ export function handleCommands(entity: Entity): void {
   );
 
   command(
-    messages.rename,
-    'Gives the integration another name, unique in its organization.',
-    ({ name }) => refuseByState('rename', snapshot.state) ?? refuseName(name),
-    async ({ name, actor }) => {
-      if (snapshot.name !== name) await entity.save({ name }, { action: 'integration_renamed', actor });
-      return { ...entity.answer(), name };
-    },
-  );
-
-  command(
     messages.discover,
     'Discovers workspaces, projects and repositories again.',
     () => refuseByState('discover', snapshot.state),
@@ -191,33 +158,7 @@ export function handleCommands(entity: Entity): void {
     },
   );
 
-  command(
-    messages.pause,
-    'Stops fetching; running imports wait at their checkpoints.',
-    () => refuseByState('pause', snapshot.state),
-    async ({ actor }) => {
-      if (snapshot.state === 'active') {
-        entity.refusals = [];
-        entity.probeAtMs = null;
-        await entity.save({ state: 'paused' }, { action: 'integration_paused', actor });
-        await entity.tellImports('integration');
-      }
-      return entity.answer();
-    },
-  );
-
-  command(
-    messages.resume,
-    'Goes on after a pause, from the checkpoints.',
-    () => refuseByState('resume', snapshot.state),
-    async ({ actor }) => {
-      if (snapshot.state === 'paused') {
-        await entity.save({ state: 'active', reason: null }, { action: 'integration_resumed', actor });
-        await entity.tellImports(null);
-      }
-      return entity.answer();
-    },
-  );
+  handleManaging(entity, command);
 
   // Not by `command`: the draft being gone already is what was asked for.
   setHandler<{ deleted: true }, [{ actor: Actor }], typeof messages.deleteDraft>(
@@ -251,8 +192,8 @@ export function handleCommands(entity: Entity): void {
       entity.importIds.add(importId);
       // What was said while it counted as ended, it has not heard.
       const { state } = snapshot;
-      if (state === 'paused') await entity.tellImports('integration');
-      if (state === 'needs_credential') await entity.tellImports(state);
+      if (state === 'paused') await entity.tellRuns('integration');
+      if (state === 'needs_credential') await entity.tellRuns(state);
     },
     { description: 'An import that had ended goes on: repositories are tried again.' },
   );

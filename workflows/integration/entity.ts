@@ -1,13 +1,6 @@
-import {
-  type ApplicationFailure,
-  getExternalWorkflowHandle,
-  log,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
+import { type ApplicationFailure, upsertSearchAttributes } from '@temporalio/workflow';
 import type { IntegrationActivities } from '../contracts.ts';
 import { applicationFailure } from '../failures.ts';
-import { importWorkflowId } from '../ids.ts';
-import { setPaused } from '../messages.ts';
 import type {
   Actor,
   CommandAnswer,
@@ -22,6 +15,7 @@ import { INTEGRATION_TIMING } from '../timing.ts';
 import type { PauseReason } from '../inputs.ts';
 import { refused } from '../refused.ts';
 import { createTurns } from '../turns.ts';
+import { tellRuns } from './runs.ts';
 
 type Change = Parameters<IntegrationActivities['saveIntegration']>[0]['change'];
 
@@ -43,11 +37,15 @@ export interface Entity {
   /** One at a time, in the order of asking; waits until the row was read at the start of the run. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
   /** Writes the change into the row, then here. Throws ApplicationFailure `name_taken`. */
-  save(change: Change, audit?: { action: string; actor: Actor }): Promise<void>;
+  save(
+    change: Change,
+    audit?: { action: string; actor: Actor; details?: Record<string, unknown> },
+  ): Promise<void>;
   /** Reads the row again; `gone` when there is none. */
   load(): Promise<void>;
   answer(): CommandAnswer;
-  tellImports(pause: PauseReason | null): Promise<void>;
+  /** Tells imports, syncs and a discovery under way to wait at their checkpoints, or (`null`) to go on. */
+  tellRuns(pause: PauseReason | null): Promise<void>;
 }
 
 export const integrationGone = (): ApplicationFailure =>
@@ -121,17 +119,7 @@ export function createEntity(input: IntegrationInput): Entity {
 
     answer: () => ({ state: snapshot.state, version: snapshot.version }),
 
-    async tellImports(pause) {
-      const message = { paused: pause !== null, reason: pause };
-      for (const importId of entity.importIds) {
-        try {
-          await getExternalWorkflowHandle(importWorkflowId(importId)).signal(setPaused, message);
-        } catch (error) {
-          // It ended meanwhile, or never began: its row says so, and it is read at the start of the next run.
-          log.debug('An import could not be told', { importId, error });
-        }
-      }
-    },
+    tellRuns: (pause) => tellRuns(entity, pause),
   };
   return entity;
 }

@@ -7,6 +7,7 @@ export type Command =
   | 'completeOauth'
   | 'create'
   | 'rename'
+  | 'changeServices'
   | 'discover'
   | 'registerWebhooks'
   | 'removeWebhooks'
@@ -71,6 +72,7 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   completeOauth: allowed,
   create: (state) => (state === 'awaiting_credential' || state === 'checking' ? needsConnection : null),
   rename: refuseDraft,
+  changeServices: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
   registerWebhooks: (state) => refuseUnlessActive(state, needsCreate),
   // Also while it is paused, or Bitbucket refuses its credential: what cannot be removed there is let go.
@@ -107,6 +109,31 @@ export function refuseName(name: string): Refusal | null {
 const sameServices = (one: readonly Service[], other: readonly Service[]): boolean =>
   one.length === other.length && one.every((service) => other.includes(service));
 
+const nothingChosen = (offered: readonly Service[]): Refusal => ({
+  code: 'nothing_chosen',
+  message: 'No service is chosen.',
+  fix: `Choose at least one of: ${offered.join(', ')}.`,
+});
+
+const notAllowed = (missing: readonly Service[]): Refusal => ({
+  code: 'service_not_allowed',
+  message: `The credential does not allow: ${missing.join(', ')}.`,
+  fix: 'Leave it out, or submit a credential with the scopes that the connection check names.',
+});
+
+/**
+ * Why the services cannot be these. One that is on may stay so whatever the credential allows: switching it off is
+ * another wish.
+ */
+export function refuseServices(snapshot: IntegrationSnapshot, services: readonly Service[]): Refusal | null {
+  const byState = refuseByState('changeServices', snapshot.state);
+  if (byState !== null) return byState;
+  const { allowedServices, services: on } = snapshot;
+  if (services.length === 0) return nothingChosen([...new Set([...on, ...allowedServices])]);
+  const missing = services.filter((service) => !on.includes(service) && !allowedServices.includes(service));
+  return missing.length > 0 ? notAllowed(missing) : null;
+}
+
 interface Wanted {
   name: string;
   services: Service[] | null;
@@ -127,20 +154,7 @@ export function refuseCreate(snapshot: IntegrationSnapshot, wanted: Wanted): Ref
   if (isSameCreate(snapshot, wanted)) return null;
   if (!isDraft(snapshot.state)) return alreadyCreated;
   const chosen = wanted.services ?? snapshot.allowedServices;
-  if (chosen.length === 0) {
-    return {
-      code: 'nothing_chosen',
-      message: 'No service is chosen.',
-      fix: `Choose at least one of: ${snapshot.allowedServices.join(', ')}.`,
-    };
-  }
+  if (chosen.length === 0) return nothingChosen(snapshot.allowedServices);
   const missing = chosen.filter((service) => !snapshot.allowedServices.includes(service));
-  if (missing.length > 0) {
-    return {
-      code: 'service_not_allowed',
-      message: `The credential does not allow: ${missing.join(', ')}.`,
-      fix: 'Leave it out, or submit a credential with the scopes that the connection check names.',
-    };
-  }
-  return refuseName(wanted.name);
+  return missing.length > 0 ? notAllowed(missing) : refuseName(wanted.name);
 }

@@ -4,7 +4,7 @@ import { CHECK_INTERRUPTED, CREDENTIAL_REFUSED } from '../findings.ts';
 import type { PendingCheck } from '../messages.ts';
 import { bitbucketRows, connectionCheckTries, rows } from '../policies.ts';
 import type { Finding, IntegrationState, Service } from '../words.ts';
-import { cancelCheck, startCheck } from './children.ts';
+import { cancelCheck, startCheck, startDiscovery } from './children.ts';
 import type { Entity } from './entity.ts';
 import { isConfirmed, withRefusal } from './refusals.ts';
 
@@ -69,32 +69,38 @@ async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> 
     await reject(entity, check, outcome.reason ?? CHECK_INTERRUPTED);
     return;
   }
-  const shredded = await adopt(entity, check);
-  if (shredded === null) await goOn(entity, outcome.allowedServices);
-  else await reject(entity, check, shredded);
+  const adopted = await adopt(entity, check);
+  if ('shredded' in adopted) return reject(entity, check, adopted.shredded);
+  await goOn(entity, outcome.allowedServices);
+  // Another account sees other repositories.
+  if (adopted.otherAccount && entity.snapshot.state === 'active') await startDiscovery(entity);
 }
 
 async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Finding): Promise<void> {
   await rows().discardCredential.executeWithOptions({ summary: 'shred the credential that failed' }, [
-    { ...tenantOf(entity), credentialId },
+    { ...tenantOf(entity), credentialId, reason },
   ]);
   if (entity.snapshot.state === 'checking' && entity.checks.length === 0) {
     await entity.save({ state: 'awaiting_credential', reason });
   }
 }
 
-/** Why it could not be adopted: its secret was removed while it waited for its check. */
-async function adopt(entity: Entity, { checkId, credentialId }: PendingCheck): Promise<Finding | null> {
+/** `shredded`: why it could not be adopted: its secret was removed while it waited for its check. */
+async function adopt(
+  entity: Entity,
+  { checkId, credentialId }: PendingCheck,
+): Promise<{ otherAccount: boolean } | { shredded: Finding }> {
   try {
-    await rows().adoptCredential.executeWithOptions(
+    const answer: { otherAccount: boolean } | undefined = await rows().adoptCredential.executeWithOptions(
       { summary: 'make the checked credential the one that signs' },
       [{ ...tenantOf(entity), checkId, credentialId }],
     );
-    return null;
+    // Runs begun before this was asked have no answer in their histories.
+    return answer ?? { otherAccount: false };
   } catch (error) {
     const { type, finding } = readFailure(error);
     if (type !== 'credential_shredded') throw error;
-    return finding;
+    return { shredded: finding };
   }
 }
 
@@ -109,7 +115,7 @@ async function goOn(entity: Entity, allowedServices: Service[]): Promise<void> {
     ...(before === 'paused' ? {} : { reason: null }),
   });
   // Runs that met a 401 and still wait to try again go on at once with the new credential.
-  if (entity.snapshot.state === 'active') await entity.tellImports(null);
+  if (entity.snapshot.state === 'active') await entity.tellRuns(null);
 }
 
 /** Asks Bitbucket whether it still refuses; `needs_credential` once that is sure. */
@@ -120,7 +126,7 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     if (accepted === true) {
       entity.refusals = [];
       entity.probeAtMs = null;
-      await entity.tellImports(null);
+      await entity.tellRuns(null);
       return;
     }
     entity.probeAtMs = nowMs + entity.timing.probeEveryMs;
@@ -134,7 +140,7 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     await entity.save({ state: 'needs_credential', reason: CREDENTIAL_REFUSED });
     entity.refusals = [];
     entity.probeAtMs = null;
-    await entity.tellImports('needs_credential');
+    await entity.tellRuns('needs_credential');
   });
 }
 

@@ -1,3 +1,4 @@
+import { expiryWarning } from '../../../workflows/credentialExpiry.ts';
 import type { CredentialKind, Finding } from '../../../workflows/words.ts';
 import type { BitbucketClient, CredentialRef } from '../client.ts';
 import { AuthRefused, BitbucketError, ScopeMissing } from '../errors.ts';
@@ -6,7 +7,6 @@ import { excessScopes, missingScopes, vocabularyOf } from '../scopes.ts';
 import { createAsker, type Asker } from './ask.ts';
 import {
   connectionOk,
-  credentialExpiring,
   excessScopesFinding,
   notWorkspaceAdmin,
   nothingVisible,
@@ -37,9 +37,6 @@ export interface ConnectionCheckOptions {
   /** the host takes plain passwords (historic) */
   passwordLogin: boolean;
 }
-
-/** An end nearer than this is worth a warning. */
-const EXPIRING_MS = 14 * 86_400_000;
 
 /**
  * Finds out, with few requests, who a credential is, what it may and what it sees (design 5.1).
@@ -206,7 +203,6 @@ function warnings(
 ): void {
   report.scopes.excess = excessScopes(report.scopes.vocabulary, granted);
   if (report.scopes.excess.length > 0) add('warning', excessScopesFinding(kind, report.scopes.excess));
-  if (expiresOn !== null && Date.parse(expiresOn) - Date.now() < EXPIRING_MS) {
-    add('warning', credentialExpiring(expiresOn));
-  }
+  const expiring = expiryWarning(expiresOn, Date.now());
+  if (expiring !== null) add('warning', expiring);
 }

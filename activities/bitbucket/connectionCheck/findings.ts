@@ -21,13 +21,6 @@ export const usernameInsteadOfEmail = (): Finding => ({
   remedy: 'API tokens go with the e-mail of the Atlassian account, not with the Bitbucket user name.',
 });
 
-export const credentialExpiring = (expiresOn: string): Finding => ({
-  code: 'credential_expiring',
-  message: `The credential ends on ${expiresOn.slice(0, 10)}.`,
-  remedy: 'Create its successor in time and submit it: the integration goes on without a break.',
-  details: { expires_on: expiresOn },
-});
-
 const LESS: Record<CredentialKind, string> = {
   oauth:
     'The owner of the OAuth consumer can take these scopes away from it in Bitbucket’s workspace settings; whoever connects cannot.',

@@ -1,4 +1,4 @@
-import { desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { CredentialKind, Verdict } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { connectionChecks, credentials, integrations } from '../../schema/index.ts';
@@ -46,6 +46,25 @@ export async function isOutcomeOpen(
   if (row === undefined) return false;
   const passed = check.verdict === 'ok' || check.verdict === 'ok_with_warnings';
   return row.state === 'checking' || (passed && row.lastCheckId !== check.id);
+}
+
+/** The report of the check by which the integration signs; null: there was none. */
+export async function readPassedReport(
+  tx: Transaction,
+  integrationId: string,
+): Promise<Record<string, unknown> | null> {
+  const [row] = await tx
+    .select({ report: connectionChecks.report })
+    .from(integrations)
+    .innerJoin(
+      connectionChecks,
+      and(
+        eq(connectionChecks.organizationId, integrations.organizationId),
+        eq(connectionChecks.id, integrations.lastCheckId),
+      ),
+    )
+    .where(eq(integrations.id, integrationId));
+  return row?.report ?? null;
 }
 
 /** The check that began last. */

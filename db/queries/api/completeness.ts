@@ -77,7 +77,7 @@ export interface StreamTotal extends Record<string, unknown> {
 const OPEN = sql`(records_expected - records_stored - quarantined - gone - not_permitted)`;
 const ENDED = sql`(state = 'healthy' or (state = 'failed' and last_error ->> 'code' = 'incomplete'))`;
 
-/** Per stream over all repositories of an import. What is missing in one is not made up by what is too much in another. */
+/** Per stream over all repositories of an import that read it. What is missing in one is not made up by what is too much in another. */
 export async function totalCompleteness(tx: Transaction, importId: string): Promise<StreamTotal[]> {
   return tx.execute<StreamTotal>(sql`
     select stream,
@@ -94,7 +94,7 @@ export async function totalCompleteness(tx: Transaction, importId: string): Prom
       (count(*) filter (where state in ('never', 'processing', 'rate_limited')))::int as "inProgress",
       coalesce(array_agg(distinct expected_basis) filter (where expected_basis is not null), '{}') as bases,
       coalesce(array_agg(distinct method) filter (where method is not null), '{}') as methods
-    from import_streams where import_id = ${importId}
+    from import_streams where import_id = ${importId} and state <> 'switched_off'
     group by stream order by stream`);
 }
 

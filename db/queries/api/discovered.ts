@@ -8,6 +8,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
+import { repositoryHealth } from '../repositoryHealth.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
 
@@ -108,6 +109,7 @@ export interface RepositoryRow extends Record<string, unknown> {
   integrationId: string | null;
   firstImportedAt: string | null;
   lastImportedAt: string | null;
+  health: StreamState;
   streams: StreamSummary[];
   /** null: it was never brought up to date since its import */
   sync: SyncSummary | null;
@@ -141,7 +143,7 @@ const REPOSITORY = sql`
   r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
   r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
   r.updated_on as "updatedOn", r.integration_id as "integrationId", r.first_imported_at as "firstImportedAt",
-  r.last_imported_at as "lastImportedAt",
+  r.last_imported_at as "lastImportedAt", ${repositoryHealth} as health,
   coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
       'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
       order by s.stream)

@@ -2,14 +2,14 @@ import { sql } from 'drizzle-orm';
 import type { EstimateState, Finding, ImportMode } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { importEstimates } from '../../schema/index.ts';
-import type { ImportSelection } from '../../schema/imports.ts';
+import type { ChosenSelection } from '../../schema/imports.ts';
 
 export interface EstimateRow extends Record<string, unknown> {
   id: string;
   integrationId: string;
   mode: ImportMode;
   state: EstimateState;
-  selection: ImportSelection;
+  selection: ChosenSelection;
   total: number | null;
   result: Record<string, unknown> | null;
   error: Finding | null;
@@ -66,7 +66,7 @@ export async function insertEstimate(
     organizationId: string;
     integrationId: string;
     mode: ImportMode;
-    selection: ImportSelection;
+    selection: ChosenSelection;
     startedByKey: string;
     startedByUser: string | null;
   },

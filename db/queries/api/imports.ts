@@ -4,6 +4,7 @@ import type {
   ImportMode,
   ImportRepositoryState,
   ImportState,
+  Service,
   Stream,
   StreamState,
 } from '../../../workflows/words.ts';
@@ -18,6 +19,7 @@ export interface ImportRow extends Record<string, unknown> {
   mode: ImportMode;
   state: ImportState;
   selection: ImportSelection;
+  services: Service[] | null;
   total: number | null;
   completed: number;
   failed: number;
@@ -36,7 +38,7 @@ export interface ImportRow extends Record<string, unknown> {
 }
 
 const IMPORT = sql`
-  i.id, i.integration_id as "integrationId", i.mode, i.state, i.selection, i.repositories_total as total,
+  i.id, i.integration_id as "integrationId", i.mode, i.state, i.selection, i.services, i.repositories_total as total,
   i.repositories_completed as completed, i.repositories_failed as failed, i.records::float8 as records,
   i.requests::float8 as requests, i.waiting_since as "waitingSince", i.waiting_until as "waitingUntil",
   i.waiting_reason as "waitingReason", i.paused_by_person_at is not null as "pausedByPerson",

@@ -9,6 +9,7 @@ import type {
 import type { Transaction } from '../../client.ts';
 import { credentials, integrations } from '../../schema/index.ts';
 import type { ConnectedAccount } from '../../schema/integrations.ts';
+import { allFail, someFail } from '../repositoryHealth.ts';
 
 const COLUMNS = {
   id: integrations.id,
@@ -22,6 +23,7 @@ const COLUMNS = {
   allowedServices: integrations.allowedServices,
   commitSource: integrations.commitSource,
   connectedAccount: integrations.connectedAccount,
+  previousAccount: integrations.previousAccount,
   discoveryState: integrations.discoveryState,
   discoveryError: integrations.discoveryError,
   lastDiscoveryAt: integrations.lastDiscoveryAt,
@@ -35,11 +37,11 @@ const COLUMNS = {
   credentialScopes: credentials.scopes,
   // What its imports and repositories are doing, for the health (design section 9).
   importing: sql<boolean>`exists (select from imports i where i.integration_id = ${integrations.id}
-    and i.state in ('pending', 'running'))`,
+    and i.kind = 'import' and i.state in ('pending', 'running'))`,
   limited: sql<boolean>`exists (select from imports i where i.integration_id = ${integrations.id}
     and i.state = 'rate_limited')`,
-  failing: sql<boolean>`exists (select from repositories r join streams s on s.repository_id = r.id
-    where r.integration_id = ${integrations.id} and s.state = 'failed')`,
+  failing: someFail(integrations.id),
+  allFailing: allFail(integrations.id),
 };
 
 export interface IntegrationRow {
@@ -54,6 +56,7 @@ export interface IntegrationRow {
   allowedServices: Service[];
   commitSource: CommitSource;
   connectedAccount: ConnectedAccount | null;
+  previousAccount: (ConnectedAccount & { until: string }) | null;
   discoveryState: 'never' | 'running' | 'done' | 'failed';
   discoveryError: Finding | null;
   lastDiscoveryAt: string | null;
@@ -68,6 +71,7 @@ export interface IntegrationRow {
   importing: boolean;
   limited: boolean;
   failing: boolean;
+  allFailing: boolean;
 }
 
 const joined = (tx: Transaction) =>

@@ -28,9 +28,10 @@ export interface Summary extends Measures {
 const seconds = (from: string | null, to: string | null): number =>
   from === null || to === null ? 0 : Math.round(Date.parse(to) - Date.parse(from)) / 1_000;
 
-/** Streams that the host no longer has owe nothing. */
+/** Streams that the host no longer has, or that were switched off, owe nothing. */
 const isExact = (stream: ImportRepository['streams'][number]): boolean =>
   stream.state === 'unavailable' ||
+  stream.state === 'switched_off' ||
   (stream.state === 'healthy' && stream.stored === stream.expected && stream.quarantined === 0);
 
 export function summarise(

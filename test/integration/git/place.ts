@@ -72,8 +72,8 @@ export async function createPlace(): Promise<Place> {
   const sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   const [organizationId, integrationId, workspaceId] = [uuid(), uuid(), uuid()];
   await sql`insert into organizations (id, name) values (${organizationId}, 'git test')`;
-  await sql`insert into integrations (id, organization_id, name, state, credential_id)
-    values (${integrationId}, ${organizationId}, 'git', 'active', ${uuid()})`;
+  await sql`insert into integrations (id, organization_id, name, state, services, credential_id)
+    values (${integrationId}, ${organizationId}, 'git', 'active', '{repositories,pull_requests,tickets}', ${uuid()})`;
   await sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
     values (${workspaceId}, ${organizationId}, '{w}', 'ws', 'ws', now())`;
 

@@ -87,8 +87,8 @@ async function createOrganization(testDatabase: TestDatabase) {
   await owner.transaction(organizationId, async (tx) => {
     const credentialId = uuid();
     await tx.execute(sql`insert into organizations (id, name) values (${organizationId}, ${organizationId})`);
-    await tx.execute(sql`insert into integrations (id, organization_id, state, name, credential_id)
-      values (${integrationId}, ${organizationId}, 'active', 'test', ${credentialId})`);
+    await tx.execute(sql`insert into integrations (id, organization_id, state, name, services, credential_id)
+      values (${integrationId}, ${organizationId}, 'active', 'test', '{repositories,pull_requests,tickets}', ${credentialId})`);
     await tx.execute(sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
       values (${workspaceId}, ${organizationId}, '{ws}', 'ws', 'ws', now())`);
   });

@@ -4,6 +4,7 @@ import {
   refuseByState,
   refuseCreate,
   refuseName,
+  refuseServices,
   type Command,
 } from '../../../workflows/integration/rules.ts';
 import type { IntegrationSnapshot } from '../../../workflows/messages.ts';
@@ -28,6 +29,7 @@ describe('what a state forbids', () => {
     'submitCredential',
     'create',
     'rename',
+    'changeServices',
     'discover',
     'startImport',
     'pause',
@@ -36,14 +38,15 @@ describe('what a state forbids', () => {
   ];
   const TABLE: Record<string, string> = {
     awaiting_credential:
-      '. needs_connection needs_create needs_create import_needs_create needs_create needs_create .',
-    checking: '. needs_connection needs_create needs_create import_needs_create needs_create needs_create .',
-    connected: '. . needs_create needs_create import_needs_create needs_create needs_create .',
-    active: '. . . . . . . already_created',
-    paused: '. . . paused paused . . already_created',
+      '. needs_connection needs_create needs_create needs_create import_needs_create needs_create needs_create .',
+    checking:
+      '. needs_connection needs_create needs_create needs_create import_needs_create needs_create needs_create .',
+    connected: '. . needs_create needs_create needs_create import_needs_create needs_create needs_create .',
+    active: '. . . . . . . . already_created',
+    paused: '. . . . paused paused . . already_created',
     needs_credential:
-      '. . . needs_credential needs_credential needs_credential needs_credential already_created',
-    disconnecting: Array.from({ length: 8 }, () => 'disconnecting').join(' '),
+      '. . . . needs_credential needs_credential needs_credential needs_credential already_created',
+    disconnecting: Array.from({ length: 9 }, () => 'disconnecting').join(' '),
   };
 
   test.each(INTEGRATION_STATES)('%s', (state) => {
@@ -96,6 +99,25 @@ describe('create', () => {
       const refusal = refuseCreate({ ...snapshot, state }, { name: 'A', services: null });
       expect(refusal === null, state).toBe(state === 'connected');
     }
+  });
+});
+
+describe('services', () => {
+  const active = {
+    ...snapshot,
+    state: 'active',
+    services: ['tickets'],
+  } as const satisfies IntegrationSnapshot;
+
+  test('one that is on may stay whatever the credential allows; one more must be allowed; none at all is no choice', () => {
+    expect(refuseServices(active, ['tickets'])).toBeNull();
+    expect(refuseServices(active, ['tickets', 'repositories'])).toBeNull();
+    expect(refuseServices({ ...active, services: [] }, ['tickets'])?.code).toBe('service_not_allowed');
+    expect(refuseServices(active, [])).toMatchObject({
+      code: 'nothing_chosen',
+      fix: 'Choose at least one of: tickets, repositories, pull_requests.',
+    });
+    expect(refuseServices(snapshot, ['repositories'])?.code).toBe('needs_create');
   });
 });
 

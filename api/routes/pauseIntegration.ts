@@ -1,0 +1,37 @@
+import { z } from '@hono/zod-openapi';
+import * as messages from '../../workflows/messages.ts';
+import type { ApiApp } from '../dependencies.ts';
+import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
+import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
+import { idParam } from '../schemas/shared.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+
+const route = operation({
+  method: 'post',
+  path: '/v1/integrations/{id}/pause',
+  operationId: 'pauseIntegration',
+  summary: 'Pause an integration',
+  description:
+    'Nothing is fetched for it from then on: imports, syncs and a discovery under way wait at their checkpoints, within seconds, and nothing new begins. What is stored can be read.',
+  tags: ['Integrations'],
+  role: 'manager',
+  request: { params: idParam, body: jsonBody(z.strictObject({}), false) },
+  responses: {
+    202: answer(
+      integrationSchema,
+      'The integration; what runs comes to rest within seconds.',
+      locationHeader,
+    ),
+  },
+});
+
+export function addPauseIntegration(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
+    await c.var.dependencies.orchestrator.command(messages.pause, snapshotOf(integration), {
+      actor: actorOf(c.var.principal),
+    });
+    const now = await integrationOrNotFound(c.var, integration.id);
+    return c.json(presentIntegration(now), 202, { Location: `/v1/integrations/${integration.id}` });
+  });
+}

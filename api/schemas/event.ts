@@ -1,0 +1,72 @@
+import { z } from '@hono/zod-openapi';
+import type { EventRow } from '../../db/queries/api/events.ts';
+import { unescapeJson } from '../../db/text.ts';
+import { createCursor } from '../cursor.ts';
+import { instant } from '../instant.ts';
+import { createdBy, id, limitQuery, timestamp } from './shared.ts';
+
+/** A transaction or an id, as Postgres takes them. */
+const digits = z.string().regex(/^\d{1,18}$/);
+
+export const eventCursor = createCursor('events', z.strictObject({ xact: digits, id: digits }), 'after');
+
+export const eventsQuery = z.strictObject({
+  limit: limitQuery,
+  after: z
+    .string()
+    .max(2_000)
+    .optional()
+    .meta({ description: '`next_cursor` of the answer before; left out: from the beginning' }),
+  integration: id.optional().meta({ description: 'only what happened to this integration' }),
+  type: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,60}$/, 'A type is made of small letters, digits and _.')
+    .optional()
+    .meta({ description: 'only events of this type, e.g. `import_completed`' }),
+});
+
+const eventSchema = z
+  .strictObject({
+    id: z.string().meta({ description: 'unique in the feed' }),
+    type: z.string().meta({
+      description:
+        'e.g. `integration_created`, `integration_paused`, `services_changed`, `import_started`, `import_completed`, ' +
+        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`; more may come',
+    }),
+    at: timestamp,
+    integration_id: id.nullable(),
+    import_id: id.nullable(),
+    repository_id: id.nullable(),
+    by: createdBy.nullable().meta({ description: 'who asked for it; null: nobody, the engine did it' }),
+    data: z.record(z.string(), z.unknown()).meta({ description: 'what else there is to know, by type' }),
+  })
+  .openapi('Event');
+
+export const eventListSchema = z
+  .strictObject({
+    data: z.array(eventSchema),
+    next_cursor: z
+      .string()
+      .nullable()
+      .meta({ description: 'give it as `after` to go on, now or later; null: nothing has happened yet' }),
+    more: z.boolean().meta({ description: 'true: there is more already; false: ask again later' }),
+  })
+  .openapi('EventList');
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export function presentEvent(row: EventRow): z.infer<typeof eventSchema> {
+  const data = unescapeJson(row.data);
+  const isAsked = row.apiKeyId !== null || row.actingUser !== null;
+  return {
+    id: row.id,
+    type: row.type,
+    at: instant(row.at),
+    integration_id: row.integrationId,
+    import_id: row.importId,
+    repository_id: row.repositoryId,
+    by: isAsked ? { api_key_id: row.apiKeyId, acting_user: row.actingUser } : null,
+    data: isRecord(data) ? data : {},
+  };
+}

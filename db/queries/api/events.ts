@@ -1,0 +1,46 @@
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../../client.ts';
+
+/** A place in the feed: the transaction and the id of the last entry seen, both as digits. */
+export interface EventPlace {
+  xact: string;
+  id: string;
+}
+
+export interface EventRow extends EventPlace, Record<string, unknown> {
+  type: string;
+  integrationId: string | null;
+  importId: string | null;
+  repositoryId: string | null;
+  apiKeyId: string | null;
+  actingUser: string | null;
+  data: Record<string, unknown>;
+  at: string;
+}
+
+/**
+ * What happened behind a place, oldest first. Only entries of transactions before the oldest that is still under way
+ * (`pg_snapshot_xmin`): those have all ended, so whatever becomes visible later lies behind what is answered now. An id
+ * alone says no such thing: it is given before its transaction commits, and a lower one may appear after a higher one.
+ * Behind `xmax` are the entries of a dump that was restored where fewer transactions have been.
+ */
+export async function listEvents(
+  tx: Transaction,
+  filter: {
+    after: EventPlace | null;
+    integrationId: string | undefined;
+    type: string | undefined;
+    limit: number;
+  },
+): Promise<EventRow[]> {
+  const { after, integrationId, type, limit } = filter;
+  return tx.execute<EventRow>(sql`
+    select xact::text as xact, id::text as id, type, integration_id as "integrationId", import_id as "importId",
+      repository_id as "repositoryId", api_key_id as "apiKeyId", acting_user as "actingUser", data, at
+    from events e
+    where (xact < pg_snapshot_xmin(pg_current_snapshot()) or xact >= pg_snapshot_xmax(pg_current_snapshot()))
+      and ${after === null ? sql`true` : sql`(xact, id) > (${after.xact}::xid8, ${after.id}::bigint)`}
+      and ${integrationId === undefined ? sql`true` : sql`integration_id = ${integrationId}`}
+      and ${type === undefined ? sql`true` : sql`type = ${type}`}
+    order by e.xact, e.id limit ${limit}`);
+}

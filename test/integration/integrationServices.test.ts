@@ -1,0 +1,286 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { advance, openStream } from '../../activities/checkpoint.ts';
+import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import * as messages from '../../workflows/messages.ts';
+import type { Service, Stream } from '../../workflows/words.ts';
+import { EFFECTIVE_MS, untilImport } from '../support/importBench.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
+import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
+import { waitFor } from '../support/waitFor.ts';
+import {
+  actor,
+  command,
+  createWorkflowBench,
+  refusalOf,
+  type WorkflowBench,
+} from '../support/workflowBench.ts';
+
+/** Services that are switched off and on while things run. */
+let bench: WorkflowBench;
+beforeAll(async () => {
+  bench = await createWorkflowBench();
+});
+afterAll(() => bench.close());
+
+type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+
+const change = (run: Run, tenant: TestTenant, services: Service[]) =>
+  command(run, tenant, messages.changeServices, { services, actor });
+
+const ownRun = (tenant: TestTenant) => () => [integrationWorkflowId(tenant.integrationId)];
+
+const untilCalled = (run: Run, name: string, times: number) =>
+  waitFor({
+    what: `${name} is called ${times} times`,
+    read: () => run.bitbucket.calls.filter((call) => call.startsWith(name)).length,
+    until: (count) => count >= times,
+    timeoutMs: EFFECTIVE_MS,
+  });
+
+const streamsOf = async (importId: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    (
+      await bench.sql<{ stream: string; state: string }[]>`
+        select stream, state from import_streams where import_id = ${importId} order by stream`
+    ).map(({ stream, state }) => [stream, state]),
+  );
+
+const catchUpsOf = ({ integrationId }: TestTenant) =>
+  bench.sql<{ id: string; services: string[]; state: string; mode: string; started_by_user: string }[]>`
+    select id, services, state, mode, started_by_user from imports
+    where integration_id = ${integrationId} and selection ? 'imported_by' order by created_at`;
+
+async function begunImport(run: Run, tenant: TestTenant): Promise<string> {
+  const importId = await tenant.storeImport({ all: true });
+  await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+  return importId;
+}
+
+describe('a service that is switched off while an import runs', () => {
+  test('stops what is in hand; the import goes on without it, and what is stored stays', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    await bench.run(
+      async (run) => {
+        run.bitbucket.chunks.set(id!, ['hang', { done: true }]);
+        const importId = await begunImport(run, tenant);
+        await untilCalled(run, 'importChunk', 1);
+        const answer = await change(run, tenant, ['pull_requests', 'repositories']);
+        expect(answer).toMatchObject({ state: 'active', services: ['repositories', 'pull_requests'] });
+        await untilCalled(run, 'importChunk', 2);
+        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+        expect(await streamsOf(importId)).toMatchObject({
+          commits: 'healthy',
+          pull_requests: 'healthy',
+          tickets: 'switched_off',
+          ticket_changes: 'switched_off',
+        });
+        // Git was done before, and is not read again.
+        expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(1);
+        await run.record('services-changed', `repository/${id}/import`);
+      },
+      { unfinished: ownRun(tenant) },
+    );
+  });
+
+  test('ends a clone, and nothing but what is left of the services is read', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    await bench.run(
+      async (run) => {
+        run.bitbucket.git.set(id!, ['hang']);
+        const importId = await begunImport(run, tenant);
+        await untilCalled(run, 'importGit', 1);
+        await change(run, tenant, ['pull_requests']);
+        await untilCalled(run, 'importChunk', 1);
+        await untilImport(tenant, importId, 'completed');
+        expect(await streamsOf(importId)).toMatchObject({
+          commits: 'switched_off',
+          pull_requests: 'healthy',
+        });
+      },
+      { unfinished: ownRun(tenant) },
+    );
+  });
+
+  test('and on again, is read by the import that runs', async () => {
+    const tenant = await bench.tenant('active');
+    const [id] = await tenant.repositories(1);
+    await bench.run(
+      async (run) => {
+        run.bitbucket.chunks.set(id!, ['hang', 'hang', { done: true }]);
+        const importId = await begunImport(run, tenant);
+        await untilCalled(run, 'importChunk', 1);
+        await change(run, tenant, ['repositories', 'pull_requests']);
+        await untilCalled(run, 'importChunk', 2);
+        await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
+        await untilImport(tenant, importId, 'completed');
+        expect(new Set(Object.values(await streamsOf(importId)))).toEqual(new Set(['healthy']));
+        // Nothing is imported yet that would have to catch up.
+        expect(await catchUpsOf(tenant)).toEqual([]);
+      },
+      { unfinished: ownRun(tenant) },
+    );
+  });
+});
+
+test('switched off, a sync of it stops and ends; of the others it goes on', async () => {
+  const tenant = await bench.tenant('active');
+  const id = await importedRepository(bench, tenant);
+  await bench.run(
+    async (run) => {
+      run.bitbucket.chunks.set(id, ['hang', { done: true }]);
+      const sync = await hint(run, tenant, id, { services: ['tickets', 'pull_requests'] });
+      await untilCalled(run, 'importChunk', 1);
+      await change(run, tenant, ['repositories', 'pull_requests']);
+      await sync.result();
+      const [last] = await syncsOf(bench.sql, id);
+      expect(last).toMatchObject({ outcome: 'completed' });
+      expect(await streamsOf(last!.id)).toMatchObject({ tickets: 'switched_off', pull_requests: 'healthy' });
+    },
+    { unfinished: ownRun(tenant) },
+  );
+});
+
+test('switched on, it catches up over what is imported, and over nothing else; the same twice is once', async () => {
+  const tenant = await bench.tenant('active');
+  const id = await importedRepository(bench, tenant);
+  await tenant.repositories(2);
+  await bench.run(
+    async (run) => {
+      await change(run, tenant, ['repositories']);
+      await Promise.all([
+        change(run, tenant, ['repositories', 'tickets']),
+        change(run, tenant, ['tickets', 'repositories']),
+      ]);
+      const [catchUp, ...more] = await catchUpsOf(tenant);
+      expect(more).toEqual([]);
+      expect(catchUp).toMatchObject({ services: ['tickets'], mode: 'changed', started_by_user: 'anna' });
+      await untilImport(tenant, catchUp!.id, 'completed');
+      expect(await tenant.repositoryRows(catchUp!.id)).toMatchObject([{ id, state: 'completed' }]);
+      expect(Object.keys(await streamsOf(catchUp!.id))).toEqual([
+        'ticket_changes',
+        'ticket_comments',
+        'tickets',
+      ]);
+      expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual(['importChunk']);
+      const audit = await bench.sql`select details from audit_events
+        where integration_id = ${tenant.integrationId} and action = 'services_changed' order by id`;
+      expect(audit.map(({ details }) => details as unknown)).toEqual([
+        { on: [], off: ['pull_requests', 'tickets'] },
+        { on: ['tickets'], off: [] },
+      ]);
+    },
+    { unfinished: ownRun(tenant) },
+  );
+});
+
+test('switched on while the integration is paused, it catches up when that goes on', async () => {
+  const tenant = await bench.tenant('active');
+  await importedRepository(bench, tenant);
+  await bench.run(
+    async (run) => {
+      await change(run, tenant, ['repositories']);
+      await command(run, tenant, messages.pause, { actor });
+      await change(run, tenant, ['repositories', 'pull_requests']);
+      const [catchUp] = await catchUpsOf(tenant);
+      await untilImport(tenant, catchUp!.id, 'paused');
+      expect(run.bitbucket.calls).toEqual([]);
+      await command(run, tenant, messages.resume, { actor });
+      await untilImport(tenant, catchUp!.id, 'completed');
+    },
+    { unfinished: ownRun(tenant) },
+  );
+});
+
+test('no service at all, and one that the credential does not allow, are refused; one that is on may stay', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.sql`update integrations set services = '{repositories,tickets}', allowed_services = '{repositories}'
+    where id = ${tenant.integrationId}`;
+  const draft = await bench.tenant('connected');
+  await bench.run(
+    async (run) => {
+      expect(await refusalOf(change(run, tenant, []))).toBe('nothing_chosen');
+      expect(await refusalOf(change(run, tenant, ['pull_requests']))).toBe('service_not_allowed');
+      expect(await refusalOf(change(run, tenant, ['tickets']))).toBeUndefined();
+      expect(await refusalOf(change(run, tenant, ['repositories', 'tickets']))).toBeUndefined();
+      expect(await refusalOf(change(run, draft, ['repositories']))).toBe('needs_create');
+    },
+    {
+      unfinished: () => [
+        integrationWorkflowId(tenant.integrationId),
+        integrationWorkflowId(draft.integrationId),
+      ],
+    },
+  );
+});
+
+describe('in the rows, from the moment in which a service is off', () => {
+  async function opened() {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const importId = await tenant.storeImport({ all: true });
+    const { organizationId, integrationId } = tenant;
+    await bench.sql`insert into import_repositories (organization_id, import_id, repository_id, place)
+      values (${organizationId}, ${importId}, ${id}, 1)`;
+    const stream = { organizationId, repositoryId: id, importId, stream: 'tickets' as Stream };
+    await bench.sql`insert into import_streams ${bench.sql({
+      organization_id: organizationId,
+      import_id: importId,
+      repository_id: id,
+      stream: 'tickets',
+    })}`;
+    const activities = createIntegrationActivities({ database: bench.database });
+    const save = async (services: Service[]) => {
+      const { version } = await tenant.snapshot();
+      await activities.saveIntegration({
+        organizationId,
+        integrationId,
+        expectedVersion: version,
+        change: { services },
+      });
+    };
+    const state = async () =>
+      (await bench.sql<{ state: string }[]>`select state from streams where repository_id = ${id}`)[0]?.state;
+    return { tenant, stream, save, state };
+  }
+
+  test('whoever reads it writes nothing more, and nobody opens it again', async () => {
+    const { stream, save, state } = await opened();
+    const { epoch, position } = await openStream(bench.database, stream);
+    await save(['repositories']);
+    const write = () =>
+      bench.database.transaction(stream.organizationId, (tx) =>
+        advance(tx, { ...stream, epoch, expectedPosition: position, position: { page: 2 } }),
+      );
+    await expect(write()).rejects.toMatchObject({ type: 'Fenced' });
+    await expect(openStream(bench.database, stream)).rejects.toMatchObject({ type: 'SwitchedOff' });
+    expect(await state()).toBe('switched_off');
+    await save(['repositories', 'tickets']);
+    expect(await state()).toBe('never');
+    await openStream(bench.database, stream);
+    expect(await state()).toBe('processing');
+  });
+
+  test('an attempt that opens it at this very moment is shut out or refused', async () => {
+    for (let turn = 0; turn < 20; turn += 1) {
+      const { stream, save, state } = await opened();
+      const [, attempt] = await Promise.allSettled([
+        save(['repositories']),
+        openStream(bench.database, stream),
+      ]);
+      if (attempt.status === 'rejected') {
+        expect(attempt.reason).toMatchObject({ type: 'SwitchedOff' });
+        continue;
+      }
+      const { epoch, position } = attempt.value;
+      const write = bench.database.transaction(stream.organizationId, (tx) =>
+        advance(tx, { ...stream, epoch, expectedPosition: position, position: { page: 2 } }),
+      );
+      await expect(write).rejects.toMatchObject({ type: 'Fenced' });
+      expect(await state()).toBe('switched_off');
+    }
+  });
+});

@@ -1,0 +1,90 @@
+import { uuid4 } from '@temporalio/workflow';
+import { INTEGRATION_PAUSED } from '../findings.ts';
+import * as messages from '../messages.ts';
+import type { Actor } from '../messages.ts';
+import { rows } from '../policies.ts';
+import { SERVICES, type Service } from '../words.ts';
+import { startImportRun } from './children.ts';
+import type { RegisterCommand } from './command.ts';
+import type { Entity } from './entity.ts';
+import { refuseByState, refuseName, refuseServices } from './rules.ts';
+import { tellServicesChanged } from './runs.ts';
+
+/** Registers what people change of a created integration: its name, its services, and whether it goes on. */
+export function handleManaging(entity: Entity, command: RegisterCommand): void {
+  const { snapshot } = entity;
+
+  command(
+    messages.rename,
+    'Gives the integration another name, unique in its organization.',
+    ({ name }) => refuseByState('rename', snapshot.state) ?? refuseName(name),
+    async ({ name, actor }) => {
+      if (snapshot.name !== name) await entity.save({ name }, { action: 'integration_renamed', actor });
+      return { ...entity.answer(), name };
+    },
+  );
+
+  command(
+    messages.changeServices,
+    'Switches services on and off.',
+    ({ services }) => refuseServices(snapshot, services),
+    async ({ services, actor }) => {
+      const before = snapshot.services;
+      const wanted = SERVICES.filter((service) => services.includes(service));
+      const on = wanted.filter((service) => !before.includes(service));
+      const off = before.filter((service) => !wanted.includes(service));
+      if (on.length > 0 || off.length > 0) {
+        const details = { on, off };
+        await entity.save({ services: wanted }, { action: 'services_changed', actor, details });
+        await tellServicesChanged(entity);
+        if (on.length > 0) await catchUp(entity, on, actor);
+      }
+      return { ...entity.answer(), services: wanted };
+    },
+  );
+
+  command(
+    messages.pause,
+    'Stops fetching; what runs waits at its checkpoints.',
+    () => refuseByState('pause', snapshot.state),
+    async ({ actor }) => {
+      if (snapshot.state === 'active') {
+        entity.refusals = [];
+        entity.probeAtMs = null;
+        const change = { state: 'paused', reason: INTEGRATION_PAUSED } as const;
+        await entity.save(change, { action: 'integration_paused', actor });
+        await entity.tellRuns('integration');
+      }
+      return entity.answer();
+    },
+  );
+
+  command(
+    messages.resume,
+    'Goes on after a pause, from the checkpoints.',
+    () => refuseByState('resume', snapshot.state),
+    async ({ actor }) => {
+      if (snapshot.state === 'paused') {
+        await entity.save({ state: 'active', reason: null }, { action: 'integration_resumed', actor });
+        await entity.tellRuns(null);
+      }
+      return entity.answer();
+    },
+  );
+}
+
+/**
+ * Brings in what was missed of services that were off: an import of what changed since their watermarks, over the
+ * repositories that are imported already. It waits like any other while the integration is paused.
+ */
+async function catchUp(entity: Entity, services: Service[], actor: Actor): Promise<void> {
+  const { organizationId, integrationId } = entity.snapshot;
+  const importId = uuid4();
+  const { stored } = await rows().storeCatchUp.executeWithOptions(
+    { summary: 'what was imported catches up with the services' },
+    [{ organizationId, integrationId, importId, services, actor }],
+  );
+  if (!stored) return;
+  await startImportRun(entity, importId);
+  entity.importIds.add(importId);
+}

@@ -1,0 +1,52 @@
+import { patched } from '@temporalio/workflow';
+import { discoveryWorkflowId, importRepositoryWorkflowId, importWorkflowId } from '../ids.ts';
+import { tell } from '../import/tell.ts';
+import type { PauseReason } from '../inputs.ts';
+import { servicesChanged, setPaused } from '../messages.ts';
+import { rows } from '../policies.ts';
+import type { Entity } from './entity.ts';
+
+/** From then on a pause reaches syncs and the discovery too, not imports alone. */
+const TELLS_ALL = 'pause-reaches-syncs-and-discovery';
+
+/**
+ * Tells what is under way to wait at its checkpoints, or to go on. Behind the row's new state: what begins at this moment
+ * reads it there. A run that ended meanwhile, or never began, is no harm: its row says so.
+ */
+export async function tellRuns(entity: Entity, pause: PauseReason | null): Promise<void> {
+  const { integrationId } = entity.snapshot;
+  const message = { paused: pause !== null, reason: pause };
+  for (const importId of entity.importIds) {
+    await tell(importWorkflowId(importId), (handle) => handle.signal(setPaused, message));
+  }
+  if (!patched(TELLS_ALL)) return;
+  await tell(discoveryWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
+  await Promise.all(
+    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
+      tell(importRepositoryWorkflowId(repositoryId), (handle) =>
+        handle.signal(setPaused, { ...message, importId }),
+      ),
+    ),
+  );
+}
+
+/** Tells what is under way to go on with the streams that are wanted now. */
+export async function tellServicesChanged(entity: Entity): Promise<void> {
+  for (const importId of entity.importIds) {
+    await tell(importWorkflowId(importId), (handle) => handle.signal(servicesChanged, { importId }));
+  }
+  await Promise.all(
+    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
+      tell(importRepositoryWorkflowId(repositoryId), (handle) =>
+        handle.signal(servicesChanged, { importId }),
+      ),
+    ),
+  );
+}
+
+async function runningSyncs({ snapshot: { organizationId, integrationId } }: Entity) {
+  const { syncs } = await rows().runningSyncs.executeWithOptions({ summary: 'which syncs are under way' }, [
+    { organizationId, integrationId },
+  ]);
+  return syncs;
+}
