@@ -22,7 +22,7 @@ const route = operation({
 
 export function addRegisterWebhooks(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const { rotate = false } = c.req.valid('json');
+    const { rotate } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     await c.var.dependencies.orchestrator.command(messages.registerWebhooks, snapshotOf(integration), {
       rotate,

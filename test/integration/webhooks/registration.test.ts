@@ -259,7 +259,7 @@ describe('never doubles', () => {
     await bench.sql`update webhooks set provider_uuid = null, state = 'missing' where integration_id = ${acme.integrationId}`;
     await acme.round();
     const hooks = await acme.hooksAt('/workspaces/globex');
-    expect(hooks.map(({ url }) => url).toSorted()).toEqual([ours?.url, foreign.url].toSorted());
+    expect(hooks.map(({ url }) => url).toSorted()).toEqual([ours!.url, foreign.url].toSorted());
     expect((await acme.stored()).map(({ state }) => state)).toEqual(['active', 'active']);
   });
 });
