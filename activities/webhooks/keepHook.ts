@@ -15,7 +15,7 @@ export interface KeepOptions {
   integrationId: string;
   hooks: Hooks;
   receiver: Receiver;
-  secretOf(generation: number): string;
+  secretOf: (generation: number) => string;
   /** how long the secret before a rotation is taken, once Bitbucket has the new one */
   graceMs: number;
 }

@@ -100,8 +100,8 @@ export async function createWebhookBench() {
       }
       await rows.sql`delete from request_limits`;
       for (const subject of [...WORKSPACES, ...REPOSITORIES]) {
-        for (const { uuid } of await hooksAt(simulator, subject)) {
-          await asOwner(simulator, 'DELETE', `${subject}/hooks/${encodeURIComponent(uuid)}`);
+        for (const hook of await hooksAt(simulator, subject)) {
+          await asOwner(simulator, 'DELETE', `${subject}/hooks/${encodeURIComponent(hook.uuid)}`);
         }
       }
     },

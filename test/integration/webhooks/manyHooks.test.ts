@@ -82,7 +82,7 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   await sql`insert into webhook_upkeep (organization_id, integration_id, wanted, command_id)
     values (${organizationId}, ${integrationId}, true, 'first')`;
   const host = createHookHost();
-  const { keepWebhooksChunk } = createWebhookActivities({
+  const webhooks = createWebhookActivities({
     database,
     client: host,
     credentials: {
@@ -100,7 +100,9 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   let steps = 0;
   for (let more = true; more; ) {
     try {
-      const chunk = await inActivity(() => keepWebhooksChunk({ organizationId, integrationId, cursor }));
+      const chunk = await inActivity(() =>
+        webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }),
+      );
       expect(chunk.steps).toBeLessThanOrEqual(STEPS);
       // Ids and a place, never rows: it goes through the history.
       expect((chunk.cursor ?? '').length).toBeLessThan(1_000);
