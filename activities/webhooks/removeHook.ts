@@ -1,5 +1,6 @@
 import type { Database } from '../../db/client.ts';
-import { deleteHook, type HookRow } from '../../db/queries/webhookTargets.ts';
+import { deleteHook } from '../../db/queries/webhookRemovals.ts';
+import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
   AuthRefused,
   CredentialUnusable,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Database, Transaction } from '../../db/client.ts';
 import { linkWorkspaces } from '../../db/queries/discovery.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
+import { nextRemoval, retireHooks, retireRepositoryHooks } from '../../db/queries/webhookRemovals.ts';
 import * as queries from '../../db/queries/webhookTargets.ts';
 import type { HookRow, NewHook } from '../../db/queries/webhookTargets.ts';
 import type { Upkeep } from '../../db/queries/webhookUpkeep.ts';
@@ -62,7 +63,7 @@ export interface UpkeepWalkOptions {
   target: TokenTarget | undefined;
   hooks: Hooks;
   keeper: HookKeeper;
-  remove(row: HookRow): Promise<boolean>;
+  remove: (row: HookRow) => Promise<boolean>;
   upkeep: Upkeep;
   /** trouble that may pass was met often enough: note it and go on with the next hook */
   impatient: boolean;
@@ -105,7 +106,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     if (place.events === null) return { ...place, events: await events() };
     const next = target === undefined ? await readRights(place) : null;
     if (next !== null) return { ...place, next };
-    await transaction((tx) => queries.retireHooks(tx, integrationId));
+    await transaction((tx) => retireHooks(tx, integrationId));
     return afterWorkspace(place);
   }
 
@@ -165,9 +166,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     if (kept.state === 'not_allowed') return at('repositories', place);
     if (kept.state === 'missing_scopes') await judge(workspace.id, [], kept.finding, kept.finding);
     if (kept.state === 'active') {
-      await transaction((tx) =>
-        queries.retireRepositoryHooks(tx, { integrationId, workspaceId: workspace.id }),
-      );
+      await transaction((tx) => retireRepositoryHooks(tx, { integrationId, workspaceId: workspace.id }));
     }
     return afterWorkspace(place);
   }
@@ -259,7 +258,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
 
   async function removals(place: Place): Promise<Place | null> {
     const removing = { integrationId, repositoryId: null };
-    const row = await transaction((tx) => queries.nextRemoval(tx, { ...removing, since: place.since }));
+    const row = await transaction((tx) => nextRemoval(tx, { ...removing, since: place.since }));
     if (row === undefined) return null;
     try {
       await options.remove(row);

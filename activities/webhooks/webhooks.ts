@@ -1,7 +1,7 @@
 import { activityInfo, log } from '@temporalio/activity';
 import type { Database } from '../../db/client.ts';
 import { readClock } from '../../db/queries/clock.ts';
-import * as targets from '../../db/queries/webhookTargets.ts';
+import * as queries from '../../db/queries/webhookRemovals.ts';
 import { readUpkeep, stopUpkeep, type Upkeep } from '../../db/queries/webhookUpkeep.ts';
 import type { Secret } from '../../platform/secrets/secret.ts';
 import { webhookSecret } from '../../platform/secrets/webhookSecret.ts';
@@ -115,7 +115,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
     const { organizationId, integrationId } = integration;
     const removals = { integrationId, repositoryId };
     const since = await database.transaction(organizationId, async (tx) => {
-      await targets.removeAll(tx, removals);
+      await queries.removeAll(tx, removals);
       return readClock(tx);
     });
     const hooks = await removalHooks(integration, signal);
@@ -125,7 +125,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
     const counts = { removed: 0, outOfReach: 0 };
     const { limited } = await inChunk(removals, async (place) => {
       const row = await database.transaction(organizationId, (tx) =>
-        targets.nextRemoval(tx, { ...removals, since }),
+        queries.nextRemoval(tx, { ...removals, since }),
       );
       if (row === undefined) return null;
       const removed = await remove(row).catch((error: unknown) => {
@@ -136,7 +136,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
       if (!removed) log.warn('A webhook could not be removed at Bitbucket', { webhook: row.id });
       return place;
     });
-    const left = await database.transaction(organizationId, (tx) => targets.countRemovals(tx, removals));
+    const left = await database.transaction(organizationId, (tx) => queries.countRemovals(tx, removals));
     return { left, ...counts, ...limited };
   }
 

@@ -22,9 +22,9 @@ export const targetCursor = z.strictObject({ kind: cursorNumber, key: cursorText
 
 export const registerBody = z
   .strictObject({
-    rotate: z.boolean().default(false).meta({
+    rotate: z.boolean().optional().meta({
       description:
-        'Give every webhook a new secret. Deliveries that are signed with the one before are taken for an hour more.',
+        'Give every webhook a new secret; default false. Deliveries that are signed with the one before are taken for an hour more.',
     }),
   })
   .openapi('RegisterWebhooks');

@@ -82,7 +82,7 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   await sql`insert into webhook_upkeep (organization_id, integration_id, wanted, command_id)
     values (${organizationId}, ${integrationId}, true, 'first')`;
   const host = createHookHost();
-  const activities = createWebhookActivities({
+  const webhooks = createWebhookActivities({
     database,
     client: host,
     credentials: {
@@ -101,7 +101,7 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   for (let more = true; more; ) {
     try {
       const chunk = await inActivity(() =>
-        activities.keepWebhooksChunk({ organizationId, integrationId, cursor }),
+        webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }),
       );
       expect(chunk.steps).toBeLessThanOrEqual(STEPS);
       // Ids and a place, never rows: it goes through the history.

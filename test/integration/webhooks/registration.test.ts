@@ -259,7 +259,8 @@ describe('never doubles', () => {
     await bench.sql`update webhooks set provider_uuid = null, state = 'missing' where integration_id = ${acme.integrationId}`;
     await acme.round();
     const hooks = await acme.hooksAt('/workspaces/globex');
-    expect(hooks.map(({ url }) => url).toSorted()).toEqual([ours!.url, foreign.url].toSorted());
+    expect(new Set(hooks.map(({ url }) => url))).toEqual(new Set([ours?.url, foreign.url]));
+    expect(hooks).toHaveLength(2);
     expect((await acme.stored()).map(({ state }) => state)).toEqual(['active', 'active']);
   });
 });

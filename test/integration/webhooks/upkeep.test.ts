@@ -204,7 +204,7 @@ describe('removing webhooks', () => {
     bench.simulator.faults.set({
       rules: [{ match: { method: 'POST', path: '/hooks' }, fault: { kind: 'truncate', share: 0 } }],
     });
-    await expect(acme.round()).rejects.toMatchObject({ type: 'InvalidResponse' });
+    await expect(acme.round()).rejects.toMatchObject({ type: 'Unreachable' });
     expect((await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat()).toHaveLength(1);
     await acme.command(false);
     await acme.round();
@@ -212,20 +212,19 @@ describe('removing webhooks', () => {
     expect(await acme.stored()).toEqual([]);
   });
 
-  const faulty = (kind: object) => async (): Promise<void> =>
-    bench.simulator.faults.set({ rules: [{ match: { path: '/hooks' }, fault: kind }] });
-  const mended = async (): Promise<void> => bench.simulator.faults.clear();
-
-  it.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
-    ['rights that were lost', () => rightOf('ada-admin', 'member'), () => rightOf('ada-admin', 'owner')],
-    ['a credential that is refused', faulty({ kind: 'brownout' }), mended],
-    ['hooks that are gone already', faulty({ kind: 'status', status: 404 }), mended],
-  ])('lets go of what is out of reach: %s', async (_, lose, giveBack) => {
+  const refuse = (fault: object) => () => {
+    bench.simulator.faults.set({ rules: [{ match: { path: '/hooks' }, fault }] });
+    return Promise.resolve({});
+  };
+  it.each([
+    ['rights that were lost', () => rightOf('ada-admin', 'member')],
+    ['a credential that is refused', refuse({ kind: 'brownout' })],
+    ['hooks that are gone already', refuse({ kind: 'status', status: 404 })],
+  ])('lets go of what is out of reach: %s', async (_, lose) => {
     const acme = await registered();
     await lose();
     await acme.command(false);
     expect(await acme.round()).toMatchObject({ off: true });
-    await giveBack();
     expect(await acme.stored()).toEqual([]);
   });
 
