@@ -63,7 +63,7 @@ function post({ url, secret }: LoadInput, agent: Agent, body: Buffer): Promise<n
           'Content-Type': 'application/json',
           'Content-Length': body.length,
           'X-Event-Key': 'repo:push',
-          'X-Request-UUID': `${randomBytes(16).toString('hex')}`,
+          'X-Request-UUID': randomBytes(16).toString('hex'),
           'X-Attempt-Number': '1',
           'X-Hub-Signature': `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
         },
