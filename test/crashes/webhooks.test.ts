@@ -55,9 +55,9 @@ test('what was answered 2xx is stored, however often the api is killed between (
 }, async () => {
   const acknowledged: string[] = [];
   let unanswered = 0;
-  const stop = new AbortController();
+  const over = new AbortController();
   const senders = Array.from({ length: SENDERS }, async () => {
-    while (!stop.signal.aborted) {
+    while (!over.signal.aborted) {
       const distinct = randomUUID();
       const status = await post(distinct);
       if (status === 202) acknowledged.push(distinct);
@@ -74,7 +74,7 @@ test('what was answered 2xx is stored, however often the api is killed between (
     });
     await stack.restartApi('kill');
   }
-  stop.abort();
+  over.abort();
   await Promise.all(senders);
   expect(unanswered).toBeGreaterThan(0);
   const stored = await storedOf();
