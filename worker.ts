@@ -8,6 +8,7 @@ import { createLogger, type Logger } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { publicKeyOf } from './platform/secrets/publicKeyOf.ts';
 import { createSealer } from './platform/secrets/seal.ts';
+import { createAttemptsInHand } from './worker/attemptsInHand.ts';
 import { createWorkers, runWorkers } from './worker/createWorkers.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { type StatusServer, startStatusServer } from './worker/statusServer.ts';
@@ -37,7 +38,10 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     if (metrics !== undefined) {
       status = await startStatusServer({ ...config.metrics, metrics, isReady: () => ready });
     }
+    const attempts = createAttemptsInHand({ folder: config.cloneFolder, client, log });
+    const givingBack = attempts.giveBackLost();
     const workers = await createWorkers({
+      attempts,
       connection,
       namespace: temporal.namespace,
       taskQueue,
@@ -54,7 +58,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     const running = runWorkers(workers);
     ready = true;
     log.info({ task_queue: taskQueue, pid: process.pid }, 'The worker is ready');
-    await running;
+    await Promise.all([running, givingBack]);
   } finally {
     ready = false;
     await status?.close();

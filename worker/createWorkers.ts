@@ -13,6 +13,7 @@ import type {
   StreamActivities,
 } from '../workflows/contracts.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
+import type { AttemptsInHand } from './attemptsInHand.ts';
 
 export interface WorkersOptions {
   connection: NativeConnection;
@@ -23,6 +24,8 @@ export interface WorkersOptions {
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
   rowActivities: IntegrationActivities & ImportActivities & EstimateActivities & QuarantineActivities;
   bitbucketActivities: ConnectionActivities & DiscoveryActivities & StreamActivities & EstimateQuestions;
+  /** around every activity; default none */
+  attempts?: AttemptsInHand;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];
 }
@@ -41,11 +44,14 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
  */
 export async function createWorkers(options: WorkersOptions): Promise<{ rows: Worker; bitbucket: Worker }> {
   const { connection, namespace, taskQueue } = options;
-  const castErrors = createCastErrors();
+  const around = [
+    createCastErrors(),
+    ...(options.attempts === undefined ? [] : [options.attempts.interceptor]),
+  ];
   const common = {
     connection,
     namespace,
-    interceptors: { activity: [() => ({ inbound: castErrors })] },
+    interceptors: { activity: around.map((inbound) => () => ({ inbound })) },
     // A worker that is gone is noticed after the heartbeat timeout of 10 s: beats must not be held back longer than this.
     maxHeartbeatThrottleInterval: '2 seconds',
     // A worker that froze (no crash: its connections stay) is still handed a task for each poll it left behind, and

@@ -6,11 +6,10 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
-  TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ChunkResult, ImportActivities } from './contracts.ts';
-import { readFailure } from './failures.ts';
+import { isLost, readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
 import { createCrowd } from './import/crowd.ts';
 import { createPatience, heirOf, type Steering } from './import/patience.ts';
@@ -21,9 +20,6 @@ import { allowanceFreed, repositoryFinished, setPaused, stopImport } from './mes
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding, Stream } from './words.ts';
-
-const isTimeout = (error: unknown): boolean =>
-  error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 
 const GIT_STREAMS: readonly Stream[] = ['refs', 'commits'];
 
@@ -83,8 +79,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   });
 
   const outcome = await work.run(walk).catch((error: unknown): Outcome => {
-    if (isCancellation(error) || (isTimeout(error) && work.consideredCancelled))
-      return { state: 'cancelled' };
+    if (isCancellation(error) || (isLost(error) && work.consideredCancelled)) return { state: 'cancelled' };
     if (!(error instanceof ActivityFailure)) throw error;
     return { state: 'failed', error: readFailure(error).finding };
   });
@@ -247,8 +242,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       });
     } catch (error) {
       // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
-      // was lost meanwhile, Temporal tries what was to be stopped no more, and says that it timed out.
-      const isStopped = isCancellation(error) || (isTimeout(error) && scope.consideredCancelled);
+      // was lost meanwhile, what was to be stopped is tried no more, and ends as lost.
+      const isStopped = isCancellation(error) || (isLost(error) && scope.consideredCancelled);
       if (isStopped && !work.consideredCancelled) return null;
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
@@ -273,7 +268,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     const queued = () => rows().finishRepository.executeWithOptions(options, [ending]);
     const here = () => rowsHere().finishRepository.executeWithOptions(options, [ending]);
     // The chunk that a cancellation stops hears of it with its next heartbeat: no hurry to say that it has ended.
-    const { importIds, state: endedAs = state } = await (state === 'cancelled' ? queued() : soon(here, queued));
+    const { importIds, state: endedAs = state } = await (state === 'cancelled'
+      ? queued()
+      : soon(here, queued));
     screen.stage(endedAs);
     await tellFinished(importIds);
   }

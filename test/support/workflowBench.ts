@@ -7,6 +7,7 @@ import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
+import type { AttemptsInHand } from '../../worker/attemptsInHand.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import type { integration } from '../../workflows/integration.ts';
 import type { IntegrationTiming } from '../../workflows/messages.ts';
@@ -32,7 +33,9 @@ export interface WorkflowBench {
   close(): Promise<void>;
 }
 
-export async function createWorkflowBench(): Promise<WorkflowBench> {
+export async function createWorkflowBench(
+  options: { attempts?: (client: Client) => AttemptsInHand } = {},
+): Promise<WorkflowBench> {
   const testDatabase: TestDatabase = await createTestDatabase();
   const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
   const database = createDatabase({
@@ -44,7 +47,9 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
   let held: Promise<void> | undefined;
   const rig: WorkflowRig = await createWorkflowRig((client) => {
     const imports = createImportActivities({ database, isRunning: createRunLookup(client) });
+    const { attempts } = options;
     return {
+      ...(attempts === undefined ? {} : { attempts: attempts(client) }),
       rowActivities: {
         ...createIntegrationActivities({ database }),
         ...imports,
