@@ -8,6 +8,7 @@ import { createLogger, type Logger } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { publicKeyOf } from './platform/secrets/publicKeyOf.ts';
 import { createSealer } from './platform/secrets/seal.ts';
+import { createAttemptsInHand } from './worker/attemptsInHand.ts';
 import { createWorkers, runWorkers } from './worker/createWorkers.ts';
 import { startRelay } from './worker/relay/relay.ts';
 import { createWaker } from './worker/relay/waker.ts';
@@ -40,7 +41,10 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     if (metrics !== undefined) {
       status = await startStatusServer({ ...config.metrics, metrics, isReady: () => ready });
     }
+    const attempts = createAttemptsInHand({ folder: config.cloneFolder, client, log });
+    const givingBack = attempts.giveBackLost();
     const workers = await createWorkers({
+      attempts,
       connection,
       namespace: temporal.namespace,
       taskQueue,
@@ -57,7 +61,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     const running = runWorkers(workers);
     ready = true;
     log.info({ task_queue: taskQueue, pid: process.pid }, 'The worker is ready');
-    await running;
+    await Promise.all([running, givingBack]);
   } finally {
     ready = false;
     await status?.close();

@@ -4,6 +4,7 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import { createCastErrors } from '../activities/castErrors.ts';
 import type { Activities } from '../activities/index.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
+import type { AttemptsInHand } from './attemptsInHand.ts';
 
 export interface WorkersOptions {
   connection: NativeConnection;
@@ -14,6 +15,8 @@ export interface WorkersOptions {
   workflowBundle?: NonNullable<WorkerOptions['workflowBundle']>;
   rowActivities: Activities['rowActivities'];
   bitbucketActivities: Activities['bitbucketActivities'];
+  /** around every activity; default none */
+  attempts?: AttemptsInHand;
   /** how long activities may go on after a signal to stop; default 20 s */
   shutdownGraceTime?: WorkerOptions['shutdownGraceTime'];
 }
@@ -32,11 +35,14 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
  */
 export async function createWorkers(options: WorkersOptions): Promise<{ rows: Worker; bitbucket: Worker }> {
   const { connection, namespace, taskQueue } = options;
-  const castErrors = createCastErrors();
+  const around = [
+    createCastErrors(),
+    ...(options.attempts === undefined ? [] : [options.attempts.interceptor]),
+  ];
   const common = {
     connection,
     namespace,
-    interceptors: { activity: [() => ({ inbound: castErrors })] },
+    interceptors: { activity: around.map((inbound) => () => ({ inbound })) },
     // A worker that is gone is noticed after the heartbeat timeout of 10 s: beats must not be held back longer than this.
     maxHeartbeatThrottleInterval: '2 seconds',
     // A worker that froze (no crash: its connections stay) is still handed a task for each poll it left behind, and

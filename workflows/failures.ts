@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
 import type { Limited } from './contracts.ts';
 import type { Finding } from './words.ts';
 
@@ -37,6 +37,14 @@ export function applicationFailure(error: unknown): ApplicationFailure | null {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   return cause instanceof ApplicationFailure ? cause : null;
 }
+
+/** The type of an attempt whose worker was killed, where the next worker said so before its heartbeats were missed. */
+export const WORKER_LOST = 'WorkerLost';
+
+/** The last attempt of an activity ended with its worker, or took too long. */
+export const isLost = (error: unknown): boolean =>
+  (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure) ||
+  applicationFailure(error)?.type === WORKER_LOST;
 
 /**
  * Reads a failed activity: its type, its finding (made by `activities/castErrors.ts`) and, for a limit, until when.

@@ -45,6 +45,12 @@ export const RETRY_INTERRUPTED: Finding = {
   remedy: 'Start it again: what is stored already has left the quarantine.',
 };
 
+export const WORKER_GONE: Finding = {
+  code: 'worker_gone',
+  message: 'The worker that did this was killed; the one that came after it says so.',
+  remedy: 'Nothing to do: it is tried again at once.',
+};
+
 export const REPOSITORY_RUN_LOST: Finding = {
   code: 'run_ended_unexpectedly',
   message: 'The run that imported this repository ended without a result, or an operator ended it.',

@@ -6,11 +6,10 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
-  TimeoutFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ChunkResult, ImportActivities } from './contracts.ts';
-import { readFailure } from './failures.ts';
+import { isLost, readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
 import { createCrowd } from './import/crowd.ts';
 import { openParts, type Part, takeUp } from './import/parts.ts';
@@ -22,9 +21,6 @@ import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImp
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import type { Finding } from './words.ts';
-
-const isTimeout = (error: unknown): boolean =>
-  error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
 
 type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
 
@@ -87,8 +83,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   });
 
   const outcome = await work.run(walk).catch((error: unknown): Outcome => {
-    if (isCancellation(error) || (isTimeout(error) && work.consideredCancelled))
-      return { state: 'cancelled' };
+    if (isCancellation(error) || (isLost(error) && work.consideredCancelled)) return { state: 'cancelled' };
     if (!(error instanceof ActivityFailure)) throw error;
     return { state: 'failed', error: readFailure(error).finding };
   });
@@ -241,8 +236,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       });
     } catch (error) {
       // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
-      // was lost meanwhile, Temporal tries what was to be stopped no more, and says that it timed out.
-      const isStopped = isCancellation(error) || (isTimeout(error) && scope.consideredCancelled);
+      // was lost meanwhile, what was to be stopped is tried no more, and ends as lost.
+      const isStopped = isCancellation(error) || (isLost(error) && scope.consideredCancelled);
       if (isStopped && !work.consideredCancelled) return null;
       const { type, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };

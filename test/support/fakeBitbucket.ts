@@ -20,7 +20,7 @@ export type FakeActivities = ConnectionActivities &
   WebhookActivities;
 
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
-export type Step = Partial<ChunkResult> | Error | 'hang';
+export type Step = Partial<ChunkResult> | Error | 'hang' | Promise<Partial<ChunkResult>>;
 
 /**
  * Stands for everything that calls Bitbucket, for tests of workflows: says what it is told to, and stores what the real
@@ -116,6 +116,8 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
 
   async function carryOut(step: Step, input: ChunkOf): Promise<ChunkResult> {
     if (step === 'hang') return hang();
+    // Without a heartbeat, so that it hears nothing either.
+    if (step instanceof Promise) return carryOut(await step, input);
     if (step instanceof Error) throw step;
     if (step.done === true) {
       await sql`update import_streams set state = 'healthy', records_expected = 10, records_stored = 10

@@ -10,6 +10,7 @@ import { createWebhookRows } from '../../activities/webhooks/webhookRows.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
+import type { AttemptsInHand } from '../../worker/attemptsInHand.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import type { integration } from '../../workflows/integration.ts';
 import type { IntegrationTiming } from '../../workflows/messages.ts';
@@ -35,7 +36,9 @@ export interface WorkflowBench {
   close(): Promise<void>;
 }
 
-export async function createWorkflowBench(): Promise<WorkflowBench> {
+export async function createWorkflowBench(
+  options: { attempts?: (client: Client) => AttemptsInHand } = {},
+): Promise<WorkflowBench> {
   const testDatabase: TestDatabase = await createTestDatabase();
   const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
   const database = createDatabase({
@@ -48,7 +51,9 @@ export async function createWorkflowBench(): Promise<WorkflowBench> {
   const rig: WorkflowRig = await createWorkflowRig((client, taskQueue) => {
     const isRunning = createRunLookup(client);
     const imports = createImportActivities({ database, isRunning });
+    const { attempts } = options;
     return {
+      ...(attempts === undefined ? {} : { attempts: attempts(client) }),
       rowActivities: {
         ...createIntegrationActivities({ database }),
         ...imports,

@@ -10,7 +10,7 @@ import { expect, inject } from 'vitest';
 import { createWorkers, runWorkers, type WorkersOptions } from '../../worker/createWorkers.ts';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-export type RigActivities = Pick<WorkersOptions, 'rowActivities' | 'bitbucketActivities'>;
+export type RigActivities = Pick<WorkersOptions, 'rowActivities' | 'bitbucketActivities' | 'attempts'>;
 
 /** What one test has: a client, the file's task queue, workers that it may restart. */
 export interface WorkflowRun {
