@@ -78,10 +78,10 @@ export async function createWorkflowBench(
     database,
     tenant: (state, draftMs) => createTenant(sql, state, draftMs),
     holdOutcome: (until) => void (held = until),
-    run(test, options) {
+    run(test, runOptions) {
       bitbucket = createFakeBitbucket(sql);
       const own = bitbucket;
-      return rig.run((run) => test({ ...run, bitbucket: own }), options);
+      return rig.run((run) => test({ ...run, bitbucket: own }), runOptions);
     },
     async close() {
       await rig.close();
