@@ -13,6 +13,7 @@ import { providerSchema } from './schemas/provider.ts';
 import { commitSchema, ticketSchema } from './schemas/records.ts';
 import { pullRequestDetailSchema, pullRequestSchema } from './schemas/pullRequest.ts';
 import { listOf } from './schemas/shared.ts';
+import { type registerBody, upkeepSchema, webhooksSchema } from './schemas/webhooks.ts';
 import { problemSchema } from './problem.ts';
 import { startedOauth } from './schemas/oauth.ts';
 
@@ -133,6 +134,13 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       id: string,
       wanted: { name: string; services?: string[]; commit_source?: 'git' | 'api' },
     ) => integrationSchema.parse(await request('POST', `${integration(id)}/create`, wanted)),
+    syncIntegration: async (id: string) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/sync`, {})),
+    webhooks: (id: string, query?: Query) => read(webhooksSchema, `${integration(id)}/webhooks`, query),
+    registerWebhooks: async (id: string, how: z.input<typeof registerBody> = {}) =>
+      upkeepSchema.parse(await request('PUT', `${integration(id)}/webhooks`, how)),
+    removeWebhooks: async (id: string) =>
+      upkeepSchema.parse(await request('DELETE', `${integration(id)}/webhooks`)),
     discover: async (id: string) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/discover`, {})),
 
@@ -164,6 +172,8 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       retrySchema.parse(await request('POST', `${integration(id)}/quarantine/retry`, which)),
     quarantineRetry: (id: string) => read(retrySchema, `/v1/quarantine-retries/${id}`),
 
+    syncRepository: async (id: string, wanted: { services?: string[] } = {}) =>
+      repositorySchema.parse(await request('POST', `/v1/repositories/${id}/sync`, wanted)),
     repository: (id: string) => read(repositorySchema, `/v1/repositories/${id}`),
     repositoryCompleteness: (id: string) =>
       read(repositoryCompletenessSchema, `/v1/repositories/${id}/completeness`),

@@ -19,7 +19,11 @@ export interface StandOptions {
   repositories?: readonly string[];
   /** default 1 */
   workers?: number;
-  /** how often a worker or the api may be killed; default: the supervisor's */
+  /** more settings for api and workers */
+  environment?: Readonly<Record<string, string>>;
+  /** Postgres and Temporal may be killed too */
+  restartServers?: boolean;
+  /** how often what may be killed is killed; default: the supervisor's */
   maxRestarts?: number;
   /** a folder: api and workers write their CPU profiles there when they end, and Postgres its statements' costs */
   cpuProfile?: string | undefined;
@@ -47,7 +51,7 @@ export interface Stand extends Addresses {
 
 /** Starts a stand, runs `work` on it, and stops and removes all of it whatever happened. */
 export async function withStand<T>(options: StandOptions, work: (stand: Stand) => Promise<T>): Promise<T> {
-  const { say, simulator, workers = 1, cpuProfile, maxRestarts } = options;
+  const { say, simulator, workers = 1, cpuProfile, maxRestarts, restartServers = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-bench-'));
   // Under root Postgres runs as another user, who must get in.
   await chmod(folder, 0o755);
@@ -63,7 +67,8 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       root: ROOT,
       installation,
       supervisor,
-      environment: process.env,
+      environment: { ...process.env, ...options.environment },
+      restartServers,
       say,
       workers,
       simulator: { limit: '0', data: worldFolder(simulator), ...simulator },

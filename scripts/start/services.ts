@@ -72,6 +72,8 @@ interface Context {
   readonly simulator?: Readonly<Record<string, string | true>>;
   /** more settings of Postgres, by name */
   readonly postgres?: Readonly<Record<string, string>>;
+  /** Postgres and Temporal too are started again when they die, on the same ports and data */
+  readonly restartServers?: boolean;
   /** for the Node processes of the engine, e.g. `--cpu-prof` */
   readonly nodeArguments?: readonly string[];
 }
@@ -95,17 +97,20 @@ async function startAll(context: Context): Promise<Addresses> {
   const [database, temporal, simulator, bundle] = await Promise.all([
     startDatabase(context),
     findTemporalCli({}).then(({ path }) =>
-      supervisor.run('temporal', (log, signal) =>
-        startTemporal({
-          executable: path,
-          port: PORTS.temporal,
-          uiPort: PORTS.temporalUi,
-          dbFile: installation.temporalDatabase,
-          namespace: NAMESPACE,
-          searchAttributes: SEARCH_ATTRIBUTES,
-          log,
-          signal,
-        }),
+      supervisor.run(
+        'temporal',
+        (log, signal) =>
+          startTemporal({
+            executable: path,
+            port: PORTS.temporal,
+            uiPort: PORTS.temporalUi,
+            dbFile: installation.temporalDatabase,
+            namespace: NAMESPACE,
+            searchAttributes: SEARCH_ATTRIBUTES,
+            log,
+            signal,
+          }),
+        { restart: context.restartServers === true },
       ),
     ),
     context.options.bitbucket ? undefined : startSimulator(context),
@@ -171,10 +176,12 @@ async function startAll(context: Context): Promise<Addresses> {
 /** The first one is just `worker`. */
 export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
 
-async function startDatabase({ installation, supervisor, postgres = {} }: Context) {
+async function startDatabase({ installation, supervisor, postgres = {}, restartServers = false }: Context) {
   const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
-  const server = await supervisor.run('postgres', (log, signal) =>
-    startPostgres({ ...where, settings: postgres, log, signal }),
+  const server = await supervisor.run(
+    'postgres',
+    (log, signal) => startPostgres({ ...where, settings: postgres, log, signal }),
+    { restart: restartServers },
   );
   await provision({ adminUrl: server.url, database: DATABASE, passwords: installation.passwords });
   const urlOf = (role: string): string => {

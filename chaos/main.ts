@@ -1,0 +1,123 @@
+/** `npm run chaos`: everything is killed and frozen at random while the source changes; then nothing may be missing. */
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createDatabase } from '../db/client.ts';
+import { type Differences, describeDifferences, isExact } from '../scripts/oracle/compare.ts';
+import { verifyOrganization } from '../scripts/oracle/verifyOrganization.ts';
+import { type Connection, connect, importAll } from '../bench/support/connection.ts';
+import { type Stand, withStand } from '../bench/support/stand.ts';
+import { createSource } from './source.ts';
+import { harm, randomOf } from './victims.ts';
+
+const HELP = `npm run chaos -- [--minutes N] [--seed S] [--rate R]
+
+Imports a simulated host, registers webhooks, and for N minutes (5) kills and freezes workers, api, Temporal and Postgres
+at random while the host changes R times a second (2) and tells of it. Then waits until everything has come to rest and
+compares Postgres with the host, record by record. Ends with 0 when nothing is lost, extra, stale, doubled or corrupted.
+The seed decides what changes and who is harmed when; what happens between is the machine's. It is printed, so that a
+run can be tried again.
+`;
+
+/** A round comes often, so that what webhooks missed is found while the run lasts. */
+const POLL_INTERVAL_MS = 20_000;
+/** After the last harm: backoffs of workflows, a poll round, and what it finds. */
+const REST_MS = 5 * 60_000;
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function readNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isFinite(number) || number <= 0) throw new Error(`--${name} takes a number above 0.`);
+  return number;
+}
+
+/** Repeats what fails while a process is being started again. */
+async function patiently<T>(what: string, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === 60) throw new Error(`${what} did not succeed after ${tries} tries.`, { cause: error });
+      await sleep(1_000);
+    }
+  }
+}
+
+/** Compares until nothing differs, or the time for coming to rest is over; what was found last. */
+async function untilExact(stand: Stand, { organizationId }: Connection): Promise<Differences> {
+  const database = createDatabase({ url: stand.workerUrl, maxConnections: 2, applicationName: 'chaos' });
+  const verify = () => verifyOrganization({ database, organizationId, simulatorUrl: stand.simulator });
+  const endsMs = performance.now() + REST_MS;
+  try {
+    for (;;) {
+      const found = await patiently('The comparison', verify);
+      if (isExact(found) || performance.now() > endsMs) return found;
+      await sleep(5_000);
+    }
+  } finally {
+    await database.end();
+  }
+}
+
+async function run(options: { minutes: number; seed: number; rate: number }): Promise<boolean> {
+  const { minutes, seed, rate } = options;
+  say(`seed ${seed}, ${minutes} minutes`);
+  return withStand(
+    {
+      say,
+      simulator: { size: 'small', seed: '1' },
+      workers: 2,
+      maxRestarts: Number.POSITIVE_INFINITY,
+      restartServers: true,
+      environment: { POLL_INTERVAL_MS: String(POLL_INTERVAL_MS) },
+    },
+    async (stand) => {
+      const connection = await connect(stand);
+      await importAll(connection);
+      const { api, integrationId } = connection;
+      await api.registerWebhooks(integrationId, {});
+      const { data } = await api.repositories(integrationId, { imported: 'true', limit: '200' });
+      const source = createSource(stand.simulator);
+      await source.start({ seed, perSecond: rate, repositories: data.map((one) => one.provider_uuid) });
+      const untilMs = performance.now() + minutes * 60_000;
+      const harmed = await harm({ stand, random: randomOf(seed), untilMs, say });
+      const changed = await source.stop();
+      say('the source rests; waiting until everything has come to rest …');
+      await source.quiet();
+      await patiently('A sync of everything', () => api.syncIntegration(integrationId));
+      const found = await untilExact(stand, connection);
+      for (const example of found.examples) say(`  ${example}`);
+      const changes = Object.values(changed).reduce((sum, count) => sum + count, 0);
+      say(`harmed: ${JSON.stringify(harmed)}`);
+      say(`changed: ${JSON.stringify(changed)}`);
+      process.stdout.write(
+        `seed ${seed}: ${changes} changes, ${found.records} records compared; ${describeDifferences(found)}\n`,
+      );
+      return isExact(found);
+    },
+  );
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      help: { type: 'boolean', default: false },
+      minutes: { type: 'string', default: '5' },
+      seed: { type: 'string' },
+      rate: { type: 'string', default: '2' },
+    },
+  });
+  if (values.help) return void process.stdout.write(HELP);
+  const isClean = await run({
+    minutes: readNumber('minutes', values.minutes),
+    seed: values.seed === undefined ? randomInt(1, 1_000_000) : readNumber('seed', values.seed),
+    rate: readNumber('rate', values.rate),
+  });
+  process.exitCode = isClean ? 0 : 1;
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 2;
+});
