@@ -55,6 +55,10 @@ export const BARS: readonly Bar[] = [
   most('webhooks', 'refused', 0),
   most('webhooks', 'storm_p99_ms', 2_000),
   most('webhooks', 'down_p99_ratio', 1.1),
+  most('freshness', 'p50_ms', 2_000),
+  most('freshness', 'p99_ms', 7_000),
+  most('idle', 'requests', 320),
+  most('idle', 'allowance_share', 0.3),
   {
     bench: 'simulator',
     text: 'full pages and small lists per core',

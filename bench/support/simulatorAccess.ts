@@ -29,15 +29,17 @@ const journalEntry = z.object({
 /** What a benchmark reads of a request in the simulator's journal. */
 export type JournalEntry = z.infer<typeof journalEntry>;
 
-/** All requests to the API since the journal was cleared, in order of arrival; git's and OAuth's are left out. */
-export async function apiRequests(simulatorUrl: string): Promise<JournalEntry[]> {
+/** All requests since the journal was cleared, in order of arrival. */
+export async function allRequests(simulatorUrl: string): Promise<JournalEntry[]> {
   const entries: JournalEntry[] = [];
-  for await (const line of lines(`${simulatorUrl}/_simulator/journal`)) {
-    const entry = journalEntry.parse(line);
-    if (entry.path.startsWith('/2.0/')) entries.push(entry);
-  }
+  for await (const line of lines(`${simulatorUrl}/_simulator/journal`))
+    entries.push(journalEntry.parse(line));
   return entries;
 }
+
+/** Those to the API; git's and OAuth's are left out. */
+export const apiRequests = async (simulatorUrl: string): Promise<JournalEntry[]> =>
+  (await allRequests(simulatorUrl)).filter(({ path }) => path.startsWith('/2.0/'));
 
 export async function clearJournal(simulatorUrl: string): Promise<void> {
   const answer = await fetch(`${simulatorUrl}/_simulator/journal`, { method: 'DELETE' });
