@@ -16,7 +16,7 @@ export interface AttemptsInHandOptions {
   folder: string;
   client: Client;
   log: Logger;
-  /** only an attempt that lasts so long is noted; default a second */
+  /** only an attempt that lasts so long is noted; default 20 ms */
   noteAfterMs?: number;
 }
 
@@ -27,7 +27,8 @@ export interface AttemptsInHand {
   giveBackLost(): Promise<void>;
 }
 
-const NOTE_AFTER_MS = 1_000;
+/** One that only writes rows is over by then; a chunk of an import lasts a second and more. */
+const NOTE_AFTER_MS = 20;
 /** No attempt lasts longer (`workflows/policies.ts`): a note of another machine, or of a container that is no more, is over. */
 const OVER_AFTER_MS = 24 * 60 * 60_000;
 
@@ -44,6 +45,7 @@ export function createAttemptsInHand(options: AttemptsInHandOptions): AttemptsIn
   const { client, log, noteAfterMs = NOTE_AFTER_MS } = options;
   const folder = join(options.folder, 'attempts');
   const owner = createOwner();
+  let made: Promise<unknown> | undefined;
 
   /** Answers how to take the note away. */
   function note(): () => Promise<void> {
@@ -65,9 +67,11 @@ export function createAttemptsInHand(options: AttemptsInHandOptions): AttemptsIn
 
   async function write(path: string, content: Note): Promise<void> {
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      made ??= mkdir(folder, { recursive: true, mode: 0o700 });
+      await made;
       await writeFile(path, JSON.stringify(content), { mode: 0o600 });
     } catch (error) {
+      made = undefined;
       log.warn({ error }, 'An activity in hand could not be noted: should this worker die, that shows later');
     }
   }

@@ -33,7 +33,9 @@ afterAll(async () => {
   await bench.close();
   await rm(folder, { recursive: true });
 });
-beforeEach(() => rm(join(folder, 'attempts'), { recursive: true, force: true }));
+beforeEach(async () => {
+  for (const name of await readdir(join(folder, 'attempts')).catch(() => [])) await rm(pathOf(name));
+});
 
 const pathOf = (name: string): string => join(folder, 'attempts', name);
 
