@@ -9,6 +9,7 @@ import {
 } from '../db/queries/checkpoints.ts';
 import { addProgress, setImportStreamState, type Progress } from '../db/queries/importProgress.ts';
 import { type Finding, SERVICE_OF_STREAM, type Stream, type StreamState } from '../workflows/words.ts';
+import { EngineError } from './engineError.ts';
 
 /** A stream of a repository, read for an import. */
 export interface ImportedStream extends StreamKey {
@@ -54,7 +55,8 @@ export class SwitchedOff extends Error {
 
 /**
  * Opens a stream for this attempt: raises the epoch and answers where the walk stands. Every attempt must do so, since
- * Temporal's attempt number starts again in every chunk and so is no fence. Throws SwitchedOff.
+ * Temporal's attempt number starts again in every chunk and so is no fence. Throws SwitchedOff, and
+ * `repository_removed`.
  */
 export async function openStream(database: Database, stream: ImportedStream): Promise<StoredCheckpoint> {
   return database.transaction(stream.organizationId, async (tx) => {
@@ -63,11 +65,19 @@ export async function openStream(database: Database, stream: ImportedStream): Pr
       isSwitchedOff(tx, { importId: stream.importId, service: SERVICE_OF_STREAM[stream.stream] }),
       raiseEpoch(tx, stream),
     ]);
+    if (checkpoint === undefined) throw repositoryRemoved();
     if (off) throw new SwitchedOff(stream.stream);
     await setImportStreamState(tx, stream, { state: 'processing', error: null });
     return checkpoint;
   });
 }
+
+const repositoryRemoved = (): EngineError =>
+  new EngineError('repository_removed', {
+    code: 'repository_removed',
+    message: 'The repository, or the integration that was importing it, is being removed.',
+    remedy: 'Nothing to do. Import the repository by its id once it is removed, if it is wanted again.',
+  });
 
 export interface Advance extends ImportedStream {
   epoch: number;

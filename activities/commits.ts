@@ -12,7 +12,7 @@ import type { RequestGate } from './bitbucket/requestGate.ts';
 import { advance, markStream, openStream, SwitchedOff } from './checkpoint.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import type { GitCredential } from './credentials/sealedSecrets.ts';
-import { createCloneFolder } from './git/cloneFolder.ts';
+import type { CloneFolder } from './git/cloneFolder.ts';
 import { DiskFull, readGitFailure } from './git/failures.ts';
 import { type CheckpointStep, importCommits } from './git/importCommits.ts';
 import { storeRefs } from './git/storeRefs.ts';
@@ -31,13 +31,12 @@ export interface GitActivitiesDependencies {
   webUrl: string;
   /** a folder of the worker's own; what lies there may be lost at any time */
   cloneFolder: string;
-  /** all clones together; default 20 GiB */
-  cloneMaxBytes?: number;
+  /** the clones in it */
+  clones: CloneFolder;
 }
 
 type GitInput = OfRepository & { importId: string; mode: ImportMode };
 
-const GIB = 1024 ** 3;
 const HEARTBEAT_MS = 2_000;
 /** No word from git and no page stored for so long: the attempt hangs, and Temporal should give up on it. */
 const SILENCE_MS = 15 * 60_000;
@@ -46,14 +45,10 @@ const SILENCE_MS = 15 * 60_000;
 export function createGitActivities(
   dependencies: GitActivitiesDependencies,
 ): Pick<StreamActivities, 'importGit'> {
-  const { database, gate, webUrl, cloneFolder } = dependencies;
+  const { database, gate, webUrl, cloneFolder, clones } = dependencies;
   const { origin, protocol } = new URL(webUrl);
   const home = join(cloneFolder, 'home');
   const git = createGit({ home, protocols: [protocol === 'http:' ? 'http' : 'https'] });
-  const clones = createCloneFolder({
-    folder: cloneFolder,
-    maxBytes: dependencies.cloneMaxBytes ?? 20 * GIB,
-  });
   const mirror = createMirror({ git, clones });
 
   /**

@@ -20,6 +20,7 @@ import type {
   WebhookActivities,
   WebhookRowActivities,
 } from '../workflows/contracts.ts';
+import type { PurgeActivities, RemovalActivities } from '../workflows/removal/contracts.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
 import { createRequestMetrics } from './bitbucket/requestMetrics.ts';
@@ -36,7 +37,11 @@ import { createImportActivities } from './imports.ts';
 import { createIntegrationActivities } from './integrations.ts';
 import { createTellSyncs } from './poll/hints.ts';
 import { createPollActivities, createPollQuestions } from './poll/polls.ts';
+import { createCloneFolder } from './git/cloneFolder.ts';
 import { createQuarantineActivities } from './quarantine.ts';
+import { createPurgeActivities, createRuns } from './removal/purge.ts';
+import { createRemovalActivities } from './removal/removal.ts';
+import { createRunControl } from './removal/runControl.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
 import { createSyncActivities } from './syncs.ts';
@@ -85,14 +90,16 @@ export interface Activities {
     QuarantineActivities &
     SyncActivities &
     PollActivities &
-    WebhookRowActivities;
+    WebhookRowActivities &
+    RemovalActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities &
     DiscoveryActivities &
     StreamActivities &
     EstimateQuestions &
     PollQuestions &
-    WebhookActivities;
+    WebhookActivities &
+    PurgeActivities;
 }
 
 /** Puts the activities of a worker together. */
@@ -124,7 +131,9 @@ export function createActivities(options: ActivitiesOptions): Activities {
     ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
   });
   const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket: client });
-  const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder });
+  const clones = createCloneFolder({ folder: cloneFolder, maxBytes: CLONE_BYTES });
+  const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder, clones });
+  const createRun = createRuns(database);
   const isRunning = createRunLookup(options.client);
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });
   return {
@@ -145,6 +154,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
         intervalMs: options.pollIntervalMs,
       }),
       ...createWebhookRows({ database }),
+      ...createRemovalActivities({ database, createRun, runs: createRunControl(options.client) }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
@@ -167,9 +177,13 @@ export function createActivities(options: ActivitiesOptions): Activities {
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),
+      ...createPurgeActivities({ createRun, clones }),
     },
   };
 }
+
+/** What all clones of a worker may take together: 20 GiB. */
+const CLONE_BYTES = 20 * 1024 ** 3;
 
 /** A minute of an hour's window; of a shorter one as much less, but time enough for an answer. */
 const deadlineOf = (windowMs: number): number => Math.min(60_000, Math.max(5_000, windowMs / 60));

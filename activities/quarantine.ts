@@ -13,6 +13,7 @@ import type { QuarantineActivities } from '../workflows/contracts.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
 import { storeOf } from './recordStores.ts';
+import { Fenced } from './checkpoint.ts';
 import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
 import type { Item } from './streamReader.ts';
 
@@ -94,7 +95,9 @@ export function createQuarantineActivities({
       const { repositoryId, stream } = first;
       const { items, kept } = read(rows, refused);
       if (items.size > 0) {
-        await lockStream(tx, { repositoryId, stream });
+        // Then its quarantine goes too: the next look finds others, or none.
+        if (!(await lockStream(tx, { repositoryId, stream })))
+          throw new Fenced({ organizationId, repositoryId, stream });
         const store = storeOf(stream, { organizationId, repositoryId });
         onAttempt({ items, store });
         await storeItems(tx, store, organizationId, [...items.keys()]);

@@ -116,6 +116,10 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     resume: async (id: string) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/resume`, {})),
     deleteDraft: async (id: string): Promise<void> => void (await request('DELETE', integration(id))),
+    deleteIntegration: async (id: string, name: string) =>
+      integrationSchema.parse(
+        await request('DELETE', `${integration(id)}?confirm=${encodeURIComponent(name)}`),
+      ),
 
     startOauth: async (id: string, returnUrl?: string) =>
       startedOauth.parse(
@@ -175,6 +179,10 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     syncRepository: async (id: string, wanted: { services?: string[] } = {}) =>
       repositorySchema.parse(await request('POST', `/v1/repositories/${id}/sync`, wanted)),
     repository: (id: string) => read(repositorySchema, `/v1/repositories/${id}`),
+    deleteRepository: async (id: string, fullName: string) =>
+      repositorySchema.parse(
+        await request('DELETE', `/v1/repositories/${id}?confirm=${encodeURIComponent(fullName)}`),
+      ),
     repositoryCompleteness: (id: string) =>
       read(repositoryCompletenessSchema, `/v1/repositories/${id}/completeness`),
     commits: (id: string, query?: Query) => read(lists.commits, `/v1/repositories/${id}/commits`, query),

@@ -16,6 +16,7 @@ import {
   importWorkflowId,
   integrationWorkflowId,
   quarantineRetryWorkflowId,
+  removeRepositoryWorkflowId,
   syncAllWorkflowId,
 } from '../workflows/ids.ts';
 import { priorityOf } from '../workflows/priority.ts';
@@ -23,10 +24,11 @@ import type {
   ConnectionCheckInput,
   EstimateImportInput,
   PollIntegrationInput,
+  RemoveRepositoryInput,
   RetryQuarantineInput,
 } from '../workflows/inputs.ts';
-import type { IntegrationInput, IntegrationSnapshot } from '../workflows/messages.ts';
-import { INTEGRATION_ID, ORGANIZATION_ID } from '../workflows/searchAttributes.ts';
+import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
 import { Problem, unavailable } from './problem.ts';
 
@@ -73,6 +75,11 @@ export interface Orchestrator {
     importId: string,
     args: Args,
   ): Promise<Answer | null>;
+  /**
+   * Starts the removal of a repository's data and answers when the repository is marked: false, there is none. The same
+   * removal twice is one run.
+   */
+  removeRepository(removal: RemoveRepositoryInput): Promise<boolean>;
   /** Whether Temporal answers right now. */
   reachable(): Promise<boolean>;
   close(): Promise<void>;
@@ -236,6 +243,27 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       // Whoever waits for the handle is told of a failed start too; nobody does here.
       startWorkflowOperation.workflowHandle().catch(() => {});
       return ask(() => client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] }));
+    },
+
+    async removeRepository(input) {
+      const { organizationId, repositoryId, fullName } = input;
+      const startWorkflowOperation = new WithStartWorkflowOperation('removeRepository', {
+        workflowId: removeRepositoryWorkflowId(repositoryId),
+        taskQueue,
+        args: [input],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        priority: priorityOf('check', organizationId),
+        staticSummary: summary(`Remove ${fullName}`),
+        typedSearchAttributes: [
+          { key: ORGANIZATION_ID, value: organizationId },
+          { key: REPOSITORY_ID, value: repositoryId },
+        ],
+      });
+      startWorkflowOperation.workflowHandle().catch(() => {});
+      const { known } = await ask(() =>
+        client.executeUpdateWithStart(repositoryMarked, { startWorkflowOperation }),
+      );
+      return known;
     },
 
     commandImport: (definition, importId, args) =>

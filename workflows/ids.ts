@@ -31,3 +31,13 @@ export const syncAllWorkflowId = (integrationId: string): string => `integration
 
 /** One per repository: hints that come while it runs are taken up by it. */
 export const syncRepositoryWorkflowId = (repositoryId: string): string => `repository/${repositoryId}/sync`;
+
+/** One per integration: to delete it twice is one removal. */
+export const disconnectWorkflowId = (integrationId: string): string =>
+  `integration/${integrationId}/disconnect`;
+
+export const removeRepositoryWorkflowId = (repositoryId: string): string =>
+  `repository/${repositoryId}/remove`;
+
+/** The Temporal Schedule that polls for an integration. */
+export const pollScheduleId = (integrationId: string): string => `integration/${integrationId}/poll`;

@@ -1,3 +1,4 @@
+import type { Actor } from './messages.ts';
 import type { ImportTiming, SyncTiming, WebhookTiming } from './timing.ts';
 import type { CommitSource, ImportMode, Service, Stream, Verdict } from './words.ts';
 
@@ -86,6 +87,30 @@ export interface PollIntegrationInput {
   everything?: boolean;
   carried?: { place: string | null; requests: number; found: number };
   historyLimit?: number;
+}
+
+/** How long a removal waits for runs that were asked to end; left out: 30 s. */
+interface RemovalTiming {
+  graceMs?: number;
+}
+
+export interface DisconnectIntegrationInput extends RemovalTiming {
+  organizationId: string;
+  integrationId: string;
+  /** for the operator */
+  name: string;
+  actor: Actor;
+  /** everything stands still and is counted: what is left is to remove rows */
+  carried?: { purging: true };
+}
+
+export interface RemoveRepositoryInput extends RemovalTiming {
+  organizationId: string;
+  repositoryId: string;
+  /** for the operator */
+  fullName: string;
+  actor: Actor;
+  carried?: { purging: true };
 }
 
 /** A repository whose run was started, or joined because another import's run was already there. */

@@ -58,6 +58,8 @@ export interface IntegrationTiming {
   probeEveryMs: number;
   /** refusals must span this long before the integration asks for a new credential */
   confirmMs: number;
+  /** what was asked to end because the integration is removed has so long to do so */
+  graceMs: number;
   /** a run of this many events continues as new */
   historyLimit: number;
 }
@@ -156,6 +158,18 @@ export const resume = defineUpdate<CommandAnswer, [{ actor: Actor }]>('resume');
 
 /** Only a draft (before `create`) can be removed this way. */
 export const deleteDraft = defineUpdate<{ deleted: true }, [{ actor: Actor }]>('deleteDraft');
+
+/**
+ * Removes a created integration with everything that is its own. `confirm` is its name. The answer comes when nothing of it
+ * may begin any more; the removal then goes on by itself (`disconnectIntegration`).
+ */
+export const disconnect = defineUpdate<CommandAnswer, [{ confirm: string; actor: Actor }]>('disconnect');
+
+/** To the integration: its row is gone. */
+export const disconnected = defineSignal('disconnected');
+
+/** To `removeRepository`: answers when the repository is marked as removed. `known: false`: there is none. */
+export const repositoryMarked = defineUpdate<{ known: boolean }>('repositoryMarked');
 
 /** To the integration: an import ended (the truth is its row; a lost signal must not hang anybody). */
 export const importFinished = defineSignal<[{ importId: string }]>('importFinished');

@@ -14,6 +14,7 @@ import type {
   WebhookActivities,
   WebhookRowActivities,
 } from './contracts.ts';
+import type { PurgeActivities, RemovalActivities } from './removal/contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
 /**
@@ -45,7 +46,8 @@ export const rows = () =>
       SyncActivities &
       PollActivities &
       WebhookRowActivities &
-      Pick<QuarantineActivities, 'finishQuarantineRetry'>
+      Pick<QuarantineActivities, 'finishQuarantineRetry'> &
+      Omit<RemovalActivities, 'endRuns' | 'handOverRepositories' | 'countRows'>
   >({
     startToCloseTimeout: SHORT,
     retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
@@ -151,4 +153,21 @@ export const gitWork = () =>
     startToCloseTimeout: '24 hours',
     heartbeatTimeout: HEARTBEAT,
     retry: atOnce,
+  });
+
+/** A removal goes on until it is done, whatever is away meanwhile. Chunks of two minutes, with room for a slow count. */
+export const removalWork = () =>
+  proxyActivities<Pick<RemovalActivities, 'endRuns' | 'handOverRepositories' | 'countRows'>>({
+    startToCloseTimeout: '30 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { ...patient, maximumInterval: '30 seconds' },
+  });
+
+/** On a worker that has clones on its disk. */
+export const purgeChunk = () =>
+  proxyActivities<PurgeActivities>({
+    ...onBitbucket(),
+    startToCloseTimeout: '10 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { ...patient, maximumInterval: '30 seconds' },
   });

@@ -2,12 +2,16 @@ import type { IntegrationTiming } from './messages.ts';
 
 const MINUTE_MS = 60_000;
 
+/** Runs that were asked to end stop at their checkpoints within seconds; what has not ended then is terminated. */
+export const REMOVAL_GRACE_MS = 30_000;
+
 /** How long the integration waits for what, unless its input says otherwise. */
 export const INTEGRATION_TIMING: IntegrationTiming = {
   draftMs: 7 * 24 * 60 * MINUTE_MS,
   // Brownouts answer 401 for 15 minutes and more: three refusals over 20 minutes tell a dead credential from one.
   probeEveryMs: 10 * MINUTE_MS,
   confirmMs: 20 * MINUTE_MS,
+  graceMs: REMOVAL_GRACE_MS,
   historyLimit: 2_000,
 };
 

@@ -147,6 +147,10 @@ export interface StreamCounts {
   notPermitted: number;
 }
 
+/** What the removal of an integration or a repository is at. */
+export const REMOVAL_STEPS = ['stopping', 'counting', 'purging'] as const;
+export type RemovalStep = (typeof REMOVAL_STEPS)[number];
+
 /** What a run of imports is: asked for by a person, or one repository brought up to date. */
 export const IMPORT_KINDS = ['import', 'sync'] as const;
 export type ImportKind = (typeof IMPORT_KINDS)[number];

@@ -1,8 +1,10 @@
-import * as messages from '../../workflows/messages.ts';
 import { isDraft } from '../../workflows/integration/rules.ts';
+import * as messages from '../../workflows/messages.ts';
+import { requireConfirm } from '../confirm.ts';
 import type { ApiApp } from '../dependencies.ts';
-import { operation } from '../operation.ts';
-import { Problem } from '../problem.ts';
+import { answer, locationHeader, operation } from '../operation.ts';
+import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
+import { confirmQuery } from '../schemas/removal.ts';
 import { idParam } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
 
@@ -10,31 +12,41 @@ const route = operation({
   method: 'delete',
   path: '/v1/integrations/{id}',
   operationId: 'deleteIntegration',
-  summary: 'Delete a draft',
+  summary: 'Delete an integration with its data',
   description:
-    'Removes an integration that was not created yet, at once, with its secrets. A created one cannot be deleted in this release: 409.',
+    'A draft goes at once, with its secrets. A created integration must be confirmed by its name: its imports are stopped, its secrets removed and its data purged, which `GET /v1/integrations/{id}` shows until it answers 404. Repositories that another integration of the organization sees are handed over to it. The grant or token at Bitbucket stays until somebody revokes it there.',
   tags: ['Integrations'],
   role: 'admin',
-  request: { params: idParam },
-  responses: { 204: { description: 'The draft and its secrets are gone.' } },
-  problems: [409],
+  request: { params: idParam, query: confirmQuery },
+  responses: {
+    202: answer(
+      integrationSchema,
+      'It is being removed; `removal` of Location says how far.',
+      locationHeader,
+    ),
+    204: { description: 'The draft and its secrets are gone.' },
+  },
+  problems: [409, 422],
 });
 
 export function addDeleteIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    if (!isDraft(integration.state)) {
-      throw new Problem({
-        status: 409,
-        code: 'deletion_not_available',
-        detail:
-          'The integration is created. Deleting a created integration with its data is not in this release.',
-        fix: 'Revoke its credential at Bitbucket to stop it; drafts can be deleted.',
-      });
+    const { id } = c.req.valid('param');
+    const integration = await integrationOrNotFound(c.var, id);
+    const { orchestrator } = c.var.dependencies;
+    const actor = actorOf(c.var.principal);
+    if (isDraft(integration.state)) {
+      await orchestrator.command(messages.deleteDraft, snapshotOf(integration), { actor });
+      return c.body(null, 204);
     }
-    await c.var.dependencies.orchestrator.command(messages.deleteDraft, snapshotOf(integration), {
-      actor: actorOf(c.var.principal),
+    const { confirm } = c.req.valid('query');
+    requireConfirm(confirm, integration.name ?? '', 'integration');
+    const { state } = await orchestrator.command(messages.disconnect, snapshotOf(integration), {
+      confirm,
+      actor,
     });
-    return c.body(null, 204);
+    return c.json(presentIntegration({ ...integration, state, reason: null }), 202, {
+      Location: `/v1/integrations/${id}`,
+    });
   });
 }

@@ -1,5 +1,6 @@
 import { readPolling } from '../../db/queries/api/polls.ts';
 import { countDiscovered } from '../../db/queries/api/integrations.ts';
+import { readRemoval } from '../../db/queries/api/removals.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { integrationDetailSchema, presentIntegrationDetail } from '../schemas/integration.ts';
@@ -21,10 +22,10 @@ const route = operation({
 export function addGetIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const row = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const [counts, polling] = await c.var.dependencies.database.transaction(
+    const [counts, polling, removal] = await c.var.dependencies.database.transaction(
       c.var.principal.organizationId,
-      (tx) => Promise.all([countDiscovered(tx, row.id), readPolling(tx, row.id)]),
+      (tx) => Promise.all([countDiscovered(tx, row.id), readPolling(tx, row.id), readRemoval(tx, row.id)]),
     );
-    return c.json(presentIntegrationDetail(row, counts, polling), 200);
+    return c.json(presentIntegrationDetail(row, { counts, polling, removal }), 200);
   });
 }

@@ -5,6 +5,7 @@ import { addCheckConnection } from './checkConnection.ts';
 import { addCompleteOauth } from './completeOauth.ts';
 import { addCreateIntegration } from './createIntegration.ts';
 import { addDeleteIntegration } from './deleteIntegration.ts';
+import { addDeleteRepository } from './deleteRepository.ts';
 import { addDiscover } from './discover.ts';
 import { addFollowImport } from './followImport.ts';
 import { addGetConnectionCheck } from './getConnectionCheck.ts';
@@ -95,6 +96,7 @@ export function addRoutes(app: ApiApp): void {
   addGetQuarantineRetry(app);
   addGetRepository(app);
   addSyncRepository(app);
+  addDeleteRepository(app);
   addGetRepositoryCompleteness(app);
   addListCommits(app);
   addListPullRequests(app);

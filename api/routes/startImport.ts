@@ -7,6 +7,8 @@ import {
   seesAnyRepository,
   selectUnknown,
 } from '../../db/queries/api/imports.ts';
+import { selectBeingRemoved } from '../../db/queries/api/removals.ts';
+import type { Transaction } from '../../db/client.ts';
 import type { ChosenSelection } from '../../db/schema/imports.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
@@ -137,7 +139,10 @@ async function checkSelection(
           ? (['projects', selection.projects] as const)
           : (['workspaces', selection.workspaces] as const);
     const unknown = await selectUnknown(tx, { integrationId, of, ids });
-    if (unknown.length === 0) return;
+    if (unknown.length === 0) {
+      if (of === 'repositories') await refuseBeingRemoved(tx, ids);
+      return;
+    }
     throw invalidRequest(
       422,
       unknown.map((id) => ({
@@ -148,4 +153,15 @@ async function checkSelection(
     );
   });
   return selection;
+}
+
+async function refuseBeingRemoved(tx: Transaction, ids: string[]): Promise<void> {
+  const [first] = await selectBeingRemoved(tx, ids);
+  if (first === undefined) return;
+  throw new Problem({
+    status: 409,
+    code: 'repository_being_removed',
+    detail: `The data of repository ${first} is being removed at this moment.`,
+    fix: `Wait until \`removal\` of GET /v1/repositories/${first} is null, then import it.`,
+  });
 }

@@ -11,6 +11,7 @@ import { IMPORT_REPOSITORY_STATES, SERVICES, STREAM_STATES, STREAMS } from '../.
 import { cursorText } from '../cursor.ts';
 import { instant, instantOrNull } from '../instant.ts';
 import { presentFinding } from './finding.ts';
+import { presentRemoval, removalSchema } from './removal.ts';
 import { cursorQuery, finding, id, limitQuery, link, timestamp } from './shared.ts';
 
 const textOrNull = (text: string | null): string | null => (text === null ? null : unescapeText(text));
@@ -114,6 +115,12 @@ export const repositorySchema = z
     integration_id: id.nullable().meta({ description: 'whose credential fetches it; null: never imported' }),
     first_imported_at: timestamp.nullable(),
     last_imported_at: timestamp.nullable(),
+    removed_at: timestamp.nullable().meta({
+      description: 'a person removed its data: nothing takes it up until somebody imports it by its id',
+    }),
+    removal: removalSchema
+      .nullable()
+      .meta({ description: 'how far its removal is; null: none is under way' }),
     health: z
       .enum(STREAM_STATES)
       .meta({ description: 'the worst of its streams; `failed` also while its syncs fail' }),
@@ -189,6 +196,8 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
     integration_id: row.integrationId,
     first_imported_at: instantOrNull(row.firstImportedAt),
     last_imported_at: instantOrNull(row.lastImportedAt),
+    removed_at: instantOrNull(row.removedAt),
+    removal: row.removal === null ? null : presentRemoval(row.removal),
     health: row.health,
     streams: row.streams.map(presentStream),
     sync: row.sync === null ? null : presentSync(row.sync),

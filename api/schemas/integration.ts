@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
 import type { PollingRow } from '../../db/queries/api/polls.ts';
+import type { RemovalRow } from '../../db/queries/api/removals.ts';
 import { unescapeText } from '../../db/text.ts';
 import type { ConnectedAccount } from '../../db/schema/integrations.ts';
 import { expiryWarning } from '../../workflows/credentialExpiry.ts';
@@ -11,6 +12,7 @@ import { presentFinding } from './finding.ts';
 import { pollingSchema, presentPolling } from './polling.ts';
 import { integrationLinks } from './integrationLinks.ts';
 import { nameField } from './name.ts';
+import { presentRemoval, removalSchema } from './removal.ts';
 import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
 
 export const commitSource = z.enum(COMMIT_SOURCES).meta({
@@ -85,6 +87,9 @@ export const integrationDetailSchema = z
       imported_repositories: z.int(),
     }),
     polling: pollingSchema.nullable().meta({ description: 'null: no round has begun yet' }),
+    removal: removalSchema
+      .nullable()
+      .meta({ description: 'how far its removal is; null: it is not removed' }),
   })
   .openapi('IntegrationDetail');
 
@@ -147,8 +152,7 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
 
 export const presentIntegrationDetail = (
   row: IntegrationRow,
-  counts: DiscoveredCounts,
-  polling: PollingRow | null,
+  { counts, polling, removal }: { counts: DiscoveredCounts; polling: PollingRow | null; removal: RemovalRow | null },
 ): z.infer<typeof integrationDetailSchema> => ({
   ...presentIntegration(row),
   discovered: {
@@ -158,4 +162,5 @@ export const presentIntegrationDetail = (
     imported_repositories: counts.importedRepositories,
   },
   polling: polling === null ? null : presentPolling(polling),
+  removal: removal === null ? null : presentRemoval(removal),
 });

@@ -21,9 +21,10 @@ const STEPS = {
     'list_webhooks',
     'update',
     'pause',
+    'delete',
   ],
-  paused: ['read', 'resume', 'read_health', 'update', 'list_imports', 'submit_credential'],
-  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check', 'read_health'],
+  paused: ['read', 'resume', 'read_health', 'update', 'list_imports', 'submit_credential', 'delete'],
+  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check', 'read_health', 'delete'],
   disconnecting: ['read'],
 } as const satisfies Record<IntegrationState, readonly string[]>;
 
@@ -47,6 +48,11 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
     hint: 'The report of the last check, with a remedy for each finding.',
   },
   delete_draft: { method: 'DELETE', path: '', hint: 'Give this draft up.' },
+  delete: {
+    method: 'DELETE',
+    path: '',
+    hint: 'Remove it with all of its data; send its name as `confirm`.',
+  },
   create: { method: 'POST', path: '/create', hint: 'Give it a name and choose its services.' },
   list_repositories: { method: 'GET', path: '/repositories', hint: 'What it can see.' },
   import: { method: 'POST', path: '/imports', hint: 'Choose repositories and import them.' },

@@ -36,15 +36,34 @@ export async function isSwitchedOff(
   return row?.off === true;
 }
 
-/** Opens a stream: raises its epoch, which shuts out every earlier writer. Creates the row where there is none. */
-export async function raiseEpoch(tx: Transaction, key: StreamKey): Promise<StoredCheckpoint> {
+/**
+ * Opens a stream for an import: raises its epoch, which shuts out every earlier writer. Creates the row where there is
+ * none. `undefined`: repository, import or integration is gone or being removed, so nothing may be written for it; the
+ * locks make that hold until the row is there, since a removal begins by changing these rows.
+ *
+ * A first epoch is the clock in microseconds: a stream that was removed and begun anew is above all writers from before.
+ */
+export async function raiseEpoch(
+  tx: Transaction,
+  key: StreamKey & { importId: string },
+): Promise<StoredCheckpoint | undefined> {
   const [row] = await tx.execute<StoredCheckpoint & Record<string, unknown>>(sql`
+    with allowed as (
+      select r.organization_id, r.id
+      from imports i
+      join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
+      join repositories r on r.organization_id = i.organization_id and r.id = ${key.repositoryId}
+      where i.organization_id = ${key.organizationId} and i.id = ${key.importId}
+        and n.state <> 'disconnecting' and r.removed_at is null
+      for share of n, r
+    )
     insert into streams as s (organization_id, repository_id, stream, epoch, state, last_attempt_at)
-    values (${key.organizationId}, ${key.repositoryId}, ${key.stream}, 1, 'processing', clock_timestamp())
+    select organization_id, id, ${key.stream}, extract(epoch from clock_timestamp()) * 1000000, 'processing',
+      clock_timestamp()
+    from allowed
     on conflict (organization_id, repository_id, stream) do update
       set epoch = s.epoch + 1, state = 'processing', last_attempt_at = clock_timestamp()
     returning epoch::float8 as epoch, position, watermark::text as watermark, memory`);
-  if (row === undefined) throw new Error(`The checkpoint of ${key.stream} could not be opened.`);
   return row;
 }
 

@@ -190,6 +190,13 @@ export async function nextWorkspace(
   return [...rows][0];
 }
 
+/** Keeps the integration from being removed until the transaction ends; false: it is being removed, or gone. */
+export async function holdIntegration(tx: Transaction, { integrationId }: Scope): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from integrations where id = ${integrationId} and state <> 'disconnecting' for share`);
+  return rows.length > 0;
+}
+
 export async function startDiscovery(tx: Transaction, { integrationId }: Scope): Promise<void> {
   await tx.execute(sql`
     update integrations set discovery_state = 'running'

@@ -51,17 +51,23 @@ export async function startImport(tx: Transaction, importId: string): Promise<bo
   return rows.length > 0;
 }
 
-/** Whether the repository `r` is one of those that a selection names. */
+/**
+ * Whether the repository `r` is one of those that a selection names. One that a person removed must be named itself, and
+ * while it is being removed nothing takes it up.
+ */
 export const chosenBy = (selection: ReturnType<typeof sql>) => sql`(
-  ${selection} -> 'all' = 'true'::jsonb
-  or ${selection} -> 'repositories' ? r.id::text
-  or ${selection} -> 'projects' ? r.project_id::text
-  or ${selection} -> 'workspaces' ? r.workspace_id::text
-  or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null))`;
+  ${selection} -> 'repositories' ? r.id::text and not exists (
+    select from removals d where d.organization_id = r.organization_id and d.subject_id = r.id)
+  or r.removed_at is null and (
+    ${selection} -> 'all' = 'true'::jsonb
+    or ${selection} -> 'projects' ? r.project_id::text
+    or ${selection} -> 'workspaces' ? r.workspace_id::text
+    or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null)))`;
 
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
- * becomes the one whose credential fetches them, unless another one is already.
+ * becomes the one whose credential fetches them, unless another one is already that is not being removed. One that was
+ * removed, and so is named, is no longer.
  */
 export async function chooseRepositories(
   tx: Transaction,
@@ -76,8 +82,10 @@ export async function chooseRepositories(
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
       where i.id = ${importId} and ${chosenBy(sql`i.selection`)}
     ), owned as (
-      update repositories r set integration_id = ${integrationId}
-      from chosen c where r.id = c.id and r.integration_id is null
+      update repositories r set integration_id = ${integrationId}, removed_at = null
+      from chosen c where r.id = c.id and (r.integration_id is null or r.removed_at is not null or exists (
+        select from integrations n where n.organization_id = r.organization_id and n.id = r.integration_id
+          and n.state = 'disconnecting'))
     )
     insert into import_repositories (organization_id, import_id, repository_id, place)
     select organization_id, ${importId}::uuid, id, place from chosen
@@ -229,8 +237,12 @@ export async function endImport(
     await tx.execute<{ state: ImportState }>(sql`
       update imports i set
         state = case when ${input.cancelled} then 'cancelled'
-          when exists (select from import_repositories ir where ir.import_id = i.id and ir.state <> 'completed')
-          then 'completed_with_failures' else 'completed' end,
+          when exists (select from import_repositories ir where ir.import_id = i.id and ir.state = 'failed')
+          then 'completed_with_failures'
+          -- Cancelled without the import are those that were removed meanwhile: that is no failure.
+          when exists (select from import_repositories ir where ir.import_id = i.id and ir.state = 'cancelled')
+            and not exists (select from import_repositories ir where ir.import_id = i.id and ir.state = 'completed')
+          then 'cancelled' else 'completed' end,
         finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null,
         paused_by_person_at = null
       where i.id = ${input.importId} and i.finished_at is null

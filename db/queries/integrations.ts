@@ -101,7 +101,8 @@ export async function insertAuditEvent(
   tx: Transaction,
   entry: {
     organizationId: string;
-    integrationId: string;
+    /** null: it concerns none, like a repository that no integration fetches */
+    integrationId: string | null;
     action: string;
     actor: { apiKeyId: string; actingUser: string | null } | null;
     details?: Record<string, unknown>;

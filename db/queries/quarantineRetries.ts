@@ -81,13 +81,17 @@ export async function selectKept(
     from taken join quarantine q using (id) where taken.before < ${maxBytes} order by q.id`);
 }
 
-/** Keeps page transactions of this stream out until the commit, in the lock order of theirs: the stream comes first. */
+/**
+ * Keeps page transactions of this stream out until the commit, in the lock order of theirs: the stream comes first. False:
+ * the stream was removed, with all that was imported of the repository.
+ */
 export async function lockStream(
   tx: Transaction,
   { repositoryId, stream }: { repositoryId: string; stream: Stream },
-): Promise<void> {
-  await tx.execute(sql`
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
     select from streams where repository_id = ${repositoryId} and stream = ${stream} for no key update`);
+  return rows.length > 0;
 }
 
 /** Lets go of records that are stored now, and moves them in the counts of the imports that left them there. */

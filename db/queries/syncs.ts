@@ -17,7 +17,10 @@ export interface SyncSubject extends Record<string, unknown> {
   imported: boolean;
 }
 
-/** What there is to know before a sync begins. `undefined`: repository or integration is gone, or another one owns it. */
+/**
+ * What there is to know before a sync begins. `undefined`: repository or integration is gone or removed, or another one
+ * owns it. Neither can be removed until the transaction ends.
+ */
 export async function readSyncSubject(
   tx: Transaction,
   { integrationId, repositoryId }: { integrationId: string; repositoryId: string },
@@ -27,7 +30,8 @@ export async function readSyncSubject(
       r.first_imported_at is not null as imported
     from repositories r
     join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
-    where r.id = ${repositoryId} and n.id = ${integrationId}`);
+    where r.id = ${repositoryId} and n.id = ${integrationId} and r.removed_at is null
+    for share of r, n`);
   return row;
 }
 

@@ -19,7 +19,7 @@ export const organizationId = () => uuid('organization_id').notNull();
 export const oneOf = (name: string, column: AnyPgColumn, words: readonly string[]) =>
   check(name, sql`${column} in (${sql.raw(words.map((word) => `'${word}'`).join(', '))})`);
 
-export const createdAt = () => instant('created_at').notNull().default(sql`clock_timestamp()`);
+export const createdAt = (name = 'created_at') => instant(name).notNull().default(sql`clock_timestamp()`);
 
 /** A word of a closed list, typed. */
 export const word = <T extends string>(name: string) => text(name).$type<T>();

@@ -52,6 +52,7 @@ export const projects = pgTable(
   (t) => [
     unique('projects_provider').on(t.organizationId, t.providerUuid),
     unique('projects_in_organization').on(t.organizationId, t.id),
+    index('projects_of_workspace').on(t.organizationId, t.workspaceId),
     foreignKey({
       name: 'projects_workspace',
       columns: [t.organizationId, t.workspaceId],
@@ -87,6 +88,8 @@ export const repositories = pgTable(
     integrationId: uuid('integration_id'),
     firstImportedAt: instant('first_imported_at'),
     lastImportedAt: instant('last_imported_at'),
+    /** a person removed it: stays discovered, and nothing takes it up until somebody imports it by its id */
+    removedAt: instant('removed_at'),
   },
   (t) => [
     unique('repositories_provider').on(t.organizationId, t.providerUuid),
@@ -108,6 +111,9 @@ export const repositories = pgTable(
     }),
     index('repositories_page').on(t.organizationId, t.fullName, t.id),
     index('repositories_of_integration').on(t.organizationId, t.integrationId, t.fullName, t.id),
+    // Whoever removes a project or workspace asks, as foreign keys do, what is left in it.
+    index('repositories_of_project').on(t.organizationId, t.projectId),
+    index('repositories_of_workspace').on(t.organizationId, t.workspaceId),
   ],
 );
 
@@ -123,6 +129,7 @@ export const integrationWorkspaces = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.workspaceId] }),
+    index('integration_workspaces_of_workspace').on(t.organizationId, t.workspaceId),
     foreignKey({
       name: 'integration_workspaces_integration',
       columns: [t.organizationId, t.integrationId],
@@ -146,6 +153,7 @@ export const integrationRepositories = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.repositoryId] }),
+    index('integration_repositories_of_repository').on(t.organizationId, t.repositoryId),
     foreignKey({
       name: 'integration_repositories_integration',
       columns: [t.organizationId, t.integrationId],

@@ -60,6 +60,7 @@ export const importEstimates = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('import_estimates_end').on(t.createdAt),
+    index('import_estimates_of_integration').on(t.organizationId, t.integrationId),
   ],
 );
 
@@ -90,6 +91,7 @@ export const importEstimateRepositories = pgTable(
       name: 'import_estimate_repositories_key',
       columns: [t.organizationId, t.estimateId, t.repositoryId],
     }),
+    index('import_estimate_repositories_of_repository').on(t.organizationId, t.repositoryId),
     foreignKey({
       name: 'import_estimate_repositories_estimate',
       columns: [t.organizationId, t.estimateId],

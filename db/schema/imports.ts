@@ -308,6 +308,7 @@ export const quarantineRetries = pgTable(
       columns: [t.organizationId, t.integrationId],
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
+    index('quarantine_retries_of_integration').on(t.organizationId, t.integrationId),
   ],
 );
 

@@ -9,3 +9,4 @@ export * from './polls.ts';
 export * from './webhooks.ts';
 export * from './webhookUpkeep.ts';
 export * from './events.ts';
+export * from './removals.ts';

@@ -185,5 +185,6 @@ export const oauthFlows = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('oauth_flows_end').on(t.expiresAt),
+    index('oauth_flows_of_integration').on(t.organizationId, t.integrationId),
   ],
 );

@@ -6,6 +6,9 @@ import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createPollActivities } from '../../activities/poll/polls.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
+import { createPurgeActivities, createRuns } from '../../activities/removal/purge.ts';
+import { createRemovalActivities } from '../../activities/removal/removal.ts';
+import { createRunControl } from '../../activities/removal/runControl.ts';
 import { createWebhookRows } from '../../activities/webhooks/webhookRows.ts';
 import { createRunLookup } from '../../activities/runs.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
@@ -50,6 +53,7 @@ export async function createWorkflowBench(
   let held: Promise<void> | undefined;
   const rig: WorkflowRig = await createWorkflowRig((client, taskQueue) => {
     const isRunning = createRunLookup(client);
+    const createRun = createRuns(database);
     const imports = createImportActivities({ database, isRunning });
     const { attempts } = options;
     return {
@@ -69,8 +73,12 @@ export async function createWorkflowBench(
         ...createSyncActivities({ database, isRunning }),
         ...createPollActivities({ database, client, taskQueue, intervalMs: 0 }),
         ...createWebhookRows({ database }),
+        ...createRemovalActivities({ database, createRun, runs: createRunControl(client) }),
       },
-      bitbucketActivities: passedOn(() => bitbucket.activities),
+      bitbucketActivities: {
+        ...passedOn(() => bitbucket.activities),
+        ...createPurgeActivities({ createRun, clones: { remove: async () => {} } }),
+      },
     };
   });
   return {

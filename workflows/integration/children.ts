@@ -10,9 +10,11 @@ import {
 } from '@temporalio/workflow';
 import { connectionCheck } from '../connectionCheck.ts';
 import { summary } from '../details.ts';
+import { disconnectIntegration } from '../disconnectIntegration.ts';
 import { discoverIntegration } from '../discoverIntegration.ts';
 import {
   connectionCheckWorkflowId,
+  disconnectWorkflowId,
   discoveryWorkflowId,
   importWorkflowId,
   webhooksWorkflowId,
@@ -20,8 +22,7 @@ import {
 import { importRepositories } from '../importRepositories.ts';
 import type { ConnectionCheckResult } from '../inputs.ts';
 import { keepWebhooks } from '../keepWebhooks.ts';
-import type { PendingCheck } from '../messages.ts';
-import { lookForMore, webhooksCommanded } from '../messages.ts';
+import { type Actor, lookForMore, type PendingCheck, webhooksCommanded } from '../messages.ts';
 import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
 import type { Entity } from './entity.ts';
@@ -125,6 +126,20 @@ export async function continueWebhooks(entity: Entity): Promise<void> {
       log.debug('The run of the webhooks ended at this moment', { error });
     }
   }
+}
+
+/** Starts the removal, or leaves the one that runs alone. */
+export async function startDisconnect(entity: Entity, actor: Actor): Promise<void> {
+  const { organizationId, integrationId, name } = entity.snapshot;
+  const { graceMs } = entity.timing;
+  const handle = await startOnce(() =>
+    startChild(disconnectIntegration, {
+      ...common(entity, 'check', 'Remove the integration'),
+      workflowId: disconnectWorkflowId(integrationId),
+      args: [{ organizationId, integrationId, name: name ?? '', actor, graceMs }],
+    }),
+  );
+  watch(handle);
 }
 
 /** Nobody waits for these: what they did is in their rows. A failure is shown in their own page. */

@@ -7,6 +7,7 @@ import { rows } from '../policies.ts';
 import { continueImportRun, continueWebhooks, startDiscovery, startImportRun } from './children.ts';
 import { refused } from '../refused.ts';
 import { createCommands } from './command.ts';
+import { handleDisconnect } from './disconnect.ts';
 import type { Entity } from './entity.ts';
 import { handleManaging } from './managing.ts';
 import { withRefusal } from './refusals.ts';
@@ -181,6 +182,8 @@ export function handleCommands(entity: Entity): void {
       description: 'Removes an integration that was not created yet.',
     },
   );
+
+  handleDisconnect(entity);
 
   setHandler(messages.importFinished, ({ importId }) => void entity.importIds.delete(importId), {
     description: 'An import ended.',

@@ -94,6 +94,23 @@ export function refuseByState(command: Command, state: IntegrationState): Refusa
   return state === 'disconnecting' ? disconnecting : RULES[command](state);
 }
 
+/**
+ * Whether a created integration may be removed: `confirm` must be its name, also while it is being removed already.
+ */
+export function refuseDisconnect(
+  { state, name }: Pick<IntegrationSnapshot, 'state' | 'name'>,
+  confirm: string,
+): Refusal | null {
+  if (isDraft(state) || name === null) return needsCreate;
+  return confirm === name
+    ? null
+    : {
+        code: 'confirm_mismatch',
+        message: 'What was sent as confirmation is not the name of the integration.',
+        fix: `Send confirm=${encodeURIComponent(name)} to remove it with all of its data.`,
+      };
+}
+
 const nameInvalid: Refusal = {
   code: 'name_invalid',
   message: 'A name has 1 to 100 characters and is not blank.',

@@ -65,7 +65,9 @@ async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> 
       { organizationId: entity.snapshot.organizationId, checkId: check.checkId, finding: CHECK_INTERRUPTED },
     ]);
   }
-  if (!outcome.done || outcome.verdict === null || outcome.verdict === 'failed') {
+  // Whoever removes the integration has removed its secrets, or is about to: none becomes the one that signs.
+  const isLate = entity.snapshot.state === 'disconnecting';
+  if (isLate || !outcome.done || outcome.verdict === null || outcome.verdict === 'failed') {
     await reject(entity, check, outcome.reason ?? CHECK_INTERRUPTED);
     return;
   }

@@ -33,7 +33,7 @@ export interface RepositoryReport extends Record<string, unknown> {
   streams: ReportedStream[];
 }
 
-/** The last import that began with a repository; null: none has. */
+/** The last import that began with a repository, since it was removed if it was; null: none has. */
 export async function readRepositoryReport(
   tx: Transaction,
   repositoryId: string,
@@ -49,7 +49,9 @@ export async function readRepositoryReport(
           and s.repository_id = ir.repository_id), '[]') as streams
     from import_repositories ir
     join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
+    join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
     where ir.repository_id = ${repositoryId} and i.kind = 'import' and ir.started_at is not null
+      and (r.removed_at is null or ir.started_at > r.removed_at)
     order by ir.started_at desc, i.created_at desc limit 1`);
   return row ?? null;
 }

@@ -9,6 +9,7 @@ import type {
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
 import { repositoryHealth } from '../repositoryHealth.ts';
+import type { RemovalRow } from './removals.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
 
@@ -110,6 +111,8 @@ export interface RepositoryRow extends Record<string, unknown> {
   firstImportedAt: string | null;
   lastImportedAt: string | null;
   health: StreamState;
+  removedAt: string | null;
+  removal: RemovalRow | null;
   streams: StreamSummary[];
   /** null: it was never brought up to date since its import */
   sync: SyncSummary | null;
@@ -143,7 +146,11 @@ const REPOSITORY = sql`
   r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
   r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
   r.updated_on as "updatedOn", r.integration_id as "integrationId", r.first_imported_at as "firstImportedAt",
-  r.last_imported_at as "lastImportedAt", ${repositoryHealth} as health,
+  r.last_imported_at as "lastImportedAt", r.removed_at as "removedAt", ${repositoryHealth} as health,
+  (select jsonb_build_object('step', d.step, 'rowsTotal', d.rows_total, 'rowsRemoved', d.rows_removed,
+      'requestedByKey', d.requested_by_key, 'requestedByUser', d.requested_by_user, 'requestedAt', d.requested_at,
+      'updatedAt', d.updated_at)
+    from removals d where d.organization_id = r.organization_id and d.subject_id = r.id) as removal,
   coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
       'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
       order by s.stream)

@@ -6,6 +6,7 @@ import { describeLifecycle } from './contract/lifecycle.ts';
 import { describeManaging } from './contract/managing.ts';
 import { describeOauth } from './contract/oauth.ts';
 import { describeOutages } from './contract/outages.ts';
+import { describeRemoval } from './contract/removal.ts';
 import { describeWebhooks } from './contract/webhooks.ts';
 
 /**
@@ -21,6 +22,7 @@ describeLifecycle();
 describeManaging();
 describeOauth();
 describeOutages();
+describeRemoval();
 describeWebhooks();
 
 test('every declared status of every operation was seen', () => {

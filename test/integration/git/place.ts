@@ -6,6 +6,7 @@ import postgres from 'postgres';
 import { v7 as uuid } from 'uuid';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createGitActivities } from '../../../activities/commits.ts';
+import { createCloneFolder } from '../../../activities/git/cloneFolder.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import type { RequestLimits } from '../../../platform/requestLimits.ts';
 import { Secret } from '../../../platform/secrets/secret.ts';
@@ -104,6 +105,7 @@ export async function createPlace(): Promise<Place> {
       };
     },
     importGit(run) {
+      const cloneFolder = join(folder, 'clones', run.worker ?? 'worker');
       const activities = createGitActivities({
         database: run.database ?? database,
         gate: createRequestGate({ database: run.database ?? database, limits: run.limits ?? {} }),
@@ -119,7 +121,8 @@ export async function createPlace(): Promise<Place> {
           renewalDidNotHelp: () => {},
         },
         webUrl: run.host?.url ?? server.url,
-        cloneFolder: join(folder, 'clones', run.worker ?? 'worker'),
+        cloneFolder,
+        clones: createCloneFolder({ folder: cloneFolder, maxBytes: Number.POSITIVE_INFINITY }),
       });
       const input = {
         organizationId,
