@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Database, Transaction } from '../db/client.ts';
+import type { Database } from '../db/client.ts';
 import * as queries from '../db/queries/discovery.ts';
 import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef } from './bitbucket/client.ts';
@@ -21,9 +21,8 @@ import {
   workspaceAccessSchema,
   workspaceSchema,
 } from './bitbucket/schemas.ts';
-import { EngineError } from './engineError.ts';
 import { projectRow, uniqueByUuid, workspaceRow } from './discoveryRows.ts';
-import { storeRepositories } from './storeRepositories.ts';
+import { storeFound, storeRepositories } from './storeRepositories.ts';
 
 /** Where a discovery stands; carried by the workflow as text. */
 export const placeSchema = z.object({
@@ -71,14 +70,6 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
   const { database, client, integration, credential, asker, target, signal } = options;
   const { organizationId } = integration;
   const nothing = { workspaces: 0, projects: 0, repositories: 0, rejected: [] };
-
-  /** What an integration that is being removed has found is nobody's: nothing would ever remove it. */
-  async function store(work: (tx: Transaction) => Promise<void>): Promise<void> {
-    await database.transaction(organizationId, async (tx) => {
-      if (!(await queries.holdIntegration(tx, integration))) throw integrationRemoved();
-      await work(tx);
-    });
-  }
 
   async function get(place: Place, path: string): Promise<BitbucketAnswer> {
     const request = { credential, signal, asker, maxWaitMs: MAX_WAIT_MS };
@@ -143,7 +134,7 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
       administrator: value.administrator,
     }));
     const since = place.since === '' ? answer.observedAt : place.since;
-    await store(async (tx) => {
+    await storeFound(database, integration, async (tx) => {
       await queries.upsertWorkspaces(tx, integration, uniqueByUuid(rows));
       await queries.linkWorkspaces(tx, integration, uniqueByUuid(links));
     });
@@ -166,7 +157,7 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     const parsed = workspaceSchema.safeParse(answer.json);
     if (!parsed.success) throw unreadable(path, 'does not show a workspace');
     const row = workspaceRow(parsed.data, answer.observedAt);
-    await store(async (tx) => {
+    await storeFound(database, integration, async (tx) => {
       await queries.upsertWorkspaces(tx, integration, [row]);
       await queries.linkWorkspaces(tx, integration, [
         { provider_uuid: row.provider_uuid, administrator: null },
@@ -185,7 +176,9 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     const parsed = readRecords(projectSchema, answer, page);
     refuseUnreadable(parsed, path);
     const rows = parsed.records.map(({ value }) => projectRow(value, uuid, answer.observedAt));
-    await store((tx) => queries.upsertProjects(tx, integration, uniqueByUuid(rows)));
+    await storeFound(database, integration, (tx) =>
+      queries.upsertProjects(tx, integration, uniqueByUuid(rows)),
+    );
     return {
       ...nothing,
       place: following(place, page, path) ?? begin('repositories', place),
@@ -246,10 +239,3 @@ const rejectedOf = (what: string, { rejected }: ParsedRecords<unknown>) =>
 function refuseUnreadable({ records, rejected }: ParsedRecords<unknown>, path: string): void {
   if (records.length === 0 && rejected.length > 0) throw unreadable(path, 'lists nothing that can be read');
 }
-
-const integrationRemoved = (): EngineError =>
-  new EngineError('integration_removed', {
-    code: 'integration_removed',
-    message: 'The integration is being removed, or is gone.',
-    remedy: 'Nothing to do.',
-  });

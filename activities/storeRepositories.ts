@@ -1,8 +1,31 @@
-import type { Database } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import * as queries from '../db/queries/discovery.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
 import type { Repository } from './bitbucket/schemas.ts';
 import { repositoryRows, uniqueByUuid } from './discoveryRows.ts';
+import { EngineError } from './engineError.ts';
+
+/**
+ * Stores what an integration found, in one transaction. What one finds that is being removed is nobody's: nothing would ever
+ * remove it. Throws `integration_removed` then.
+ */
+export async function storeFound(
+  database: Database,
+  integration: queries.Scope,
+  work: (tx: Transaction) => Promise<void>,
+): Promise<void> {
+  await database.transaction(integration.organizationId, async (tx) => {
+    if (!(await queries.holdIntegration(tx, integration))) throw integrationRemoved();
+    await work(tx);
+  });
+}
+
+const integrationRemoved = (): EngineError =>
+  new EngineError('integration_removed', {
+    code: 'integration_removed',
+    message: 'The integration is being removed, or is gone.',
+    remedy: 'Nothing to do.',
+  });
 
 /**
  * Stores repositories as a list shows them, with the workspaces and projects that their records carry, in one
@@ -20,7 +43,7 @@ export async function storeRepositories(
   const owners = uniqueByUuid(all.flatMap((row) => row.workspace ?? []));
   const groups = uniqueByUuid(all.flatMap((row) => row.project ?? []));
   const rows = uniqueByUuid(all.map((row) => row.repository));
-  await database.transaction(integration.organizationId, async (tx) => {
+  await storeFound(database, integration, async (tx) => {
     await queries.upsertWorkspaces(tx, integration, owners);
     await queries.linkWorkspaces(
       tx,

@@ -1,14 +1,10 @@
 import {
   Connection,
-  isGrpcDeadlineError,
-  isGrpcServiceError,
   WithStartWorkflowOperation,
   WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
-  WorkflowUpdateFailedError,
-  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { ApplicationFailure, type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
+import { type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import {
   connectionCheckWorkflowId,
@@ -30,7 +26,8 @@ import type {
 import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
-import { Problem, unavailable } from './problem.ts';
+import { unavailable } from './problem.ts';
+import { problemOf } from './temporalProblems.ts';
 
 /** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
 export interface Orchestrator {
@@ -95,14 +92,6 @@ export interface OrchestratorOptions {
 
 // Temporal answers in milliseconds; a request must not hang longer than 2 s when it does not.
 const REACHABLE_MS = 1_200;
-
-/** Codes of refusals that speak about the request itself rather than about the state. */
-const STATUS_OF_CODE: Record<string, 404 | 422> = {
-  name_invalid: 422,
-  nothing_chosen: 422,
-  service_not_allowed: 422,
-  integration_gone: 404,
-};
 
 /** Talks to Temporal. Connects with the first call, so that the api starts while Temporal is down. */
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
@@ -281,36 +270,3 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     close: () => connection.close(),
   };
 }
-
-/** What Temporal's client threw, as a Problem where it is one of the expected things. */
-function problemOf(error: unknown): unknown {
-  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
-    return refusal(error.cause);
-  }
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
-    return unavailable('worker');
-  }
-  if (hasGrpcCause(error)) return unavailable('Temporal');
-  return error;
-}
-
-const hasGrpcCause = (error: unknown): boolean =>
-  isGrpcServiceError(error) || (error instanceof Error && isGrpcServiceError(error.cause));
-
-function refusal(failure: ApplicationFailure): Problem {
-  const code = failure.type ?? 'refused';
-  const detail: unknown = failure.details?.[0];
-  const text = (name: string): string | undefined => {
-    const value: unknown = isRecord(detail) ? detail[name] : undefined;
-    return typeof value === 'string' ? value : undefined;
-  };
-  return new Problem({
-    status: STATUS_OF_CODE[code] ?? 409,
-    code,
-    detail: text('message') ?? failure.message,
-    fix: text('fix') ?? 'Read the integration again; its links say what can be done next.',
-  });
-}
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null;

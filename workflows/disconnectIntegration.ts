@@ -4,8 +4,10 @@ import { integrationWorkflowId } from './ids.ts';
 import { tell } from './import/tell.ts';
 import type { DisconnectIntegrationInput } from './inputs.ts';
 import { disconnected } from './messages.ts';
+import { createLimits } from './limits.ts';
 import { removalWork, rows } from './policies.ts';
 import { purge } from './removal/purge.ts';
+import { removeHooks } from './removal/webhooks.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { REMOVAL_GRACE_MS } from './timing.ts';
 
@@ -14,7 +16,7 @@ import { REMOVAL_GRACE_MS } from './timing.ts';
  *
  *  1. Note it, and that its imports are cancelled. From here on no stream can be opened for it: the state is the fence.
  *  2. Nothing begins any more: its schedule is deleted. What runs is asked to end, and terminated after a while.
- *  3. Its secrets are removed.
+ *  3. Its webhooks are removed at Bitbucket, as far as its account still may; then its secrets.
  *  4. Repositories that another integration sees are handed over. What is left is counted, for the progress.
  *  5. Rows and clones go, in chunks.
  *  6. The integration's row goes last: its name is free, and its own run ends.
@@ -24,6 +26,7 @@ import { REMOVAL_GRACE_MS } from './timing.ts';
 export async function disconnectIntegration(input: DisconnectIntegrationInput): Promise<void> {
   const { organizationId, integrationId, name, actor, graceMs = REMOVAL_GRACE_MS } = input;
   const integration = { organizationId, integrationId };
+  const limits = createLimits();
   upsertSearchAttributes([
     { key: ORGANIZATION_ID, value: organizationId },
     { key: INTEGRATION_ID, value: integrationId },
@@ -53,6 +56,8 @@ export async function disconnectIntegration(input: DisconnectIntegrationInput): 
     await removalWork().endRuns.executeWithOptions({ summary: 'end what runs for it' }, [
       { ...integration, graceMs },
     ]);
+    show('removes its webhooks at Bitbucket');
+    await removeHooks(integration, { ...integration, repositoryId: null }, limits);
     await rows().shredSecrets.executeWithOptions({ summary: 'remove its secrets' }, [integration]);
     show('hands repositories over that another integration sees');
     for (let done = false; !done; ) {

@@ -38,6 +38,3 @@ export const disconnectWorkflowId = (integrationId: string): string =>
 
 export const removeRepositoryWorkflowId = (repositoryId: string): string =>
   `repository/${repositoryId}/remove`;
-
-/** The Temporal Schedule that polls for an integration. */
-export const pollScheduleId = (integrationId: string): string => `integration/${integrationId}/poll`;

@@ -74,9 +74,9 @@ async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
   if (entity.refusals.length > 0) entity.probeAtMs = Date.now() + entity.timing.probeEveryMs;
 }
 
-/** Poll rounds come while it is active, and rest otherwise; a draft has none. */
+/** Poll rounds come while it is active, and rest otherwise; a draft has none, and one that is removed no more. */
 const isPolledOtherwise = ({ snapshot: { state }, polled }: Entity): boolean =>
-  !isDraft(state) && polled !== (state === 'active');
+  !isDraft(state) && state !== 'disconnecting' && polled !== (state === 'active');
 
 async function schedulePolls(entity: Entity): Promise<void> {
   const { organizationId, integrationId, state, name } = entity.snapshot;

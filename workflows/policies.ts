@@ -37,6 +37,8 @@ const atOnce = { initialInterval: '1 second', backoffCoefficient: 1 } as const;
 
 const onBitbucket = () => ({ taskQueue: bitbucketQueue(workflowInfo().taskQueue) });
 
+type LongRemoval = 'endRuns' | 'handOverRepositories' | 'countRows' | 'purgeDeliveries';
+
 /** One short transaction in Postgres. Comes back quickly when Postgres does, or when its worker was lost. */
 export const rows = () =>
   proxyActivities<
@@ -47,7 +49,7 @@ export const rows = () =>
       PollActivities &
       WebhookRowActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'> &
-      Omit<RemovalActivities, 'endRuns' | 'handOverRepositories' | 'countRows'>
+      Omit<RemovalActivities, LongRemoval>
   >({
     startToCloseTimeout: SHORT,
     retry: { ...patient, initialInterval: '200 milliseconds', maximumInterval: '10 seconds' },
@@ -157,7 +159,7 @@ export const gitWork = () =>
 
 /** A removal goes on until it is done, whatever is away meanwhile. Chunks of two minutes, with room for a slow count. */
 export const removalWork = () =>
-  proxyActivities<Pick<RemovalActivities, 'endRuns' | 'handOverRepositories' | 'countRows'>>({
+  proxyActivities<Pick<RemovalActivities, LongRemoval>>({
     startToCloseTimeout: '30 minutes',
     heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },

@@ -148,7 +148,7 @@ export interface StreamCounts {
 }
 
 /** What the removal of an integration or a repository is at. */
-export const REMOVAL_STEPS = ['stopping', 'counting', 'purging'] as const;
+export const REMOVAL_STEPS = ['stopping', 'webhooks', 'counting', 'purging'] as const;
 export type RemovalStep = (typeof REMOVAL_STEPS)[number];
 
 /** What a run of imports is: asked for by a person, or one repository brought up to date. */

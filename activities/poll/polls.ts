@@ -4,6 +4,7 @@ import { effectiveIntervalMs, rotationBatch } from '../../forecast/polling.ts';
 import type { Database } from '../../db/client.ts';
 import { readAllowance } from '../../db/queries/allowance.ts';
 import { readClock } from '../../db/queries/clock.ts';
+import { holdIntegration } from '../../db/queries/discovery.ts';
 import * as queries from '../../db/queries/polls.ts';
 import type { Limited, PollActivities, PollQuestions } from '../../workflows/contracts.ts';
 import { SERVICES, type Service } from '../../workflows/words.ts';
@@ -17,7 +18,7 @@ import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
 import { placeSchema, type Place } from './place.ts';
 import { createPollWalk } from './pollWalk.ts';
-import { schedulePolls } from './schedule.ts';
+import { schedulePolls, unschedulePolls } from './schedule.ts';
 
 export interface PollDependencies {
   database: Database;
@@ -95,6 +96,11 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
     schedulePolls: async ({ name, active, ...integration }) => {
       if (intervalMs === 0) return;
       await schedulePolls(client, { ...integration, taskQueue, name, active, intervalMs });
+      // Whoever removes it has deleted the schedule before, or does not know of this one.
+      const isKept = await database.transaction(integration.organizationId, (tx) =>
+        holdIntegration(tx, integration),
+      );
+      if (!isKept) await unschedulePolls(client, integration.integrationId);
     },
   };
 }

@@ -1,5 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
 import { summary } from '../../workflows/details.ts';
 import { pollId } from '../../workflows/ids.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../../workflows/searchAttributes.ts';
@@ -59,6 +64,15 @@ export async function schedulePolls(client: Client, input: PollSchedule): Promis
     }));
     // What changed while it rested is found now, not in a quarter of an hour.
     if (active && state.paused) await handle.trigger(policies.overlap);
+  }
+}
+
+/** Deletes the schedule of an integration's poll rounds; none is fine. */
+export async function unschedulePolls(client: Client, integrationId: string): Promise<void> {
+  try {
+    await client.schedule.getHandle(pollId(integrationId)).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }
 

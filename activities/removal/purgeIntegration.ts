@@ -1,4 +1,5 @@
 import type { Transaction } from '../../db/client.ts';
+import type { Owner } from '../../db/queries/removal/deleteRows.ts';
 import * as remains from '../../db/queries/removal/remains.ts';
 import * as repositories from '../../db/queries/removal/repositories.ts';
 import {
@@ -8,6 +9,7 @@ import {
   TABLES_OF_IMPORT,
   TABLES_OF_INTEGRATION,
   TABLES_OF_REPOSITORY,
+  TABLES_OF_WEBHOOK,
 } from '../../db/queries/removal/tables.ts';
 import type { OfIntegration } from '../../workflows/contracts.ts';
 import type { CloneFolder } from '../git/cloneFolder.ts';
@@ -18,7 +20,7 @@ const NAMES_AHEAD = 50;
 /**
  * Removes the rows of an integration; false: the run is over, and there is more. Each step finds in the rows what is left:
  *
- *  1. Imports and estimates: whoever still writes for one meets that it is gone.
+ *  1. Imports, estimates, and webhooks that nobody could remove at Bitbucket: whoever still writes for one meets that it is gone.
  *  2. The repositories that nobody took over, with their clones on this worker's disk.
  *  3. The integration's own rows, then repositories and workspaces that nobody sees any more, then accounts.
  */
@@ -32,7 +34,7 @@ export async function purgeIntegration(
     run.database.transaction(organizationId, work);
 
   const ownRows = (
-    column: 'import_id' | 'estimate_id' | 'integration_id',
+    column: Owner['column'],
     id: string,
     tables: readonly PurgedTable[],
     finish?: Purgeable['finish'],
@@ -90,6 +92,10 @@ export async function purgeIntegration(
     () =>
       each(remains.nextEstimates, (id) =>
         ownRows('estimate_id', id, TABLES_OF_ESTIMATE, (tx) => remains.deleteEstimate(tx, id)),
+      ),
+    () =>
+      each(remains.nextWebhooks, (id) =>
+        ownRows('webhook_id', id, TABLES_OF_WEBHOOK, (tx) => remains.deleteWebhook(tx, id)),
       ),
     () => each(repositories.nextOwned, repository),
     () => ownRows('integration_id', integrationId, TABLES_OF_INTEGRATION),

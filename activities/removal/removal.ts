@@ -12,11 +12,11 @@ import {
   releaseRemoved,
 } from '../../db/queries/removal/repositories.ts';
 import type { RemovalActivities } from '../../workflows/removal/contracts.ts';
-import { pollScheduleId } from '../../workflows/ids.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { endRuns } from './endRuns.ts';
 import { handOver } from './handOver.ts';
 import type { CreateRun } from './purge.ts';
+import { purgeDeliveries } from './purgeDeliveries.ts';
 import type { RunControl } from './runControl.ts';
 
 export interface RemovalDependencies {
@@ -67,13 +67,24 @@ export function createRemovalActivities({
         for (const importId of importIds) {
           await insertImportEvent(tx, { organizationId, importId, repositoryId, type, data });
         }
-        return { importIds };
+        return { importIds, integrationId };
       }),
 
-    deleteSchedule: ({ integrationId }) => runs.deleteSchedule(pollScheduleId(integrationId)),
+    deleteSchedule: ({ integrationId }) => runs.deleteSchedule(integrationId),
 
     endRuns: ({ graceMs, ...removal }) =>
       withHeartbeats((signal) => endRuns(runs, removal, { graceMs, signal })),
+
+    purgeDeliveries: ({ repositoryId, ...integration }) =>
+      withHeartbeats(async (signal) => {
+        const { organizationId } = integration;
+        const removed = repositoryId === null ? integration : { organizationId, repositoryId };
+        const of = repositoryId === null ? integration : { ...integration, repositoryId };
+        return { done: await purgeDeliveries(createRun(removed, signal), of) };
+      }),
+
+    beginWebhookRemoval: (removal) =>
+      asTenant(removal, (tx) => progress.setRemovalStep(tx, removal, { step: 'webhooks' })),
 
     shredSecrets: ({ integrationId, ...tenant }) => asTenant(tenant, (tx) => shredSecrets(tx, integrationId)),
 

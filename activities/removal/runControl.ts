@@ -1,4 +1,4 @@
-import { type Client, ScheduleNotFoundError, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import {
   disconnectWorkflowId,
   importRepositoryWorkflowId,
@@ -7,6 +7,7 @@ import {
 } from '../../workflows/ids.ts';
 import type { Removal } from '../../workflows/removal/contracts.ts';
 import { INTEGRATION_ID } from '../../workflows/searchAttributes.ts';
+import { unschedulePolls } from '../poll/schedule.ts';
 import { createRunLookup } from '../runs.ts';
 
 /** What a removal asks of Temporal. */
@@ -16,8 +17,8 @@ export interface RunControl {
   /** Asks a run to end; one that has is fine. */
   cancel(workflowId: string): Promise<void>;
   terminate(workflowId: string, reason: string): Promise<void>;
-  /** Deletes a schedule; none is fine. */
-  deleteSchedule(scheduleId: string): Promise<void>;
+  /** Deletes the schedule of an integration's poll rounds; none is fine. */
+  deleteSchedule(integrationId: string): Promise<void>;
 }
 
 export function createRunControl(client: Client): RunControl {
@@ -39,7 +40,7 @@ export function createRunControl(client: Client): RunControl {
     try {
       await ask();
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError) && !(error instanceof ScheduleNotFoundError)) throw error;
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
 
@@ -52,6 +53,6 @@ export function createRunControl(client: Client): RunControl {
     cancel: (workflowId) => unlessGone(() => client.workflow.getHandle(workflowId).cancel()),
     terminate: (workflowId, reason) =>
       unlessGone(() => client.workflow.getHandle(workflowId).terminate(reason)),
-    deleteSchedule: (scheduleId) => unlessGone(() => client.schedule.getHandle(scheduleId).delete()),
+    deleteSchedule: (integrationId) => unschedulePolls(client, integrationId),
   };
 }

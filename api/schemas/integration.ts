@@ -152,7 +152,11 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
 
 export const presentIntegrationDetail = (
   row: IntegrationRow,
-  { counts, polling, removal }: { counts: DiscoveredCounts; polling: PollingRow | null; removal: RemovalRow | null },
+  {
+    counts,
+    polling,
+    removal,
+  }: { counts: DiscoveredCounts; polling: PollingRow | null; removal: RemovalRow | null },
 ): z.infer<typeof integrationDetailSchema> => ({
   ...presentIntegration(row),
   discovered: {

@@ -24,7 +24,14 @@ const STEPS = {
     'delete',
   ],
   paused: ['read', 'resume', 'read_health', 'update', 'list_imports', 'submit_credential', 'delete'],
-  needs_credential: ['read', 'submit_credential', 'start_oauth', 'read_connection_check', 'read_health', 'delete'],
+  needs_credential: [
+    'read',
+    'submit_credential',
+    'start_oauth',
+    'read_connection_check',
+    'read_health',
+    'delete',
+  ],
   disconnecting: ['read'],
 } as const satisfies Record<IntegrationState, readonly string[]>;
 

@@ -16,7 +16,7 @@ export const removalSchema = z
   .strictObject({
     step: z.enum(REMOVAL_STEPS).meta({
       description:
-        '`stopping`: its runs end, its secrets go; `counting`: what is to be removed is counted; `purging`: rows and clones go',
+        '`stopping`: its runs end; `webhooks`: they are removed at Bitbucket, then the secrets; `counting`: what is to be removed is counted; `purging`: rows and clones go',
     }),
     rows_removed: z.int(),
     rows_left: z.int().nullable().meta({ description: 'null: not counted yet' }),

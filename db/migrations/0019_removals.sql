@@ -13,7 +13,7 @@ CREATE TABLE "removals" (
 	CONSTRAINT "removals_organization_id_subject_id_pk" PRIMARY KEY("organization_id","subject_id"),
 	CONSTRAINT "removals_of_integration" UNIQUE("organization_id","integration_id"),
 	CONSTRAINT "removals_of_repository" UNIQUE("organization_id","repository_id"),
-	CONSTRAINT "removals_step" CHECK ("removals"."step" in ('stopping', 'counting', 'purging')),
+	CONSTRAINT "removals_step" CHECK ("removals"."step" in ('stopping', 'webhooks', 'counting', 'purging')),
 	CONSTRAINT "removals_subject" CHECK (num_nonnulls("removals"."integration_id", "removals"."repository_id") = 1 and "removals"."subject_id" = coalesce("removals"."integration_id", "removals"."repository_id"))
 );
 --> statement-breakpoint
@@ -28,7 +28,12 @@ CREATE INDEX "repositories_of_project" ON "repositories" USING btree ("organizat
 CREATE INDEX "repositories_of_workspace" ON "repositories" USING btree ("organization_id","workspace_id");--> statement-breakpoint
 CREATE INDEX "quarantine_retries_of_integration" ON "quarantine_retries" USING btree ("organization_id","integration_id");--> statement-breakpoint
 CREATE INDEX "import_estimate_repositories_of_repository" ON "import_estimate_repositories" USING btree ("organization_id","repository_id");--> statement-breakpoint
-CREATE INDEX "import_estimates_of_integration" ON "import_estimates" USING btree ("organization_id","integration_id");
+CREATE INDEX "import_estimates_of_integration" ON "import_estimates" USING btree ("organization_id","integration_id");--> statement-breakpoint
+CREATE INDEX "workspace_polls_of_workspace" ON "workspace_polls" USING btree ("organization_id","workspace_id");--> statement-breakpoint
+CREATE INDEX "webhook_wakes_of_repository" ON "webhook_wakes" USING btree ("organization_id","repository_id");--> statement-breakpoint
+CREATE INDEX "webhooks_of_integration" ON "webhooks" USING btree ("organization_id","integration_id","id");--> statement-breakpoint
+CREATE INDEX "webhooks_by_repository" ON "webhooks" USING btree ("organization_id","repository_id");--> statement-breakpoint
+CREATE INDEX "webhooks_by_workspace" ON "webhooks" USING btree ("organization_id","workspace_id");
 --> statement-breakpoint
 call protect_tenant_table('removals');
 --> statement-breakpoint

@@ -97,7 +97,7 @@ export async function repositoriesWithoutHook(
 ): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
     select r.id from repositories r
-    where r.integration_id = ${integrationId} and r.workspace_id = ${workspaceId}
+    where r.integration_id = ${integrationId} and r.workspace_id = ${workspaceId} and r.removed_at is null
       and not exists (select from webhooks w where w.organization_id = r.organization_id
         and w.integration_id = ${integrationId} and w.repository_id = r.id)
     order by r.id limit ${limit}`);

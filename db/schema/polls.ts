@@ -1,4 +1,4 @@
-import { foreignKey, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { foreignKey, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { Finding } from '../../workflows/words.ts';
 import { instant, oneOf, organizationId, word } from './columns.ts';
 import { integrations } from './integrations.ts';
@@ -47,6 +47,7 @@ export const workspacePolls = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.workspaceId] }),
+    index('workspace_polls_of_workspace').on(t.organizationId, t.workspaceId),
     oneOf('workspace_polls_method', t.method, METHODS),
     foreignKey({
       name: 'workspace_polls_integration',

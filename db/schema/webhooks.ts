@@ -64,6 +64,10 @@ export const webhooks = pgTable(
     check('webhooks_target', sql`(${t.scope} = 'repository') = (${t.repositoryId} is not null)`),
     check('webhooks_token', sql`length(${t.token}) >= 43`),
     unique('webhooks_in_organization').on(t.organizationId, t.id),
+    // Whoever removes one of these asks, as foreign keys do, which hooks there are.
+    index('webhooks_of_integration').on(t.organizationId, t.integrationId, t.id),
+    index('webhooks_by_repository').on(t.organizationId, t.repositoryId),
+    index('webhooks_by_workspace').on(t.organizationId, t.workspaceId),
     uniqueIndex('webhooks_of_workspace')
       .on(t.organizationId, t.integrationId, t.workspaceId)
       .where(sql`${t.repositoryId} is null`),
@@ -149,6 +153,7 @@ export const webhookWakes = pgTable(
     wokenAt: instant('woken_at').notNull(),
   },
   (t) => [
+    index('webhook_wakes_of_repository').on(t.organizationId, t.repositoryId),
     unique('webhook_wakes_target').on(t.organizationId, t.integrationId, t.repositoryId).nullsNotDistinct(),
     foreignKey({
       name: 'webhook_wakes_integration',

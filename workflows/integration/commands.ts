@@ -183,7 +183,7 @@ export function handleCommands(entity: Entity): void {
     },
   );
 
-  handleDisconnect(entity);
+  handleDisconnect(entity, command);
 
   setHandler(messages.importFinished, ({ importId }) => void entity.importIds.delete(importId), {
     description: 'An import ended.',

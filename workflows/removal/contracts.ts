@@ -13,11 +13,12 @@ export interface RemovalActivities {
   beginDisconnect(input: OfIntegration & { actor: Actor }): Promise<{ gone: boolean }>;
   /**
    * Marks the repository as removed, with an entry in the audit trail, and ends it as cancelled in every import that has
-   * not ended it: those are to be told. `null`: there is no such repository.
+   * not ended it: those are to be told. `integrationId`: whose it was, with a webhook perhaps. `null`: there is no such
+   * repository.
    */
   beginRepositoryRemoval(
     input: OfRemovedRepository & { actor: Actor },
-  ): Promise<{ importIds: string[] } | null>;
+  ): Promise<{ importIds: string[]; integrationId: string | null } | null>;
   /** Deletes the Temporal Schedule that polls for the integration; none is fine. */
   deleteSchedule(input: OfIntegration): Promise<void>;
   /**
@@ -25,6 +26,13 @@ export interface RemovalActivities {
    * none runs any more.
    */
   endRuns(input: Removal & { graceMs: number }): Promise<{ terminated: number }>;
+  /**
+   * Removes what webhooks of the integration, or of one of its repositories, delivered, in bounded chunks: a hook's row takes
+   * what is left of them along.
+   */
+  purgeDeliveries(input: OfIntegration & { repositoryId: string | null }): Promise<{ done: boolean }>;
+  /** Says that the webhooks are removed at Bitbucket now. */
+  beginWebhookRemoval(input: Removal): Promise<void>;
   /** Removes the secrets of the integration. */
   shredSecrets(input: OfIntegration): Promise<void>;
   /** Hands repositories over to integrations that see them too, in bounded chunks. `done`: all are looked at. */

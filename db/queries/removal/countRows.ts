@@ -7,6 +7,7 @@ import {
   TABLES_OF_IMPORT,
   TABLES_OF_INTEGRATION,
   TABLES_OF_REPOSITORY,
+  TABLES_OF_WEBHOOK,
 } from './tables.ts';
 
 /** One statement a table, so that whoever counts can say between them that it lives. */
@@ -18,13 +19,14 @@ export function countsOf(removed: Removed): Count[] {
   if (repositoryId !== undefined) {
     return countsIn(TABLES_OF_REPOSITORY, organizationId, sql`repository_id = ${repositoryId}::uuid`);
   }
-  const idsIn = (table: 'repositories' | 'imports' | 'import_estimates'): SQL =>
+  const idsIn = (table: 'repositories' | 'imports' | 'import_estimates' | 'webhooks'): SQL =>
     sql`any (array(select id from ${sql.raw(table)}
       where organization_id = ${organizationId}::uuid and integration_id = ${integrationId}::uuid))`;
   return [
     ...countsIn(TABLES_OF_REPOSITORY, organizationId, sql`repository_id = ${idsIn('repositories')}`),
     ...countsIn(TABLES_OF_IMPORT, organizationId, sql`import_id = ${idsIn('imports')}`),
     ...countsIn(TABLES_OF_ESTIMATE, organizationId, sql`estimate_id = ${idsIn('import_estimates')}`),
+    ...countsIn(TABLES_OF_WEBHOOK, organizationId, sql`webhook_id = ${idsIn('webhooks')}`),
     ...countsIn(TABLES_OF_INTEGRATION, organizationId, sql`integration_id = ${integrationId}::uuid`),
   ];
 }

@@ -36,6 +36,24 @@ export async function nextEstimates(
   );
 }
 
+/** Webhooks of the integration, or of one of its repositories, that are still there. */
+export async function nextWebhooks(
+  tx: Transaction,
+  { organizationId, integrationId, repositoryId }: OfIntegration & { repositoryId?: string },
+  limit: number,
+): Promise<string[]> {
+  return idsOf(
+    await tx.execute<{ id: string }>(sql`
+      select id from webhooks where organization_id = ${organizationId} and integration_id = ${integrationId}
+        and ${repositoryId === undefined ? sql`true` : sql`repository_id = ${repositoryId}`}
+      order by id limit ${limit}`),
+  );
+}
+
+export async function deleteWebhook(tx: Transaction, webhookId: string): Promise<number> {
+  return (await tx.execute(sql`delete from webhooks where id = ${webhookId} returning 1`)).length;
+}
+
 export async function deleteImport(tx: Transaction, importId: string): Promise<number> {
   return (await tx.execute(sql`delete from imports where id = ${importId} returning 1`)).length;
 }

@@ -1,7 +1,7 @@
 /**
  * Which rows go with what, and in which order: children before their parents, so that the foreign keys' own cascades find
  * nothing and each statement stays as large as it says. A test holds the lists against the schema: a new table that names
- * a repository, an import, an estimate or an integration must be found here.
+ * a repository, an import, an estimate, a webhook or an integration must be found here.
  */
 export interface PurgedTable {
   name: string;
@@ -11,6 +11,8 @@ export interface PurgedTable {
   of?: 'repositories' | 'pull_requests' | 'tickets' | 'stream';
   /** fewer rows in a transaction than usual: each takes others along */
   rows?: number;
+  /** rows of its partitions are told apart by their key alone */
+  partitioned?: true;
 }
 
 /**
@@ -50,15 +52,17 @@ export const TABLES_OF_REPOSITORY: readonly PurgedTable[] = [
   { name: 'ticket_changes', key: { ticket_number: 'integer', change_id: 'bigint' }, of: 'tickets' },
   { name: 'tickets', key: { number: 'integer' }, of: 'tickets' },
   { name: 'repository_syncs', key: { repository_id: 'uuid' } },
+  { name: 'webhook_wakes', key: { integration_id: 'uuid' } },
 ];
 
 /**
  * What else names a repository, and goes only with its row: what imports and estimates say of it is theirs. A row of an
- * import takes its streams of this repository along, eight at most.
+ * import takes its streams of this repository along, eight at most; a webhook, its deliveries of a week.
  */
 export const TABLES_BESIDE_REPOSITORY: readonly PurgedTable[] = [
   { name: 'import_repositories', key: { import_id: 'uuid' }, rows: 500 },
   { name: 'import_estimate_repositories', key: { estimate_id: 'uuid' } },
+  { name: 'webhooks', key: { id: 'uuid' }, rows: 10 },
 ];
 
 /** By (organization_id, import_id). */
@@ -73,8 +77,18 @@ export const TABLES_OF_ESTIMATE: readonly PurgedTable[] = [
   { name: 'import_estimate_repositories', key: { repository_id: 'uuid' } },
 ];
 
-/** By (organization_id, integration_id), once its imports, estimates and repositories are gone. */
+/** By (organization_id, webhook_id). */
+export const TABLES_OF_WEBHOOK: readonly PurgedTable[] = [
+  { name: 'webhook_deliveries', key: { received_on: 'date', id: 'uuid' }, partitioned: true },
+];
+
+/** By (organization_id, integration_id), once its imports, estimates, webhooks and repositories are gone. */
 export const TABLES_OF_INTEGRATION: readonly PurgedTable[] = [
+  { name: 'webhook_wakes', key: { repository_id: 'uuid' } },
+  { name: 'webhook_upkeep', key: { integration_id: 'uuid' } },
+  { name: 'webhooks', key: { id: 'uuid' }, rows: 10 },
+  { name: 'integration_polls', key: { integration_id: 'uuid' } },
+  { name: 'workspace_polls', key: { workspace_id: 'uuid' } },
   { name: 'quarantine_retries', key: { id: 'uuid' } },
   { name: 'import_estimates', key: { id: 'uuid' } },
   { name: 'imports', key: { id: 'uuid' } },

@@ -1,0 +1,49 @@
+import {
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { Problem, unavailable } from './problem.ts';
+
+/** Codes of refusals that speak about the request itself rather than about the state. */
+const STATUS_OF_CODE: Record<string, 404 | 422> = {
+  name_invalid: 422,
+  nothing_chosen: 422,
+  service_not_allowed: 422,
+  integration_gone: 404,
+};
+
+/** What Temporal's client threw, as a Problem where it is one of the expected things. */
+export function problemOf(error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
+    return refusal(error.cause);
+  }
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
+    return unavailable('worker');
+  }
+  if (hasGrpcCause(error)) return unavailable('Temporal');
+  return error;
+}
+
+const hasGrpcCause = (error: unknown): boolean =>
+  isGrpcServiceError(error) || (error instanceof Error && isGrpcServiceError(error.cause));
+
+function refusal(failure: ApplicationFailure): Problem {
+  const code = failure.type ?? 'refused';
+  const detail: unknown = failure.details?.[0];
+  const text = (name: string): string | undefined => {
+    const value: unknown = isRecord(detail) ? detail[name] : undefined;
+    return typeof value === 'string' ? value : undefined;
+  };
+  return new Problem({
+    status: STATUS_OF_CODE[code] ?? 409,
+    code,
+    detail: text('message') ?? failure.message,
+    fix: text('fix') ?? 'Read the integration again; its links say what can be done next.',
+  });
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;
