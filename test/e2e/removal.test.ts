@@ -41,10 +41,20 @@ const untilBlocked = () =>
     timeoutMs: 60_000,
   });
 
+/** The webhooks that Bitbucket has. */
+const hooksThere = async () => {
+  const { hooks } = (await (await fetch(`${stack.simulator.url}/_simulator/hooks`)).json()) as {
+    hooks: unknown[];
+  };
+  return hooks;
+};
+
 test('deleted in the middle of an import: a killed worker stops no removal, a frozen one writes nothing behind it', async () => {
   const id = await activeIntegration(stack, { name: NAME });
   const at = `/v1/integrations/${id}`;
   const [repository] = await listAll(stack, `${at}/repositories`);
+  expect((await stack.call('PUT', `${at}/webhooks`, {})).status).toBe(202);
+  await waitFor({ what: 'a webhook is registered', read: hooksThere, until: (hooks) => hooks.length > 0 });
   stack.simulator.faults.set({ rules: [{ match: { path: '/2.0/' }, fault: { kind: 'delay', ms: 300 } }] });
   const importId = await startImport(stack, id);
   await waitFor({
@@ -86,6 +96,7 @@ test('deleted in the middle of an import: a killed worker stops no removal, a fr
     timeoutMs: 60_000,
   });
   expect(await rowsLeft(sql, stack.organizationId)).toEqual({});
+  expect(await hooksThere()).toEqual([]);
 
   const before = stack.logs().length;
   thaw(frozen!);

@@ -51,9 +51,31 @@ export async function fillRepository(
     select ${o}, '{' || n || '}', now() from ${series} on conflict do nothing`;
 }
 
+/** What the keeping current of an integration leaves: a webhook with `count` deliveries, and poll rounds. */
+export async function fillUpkeep(
+  sql: postgres.Sql,
+  { organizationId, integrationId }: { organizationId: string; integrationId: string },
+  repositoryId: string,
+  count = 3,
+): Promise<void> {
+  const [o, i, hook] = [organizationId, integrationId, uuid()];
+  await sql`insert into webhooks (id, organization_id, integration_id, scope, workspace_id, repository_id, token)
+    select ${hook}, ${o}, ${i}, 'repository', workspace_id, id, ${hook + hook} from repositories where id = ${repositoryId}`;
+  await sql`insert into webhook_deliveries (organization_id, received_on, id, webhook_id, integration_id, event_key, body)
+    select ${o}, current_date - n % 3, gen_random_uuid(), ${hook}, ${i}, 'repo:push', '\\x7b7d'
+    from generate_series(1, ${count}::int) n`;
+  await sql`insert into webhook_wakes values (${o}, ${i}, ${repositoryId}, now()), (${o}, ${i}, null, now())`;
+  await sql`insert into webhook_upkeep (organization_id, integration_id, wanted, command_id) values (${o}, ${i}, true, 'c')`;
+  await sql`insert into integration_polls (organization_id, integration_id) values (${o}, ${i})`;
+  await sql`insert into workspace_polls (organization_id, integration_id, workspace_id)
+    select ${o}, ${i}, workspace_id from repositories where id = ${repositoryId}`;
+  await sql`insert into workspace_authors (organization_id, workspace_id, author_uuid, seen_at)
+    select ${o}, workspace_id, '{a}', now() from repositories where id = ${repositoryId}`;
+}
+
 /**
  * Rows of an organization by table, those with none left out; of one repository where it is given. The organization itself,
- * its keys and its audit trail are not counted: they stay.
+ * its keys, its audit trail and its feed are not counted: they stay.
  */
 export async function rowsLeft(
   sql: postgres.Sql,
@@ -64,7 +86,7 @@ export async function rowsLeft(
   const tables = await sql<{ name: string }[]>`
     select table_name as name from information_schema.columns
     where table_schema = 'public' and column_name = ${column}
-      and table_name not in ('api_keys', 'audit_events', 'idempotency_keys')`;
+      and table_name not like 'webhook\\_deliveries\\_%' and table_name not in ('api_keys', 'audit_events', 'events', 'idempotency_keys')`;
   const left: Record<string, number> = {};
   for (const { name } of tables) {
     const [row] = await sql<{ n: number }[]>`

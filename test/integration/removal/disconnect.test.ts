@@ -78,6 +78,7 @@ describe('an integration is deleted in the middle of an import', () => {
       expect(await disconnect(run, tenant)).toMatchObject({ state: 'disconnecting' });
       await untilGone(tenant);
       expect(await rowsLeft(bench.sql, organizationId)).toEqual({});
+      expect(run.bitbucket.calls).toContain('removeWebhooks all');
       for (const workflowId of [
         integrationWorkflowId(tenant.integrationId),
         importWorkflowId(importId),

@@ -10,7 +10,7 @@ import { holdIntegration } from '../../../db/queries/discovery.ts';
 import { lockStream } from '../../../db/queries/quarantineRetries.ts';
 import { readSyncSubject } from '../../../db/queries/syncs.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { fillRepository, rowsLeft } from '../../support/importedRows.ts';
+import { fillRepository, fillUpkeep, rowsLeft } from '../../support/importedRows.ts';
 import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
 import { actor } from '../../support/workflowBench.ts';
 
@@ -107,6 +107,7 @@ describe('an integration', () => {
       select ${tenant.organizationId}, ${importId}, 'x' from generate_series(1, 50)`;
     await tenant.credential();
     await tenant.oauthFlow();
+    await fillUpkeep(sql, tenant, ids[0]!, 30);
     await disconnecting(tenant);
     const steps = removal({ rowsATransaction: 7 });
     expect(await steps.begin(tenant)).toEqual({ gone: false });

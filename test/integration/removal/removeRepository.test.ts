@@ -60,6 +60,7 @@ test('a repository is removed while two imports want it: both go on without it',
       read: () => bench.sql`select from removals where subject_id = ${gone}`,
       until: (rows) => rows.length === 0,
     });
+    expect(run.bitbucket.calls).toContain(`removeWebhooks ${gone}`);
     const { status } = await run.client.workflow.getHandle(importRepositoryWorkflowId(gone)).describe();
     expect(status.name).not.toBe('TERMINATED');
     const left = await rowsLeft(bench.sql, organizationId, gone);
