@@ -13,6 +13,9 @@ import {
 import { call, callRaw, keyedOperations, world } from '../../../support/apiWorld.ts';
 import { createLocalApi, IDEMPOTENCY_SECRET } from '../../../support/localApi.ts';
 
+/** Requests that are sent together while Postgres is down. */
+const AT_ONCE = 16;
+
 export const describeEveryOperation = (): void => {
   describe('every operation', () => {
     test('is served, and nothing else is', async () => {
@@ -99,14 +102,17 @@ export const describeEveryOperation = (): void => {
       const samples: Sample[] = keyedOperations().map((operation) => sampleOf(operation));
       samples.push({ method: 'GET', path: '/v1/oauth/callback?state=x&code=y', body: undefined });
       samples.push({ method: 'GET', path: '/v1/oauth/connect?completion=x', body: undefined });
-      await Promise.all(
-        samples.map(async (sample) => {
-          const startedAt = performance.now();
-          const { status } = await callRaw(sample, { send: down.send });
-          expect(status, sample.path).toBe(503);
-          expect(performance.now() - startedAt, sample.path).toBeLessThan(2_000);
-        }),
-      );
+      // Some at a time: all at once would measure how long one processor takes for so many.
+      for (let at = 0; at < samples.length; at += AT_ONCE) {
+        await Promise.all(
+          samples.slice(at, at + AT_ONCE).map(async (sample) => {
+            const startedAt = performance.now();
+            const { status } = await callRaw(sample, { send: down.send });
+            expect(status, sample.path).toBe(503);
+            expect(performance.now() - startedAt, sample.path).toBeLessThan(2_000);
+          }),
+        );
+      }
       const posted = await world.contract.call(down.send, 'POST', '/v1/oauth/connect', {
         headers: { 'Sec-Fetch-Site': 'same-origin', 'Content-Type': 'application/x-www-form-urlencoded' },
         body: 'completion=x',
