@@ -26,13 +26,14 @@ export async function removeHooks(
     ));
   }
   try {
-    for (let left = 1; left > 0 && Date.now() - sinceMs < PATIENCE_MS; ) {
+    const remaining = { hooks: 1 };
+    while (remaining.hooks > 0 && Date.now() - sinceMs < PATIENCE_MS) {
       await limits.chunk(async () => {
         const chunk = await bitbucketChunk().removeWebhooks.executeWithOptions(
           { summary: 'remove webhooks at Bitbucket' },
           [hooks],
         );
-        ({ left } = chunk);
+        remaining.hooks = chunk.left;
         return chunk;
       });
     }

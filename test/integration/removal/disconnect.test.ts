@@ -47,13 +47,13 @@ const anHour = () => ({
 /** In what the import is when the integration is deleted. */
 const MOMENTS: Record<
   string,
-  { git?: Step[]; chunks?: Step[]; state: string; then?: typeof messages.pause }
+  { git?: Step[]; chunks?: Step[]; state: string; command?: typeof messages.pause }
 > = {
   'git is read': { git: ['hang'], state: 'running' },
   'a chunk is read': { chunks: [{}, 'hang'], state: 'running' },
   'it waits for the allowance': { chunks: [anHour()], state: 'rate_limited' },
   'it waits for a credential': { chunks: [failureOf('AuthRefused')], state: 'needs_credential' },
-  'the integration is paused': { chunks: ['hang'], state: 'paused', then: messages.pause },
+  'the integration is paused': { chunks: ['hang'], state: 'paused', command: messages.pause },
 };
 
 describe('an integration is deleted in the middle of an import', () => {
@@ -68,9 +68,9 @@ describe('an integration is deleted in the middle of an import', () => {
       if (moment.chunks !== undefined) run.bitbucket.chunks.set(id!, [...moment.chunks]);
       const importId = await tenant.storeImport({ all: true });
       await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      if (moment.then !== undefined) {
+      if (moment.command !== undefined) {
         await untilRepository(tenant, importId, id!, 'running', 10_000);
-        await command(run, tenant, moment.then, { actor });
+        await command(run, tenant, moment.command, { actor });
       }
       await untilRepository(tenant, importId, id!, moment.state, 10_000);
       await fillRepository(bench.sql, { organizationId, repositoryId: id! });

@@ -51,7 +51,7 @@ function removal({ rowsATransaction = 5_000 } = {}) {
     }),
   };
   const environment = new MockActivityEnvironment();
-  const run = <T>(work: () => Promise<T>): Promise<T> => environment.run(work) as Promise<T>;
+  const run = <T>(work: () => Promise<T>) => environment.run<[], T, () => Promise<T>>(work);
   return {
     clones,
     cancel: () => environment.cancel(),
