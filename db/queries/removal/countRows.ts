@@ -23,7 +23,12 @@ export function countsOf(removed: Removed): Count[] {
     sql`any (array(select id from ${sql.raw(table)}
       where organization_id = ${organizationId}::uuid and integration_id = ${integrationId}::uuid))`;
   return [
-    ...countsIn(TABLES_OF_REPOSITORY, organizationId, sql`repository_id = ${idsIn('repositories')}`),
+    // What names both is counted once.
+    ...countsIn(
+      TABLES_OF_REPOSITORY.filter(({ name }) => !TABLES_OF_INTEGRATION.some((table) => table.name === name)),
+      organizationId,
+      sql`repository_id = ${idsIn('repositories')}`,
+    ),
     ...countsIn(TABLES_OF_IMPORT, organizationId, sql`import_id = ${idsIn('imports')}`),
     ...countsIn(TABLES_OF_ESTIMATE, organizationId, sql`estimate_id = ${idsIn('import_estimates')}`),
     ...countsIn(TABLES_OF_WEBHOOK, organizationId, sql`webhook_id = ${idsIn('webhooks')}`),
