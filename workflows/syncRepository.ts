@@ -67,7 +67,12 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     wanted.clear();
     asked = false;
     const syncId = uuid4();
-    if (!(await begin(syncId, taken))) break;
+    const begun = await begin(syncId, taken);
+    if (begun === 'not_wanted') continue;
+    if (begun === 'long') {
+      for (const service of taken) wanted.add(service);
+      continue;
+    }
     await read(syncId);
     const { parked } = await finish(syncId);
     if (parked === null) continue;
@@ -76,25 +81,19 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
   }
   await condition(allHandlersFinished);
 
-  /** Step 1. False: there is nothing to bring up to date. */
-  async function begin(syncId: string, services: Service[]): Promise<boolean> {
+  /** Step 1. `long`: an import reads it, and the history has grown long over the waiting. */
+  async function begin(syncId: string, services: Service[]): Promise<'begun' | 'not_wanted' | 'long'> {
     for (let waitMs = timing.busyMs; ; waitMs = Math.min(waitMs * 2, timing.mostBusyMs)) {
       const answer = await beginSync({ ...ids, syncId, services });
       if (answer.outcome === 'begun') {
         ({ fullName } = answer);
-        return true;
+        return 'begun';
       }
       if (answer.outcome === 'not_wanted') {
         show(`nothing to do: ${answer.why}`, 'ended', null);
-        // What came meanwhile is judged the same way, and may find that things have changed.
-        return (
-          wanted.size > 0 &&
-          begin(
-            syncId,
-            [...wanted].filter((service) => wanted.delete(service)),
-          )
-        );
+        return 'not_wanted';
       }
+      if (isLong()) return 'long';
       await pause(waitMs, 'an import reads the repository; looks again', 'waiting', () => false);
     }
   }

@@ -150,6 +150,6 @@ test('an import that was cancelled when its worker died is cancelled, not failed
     await handle.result();
     end({ done: true });
     expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'cancelled', error: null }]);
-    await untilImport(tenant, importId, 'completed_with_failures');
+    await untilImport(tenant, importId, 'cancelled');
   }, unfinished(tenant));
 });

@@ -19,6 +19,8 @@ beforeAll(async () => {
     values (${situation.organizationId}, ${integrationId}, ${repositoryId}, now())`);
   await situation.rows(sql`insert into import_streams (organization_id, import_id, repository_id, stream, state, started_at)
     values (${situation.organizationId}, ${importId}, ${repositoryId}, 'pull_requests', 'healthy', now())`);
+  await situation.rows(sql`insert into streams (organization_id, repository_id, stream)
+    select ${situation.organizationId}, ${repositoryId}, unnest(array['pull_requests', 'pull_request_comments'])`);
 });
 afterAll(() => situation.close());
 beforeEach(async () => {

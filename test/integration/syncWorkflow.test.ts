@@ -93,6 +93,30 @@ test('a sync waits for the import that reads the repository, and comes behind it
   });
 });
 
+test('a sync that waits long for an import continues as new, and forgets no hint', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const release = holdChunks(run);
+    const importId = await tenant.storeImport({ all: true });
+    const importing = await startImportRun(run, tenant, importId);
+    await untilCalled(run.bitbucket.calls, 'importChunk');
+    const timing = { busyMs: 20, mostBusyMs: 20, historyLimit: 30 };
+    const syncing = await hint(run, tenant, id, { services: ['pull_requests'], timing });
+    await waitFor({
+      what: 'it has continued as new',
+      read: async () => (await syncRun(run, id).describe()).runId,
+      until: (runId) => runId !== syncing.signaledRunId,
+    });
+    release();
+    await importing.result();
+    await syncing.result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([
+      { outcome: 'completed', services: ['pull_requests'] },
+    ]);
+  });
+});
+
 test('an import that joins the sync of a part is not ended by it: it reads the rest', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');

@@ -85,14 +85,14 @@ export const describeRemoval = (): void => {
         await tx`select from credentials where integration_id = ${id} for update`;
         const answer = await call('DELETE', `${at}?confirm=${encodeURIComponent(NAME)}`);
         await waitFor({
-          what: 'the removal is shown',
+          what: 'the removal has let go of the webhooks, which need the credential',
           read: async () => (await call('GET', at)).body.removal,
-          until: (removal) => removal !== null,
+          until: (removal) => removal?.step === 'webhooks',
         });
         const shown = (await call('GET', at)).body;
         expect(shown).toMatchObject({
           state: 'disconnecting',
-          removal: { step: 'stopping', rows_left: null },
+          removal: { step: 'webhooks', rows_left: null },
         });
         const refused = await call('POST', `${at}/imports`, { all: true });
         expect([refused.status, refused.body.code]).toEqual([409, 'disconnecting']);
