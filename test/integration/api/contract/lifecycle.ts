@@ -27,6 +27,7 @@ export const describeLifecycle = (): void => {
       const patient = createLocalApi({
         databaseUrl: world.stack.database.apiUrl,
         taskQueue: world.stack.taskQueue,
+        commandTimeoutMs: 10_000,
       });
       const later = await call(
         'POST',
