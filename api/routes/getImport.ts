@@ -1,5 +1,4 @@
 import type { ApiApp } from '../dependencies.ts';
-import { readImportDetail } from '../importDetail.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
 import { importDetailSchema } from '../schemas/import.ts';
@@ -22,7 +21,7 @@ export function addGetImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
     const detail = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
-      readImportDetail(tx, id),
+      c.var.readImportDetail(tx, id),
     );
     if (detail === null) throw notFound('import');
     return c.json(detail, 200);

@@ -4,6 +4,7 @@ import { expectedEnd, type Standing } from '../../forecast/progress.ts';
 import { type ImportState, isEndedImport, type Stream, STREAMS } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { readAllowance } from './allowance.ts';
+import { type ImportTotals, type StreamTotals, totalImport } from './importTotals.ts';
 import { progressOf } from './sharedProgress.ts';
 
 /** What is left of something, how fast it goes, and when it ends. */
@@ -81,39 +82,16 @@ function outlookOf(
 export async function forecastImport(
   tx: Transaction,
   importId: string,
-  around?: Surroundings,
+  totals?: ImportTotals,
 ): Promise<Outlook> {
-  const surroundings = around ?? (await readSurroundings(tx, importId));
+  const surroundings = await readSurroundings(tx, importId);
   const { state, sharers } = surroundings;
   if (isEndedImport(state)) return { requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null };
-  const [row] = await tx.execute<{
-    begun: number;
-    waiting: number;
-    open: number;
-    made: number;
-    requests_left: number;
-    records_rate: number;
-    requests_rate: number;
-    git_ms: number;
-  }>(sql`
-    with repositories as (
-      select count(*) filter (where state = 'pending') as waiting,
-        count(*) filter (where state not in ('completed', 'failed', 'cancelled')) as open
-      from import_repositories where import_id = ${importId}
-    ), streams as (
-      select count(distinct repository_id) as begun, coalesce(sum(requests), 0) as made,
-        coalesce(sum(requests_left) filter (where not ended), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
-        coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(git_ms), 0) as git_ms
-      from (
-        select p.*, r.state in ('completed', 'failed', 'cancelled') as ended, ${gitMs} as git_ms
-        from ${progressOf(importId)} p
-        join import_repositories r on r.import_id = ${importId} and r.repository_id = p.repository_id) p
-    )
-    select begun::float8, waiting::float8, open::float8, made::float8, requests_left::float8, records_rate::float8,
-      requests_rate::float8, git_ms::float8
-    from repositories, streams`);
-  if (row === undefined) return { requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null };
-  const { begun, waiting, open, made, requests_left: left } = row;
+  const { waiting, open, streams } = totals ?? (await totalImport(tx, importId));
+  const sum = (of: (stream: StreamTotals) => number) => streams.reduce((all, stream) => all + of(stream), 0);
+  const begun = Math.max(0, ...streams.map((stream) => stream.begun));
+  const left = sum(({ requestsToCome }) => requestsToCome);
+  const made = sum(({ requestsMade }) => requestsMade);
   const requestsLeft =
     begun === 0 && waiting > 0
       ? null
@@ -121,20 +99,16 @@ export async function forecastImport(
   return outlookOf(
     {
       requestsLeft,
-      requestsPerSecond: row.requests_rate,
-      recordsPerSecond: row.records_rate,
+      requestsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond),
+      recordsPerSecond: sum(({ recordsPerSecond }) => recordsPerSecond),
       repositories: open,
-      gitMs: row.git_ms,
+      gitMs: sum(({ gitMs }) => gitMs),
       sharers,
       goesOn: GOES_ON.includes(state),
     },
     surroundings,
   );
 }
-
-/** Git's time that is left, where commits are being stored: as fast as in the last minute. */
-const gitMs = sql`case when p.stream = 'commits' and p.state = 'processing' and p.records_rate > 0
-  then 1000 * greatest(0, p.records_expected - p.records_stored) / p.records_rate else 0 end`;
 
 export interface StreamProgress {
   stream: Stream;

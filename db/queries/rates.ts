@@ -23,9 +23,11 @@ export const slideWindow = sql`
 export const rateOf = (counter: 'records' | 'requests'): SQL => {
   const current = sql.raw(`s.window_${counter}`);
   const before = sql.raw(`s.before_${counter}`);
+  // Read for every stream of thousands of repositories: what did not move costs a comparison, and floats, not numerics.
+  const seconds = sql`extract(epoch from now() - s.window_at)::float8`;
   return sql`coalesce(case
-      when s.window_at <= now() - 2 * ${WINDOW} then 0
-      when s.window_at <= now() - ${WINDOW} then ${current} * (2 - extract(epoch from now() - s.window_at) / 60)
-      else ${current} + ${before} * (1 - extract(epoch from now() - s.window_at) / 60)
-    end / least(60, greatest(1, extract(epoch from now() - s.started_at))), 0)::float8`;
+      when ${current} + ${before} = 0 or s.window_at <= now() - 2 * ${WINDOW} then 0
+      when s.window_at <= now() - ${WINDOW} then ${current} * (2 - ${seconds} / 60)
+      else ${current} + ${before} * (1 - ${seconds} / 60)
+    end / least(60, greatest(1, extract(epoch from now() - s.started_at)::float8)), 0)::float8`;
 };

@@ -94,31 +94,6 @@ export async function cancelPendingImport(tx: Transaction, id: string): Promise<
     update imports set state = 'cancelled', finished_at = clock_timestamp() where id = ${id} and state = 'pending'`);
 }
 
-export interface StreamTotals extends Record<string, unknown> {
-  stream: Stream;
-  stored: number;
-  /** null: not known for every repository yet */
-  expected: number | null;
-  quarantined: number;
-  requests: number;
-  /** of the repositories that have begun */
-  requestsLeft: number;
-  recordsPerSecond: number;
-  failed: number;
-}
-
-/** Per stream over all repositories of the import. */
-export async function totalStreams(tx: Transaction, importId: string): Promise<StreamTotals[]> {
-  return tx.execute<StreamTotals>(sql`
-    select stream, sum(records_stored)::float8 as stored,
-      case when bool_and(records_expected is not null) then sum(records_expected)::float8 end as expected,
-      sum(quarantined)::float8 as quarantined, sum(own_requests)::float8 as requests,
-      (count(*) filter (where state = 'failed'))::int as failed,
-      sum(requests_left)::float8 as "requestsLeft", sum(records_rate)::float8 as "recordsPerSecond"
-    from ${progressOf(importId)} p
-    group by stream order by stream`);
-}
-
 export interface ImportRepositoryRow extends Record<string, unknown> {
   repositoryId: string;
   fullName: string;
