@@ -10,7 +10,7 @@ import type { ImportActivities } from '../workflows/contracts.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
 import { IMPORT_TIMING } from '../workflows/timing.ts';
-import { type ImportRepositoryState, SERVICES, STREAMS_OF_SERVICE } from '../workflows/words.ts';
+import { type ImportRepositoryState, SERVICES, type Stream, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { controlOf, createImportControl, pauseOf } from './importControl.ts';
@@ -25,6 +25,8 @@ export interface ImportDependencies {
 
 /** A smaller one is read in seconds, and has no use for an activity more. */
 const LARGE_BYTES = 8 * 1024 ** 2;
+
+const isOfApi = (stream: Stream): boolean => !STREAMS_OF_SERVICE.repositories.includes(stream);
 
 /** States in which a repository asks, or waits for its turn. */
 const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
@@ -139,13 +141,16 @@ export function createImportActivities({
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
         const { fullName, mode, commitSource, retries, sizeBytes } = plan;
-        const hasBoth =
-          streams.includes('pull_requests') && streams.includes('commits') && commitSource === 'git';
+        const withGit = streams.includes('commits') && commitSource === 'git';
         const isLarge = sizeBytes !== null && sizeBytes >= sideBySideFromBytes;
-        const sideBySide = hasBoth && isLarge ? { sideBySide: true as const } : {};
+        const isSmall = sizeBytes !== null && !isLarge && streams.some(isOfApi);
+        const way = {
+          ...(withGit && isLarge && streams.includes('pull_requests') ? { sideBySide: true as const } : {}),
+          ...(withGit && isSmall ? { small: true as const } : {}),
+        };
         const pause = pauseOf(plan.state);
         const paused = pause === null ? {} : { paused: pause };
-        const answer = { fullName, mode, streams, commitSource, retries, ...sideBySide, ...paused };
+        const answer = { fullName, mode, streams, commitSource, retries, ...way, ...paused };
         // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
         if (plan.over) return { ...answer, over: true };
         await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });

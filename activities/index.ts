@@ -44,6 +44,7 @@ import { createRemovalActivities } from './removal/removal.ts';
 import { createRunControl } from './removal/runControl.ts';
 import { createRunLookup } from './runs.ts';
 import { createStreamActivities } from './streams.ts';
+import { createSmallImport } from './smallImport.ts';
 import { createSyncActivities } from './syncs.ts';
 import { createWebhookRows } from './webhooks/webhookRows.ts';
 import { createWebhookActivities } from './webhooks/webhooks.ts';
@@ -177,6 +178,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),
+      importSmall: withTotals(database, createSmallImport({ importGit, importChunk })),
       ...createPurgeActivities({ createRun, clones }),
     },
   };

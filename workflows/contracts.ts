@@ -213,6 +213,8 @@ export interface ImportActivities {
     retries?: number;
     /** there is much of both: git and the API are read at the same time */
     sideBySide?: true;
+    /** there is little of both: one activity reads git, then the API */
+    small?: true;
   }>;
   /** The repository is being read for another import: its progress is that one's. */
   joinRepository(input: OfRepository & { importId: string }): Promise<void>;
@@ -328,6 +330,8 @@ export interface Outlook {
 export interface ChunkResult extends Outlook {
   /** every stream asked for is at its end */
   done: boolean;
+  /** of a small repository: what git has is read; what is left is the API's */
+  gitDone?: true;
   /** the stream in hand when the chunk ended, for the operator */
   stream: Stream | null;
   requests: number;
@@ -364,6 +368,10 @@ export interface StreamActivities {
       /** git is read at the same time: pull requests are not linked to their commits at the end */
       linksLater?: true;
     },
+  ): Promise<ChunkResult>;
+  /** A small repository: `importGit`, then `importChunk` over these streams, which ends by the chunk's bounds. */
+  importSmall(
+    input: OfRepository & { importId: string; mode: ImportMode; streams: Stream[] },
   ): Promise<ChunkResult>;
   /** Links pull requests to their commits, once both are there. Repeatable. */
   linkCommits(input: OfRepository & { importId: string; mode: ImportMode }): Promise<ChunkResult>;

@@ -29,6 +29,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *
  *  1. Ask which streams there are, in which order.
  *  2. Branches, tags and commits come from git, in one activity; over the API where the integration wants no clones.
+ *     Of a small repository the same activity goes on with 3.
  *  3. The other streams come over the API, in bounded chunks, each from its checkpoint; of a large repository at the same
  *     time as 2, and behind both what links them.
  *     Services that are switched meanwhile stop what is in hand: 1 again, and on from the checkpoints.
@@ -195,11 +196,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       const result = await chunk(part);
       if (result === null) continue;
       screen.count(result);
+      if (result.gitDone === true) todo = { ...begun(), gitDone: true };
       if (result.limited !== undefined) await patience.forLimit(result.limited, freed);
       else if (result.done) {
-        todo = { ...begun(), [`${part.kind}Done`]: true };
+        todo = { ...begun(), [part.kind === 'small' ? 'apiDone' : `${part.kind}Done`]: true };
         return;
       }
+      // What is left of a small repository is another part.
+      if (result.gitDone === true) return;
     }
   }
 
@@ -220,7 +224,9 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   async function chunk({ kind, streams }: Part): Promise<ChunkResult | null> {
     const { mode, sideBySide } = begun();
     const stage =
-      kind === 'git' ? 'commits' : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
+      kind === 'git' || kind === 'small'
+        ? 'commits'
+        : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
     screen.working(stage ?? 'commits');
     const options = { summary: screen.summary(stage ?? 'commits') };
     const scope = new CancellationScope();
@@ -230,6 +236,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     try {
       return await scope.run(() => {
         if (kind === 'git') return gitWork().importGit.executeWithOptions(options, [asked]);
+        if (kind === 'small')
+          return gitWork().importSmall.executeWithOptions(options, [{ ...asked, streams }]);
         if (kind === 'links') return bitbucketChunk().linkCommits.executeWithOptions(options, [asked]);
         const later = sideBySide === true ? { linksLater: sideBySide } : {};
         return bitbucketChunk().importChunk.executeWithOptions(options, [{ ...asked, streams, ...later }]);

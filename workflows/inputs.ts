@@ -165,6 +165,8 @@ export interface ImportRepositoryInput {
     gitDone: boolean;
     /** git and the API at the same time, then the links between them */
     sideBySide?: true;
+    /** git, then the API, in one activity */
+    small?: true;
     apiDone?: boolean;
     linksDone?: boolean;
     /** services were switched since the streams were asked for */

@@ -150,7 +150,7 @@ export const estimateTries = () =>
 
 /** The whole git work of one repository: a first clone may take hours; only its heartbeat is bounded. */
 export const gitWork = () =>
-  proxyActivities<Pick<StreamActivities, 'importGit'>>({
+  proxyActivities<Pick<StreamActivities, 'importGit' | 'importSmall'>>({
     ...onBitbucket(),
     startToCloseTimeout: '24 hours',
     heartbeatTimeout: HEARTBEAT,

@@ -22,10 +22,10 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.close());
 
-/** Which worker runs `importGit` now, by its log. */
+/** Which worker reads git now, by its log. */
 function holder(): number {
   const lines = stack.logs().split('\n');
-  const line = lines.findLast((one) => /"importGit".*Activity started/.test(one));
+  const line = lines.findLast((one) => /"import(Git|Small)".*Activity started/.test(one));
   return Number(/^worker-(\d+):/.exec(line ?? '')?.[1] ?? 0);
 }
 

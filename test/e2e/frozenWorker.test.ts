@@ -146,7 +146,7 @@ test('a worker that wakes up late with a page of earlier days writes nothing', a
   thaw(first);
   const last = await waitFor({
     what: 'the late worker gives its page up',
-    read: () => wordsOf(1, since).filter((line) => /importChunk/.test(line)),
+    read: () => wordsOf(1, since).filter((line) => /import(Chunk|Small)/.test(line)),
     until: (lines) => lines.length > 0,
   });
   expect(last[0]).toMatch(/"attempt":1,.*(Another attempt reads pull_requests|cancelled)/);

@@ -216,6 +216,16 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         calls.push(`importGit ${repositoryId}`);
         return play(git.get(repositoryId), { importId, repositoryId, streams: ['refs', 'commits'] });
       },
+      async importSmall({ importId, repositoryId, streams }) {
+        calls.push(`importSmall ${repositoryId}`);
+        const ofGit = { importId, repositoryId, streams: ['refs', 'commits'] satisfies Stream[] };
+        const fromGit = await play(git.get(repositoryId), ofGit);
+        if (!fromGit.done) return fromGit;
+        return {
+          ...(await play(chunks.get(repositoryId), { importId, repositoryId, streams })),
+          gitDone: true,
+        };
+      },
       async linkCommits({ repositoryId }) {
         calls.push(`linkCommits ${repositoryId}`);
         return { done: true, stream: null, requests: 0, records: 0 };
