@@ -1,12 +1,16 @@
 /** `npm run chaos`: everything is killed and frozen at random while the source changes; then nothing may be missing. */
 import { randomInt } from 'node:crypto';
+import { cp, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createDatabase } from '../db/client.ts';
 import { type Differences, describeDifferences, isExact } from '../scripts/oracle/compare.ts';
 import { verifyOrganization } from '../scripts/oracle/verifyOrganization.ts';
 import { type Connection, connect, importAll } from '../bench/support/connection.ts';
-import { type Stand, withStand } from '../bench/support/stand.ts';
+import { ROOT, type Stand, withStand } from '../bench/support/stand.ts';
+import { dataFolderOf } from '../scripts/start/lastStart.ts';
+import { explain } from './explain.ts';
 import { createSource } from './source.ts';
 import { harm, randomOf } from './victims.ts';
 
@@ -88,6 +92,7 @@ async function run(options: { minutes: number; seed: number; rate: number }): Pr
       await patiently('A sync of everything', () => api.syncIntegration(integrationId));
       const found = await untilExact(stand, connection);
       for (const example of found.examples) say(`  ${example}`);
+      if (!isExact(found)) await keepEvidence(stand, found);
       const changes = Object.values(changed).reduce((sum, count) => sum + count, 0);
       say(`harmed: ${JSON.stringify(harmed)}`);
       say(`changed: ${JSON.stringify(changed)}`);
@@ -97,6 +102,16 @@ async function run(options: { minutes: number; seed: number; rate: number }): Pr
       return isExact(found);
     },
   );
+}
+
+/** What there is to see of those that differ, and the logs of all processes, which go with the stand otherwise. */
+async function keepEvidence(stand: Stand, { examples }: Differences): Promise<void> {
+  const names = new Set(examples.flatMap((line) => / of (\S+\/\S+)$/.exec(line)?.[1] ?? []));
+  for (const line of await explain(stand, [...names])) say(`  ${line}`);
+  const kept = join(dataFolderOf(ROOT), 'chaos', new Date().toISOString().replaceAll(':', '-'));
+  await mkdir(kept, { recursive: true });
+  await cp(stand.logs, kept, { recursive: true });
+  say(`logs: ${kept}`);
 }
 
 async function main(): Promise<void> {

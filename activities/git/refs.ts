@@ -34,15 +34,21 @@ interface Ref {
   name: string;
   hash: string;
   type: string;
+  /** of a tag that is an object of its own: what it points to */
+  target: Target | undefined;
 }
 
-const FORMAT = '%(refname)%00%(objecttype)%00%(objectname)';
+type Target = Pick<Ref, 'hash' | 'type'>;
+
+const FORMAT = '%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)';
 
 /** All branches and tags of a clone. An empty repository has none. */
 export async function readRefs(git: Git, folder: string, signal: AbortSignal): Promise<Refs> {
   const refs = await listRefs(git, folder, signal);
   const tagObjects = refs.filter((ref) => ref.type === 'tag').map((ref) => ref.hash);
-  const peeled = await peel(git, folder, tagObjects, signal);
+  // Older git looks one tag deep only.
+  const deep = refs.filter((ref) => ref.target?.type === 'tag').map((ref) => ref.hash);
+  const peeled = await peel(git, folder, deep, signal);
   const contents = new Map<string, Buffer>();
   for await (const object of readObjects(git, folder, unique(tagObjects), signal)) {
     contents.set(object.hash, object.bytes);
@@ -52,7 +58,7 @@ export async function readRefs(git: Git, folder: string, signal: AbortSignal): P
   const tags: Tag[] = [];
   const heads = new Set<string>();
   for (const ref of refs) {
-    const target = peeled.get(ref.hash) ?? ref;
+    const target = peeled.get(ref.hash) ?? ref.target ?? ref;
     if (target.type === 'commit') heads.add(target.hash);
     const branch = afterPrefix(ref.name, 'refs/heads/');
     if (branch === undefined) {
@@ -72,15 +78,16 @@ async function listRefs(git: Git, folder: string, signal: AbortSignal): Promise<
     .split('\n')
     .filter((line) => line !== '');
   return lines.map((line) => {
-    const [name = '', type = '', hash = ''] = line.split('\0');
-    return { name: escapeBytes(Buffer.from(name, 'latin1')), type, hash };
+    const [name = '', type = '', hash = '', targetType = '', targetHash = ''] = line.split('\0');
+    const target = targetHash === '' ? undefined : { type: targetType, hash: targetHash };
+    return { name: escapeBytes(Buffer.from(name, 'latin1')), type, hash, target };
   });
 }
 
 /** A tag may point to a tag: follows each to the object at the end. */
 async function peel(git: Git, folder: string, hashes: string[], signal: AbortSignal) {
   const asked = unique(hashes);
-  const found = new Map<string, Pick<Ref, 'hash' | 'type'>>();
+  const found = new Map<string, Target>();
   if (asked.length === 0) return found;
   const args = ['cat-file', '--batch-check=%(objectname) %(objecttype)', '--buffer'];
   const input = asked.map((hash) => `${hash}^{}\n`);

@@ -41,6 +41,8 @@ export interface Stand extends Addresses {
   readonly workers: readonly string[];
   /** its folder, removed in the end */
   readonly folder: string;
+  /** where the logs of its processes lie */
+  readonly logs: string;
   /** where its keys lie (scripts/keys/keyFolder.ts) */
   readonly keys: string;
   /** process id by name (`worker`, `worker-2`, `api`, `simulator`, `postgres`, `temporal`); throws when there is none */
@@ -92,6 +94,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       simulator: addresses.simulator,
       sql,
       folder,
+      logs: installation.logs,
       keys: installation.keys,
       workers: Array.from({ length: workers }, (_, index) => workerName(index + 1)),
       pidOf(name) {
