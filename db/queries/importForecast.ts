@@ -4,7 +4,7 @@ import { expectedEnd, type Standing } from '../../forecast/progress.ts';
 import { type ImportState, isEndedImport, type Stream, STREAMS } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { readAllowance } from './allowance.ts';
-import { progressOf } from './sharedProgress.ts';
+import { liveProgressOf, progressOf } from './sharedProgress.ts';
 
 /** What is left of something, how fast it goes, and when it ends. */
 export interface Outlook {
@@ -100,18 +100,21 @@ export async function forecastImport(
       select count(*) filter (where state = 'pending') as waiting,
         count(*) filter (where state not in ('completed', 'failed', 'cancelled')) as open
       from import_repositories where import_id = ${importId}
-    ), streams as (
+    ), settled as (
+      -- A repository has each stream once: there are as many as the stream has that most of them have.
+      select coalesce(sum(made), 0) as made, coalesce(max(begun), 0) as begun from (
+        select sum(requests) as made, sum(streams) as begun from import_totals
+        where import_id = ${importId} group by stream) t
+    ), live as (
       select count(distinct repository_id) as begun, coalesce(sum(requests), 0) as made,
-        coalesce(sum(requests_left) filter (where not ended), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
-        coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(git_ms), 0) as git_ms
-      from (
-        select p.*, r.state in ('completed', 'failed', 'cancelled') as ended, ${gitMs} as git_ms
-        from ${progressOf(importId)} p
-        join import_repositories r on r.import_id = ${importId} and r.repository_id = p.repository_id) p
+        coalesce(sum(requests_left), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
+        coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(${gitMs}), 0) as git_ms
+      from ${liveProgressOf(importId)} p
     )
-    select begun::float8, waiting::float8, open::float8, made::float8, requests_left::float8, records_rate::float8,
-      requests_rate::float8, git_ms::float8
-    from repositories, streams`);
+    select (settled.begun + live.begun)::float8 as begun, waiting::float8, open::float8,
+      (settled.made + live.made)::float8 as made, requests_left::float8, records_rate::float8, requests_rate::float8,
+      git_ms::float8
+    from repositories, settled, live`);
   if (row === undefined) return { requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null };
   const { begun, waiting, open, made, requests_left: left } = row;
   const requestsLeft =

@@ -10,6 +10,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { imports } from '../../schema/index.ts';
+import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
 
@@ -110,13 +111,13 @@ export interface StreamTotals extends Record<string, unknown> {
 /** Per stream over all repositories of the import. */
 export async function totalStreams(tx: Transaction, importId: string): Promise<StreamTotals[]> {
   return tx.execute<StreamTotals>(sql`
-    select stream, sum(records_stored)::float8 as stored,
-      case when bool_and(records_expected is not null) then sum(records_expected)::float8 end as expected,
-      sum(quarantined)::float8 as quarantined, sum(own_requests)::float8 as requests,
-      (count(*) filter (where state = 'failed'))::int as failed,
+    select stream, sum(stored)::float8 as stored,
+      case when sum(known) = sum(streams) then sum(expected)::float8 end as expected,
+      sum(quarantined)::float8 as quarantined, sum(requests)::float8 as requests,
+      coalesce(sum(streams) filter (where state = 'failed'), 0)::int as failed,
       sum(requests_left)::float8 as "requestsLeft", sum(records_rate)::float8 as "recordsPerSecond"
-    from ${progressOf(importId)} p
-    group by stream order by stream`);
+    from ${progressCountsOf(importId)} p
+    group by stream having sum(streams) > 0 order by stream`);
 }
 
 export interface ImportRepositoryRow extends Record<string, unknown> {
