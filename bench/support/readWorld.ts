@@ -1,5 +1,7 @@
 import postgres from 'postgres';
 import { v7 as uuid } from 'uuid';
+import { createDatabase } from '../../db/client.ts';
+import { settleStreams } from '../../db/queries/importTotals.ts';
 import { createOperator } from '../../scripts/apiKeys/operator.ts';
 import { uniqueName } from './stand.ts';
 
@@ -53,7 +55,20 @@ export async function writeReadWorld(
   } finally {
     await client.end();
   }
+  await settle(workerUrl, world);
   return world;
+}
+
+/** Counts what has ended, as the roll-up of an import does each second. */
+async function settle(workerUrl: string, { organizationId, imports }: ReadWorld): Promise<void> {
+  const database = createDatabase({ url: workerUrl, maxConnections: 1, applicationName: 'bench' });
+  try {
+    for (const importId of Object.values(imports)) {
+      await database.transaction(organizationId, (tx) => settleStreams(tx, { importId, keep: 'none' }));
+    }
+  } finally {
+    await database.end();
+  }
 }
 
 const STREAMS = `(values ('refs', 'healthy'), ('commits', 'healthy'), ('pull_requests', 'healthy'),
