@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../db/client.ts';
 import { failIncomplete, readStandings } from '../db/queries/completeness.ts';
+import { settleStreams } from '../db/queries/importTotals.ts';
 import { forecastImport } from '../db/queries/importForecast.ts';
 import { lockImport } from '../db/queries/importControl.ts';
 import * as queries from '../db/queries/imports.ts';
@@ -94,6 +95,7 @@ export function createImportActivities({
 
     rollUpImport: ({ organizationId, importId }) =>
       database.transaction(organizationId, async (tx) => {
+        await settleStreams(tx, { importId, keep: 'rates' });
         const totals = await queries.rollUp(tx, importId);
         const { requestsLeft, estimatedEnd } = await forecastImport(tx, importId);
         return { ...totals, requestsLeft, estimatedEnd };
@@ -107,6 +109,7 @@ export function createImportActivities({
         const { open } = await lockImport(tx, importId);
         if (open > 0 && !cancelled) return { state: 'running' };
         if (open > 0) await queries.endRepositories(tx, importId);
+        await settleStreams(tx, { importId, keep: 'none' });
         const totals = await queries.rollUp(tx, importId);
         const end = await queries.endImport(tx, { importId, cancelled });
         if (end === undefined) return { state: 'cancelled' };

@@ -5,7 +5,6 @@ import type { Role } from '../db/schema/tenancy.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
-import type { ReadImportDetail } from './importDetail.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { WebhookIntake } from './webhooks/intake.ts';
 
@@ -46,7 +45,6 @@ export interface ApiEnv {
   Variables: {
     dependencies: ApiDependencies;
     intake: WebhookIntake;
-    readImportDetail: ReadImportDetail;
     requestId: string;
     principal: Principal;
     log: Logger;

@@ -21,6 +21,7 @@ const HELP = `Our own Bitbucket Cloud on loopback.
   --authors N          with --quiet: who wrote their pull requests (default 200)
   --seed N             decides all data and secrets (default 1)
   --data FOLDER        where git repositories are kept (default a temporary folder)
+  --keep-changes       changes last too: the next start on this folder makes them again
   --git-cache FOLDER   where generated ones are kept for other simulators too (default $SIMULATOR_GIT_CACHE, or none)
   --repository PATH    serve this local git repository too (repeatable)
   --limit N            requests per rolling window and account (default 1000, 0 = none)
@@ -45,6 +46,7 @@ const options = {
   authors: { type: 'string', default: '200' },
   seed: { type: 'string', default: '1' },
   data: { type: 'string' },
+  'keep-changes': { type: 'boolean', default: false },
   'git-cache': { type: 'string', default: process.env['SIMULATOR_GIT_CACHE'] ?? '' },
   repository: { type: 'string', multiple: true },
   limit: { type: 'string', default: '1000' },
@@ -83,6 +85,8 @@ function readWorld(values: ReturnType<typeof parse>): WorldSpec | undefined {
 
 function readOptions(values: ReturnType<typeof parse>): SimulatorOptions {
   const world = readWorld(values);
+  if (values['keep-changes'] && values.data === undefined)
+    throw new Error('--keep-changes needs --data FOLDER, in which they are kept');
   return {
     path: process.env['PATH'] ?? '',
     ...(values['git-cache'] === '' ? {} : { gitCache: values['git-cache'] }),
@@ -94,6 +98,7 @@ function readOptions(values: ReturnType<typeof parse>): SimulatorOptions {
     ...(world === undefined ? {} : { world }),
     seed: whole('seed', values.seed),
     ...(values.data === undefined ? {} : { dataFolder: values.data }),
+    keepChanges: values['keep-changes'],
     repositories: values.repository ?? [],
     limit: whole('limit', values.limit),
     windowMs: whole('window-ms', values['window-ms']),

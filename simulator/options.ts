@@ -23,6 +23,8 @@ export interface SimulatorOptions {
   seed?: number;
   /** Where git repositories are kept; default a temporary folder that goes with the simulator. */
   dataFolder?: string;
+  /** Keeps changes (`mutations`, churn) in `dataFolder`, and makes them again at the next start; default false. */
+  keepChanges?: boolean;
   /** Local git repositories to serve too, in the workspace `local`. */
   repositories?: readonly string[];
   /** Requests per rolling window and account, for repository data and for webhooks each; default 1000, 0 for no limits at all. */

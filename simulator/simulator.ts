@@ -12,6 +12,7 @@ import { createControl } from './control/control.ts';
 import { type DemoCredential, listCredentials } from './control/credentialList.ts';
 import { createFaults, type Faults } from './control/faults.ts';
 import { createJournal, type Journal } from './control/journal.ts';
+import { createChangeClock, keepChanges } from './control/keptChanges.ts';
 import { createMutations } from './control/mutations.ts';
 import { createGitStore } from './git/createGitStore.ts';
 import { createGitHost } from './gitHost.ts';
@@ -31,6 +32,9 @@ import { createDeliveries, type Deliveries } from './webhooks/deliveries.ts';
 import { createDeliveryFaults, type DeliveryFaults } from './webhooks/deliveryFaults.ts';
 import { createDeliveryJournal, type DeliveryJournal } from './webhooks/deliveryJournal.ts';
 import { createEvents } from './webhooks/events.ts';
+
+/** Beside the git repositories, whose names all end in `.git`. */
+const CHANGES_FILE = 'changes.jsonl';
 
 /** A running host, as tests in the same process hold it. */
 export interface Simulator {
@@ -116,9 +120,10 @@ export async function createSimulator(options: SimulatorOptions): Promise<Simula
   const clock = createClock();
   const { gitCache: cache } = options;
   const git = createGitStore({ folder, path: options.path, ...(cache === undefined ? {} : { cache }) });
+  const spec = options.world ?? sizeSpec(options.size ?? 'tiny');
   const world = await createWorld({
     seed,
-    spec: options.world ?? sizeSpec(options.size ?? 'tiny'),
+    spec,
     repositories: options.repositories ?? [],
     git,
   });
@@ -154,7 +159,23 @@ export async function createSimulator(options: SimulatorOptions): Promise<Simula
   const faults = createFaults();
   const webhooks = createWebhooks(clock, options.webhooks ?? {});
   const events = createEvents(host, webhooks.deliveries);
-  const mutate = createMutations({ host, consumer, grants, events });
+  const changeClock = createChangeClock(clock);
+  const makeChange = createMutations({
+    host: options.keepChanges === true ? { ...host, clock: changeClock } : host,
+    consumer,
+    grants,
+    events,
+  });
+  const mutate =
+    options.keepChanges === true
+      ? await keepChanges({
+          file: join(folder, CHANGES_FILE),
+          world: { seed, spec },
+          clock,
+          changeClock,
+          mutate: makeChange,
+        })
+      : makeChange;
   const churn = createChurn({ host, mutate });
   ready(
     createHandler({

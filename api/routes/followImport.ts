@@ -4,7 +4,7 @@ import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { type ImportEventRow, readImportEvents } from '../../db/queries/api/importEvents.ts';
 import { unescapeJson } from '../../db/text.ts';
 import type { ApiApp, ApiDependencies } from '../dependencies.ts';
-import type { ReadImportDetail } from '../importDetail.ts';
+import { readImportDetail } from '../importDetail.ts';
 import { instant } from '../instant.ts';
 import { operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
@@ -37,8 +37,8 @@ export function addFollowImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id: importId } = c.req.valid('param');
     const lastEventId = eventId(c.req.header('Last-Event-ID'));
-    const { dependencies, principal, log, readImportDetail } = c.var;
-    const follow = createFollower({ ...dependencies, readImportDetail }, principal.organizationId, importId);
+    const { dependencies, principal, log } = c.var;
+    const follow = createFollower(dependencies, principal.organizationId, importId);
     const first = await follow(lastEventId);
     if (first === null) throw notFound('import');
     if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
@@ -99,11 +99,7 @@ interface News {
 }
 
 /** Reads what is new since an event. null: the import is gone. */
-function createFollower(
-  { database, readImportDetail }: ApiDependencies & { readImportDetail: ReadImportDetail },
-  organizationId: string,
-  importId: string,
-) {
+function createFollower({ database }: ApiDependencies, organizationId: string, importId: string) {
   return (afterId: number): Promise<News | null> =>
     database.transaction(organizationId, async (tx) => {
       // The state first: events that are written after it was read are then at least looked for once more.

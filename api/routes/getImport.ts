@@ -1,4 +1,5 @@
 import type { ApiApp } from '../dependencies.ts';
+import { readImportDetail } from '../importDetail.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
 import { importDetailSchema } from '../schemas/import.ts';
@@ -21,7 +22,7 @@ export function addGetImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
     const detail = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
-      c.var.readImportDetail(tx, id),
+      readImportDetail(tx, id),
     );
     if (detail === null) throw notFound('import');
     return c.json(detail, 200);

@@ -1,7 +1,11 @@
 import { z } from '@hono/zod-openapi';
-import type { ImportRepositoryRow, ImportRow, ImportStreamRow } from '../../db/queries/api/imports.ts';
+import type {
+  ImportRepositoryRow,
+  ImportRow,
+  ImportStreamRow,
+  StreamTotals,
+} from '../../db/queries/api/imports.ts';
 import { forecastRepository, type Outlook, type Surroundings } from '../../db/queries/importForecast.ts';
-import type { StreamTotals } from '../../db/queries/importTotals.ts';
 import { unescapeText } from '../../db/text.ts';
 import {
   IMPORT_MODES,

@@ -72,13 +72,12 @@ export const retrySchema = z
 
 /** Printable ASCII, without what HTML or a terminal would interpret; all else as `\xNN` of its bytes. */
 function preview(bytes: Uint8Array): string {
-  const shown = [...bytes.subarray(0, PREVIEW_SIGNS)].map((byte) => {
-    const sign = String.fromCharCode(byte);
-    const isPlain = byte >= 0x20 && byte < 0x7f && !'<>&\\'.includes(sign);
-    if (isPlain) return sign;
-    return sign === '\\' ? '\\\\' : `\\x${byte.toString(16).padStart(2, '0')}`;
-  });
-  return `${shown.join('')}${bytes.length > PREVIEW_SIGNS ? '…' : ''}`;
+  const shown = Buffer.from(bytes.subarray(0, PREVIEW_SIGNS))
+    .toString('latin1')
+    .replaceAll(/[^ -~]|[<>&\\]/g, (sign) =>
+      sign === '\\' ? '\\\\' : `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    );
+  return `${shown}${bytes.length > PREVIEW_SIGNS ? '…' : ''}`;
 }
 
 export const presentQuarantined = (row: QuarantineRow): z.infer<typeof quarantinedSchema> => ({

@@ -55,6 +55,8 @@ export const BARS: readonly Bar[] = [
   most('webhooks', 'refused', 0),
   most('webhooks', 'storm_p99_ms', 2_000),
   most('webhooks', 'down_p99_ratio', 1.1),
+  most('reads', 'p99_ms', 25),
+  least('reads', 'per_second', 195),
   most('freshness', 'p50_ms', 2_000),
   most('freshness', 'p99_ms', 7_000),
   most('idle', 'requests', 320),

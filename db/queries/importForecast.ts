@@ -4,8 +4,7 @@ import { expectedEnd, type Standing } from '../../forecast/progress.ts';
 import { type ImportState, isEndedImport, type Stream, STREAMS } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { readAllowance } from './allowance.ts';
-import { type ImportTotals, type StreamTotals, totalImport } from './importTotals.ts';
-import { progressOf } from './sharedProgress.ts';
+import { liveProgressOf, progressOf } from './sharedProgress.ts';
 
 /** What is left of something, how fast it goes, and when it ends. */
 export interface Outlook {
@@ -82,16 +81,42 @@ function outlookOf(
 export async function forecastImport(
   tx: Transaction,
   importId: string,
-  totals?: ImportTotals,
+  around?: Surroundings,
 ): Promise<Outlook> {
-  const surroundings = await readSurroundings(tx, importId);
+  const surroundings = around ?? (await readSurroundings(tx, importId));
   const { state, sharers } = surroundings;
   if (isEndedImport(state)) return { requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null };
-  const { waiting, open, streams } = totals ?? (await totalImport(tx, importId));
-  const sum = (of: (stream: StreamTotals) => number) => streams.reduce((all, stream) => all + of(stream), 0);
-  const begun = Math.max(0, ...streams.map((stream) => stream.begun));
-  const left = sum(({ requestsToCome }) => requestsToCome);
-  const made = sum(({ requestsMade }) => requestsMade);
+  const [row] = await tx.execute<{
+    begun: number;
+    waiting: number;
+    open: number;
+    made: number;
+    requests_left: number;
+    records_rate: number;
+    requests_rate: number;
+    git_ms: number;
+  }>(sql`
+    with repositories as (
+      select count(*) filter (where state = 'pending') as waiting,
+        count(*) filter (where state not in ('completed', 'failed', 'cancelled')) as open
+      from import_repositories where import_id = ${importId}
+    ), settled as (
+      -- A repository has each stream once: there are as many as the stream has that most of them have.
+      select coalesce(sum(made), 0) as made, coalesce(max(begun), 0) as begun from (
+        select sum(requests) as made, sum(streams) as begun from import_totals
+        where import_id = ${importId} group by stream) t
+    ), live as (
+      select count(distinct repository_id) as begun, coalesce(sum(requests), 0) as made,
+        coalesce(sum(requests_left), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
+        coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(${gitMs}), 0) as git_ms
+      from ${liveProgressOf(importId)} p
+    )
+    select (settled.begun + live.begun)::float8 as begun, waiting::float8, open::float8,
+      (settled.made + live.made)::float8 as made, requests_left::float8, records_rate::float8, requests_rate::float8,
+      git_ms::float8
+    from repositories, settled, live`);
+  if (row === undefined) return { requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null };
+  const { begun, waiting, open, made, requests_left: left } = row;
   const requestsLeft =
     begun === 0 && waiting > 0
       ? null
@@ -99,16 +124,20 @@ export async function forecastImport(
   return outlookOf(
     {
       requestsLeft,
-      requestsPerSecond: sum(({ requestsPerSecond }) => requestsPerSecond),
-      recordsPerSecond: sum(({ recordsPerSecond }) => recordsPerSecond),
+      requestsPerSecond: row.requests_rate,
+      recordsPerSecond: row.records_rate,
       repositories: open,
-      gitMs: sum(({ gitMs }) => gitMs),
+      gitMs: row.git_ms,
       sharers,
       goesOn: GOES_ON.includes(state),
     },
     surroundings,
   );
 }
+
+/** Git's time that is left, where commits are being stored: as fast as in the last minute. */
+const gitMs = sql`case when p.stream = 'commits' and p.state = 'processing' and p.records_rate > 0
+  then 1000 * greatest(0, p.records_expected - p.records_stored) / p.records_rate else 0 end`;
 
 export interface StreamProgress {
   stream: Stream;

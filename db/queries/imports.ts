@@ -12,7 +12,7 @@ import type {
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { insertEventOfImport } from './events.ts';
-import { progressOf } from './sharedProgress.ts';
+import { progressCountsOf } from './importTotals.ts';
 
 /** Rows of imports and of their repositories. Every function runs inside a transaction of the tenant. */
 
@@ -175,8 +175,8 @@ export async function rollUp(tx: Transaction, importId: string): Promise<ImportT
             filter (where state in ('rate_limited', 'needs_credential')))[1] as reason
         from import_repositories where import_id = ${importId}
       ), read as (
-        select coalesce(sum(records_stored), 0) as records, coalesce(sum(own_requests), 0) as requests
-        from ${progressOf(importId)} p
+        select coalesce(sum(stored), 0) as records, coalesce(sum(requests), 0) as requests
+        from ${progressCountsOf(importId)} p
       ), now as (
         select hand.*, read.*, case when running then 'running' when limited then 'rate_limited'
           when refused then 'needs_credential' end as state

@@ -1,26 +1,19 @@
 import { sql } from 'drizzle-orm';
-import { BY_URGENCY } from '../../workflows/words.ts';
+import { STREAM_STATES } from '../../workflows/words.ts';
 
-const urgency = sql`${`{${BY_URGENCY.join(',')}}`}::text[]`;
+const notFailed = sql`${`{${STREAM_STATES.filter((state) => state !== 'failed').join(',')}}`}::text[]`;
 
-/** How the repository `r` fares, as a word: the rule is `BY_URGENCY`. */
-export const repositoryHealth = sql`case
-  when exists (select from repository_syncs y where y.organization_id = r.organization_id
-    and y.repository_id = r.id and y.failing_since is not null) then 'failed'
-  else coalesce((select s.state from streams s
-    where s.organization_id = r.organization_id and s.repository_id = r.id
-    order by array_position(${urgency}, s.state) limit 1), 'never') end`;
+/** How the repository `r` fares, as a word. */
+export const healthOf = sql`(select h.state from repository_health h
+  where h.organization_id = r.organization_id and h.repository_id = r.id)`;
 
 /** Whether a repository of the integration has failed. */
-export const someFail = (integrationId: unknown) => sql<boolean>`(
-  exists (select from streams s join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-    where s.state = 'failed' and r.integration_id = ${integrationId})
-  or exists (select from repository_syncs y
-    join repositories r on r.organization_id = y.organization_id and r.id = y.repository_id
-    where y.failing_since is not null and r.integration_id = ${integrationId}))`;
+export const someFail = (integrationId: unknown) => sql<boolean>`exists (
+  select from repository_health h where h.integration_id = ${integrationId} and h.state = 'failed')`;
 
 /** Whether every imported repository of the integration has failed. */
 export const allFail = (integrationId: unknown) => sql<boolean>`(
-  exists (select from repositories r where r.integration_id = ${integrationId} and r.first_imported_at is not null)
-  and not exists (select from repositories r where r.integration_id = ${integrationId}
-    and r.first_imported_at is not null and ${repositoryHealth} <> 'failed'))`;
+  exists (select from repository_health h where h.integration_id = ${integrationId} and h.imported
+    and h.state = 'failed')
+  and not exists (select from repository_health h where h.integration_id = ${integrationId} and h.imported
+    and h.state = any (${notFailed})))`;

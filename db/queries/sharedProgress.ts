@@ -32,26 +32,39 @@ const requestsLeft = sql`case
 
 /**
  * The streams of an import as a table: its own, and those of another import's run that it waits for. `own_requests` are
- * those made for this import: a request is counted once. `repository_state` is that of the import's repository.
+ * those made for this import: a request is counted once.
  */
 export const progressOf = (importId: string) => sql`(
   select s.*, ${requestsLeft} as requests_left, ${rateOf('records')} as records_rate,
-    ${rateOf('requests')} as requests_rate
-  from (
-    select s.*, r.state as repository_state, s.requests as own_requests
-    from import_repositories r
-    join import_streams s on s.organization_id = r.organization_id and s.import_id = r.import_id
-      and s.repository_id = r.repository_id
-    where r.import_id = ${importId} and r.read_by is null
-    union all
-    select s.*, r.state as repository_state, coalesce(mine.requests, 0) as own_requests
-    from import_repositories r
-    join import_streams s on s.organization_id = r.organization_id and s.import_id = r.read_by
-      and s.repository_id = r.repository_id
-    left join import_streams mine on mine.organization_id = r.organization_id and mine.import_id = r.import_id
-      and mine.repository_id = r.repository_id and mine.stream = s.stream
-    where r.import_id = ${importId} and r.read_by is not null
-  ) s)`;
+    ${rateOf('requests')} as requests_rate, case when r.read_by is null then s.requests else coalesce((
+      select mine.requests from import_streams mine
+      where mine.organization_id = r.organization_id and mine.import_id = r.import_id
+        and mine.repository_id = r.repository_id and mine.stream = s.stream), 0) end as own_requests
+  from import_repositories r
+  join import_streams s on s.organization_id = r.organization_id
+    and s.import_id = coalesce(r.read_by, r.import_id) and s.repository_id = r.repository_id
+  where r.import_id = ${importId})`;
+
+/**
+ * Likewise of what is not settled (`importTotals.ts`): few rows, however many repositories have ended. Nothing is left of
+ * a repository that has ended.
+ */
+export const liveProgressOf = (importId: string) => sql`(
+  select s.*, s.requests as own_requests, r.state as repository_state, ${rateOf('records')} as records_rate,
+    ${rateOf('requests')} as requests_rate,
+    case when r.state in ('completed', 'failed', 'cancelled') then 0 else ${requestsLeft} end as requests_left
+  from import_streams s
+  join import_repositories r on r.organization_id = s.organization_id and r.import_id = s.import_id
+    and r.repository_id = s.repository_id
+  where s.import_id = ${importId} and not s.settled and r.read_by is null
+  union all
+  select s.*, coalesce(mine.requests, 0), r.state, ${rateOf('records')}, ${rateOf('requests')}, ${requestsLeft}
+  from import_repositories r
+  join import_streams s on s.organization_id = r.organization_id and s.import_id = r.read_by
+    and s.repository_id = r.repository_id
+  left join import_streams mine on mine.organization_id = r.organization_id and mine.import_id = r.import_id
+    and mine.repository_id = r.repository_id and mine.stream = s.stream
+  where r.import_id = ${importId} and r.read_by is not null)`;
 
 type OfRun = { importId: string; repositoryId: string };
 

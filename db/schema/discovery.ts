@@ -112,8 +112,9 @@ export const repositories = pgTable(
     index('repositories_page').on(t.organizationId, t.fullName, t.id),
     index('repositories_of_integration').on(t.organizationId, t.integrationId, t.fullName, t.id),
     // Whoever removes a project or workspace asks, as foreign keys do, what is left in it.
-    index('repositories_of_project').on(t.organizationId, t.projectId),
-    index('repositories_of_workspace').on(t.organizationId, t.workspaceId),
+    // Counting them takes the rest of the columns from the index, and not from rows that are wide.
+    index('repositories_of_project').on(t.organizationId, t.projectId, t.id),
+    index('repositories_of_workspace').on(t.organizationId, t.workspaceId, t.integrationId, t.id),
   ],
 );
 

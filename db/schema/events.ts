@@ -29,6 +29,7 @@ export const events = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.xact, t.id] }),
+    index('events_of_type').on(t.organizationId, t.type, t.xact, t.id),
     index('events_of_integration').on(t.organizationId, t.integrationId, t.xact, t.id),
   ],
 );

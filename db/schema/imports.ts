@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  boolean,
   foreignKey,
   index,
   integer,
@@ -154,6 +155,9 @@ export const importRepositories = pgTable(
     primaryKey({ columns: [t.organizationId, t.importId, t.repositoryId] }),
     oneOf('import_repositories_state', t.state, IMPORT_REPOSITORY_STATES),
     index('import_repositories_next').on(t.organizationId, t.importId, t.state, t.place),
+    index('import_repositories_read_elsewhere')
+      .on(t.organizationId, t.importId)
+      .where(sql`${t.readBy} is not null`),
     index('import_repositories_of_repository').on(t.organizationId, t.repositoryId),
     foreignKey({
       name: 'import_repositories_import',
@@ -201,9 +205,12 @@ export const importStreams = pgTable(
     lastError: jsonb('last_error').$type<Finding>(),
     startedAt: instant('started_at'),
     finishedAt: instant('finished_at'),
+    /** counted in `import_totals`: its repository has ended; whoever changes it takes it out again */
+    settled: boolean('settled').notNull().default(false),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.importId, t.repositoryId, t.stream] }),
+    index('import_streams_live').on(t.organizationId, t.importId).where(sql`not ${t.settled}`),
     oneOf('import_streams_stream', t.stream, STREAMS),
     oneOf('import_streams_state', t.state, STREAM_STATES),
     foreignKey({
@@ -214,6 +221,50 @@ export const importStreams = pgTable(
         importRepositories.importId,
         importRepositories.repositoryId,
       ],
+    }).onDelete('cascade'),
+  ],
+);
+
+/**
+ * The streams of an import whose repositories have ended, counted together: those that are alike in state and in how they
+ * are known make one row. Written by the roll-up and by the triggers of migration 0022.
+ */
+export const importTotals = pgTable(
+  'import_totals',
+  {
+    organizationId: organizationId(),
+    importId: uuid('import_id').notNull(),
+    stream: word<Stream>('stream').notNull(),
+    state: word<StreamState>('state').notNull(),
+    /** failed for not adding up */
+    incomplete: boolean('incomplete').notNull(),
+    /** `expected_basis` and `method`; '' for none */
+    basis: text('basis').notNull(),
+    method: text('method').notNull(),
+    /** how many rows of `import_streams` this is the sum of */
+    streams: bigint('streams', { mode: 'number' }).notNull(),
+    stored: bigint('stored', { mode: 'number' }).notNull(),
+    /** those whose `records_expected` is known, and its sum */
+    known: bigint('known', { mode: 'number' }).notNull(),
+    expected: bigint('expected', { mode: 'number' }).notNull(),
+    quarantined: bigint('quarantined', { mode: 'number' }).notNull(),
+    gone: bigint('gone', { mode: 'number' }).notNull(),
+    notPermitted: bigint('not_permitted', { mode: 'number' }).notNull(),
+    requests: bigint('requests', { mode: 'number' }).notNull(),
+    /** records that are missing or too many, each in its stream, and streams that add up */
+    missing: bigint('missing', { mode: 'number' }).notNull(),
+    surplus: bigint('surplus', { mode: 'number' }).notNull(),
+    level: bigint('level', { mode: 'number' }).notNull(),
+  },
+  (t) => [
+    primaryKey({
+      name: 'import_totals_key',
+      columns: [t.organizationId, t.importId, t.stream, t.state, t.incomplete, t.basis, t.method],
+    }),
+    foreignKey({
+      name: 'import_totals_import',
+      columns: [t.organizationId, t.importId],
+      foreignColumns: [imports.organizationId, imports.id],
     }).onDelete('cascade'),
   ],
 );

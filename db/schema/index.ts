@@ -5,6 +5,7 @@ export * from './imports.ts';
 export * from './records.ts';
 export * from './estimates.ts';
 export * from './syncs.ts';
+export * from './repositoryHealth.ts';
 export * from './polls.ts';
 export * from './webhooks.ts';
 export * from './webhookUpkeep.ts';

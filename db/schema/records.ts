@@ -185,6 +185,8 @@ export const pullRequests = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.number] }),
+    // The state first: an index that begins as the key does is taken for it while a table has no statistics (0013).
+    index('pull_requests_by_state').on(t.state, t.organizationId, t.repositoryId, t.number),
     oneOf('pull_requests_commits_source', t.commitsSource, COMMITS_SOURCES),
     foreignKey({
       name: 'pull_requests_repository',
@@ -332,6 +334,8 @@ export const tickets = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.number] }),
+    // The state first: an index that begins as the key does is taken for it while a table has no statistics (0013).
+    index('tickets_by_state').on(t.state, t.organizationId, t.repositoryId, t.number),
     foreignKey({
       name: 'tickets_repository',
       columns: [t.organizationId, t.repositoryId],

@@ -219,6 +219,8 @@ function simulatorOptions({ installation, options, simulator }: Context): Settin
       era: 'guide',
       size: options.size,
       data: installation.simulator,
+      // What the story changes at the host is there at the next start too, as it is in Postgres.
+      'keep-changes': true,
       // The demo shows the line at full speed; the request allowance is the simulator's other subject.
       limit: '0',
     }

@@ -1,4 +1,4 @@
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adoptRepository } from './adopt.ts';
 import { pageOfWalk, readCommit, walkCommits } from './commitLog.ts';
@@ -84,7 +84,12 @@ export function createGitStore(options: { folder: string; path: string; cache?: 
 
     adopt: ({ key, path }) => inTurn(key, () => adoptRepository(processes, pathOf(key), key, path)),
 
-    copy: (key, as) => inTurn(as, () => cp(pathOf(key), pathOf(as), { recursive: true })),
+    copy: (key, as) =>
+      inTurn(as, async () => {
+        // What an earlier store left there has other refs.
+        await rm(pathOf(as), { recursive: true, force: true });
+        await cp(pathOf(key), pathOf(as), { recursive: true });
+      }),
 
     async commits(key, query) {
       const { path, version, refs, shallow } = await snapshotOf(key);

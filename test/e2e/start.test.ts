@@ -50,6 +50,8 @@ interface Start {
   /** Resolves when this was printed; rejects when the start ends before. */
   readonly says: (text: string) => Promise<void>;
   readonly code: Promise<number | null>;
+  /** As Ctrl-C does. */
+  readonly interrupt: () => void;
 }
 
 function npmStart(...args: string[]): Start {
@@ -77,7 +79,7 @@ function npmStart(...args: string[]): Start {
       look();
       void code.then(() => reject(new Error(`never said “${text}”:\n${output}`)));
     });
-  return { output: () => output, says, code };
+  return { output: () => output, says, code, interrupt: () => void child.kill('SIGINT') };
 }
 
 async function kill(script: string): Promise<void> {
@@ -128,6 +130,22 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     expect(summary.workerPeakMegabytes).toBeLessThan(512);
     expect(summary.longestHistoryEvents).toBeGreaterThan(10);
     expect(summary.longestHistoryEvents).toBeLessThan(2_000);
+    expect(output).toContain('9. A sync by hand');
+    const { webhooks, change, service, sync } = summary.afterwards;
+    expect(webhooks.workspaces).toBeGreaterThan(0);
+    expect(service.records).toBeGreaterThan(0);
+    for (const step of [webhooks, change, service, sync]) {
+      expect(step.seconds).toBeGreaterThan(0);
+      expect(step.requests).toBeGreaterThan(0);
+    }
+    expect(await processesOf(data)).toEqual([]);
+  });
+
+  test('is interrupted while a service is off, and leaves nothing running', async () => {
+    const start = npmStart();
+    await start.says('   off: ');
+    start.interrupt();
+    expect(await start.code, start.output()).toBe(0);
     expect(await processesOf(data)).toEqual([]);
   });
 
@@ -136,6 +154,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     const start = npmStart('--summary', file);
     await start.says('All of it stays up');
     expect(start.output()).toContain('is there already');
+    expect(start.output()).toContain('the last start was interrupted while it was off');
     const summary = JSON.parse(await readFile(file, 'utf8'));
     expect(summary).toMatchObject({ state: 'completed', exact: true });
     expect(summary.repositories.map(({ repository: name }: Named) => name)).toContain('local/own-work');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { totalImport } from '../../db/queries/importTotals.ts';
+import { totalStreams } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { ImportMode } from '../../workflows/words.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
@@ -155,9 +155,9 @@ test('the one that joined shows the progress of the run that reads, and counts n
       on conflict (organization_id, import_id, repository_id, stream) do update
         set state = 'processing', records_stored = 50, records_expected = 120, requests = 1`;
     const shown = async (importId: string) =>
-      (
-        await bench.database.transaction(tenant.organizationId, (tx) => totalImport(tx, importId))
-      ).streams.find(({ stream }) => stream === 'pull_requests');
+      (await bench.database.transaction(tenant.organizationId, (tx) => totalStreams(tx, importId))).find(
+        ({ stream }) => stream === 'pull_requests',
+      );
     expect(await shown(one)).toMatchObject({ stored: 50, expected: 120, requests: 1 });
     expect(await shown(two)).toMatchObject({ stored: 50, expected: 120, requests: 0 });
     await tellImport(run, one, messages.pauseImport);

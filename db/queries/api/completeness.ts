@@ -8,6 +8,7 @@ import type {
   StreamState,
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { countsOf } from '../importTotals.ts';
 
 export interface ReportedStream extends Record<string, unknown> {
   stream: Stream;
@@ -76,27 +77,27 @@ export interface StreamTotal extends Record<string, unknown> {
 }
 
 // The rule of `workflows/completeness.ts` over many rows: a stream that was read to its end, and adds up.
-const OPEN = sql`(records_expected - records_stored - quarantined - gone - not_permitted)`;
-const ENDED = sql`(state = 'healthy' or (state = 'failed' and last_error ->> 'code' = 'incomplete'))`;
+const ENDED = sql`(state = 'healthy' or incomplete)`;
 
 /** Per stream over all repositories of an import that read it. What is missing in one is not made up by what is too much in another. */
 export async function totalCompleteness(tx: Transaction, importId: string): Promise<StreamTotal[]> {
   return tx.execute<StreamTotal>(sql`
     select stream,
-      case when bool_and(records_expected is not null or state = 'unavailable') then
-        coalesce(sum(records_expected), 0)::float8 end as expected,
-      sum(records_stored)::float8 as stored, sum(quarantined)::float8 as quarantined, sum(gone)::float8 as gone,
+      case when coalesce(sum(streams - known) filter (where state <> 'unavailable'), 0) = 0 then
+        sum(expected)::float8 end as expected,
+      sum(stored)::float8 as stored, sum(quarantined)::float8 as quarantined, sum(gone)::float8 as gone,
       sum(not_permitted)::float8 as "notPermitted",
-      coalesce(sum(greatest(0, ${OPEN})) filter (where ${ENDED}), 0)::float8 as missing,
-      coalesce(sum(greatest(0, -${OPEN})) filter (where ${ENDED}), 0)::float8 as surplus,
-      (count(*) filter (where state = 'healthy' and ${OPEN} = 0))::int as complete,
-      (count(*) filter (where ${ENDED} and (state = 'failed' or ${OPEN} is distinct from 0)))::int as incomplete,
-      (count(*) filter (where state = 'failed' and last_error ->> 'code' is distinct from 'incomplete'))::int as failed,
-      (count(*) filter (where state = 'unavailable'))::int as unavailable,
-      (count(*) filter (where state in ('never', 'processing', 'rate_limited')))::int as "inProgress",
-      coalesce(array_agg(distinct expected_basis) filter (where expected_basis is not null), '{}') as bases,
-      coalesce(array_agg(distinct method) filter (where method is not null), '{}') as methods
-    from import_streams where import_id = ${importId} and state <> 'switched_off'
+      coalesce(sum(missing) filter (where ${ENDED}), 0)::float8 as missing,
+      coalesce(sum(surplus) filter (where ${ENDED}), 0)::float8 as surplus,
+      coalesce(sum(level) filter (where state = 'healthy'), 0)::int as complete,
+      coalesce(sum(case when state = 'healthy' then streams - level else streams end) filter (where ${ENDED}), 0)::int
+        as incomplete,
+      coalesce(sum(streams) filter (where state = 'failed' and not incomplete), 0)::int as failed,
+      coalesce(sum(streams) filter (where state = 'unavailable'), 0)::int as unavailable,
+      coalesce(sum(streams) filter (where state in ('never', 'processing', 'rate_limited')), 0)::int as "inProgress",
+      coalesce(array_agg(distinct basis) filter (where basis <> ''), '{}') as bases,
+      coalesce(array_agg(distinct method) filter (where method <> ''), '{}') as methods
+    from ${countsOf(importId)} c where state <> 'switched_off' and streams > 0
     group by stream order by stream`);
 }
 

@@ -8,7 +8,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
-import { repositoryHealth } from '../repositoryHealth.ts';
+import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
@@ -29,6 +29,13 @@ export const contains = (column: SQL, search: string | undefined): SQL =>
 const behind = (columns: SQL, after: { key: string; id: string } | null): SQL =>
   after === null ? sql`true` : sql`${columns} > (${after.key}, ${after.id}::uuid)`;
 
+/** Per workspace or project how many repositories the integration sees there; both sides are read from indexes alone. */
+const countSeen = (integrationId: string, of: SQL): SQL => sql`
+  select ${of} as id, count(*)::int as repositories
+  from integration_repositories s
+  join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
+  where s.integration_id = ${integrationId} and ${of} in (select id from page) group by 1`;
+
 export interface WorkspaceRow extends Record<string, unknown> {
   id: string;
   slug: string;
@@ -44,16 +51,18 @@ export async function listWorkspaces(
   { integrationId, limit, after, search }: PageOf<{ key: string; id: string }>,
 ): Promise<WorkspaceRow[]> {
   return tx.execute<WorkspaceRow>(sql`
-    select w.id, w.slug, w.name, w.provider_uuid as "providerUuid", seen.administrator,
-      seen.last_seen_at as "lastSeenAt",
-      (select count(*)::int from integration_repositories s
-        join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-        where s.integration_id = seen.integration_id and r.workspace_id = w.id) as repositories
-    from integration_workspaces seen
-    join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
-    where seen.integration_id = ${integrationId}
-      and ${contains(sql`w.slug || ' ' || w.name`, search)} and ${behind(sql`(w.slug, w.id)`, after)}
-    order by w.slug, w.id limit ${limit}`);
+    with page as materialized (
+      select w.id, w.slug, w.name, w.provider_uuid, seen.administrator, seen.last_seen_at
+      from integration_workspaces seen
+      join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
+      where seen.integration_id = ${integrationId}
+        and ${contains(sql`w.slug || ' ' || w.name`, search)} and ${behind(sql`(w.slug, w.id)`, after)}
+      order by w.slug, w.id limit ${limit}
+    ), counted as (${countSeen(integrationId, sql`r.workspace_id`)})
+    select page.id, page.slug, page.name, page.provider_uuid as "providerUuid", page.administrator,
+      page.last_seen_at as "lastSeenAt", coalesce(counted.repositories, 0) as repositories
+    from page left join counted on counted.id = page.id
+    order by page.slug, page.id`);
 }
 
 export interface ProjectRow extends Record<string, unknown> {
@@ -79,17 +88,19 @@ export async function listProjects(
   }: PageOf<{ key: string; id: string }> & { workspaceId: string | undefined },
 ): Promise<ProjectRow[]> {
   return tx.execute<ProjectRow>(sql`
-    select p.id, p.workspace_id as "workspaceId", p.key, p.name, p.description, p.provider_uuid as "providerUuid",
-      p.is_private as "isPrivate",
-      (select count(*)::int from integration_repositories s
-        join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-        where s.integration_id = seen.integration_id and r.project_id = p.id) as repositories
-    from integration_workspaces seen
-    join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
-    where seen.integration_id = ${integrationId}
-      and ${workspaceId === undefined ? sql`true` : sql`p.workspace_id = ${workspaceId}`}
-      and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
-    order by p.key, p.id limit ${limit}`);
+    with page as materialized (
+      select p.* from integration_workspaces seen
+      join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
+      where seen.integration_id = ${integrationId}
+        and ${workspaceId === undefined ? sql`true` : sql`p.workspace_id = ${workspaceId}`}
+        and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
+      order by p.key, p.id limit ${limit}
+    ), counted as (${countSeen(integrationId, sql`r.project_id`)})
+    select page.id, page.workspace_id as "workspaceId", page.key, page.name, page.description,
+      page.provider_uuid as "providerUuid", page.is_private as "isPrivate",
+      coalesce(counted.repositories, 0) as repositories
+    from page left join counted on counted.id = page.id
+    order by page.key, page.id`);
 }
 
 export interface RepositoryRow extends Record<string, unknown> {
@@ -146,7 +157,7 @@ const REPOSITORY = sql`
   r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
   r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
   r.updated_on as "updatedOn", r.integration_id as "integrationId", r.first_imported_at as "firstImportedAt",
-  r.last_imported_at as "lastImportedAt", r.removed_at as "removedAt", ${repositoryHealth} as health,
+  r.last_imported_at as "lastImportedAt", r.removed_at as "removedAt", ${healthOf} as health,
   (select jsonb_build_object('step', d.step, 'rowsTotal', d.rows_total, 'rowsRemoved', d.rows_removed,
       'requestedByKey', d.requested_by_key, 'requestedByUser', d.requested_by_user, 'requestedAt', d.requested_at,
       'updatedAt', d.updated_at)

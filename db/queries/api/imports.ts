@@ -10,6 +10,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { imports } from '../../schema/index.ts';
+import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
 
@@ -92,6 +93,31 @@ export async function insertImport(
 export async function cancelPendingImport(tx: Transaction, id: string): Promise<void> {
   await tx.execute(sql`
     update imports set state = 'cancelled', finished_at = clock_timestamp() where id = ${id} and state = 'pending'`);
+}
+
+export interface StreamTotals extends Record<string, unknown> {
+  stream: Stream;
+  stored: number;
+  /** null: not known for every repository yet */
+  expected: number | null;
+  quarantined: number;
+  requests: number;
+  /** of the repositories that have begun */
+  requestsLeft: number;
+  recordsPerSecond: number;
+  failed: number;
+}
+
+/** Per stream over all repositories of the import. */
+export async function totalStreams(tx: Transaction, importId: string): Promise<StreamTotals[]> {
+  return tx.execute<StreamTotals>(sql`
+    select stream, sum(stored)::float8 as stored,
+      case when sum(known) = sum(streams) then sum(expected)::float8 end as expected,
+      sum(quarantined)::float8 as quarantined, sum(requests)::float8 as requests,
+      coalesce(sum(streams) filter (where state = 'failed'), 0)::int as failed,
+      sum(requests_left)::float8 as "requestsLeft", sum(records_rate)::float8 as "recordsPerSecond"
+    from ${progressCountsOf(importId)} p
+    group by stream having sum(streams) > 0 order by stream`);
 }
 
 export interface ImportRepositoryRow extends Record<string, unknown> {

@@ -18,9 +18,8 @@ export async function readPolling(tx: Transaction, integrationId: string): Promi
   const [row] = await tx.execute<PollingRow>(sql`
     select p.effective_interval_ms as "effectiveIntervalMs", p.last_started_at as "lastStartedAt",
       p.last_finished_at as "lastFinishedAt", p.requests, p.found, p.last_error as "lastError",
-      (select min(coalesce(y.rotated_at, r.first_imported_at)) from repositories r
-        left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
-        where r.integration_id = p.integration_id and r.first_imported_at is not null) as "rotatedSince"
+      (select min(h.looked_at) from repository_health h
+        where h.integration_id = p.integration_id and h.imported) as "rotatedSince"
     from integration_polls p where p.integration_id = ${integrationId}`);
   return row ?? null;
 }

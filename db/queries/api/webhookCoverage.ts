@@ -68,18 +68,39 @@ const targets = (integrationId: string): SQL => sql`
 
 const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`;
 
+/** By workspaces, of which there are few: a workspace's hook covers all of its repositories, and the others have their own or none. */
 export async function countTargets(
   tx: Transaction,
   integrationId: string,
 ): Promise<Record<'workspaces' | 'repositories', Record<Mode, number>>> {
-  const rows = await tx.execute<{ kind: number; mode: Mode; targets: number }>(sql`
-    select t.kind, ${MODE} as mode, count(*)::int as targets
-    from (${targets(integrationId)}) t left join webhooks w on w.id = t.hook_id group by 1, 2`);
-  const count = (kind: number, mode: Mode): number =>
-    rows.find((row) => row.kind === kind && row.mode === mode)?.targets ?? 0;
+  const [row] = await tx.execute<Record<'workspaces' | 'covered' | 'repositories' | 'told', number>>(sql`
+    with whole as materialized (
+      select workspace_id from webhooks
+      where integration_id = ${integrationId} and repository_id is null and state = 'active'
+    ), owned as (
+      select workspace_id, count(*) as repositories from repositories
+      where integration_id = ${integrationId} group by 1
+    )
+    select
+      (select count(*)::int from integration_workspaces where integration_id = ${integrationId}) as workspaces,
+      (select count(*)::int from integration_workspaces seen where seen.integration_id = ${integrationId}
+        and seen.workspace_id in (select workspace_id from whole)) as covered,
+      (select coalesce(sum(repositories), 0)::int from owned) as repositories,
+      (select coalesce(sum(repositories), 0)::int from owned
+        where workspace_id in (select workspace_id from whole))
+      + (select count(*)::int from webhooks own
+        join repositories r on r.organization_id = own.organization_id and r.id = own.repository_id
+        where own.integration_id = ${integrationId} and own.state = 'active' and r.integration_id = ${integrationId}
+          and r.workspace_id not in (select workspace_id from whole)) as told`);
+  const { workspaces, covered, repositories, told } = row ?? {
+    workspaces: 0,
+    covered: 0,
+    repositories: 0,
+    told: 0,
+  };
   return {
-    workspaces: { webhook: count(0, 'webhook'), polling: count(0, 'polling') },
-    repositories: { webhook: count(1, 'webhook'), polling: count(1, 'polling') },
+    workspaces: { webhook: covered, polling: workspaces - covered },
+    repositories: { webhook: told, polling: repositories - told },
   };
 }
 

@@ -65,8 +65,12 @@ export const TABLES_BESIDE_REPOSITORY: readonly PurgedTable[] = [
   { name: 'webhooks', key: { id: 'uuid' }, rows: 10 },
 ];
 
-/** By (organization_id, import_id). */
+/** By (organization_id, import_id). The totals first: each stream that goes would be taken out of them. */
 export const TABLES_OF_IMPORT: readonly PurgedTable[] = [
+  {
+    name: 'import_totals',
+    key: { stream: 'text', state: 'text', incomplete: 'boolean', basis: 'text', method: 'text' },
+  },
   { name: 'import_events', key: { id: 'bigint' } },
   { name: 'import_streams', key: { repository_id: 'uuid', stream: 'text' } },
   { name: 'import_repositories', key: { repository_id: 'uuid' } },

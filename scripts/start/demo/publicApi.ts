@@ -59,6 +59,21 @@ const importRepositorySchema = z.object({
   ),
 });
 
+const webhooksSchema = z.object({
+  state: z.string(),
+  last_round_at: z.string().nullable(),
+  workspaces: z.object({ webhook: z.number(), polling: z.number() }),
+});
+const syncSchema = z
+  .object({
+    state: z.string().nullable(),
+    last_success_at: z.string().nullable(),
+    last_error: finding.nullable(),
+  })
+  .nullable();
+
+export type Webhooks = z.infer<typeof webhooksSchema>;
+export type Sync = z.infer<typeof syncSchema>;
 export type Check = z.infer<typeof checkSchema>;
 export type Integration = z.infer<typeof integrationSchema>;
 export type IntegrationDetail = z.infer<typeof detailSchema>;
@@ -83,6 +98,18 @@ export interface PublicApi {
   startImport(id: string): Promise<Import>;
   readImport(importId: string): Promise<Import>;
   importRepositories(importId: string): Promise<ImportRepository[]>;
+  registerWebhooks(id: string): Promise<void>;
+  readWebhooks(id: string): Promise<Webhooks>;
+  /** Answers the services that are on then. */
+  setServices(id: string, services: readonly string[]): Promise<string[]>;
+  /** Its id by its full name; undefined: the integration does not see it */
+  findRepository(id: string, fullName: string): Promise<string | undefined>;
+  /** The number of its oldest pull request. */
+  firstPullRequest(repositoryId: string): Promise<number | undefined>;
+  pullRequestTitle(repositoryId: string, number: number): Promise<string>;
+  sync(repositoryId: string): Promise<void>;
+  /** null: it was never brought up to date since its import */
+  lastSync(repositoryId: string): Promise<Sync>;
 }
 
 interface Reply {
@@ -176,6 +203,32 @@ export function createPublicApi(baseUrl: string, key: string): PublicApi {
         cursor = page.next_cursor;
       } while (cursor !== null);
       return all;
+    },
+    registerWebhooks: async (id) => void (await call('PUT', `/v1/integrations/${id}/webhooks`, {})),
+    readWebhooks: async (id) =>
+      webhooksSchema.parse((await call('GET', `/v1/integrations/${id}/webhooks`)).body),
+    setServices: async (id, services) =>
+      integrationSchema.parse((await call('PATCH', `/v1/integrations/${id}`, { services })).body).services,
+    async findRepository(id, fullName) {
+      const query = `search=${encodeURIComponent(fullName)}&limit=200`;
+      const { body } = await call('GET', `/v1/integrations/${id}/repositories?${query}`);
+      const { data } = z
+        .object({ data: z.array(z.object({ id: z.string(), full_name: z.string() })) })
+        .parse(body);
+      return data.find(({ full_name }) => full_name === fullName)?.id;
+    },
+    async firstPullRequest(repositoryId) {
+      const { body } = await call('GET', `/v1/repositories/${repositoryId}/pull-requests?limit=1`);
+      return z.object({ data: z.array(z.object({ number: z.number() })) }).parse(body).data[0]?.number;
+    },
+    async pullRequestTitle(repositoryId, number) {
+      const { body } = await call('GET', `/v1/repositories/${repositoryId}/pull-requests/${number}`);
+      return z.object({ title: z.string() }).parse(body).title;
+    },
+    sync: async (repositoryId) => void (await call('POST', `/v1/repositories/${repositoryId}/sync`, {})),
+    async lastSync(repositoryId) {
+      const { body } = await call('GET', `/v1/repositories/${repositoryId}`);
+      return z.object({ sync: syncSchema }).parse(body).sync;
     },
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createOperator } from '../../apiKeys/operator.ts';
 import type { Installation } from '../installation.ts';
+import { tellAfterwards } from './afterwards.ts';
 import { createBrowser } from './browser.ts';
 import type { MeasureTaker } from './measures.ts';
 import { createProgressView } from './progress.ts';
@@ -12,7 +13,8 @@ import {
   type ImportRepository,
   type PublicApi,
 } from './publicApi.ts';
-import { type Summary, summarise, summaryLines } from './summary.ts';
+import { createSource } from './source.ts';
+import { type Summary, summarise, summaryLines, type ToldSummary } from './summary.ts';
 import { waitForDiscovery } from './waitForDiscovery.ts';
 
 export interface StoryOptions {
@@ -50,8 +52,8 @@ export async function demoKey(ownerUrl: string, installation: Installation): Pro
   }
 }
 
-/** The main job, through the public HTTP API only. */
-export async function tellStory(options: StoryOptions, key: string): Promise<Summary> {
+/** The main job and what comes after it, through the public HTTP API only. */
+export async function tellStory(options: StoryOptions, key: string): Promise<ToldSummary> {
   const { say, installation } = options;
   const api = createPublicApi(options.apiUrl, key);
   const people = await readPeople(options.simulatorUrl);
@@ -89,7 +91,8 @@ export async function tellStory(options: StoryOptions, key: string): Promise<Sum
   const summary = await followImport(options, api, started);
   say('6. Is it complete?');
   for (const line of summaryLines(summary)) say(line);
-  return summary;
+  const source = createSource(options.simulatorUrl);
+  return { ...summary, afterwards: await tellAfterwards({ api, source, integrationId, say }) };
 }
 
 const credentialList = z.object({

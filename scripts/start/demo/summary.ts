@@ -1,7 +1,8 @@
+import type { Afterwards } from './afterwards.ts';
 import type { Measures } from './measures.ts';
 import type { Import, ImportRepository } from './publicApi.ts';
 
-/** What `--summary FILE` holds. */
+/** What the import says in `--summary FILE`. */
 export interface Summary extends Measures {
   readonly state: string;
   readonly exact: boolean;
@@ -23,6 +24,11 @@ export interface Summary extends Measures {
       readonly seconds: number;
     }[];
   }[];
+}
+
+/** What `--summary FILE` holds. */
+export interface ToldSummary extends Summary {
+  readonly afterwards: Afterwards;
 }
 
 const seconds = (from: string | null, to: string | null): number =>

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import postgres from 'postgres';
 import { createDatabase, type Database } from '../../../db/client.ts';
-import { listImportRepositories } from '../../../db/queries/api/imports.ts';
+import { listImportRepositories, totalStreams } from '../../../db/queries/api/imports.ts';
 import { forecastImport, readRepositoryOutlook } from '../../../db/queries/importForecast.ts';
-import { type ImportTotals, totalImport } from '../../../db/queries/importTotals.ts';
 import { addProgress } from '../../../db/queries/importProgress.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
@@ -77,7 +76,9 @@ const READING: Row[] = [
 describe('what is left of an import', () => {
   test('is pages of what is expected; of what is not counted yet the least that it can be', async () => {
     const { tenant, importId, ids } = await running(1, READING);
-    const { streams } = await inTenant<ImportTotals>(tenant, (tx) => totalImport(tx, importId));
+    const streams = await inTenant<Awaited<ReturnType<typeof totalStreams>>>(tenant, (tx) =>
+      totalStreams(tx, importId),
+    );
     const left = Object.fromEntries(streams.map(({ stream, requestsLeft }) => [stream, requestsLeft]));
     expect(left).toEqual({
       refs: 0,

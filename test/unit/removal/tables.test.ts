@@ -43,6 +43,8 @@ const STAYS = new Set([
   'repositories',
   // Goes with its subject's own row, in the transaction that ends the removal.
   'removals',
+  // Made with a repository, and goes with its row: one a repository.
+  'repository_health',
   // What happened, and who did it, is told for ever: append only.
   'audit_events',
   'events',
