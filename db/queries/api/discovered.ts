@@ -8,6 +8,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
+import { ownerExcluded } from '../autoImport.ts';
 import { repositoryHealth } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
 
@@ -35,6 +36,7 @@ export interface WorkspaceRow extends Record<string, unknown> {
   name: string;
   providerUuid: string;
   administrator: boolean | null;
+  excluded: boolean;
   repositories: number;
   lastSeenAt: string;
 }
@@ -44,7 +46,7 @@ export async function listWorkspaces(
   { integrationId, limit, after, search }: PageOf<{ key: string; id: string }>,
 ): Promise<WorkspaceRow[]> {
   return tx.execute<WorkspaceRow>(sql`
-    select w.id, w.slug, w.name, w.provider_uuid as "providerUuid", seen.administrator,
+    select w.id, w.slug, w.name, w.provider_uuid as "providerUuid", seen.administrator, seen.excluded,
       seen.last_seen_at as "lastSeenAt",
       (select count(*)::int from integration_repositories s
         join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
@@ -67,7 +69,7 @@ export interface ProjectRow extends Record<string, unknown> {
   repositories: number;
 }
 
-/** Projects of the workspaces it sees. */
+/** Projects of the workspaces it sees; those of excluded owners where their workspace is asked for. */
 export async function listProjects(
   tx: Transaction,
   {
@@ -87,7 +89,7 @@ export async function listProjects(
     from integration_workspaces seen
     join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
     where seen.integration_id = ${integrationId}
-      and ${workspaceId === undefined ? sql`true` : sql`p.workspace_id = ${workspaceId}`}
+      and ${workspaceId === undefined ? sql`not seen.excluded` : sql`p.workspace_id = ${workspaceId}`}
       and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
     order by p.key, p.id limit ${limit}`);
 }
@@ -174,6 +176,7 @@ export async function listRepositories(
   },
 ): Promise<RepositoryRow[]> {
   const { integrationId, limit, after, search, workspaceId, projectId, imported } = filter;
+  const isNamed = workspaceId !== undefined || projectId !== undefined;
   return tx.execute<RepositoryRow>(sql`
     select ${REPOSITORY}
     from integration_repositories seen
@@ -181,6 +184,7 @@ export async function listRepositories(
     where seen.integration_id = ${integrationId}
       and ${workspaceId === undefined ? sql`true` : sql`r.workspace_id = ${workspaceId}`}
       and ${projectId === undefined ? sql`true` : sql`r.project_id = ${projectId}`}
+      and ${isNamed ? sql`true` : sql`(r.first_imported_at is not null or not ${ownerExcluded(sql`seen.integration_id`)})`}
       and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
       and ${contains(sql`r.full_name || ' ' || r.name`, search)} and ${behind(sql`(r.full_name, r.id)`, after)}
     order by r.full_name, r.id limit ${limit}`);
