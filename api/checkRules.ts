@@ -12,19 +12,20 @@ export async function checkRules(
   integrationId: string,
   rules: readonly WantedRule[],
 ): Promise<void> {
-  const ids = rules.map(({ workspaceId, projectId }) => projectId ?? workspaceId ?? '');
-  const found = new Map(
-    (await selectRuleTargets(tx, { integrationId, ids })).map((target) => [target.id, target]),
-  );
-  const errors = rules.flatMap(({ projectId }, place): ProblemError[] => {
+  const workspaceIds = rules.flatMap(({ workspaceId }) => workspaceId ?? []);
+  const projectIds = rules.flatMap(({ projectId }) => projectId ?? []);
+  const targets = await selectRuleTargets(tx, { integrationId, workspaceIds, projectIds });
+  const found = new Map(targets.map((target) => [target.id, target]));
+  const errors = rules.flatMap(({ workspaceId, projectId }, place): ProblemError[] => {
     const [field, list] = projectId === null ? ['workspace_id', 'workspaces'] : ['project_id', 'projects'];
     const location = `body.rules.${place}.${field}`;
-    const target = found.get(ids[place] ?? '');
+    const id = projectId ?? workspaceId ?? '';
+    const target = found.get(id);
     if (target === undefined) {
       return [
         {
           location,
-          message: `${ids[place]} is not among the ${list} that this integration sees.`,
+          message: `${id} is not among the ${list} that this integration sees.`,
           fix: `Choose an id from GET /v1/integrations/${integrationId}/${list}; discover again if it is new.`,
         },
       ];

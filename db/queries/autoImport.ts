@@ -16,7 +16,7 @@ interface OfIntegration {
 /** As an import shows who started it. */
 export const STARTED_BY = 'auto-import';
 
-const uuids = (ids: readonly string[]): SQL => sql`${`{${ids.join(',')}}`}::uuid[]`;
+export const uuids = (ids: readonly string[]): SQL => sql`${`{${ids.join(',')}}`}::uuid[]`;
 
 /**
  * The owner of the repository `r` is one that the integration leaves out. `integration`: its id, as SQL.

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { type AutoImportRule, sameRules, type WantedRule, withSince } from '../../../autoImport/rules.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeJson } from '../../text.ts';
-import { rulesOf } from '../autoImport.ts';
+import { rulesOf, uuids } from '../autoImport.ts';
 import { isoInstant } from '../isoInstant.ts';
 
 /** Auto-import rules and excluded owners, as people read and change them. */
@@ -87,23 +87,27 @@ export async function saveRules(
     : { outcome: 'changed_meanwhile', version: (await readSavedRules(tx, integrationId)).version };
 }
 
-/** The workspace of a rule. `excluded`: it is one of the excluded owners. */
+/** What a rule may be about. `excluded`: it is, or is in, one of the excluded owners. */
 export interface RuleTarget {
   id: string;
   excluded: boolean;
 }
 
-/** Those of the ids that are workspaces which the integration sees, or projects in one. */
+/** Those of the workspaces that the integration sees, and those of the projects that are in one. */
 export async function selectRuleTargets(
   tx: Transaction,
-  { integrationId, ids }: { integrationId: string; ids: readonly string[] },
+  asked: { integrationId: string; workspaceIds: readonly string[]; projectIds: readonly string[] },
 ): Promise<RuleTarget[]> {
+  const { integrationId, workspaceIds, projectIds } = asked;
   return tx.execute<RuleTarget & Record<string, unknown>>(sql`
-    select asked.id, seen.excluded
-    from unnest(${`{${ids.join(',')}}`}::uuid[]) as asked (id)
-    left join projects p on p.id = asked.id
-    join integration_workspaces seen on seen.integration_id = ${integrationId}
-      and seen.workspace_id = coalesce(p.workspace_id, asked.id)`);
+    select workspace_id as id, excluded from integration_workspaces
+    where integration_id = ${integrationId} and workspace_id = any (${uuids(workspaceIds)})
+    union all
+    select p.id, seen.excluded
+    from projects p
+    join integration_workspaces seen
+      on seen.organization_id = p.organization_id and seen.workspace_id = p.workspace_id
+    where seen.integration_id = ${integrationId} and p.id = any (${uuids(projectIds)})`);
 }
 
 /** Which of the ids are no workspaces that the integration sees, in the order given. */
@@ -112,7 +116,7 @@ export async function selectUnknownWorkspaces(
   { integrationId, ids }: { integrationId: string; ids: readonly string[] },
 ): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
-    select asked.id from unnest(${`{${ids.join(',')}}`}::uuid[]) with ordinality as asked (id, place)
+    select asked.id from unnest(${uuids(ids)}) with ordinality as asked (id, place)
     where not exists (select from integration_workspaces seen
       where seen.integration_id = ${integrationId} and seen.workspace_id = asked.id)
     order by asked.place`);
@@ -127,7 +131,7 @@ export async function excludeOwners(
   const rows = await tx.execute<{ id: string; excluded: boolean }>(sql`
     update integration_workspaces seen set excluded = not excluded
     where seen.integration_id = ${integrationId}
-      and seen.excluded <> (seen.workspace_id = any (${`{${ids.join(',')}}`}::uuid[]))
+      and seen.excluded <> (seen.workspace_id = any (${uuids(ids)}))
     returning seen.workspace_id as id, seen.excluded`);
   const sorted = rows.toSorted((one, other) => (one.id < other.id ? -1 : 1));
   const of = (excluded: boolean) => sorted.filter((row) => row.excluded === excluded).map(({ id }) => id);
