@@ -11,6 +11,7 @@ import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
 import type { DiscoverIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellDiscovered, tellRefused } from './limits.ts';
+import { lookUpRepositories } from './lookUpRepositories.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -28,6 +29,7 @@ const HISTORY_LIMIT = 2_000;
  *     told to it too, and it confirms that.
  */
 export async function discoverIntegration(input: DiscoverIntegrationInput): Promise<void> {
+  if (input.lookUp !== undefined) return lookUpRepositories(input, input.lookUp);
   const { organizationId, integrationId } = input;
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };

@@ -130,7 +130,7 @@ export const bitbucketRows = () =>
 export const bitbucketChunk = () =>
   proxyActivities<
     Pick<StreamActivities, 'importChunk' | 'linkCommits'> &
-      Pick<DiscoveryActivities, 'discoverChunk'> &
+      Pick<DiscoveryActivities, 'discoverChunk' | 'lookUpRepositories'> &
       PollQuestions &
       WebhookActivities
   >({

@@ -262,3 +262,25 @@ test('an import that was stored when the run was lost is started by the next one
     expect(await imports(tenant)).toHaveLength(1);
   }, ownRun(tenant));
 });
+
+test('a repository that a webhook names is looked up by itself, and imported by what the rules say of it', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(0);
+  await saveRule(tenant);
+  const { organizationId, integrationId } = tenant;
+  await bench.run(async (run) => {
+    await command(run, tenant, messages.applyAutoImport, { actor });
+    await untilLooked(run, tenant, 1);
+    await findRepository(tenant, 'named');
+    await run.client.workflow.execute('discoverIntegration', {
+      workflowId: discoveryWorkflowId(integrationId),
+      taskQueue: run.taskQueue,
+      args: [{ organizationId, integrationId, lookUp: ['{named}'] }],
+    });
+    expect((await untilImports(tenant, 1))[0]).toMatchObject({ repositories: ['named'] });
+    expect(run.bitbucket.calls.filter((call) => call.includes('iscover') || call.includes('lookUp'))).toEqual(
+      ['lookUpRepositories {named}'],
+    );
+    await run.record('looked-up-repository', discoveryWorkflowId(integrationId));
+  }, ownRun(tenant));
+});
