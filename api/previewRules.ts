@@ -1,4 +1,4 @@
-import { AUTO_IMPORT_REASONS, type AutoImportReason, createJudge } from '../autoImport/decide.ts';
+import { createJudge, noneCounted } from '../autoImport/decide.ts';
 import type { AutoImportRule } from '../autoImport/rules.ts';
 import { selectSights, type Sight, type SightPlace } from '../db/queries/autoImport.ts';
 import type { Database } from '../db/client.ts';
@@ -18,10 +18,7 @@ export async function previewRules(
   page: { after: SightPlace | null; limit: number; taken: boolean | undefined },
 ) {
   const judge = createJudge(rules, Date.now());
-  const reasons = Object.fromEntries(AUTO_IMPORT_REASONS.map((reason) => [reason, 0])) as Record<
-    AutoImportReason,
-    number
-  >;
+  const reasons = noneCounted();
   const shown: { sight: Sight; row: ReturnType<typeof presentSight> }[] = [];
   let repositories = 0;
   let place: SightPlace | null = null;

@@ -41,6 +41,23 @@ export const AUTO_IMPORT_REASONS = [
 ] as const;
 export type AutoImportReason = (typeof AUTO_IMPORT_REASONS)[number];
 
+/** For counting: no repository yet for any of them. */
+export const noneCounted = (): Record<AutoImportReason, number> => ({
+  imported: 0,
+  taken_up: 0,
+  removed: 0,
+  not_visible: 0,
+  owner_excluded: 0,
+  no_rule: 0,
+  rule_takes_none: 0,
+  known_before: 0,
+  name_excluded: 0,
+  pattern_excluded: 0,
+  not_updated: 0,
+  fork: 0,
+  matches: 0,
+});
+
 export interface Decision {
   reason: AutoImportReason;
   /** place of the rule that decided; null: none did */

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { AUTO_IMPORT_REASONS, type AutoImportReason, type Decision } from '../../autoImport/decide.ts';
+import { AUTO_IMPORT_REASONS, type Decision } from '../../autoImport/decide.ts';
 import { faultOf } from '../../autoImport/patterns.ts';
 import { AUTO_IMPORT_TAKES, type AutoImportRule, targetOf, type WantedRule } from '../../autoImport/rules.ts';
 import type { SavedRules } from '../../db/queries/api/autoImport.ts';
@@ -179,14 +179,7 @@ export const previewSchema = z
     counts: z.strictObject({
       repositories: count,
       taken: count,
-      reasons: z
-        .strictObject(
-          Object.fromEntries(AUTO_IMPORT_REASONS.map((reason) => [reason, count])) as Record<
-            AutoImportReason,
-            typeof count
-          >,
-        )
-        .meta({ description: 'how many each is the reason for' }),
+      reasons: z.record(REASON, count).meta({ description: 'how many each is the reason for' }),
     }),
     data: z.array(
       z.strictObject({
