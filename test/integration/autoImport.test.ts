@@ -120,7 +120,7 @@ test('after each discovery what the rules take is imported, each repository by o
     });
     expect(await own()).toMatchObject([{ repositories: ['repo-001', 'repo-005'] }]);
     await run.record('auto-import', integrationWorkflowId(tenant.integrationId));
-    await run.record('discovery-before-auto-import', discoveryWorkflowId(tenant.integrationId));
+    await run.record('discovery-tells-its-integration', discoveryWorkflowId(tenant.integrationId));
 
     await findRepository(tenant, 'new-one');
     await findRepository(tenant, 'new-aaa');
