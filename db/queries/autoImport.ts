@@ -114,9 +114,10 @@ export async function insertAutoImport(
   { organizationId, integrationId }: OfIntegration,
   { importId, repositoryIds }: { importId: string; repositoryIds: readonly string[] },
 ): Promise<number> {
-  // Locked first, and looked at behind it: who removes or imports one meanwhile waits, or has ended and is seen.
+  // Locked first (in the order in which a discovery writes them), and looked at behind it: who removes or imports one
+  // meanwhile waits, or has ended and is seen.
   await tx.execute(sql`
-    select from repositories where id = any (${uuids(repositoryIds)}) order by id for no key update`);
+    select from repositories where id = any (${uuids(repositoryIds)}) order by provider_uuid for no key update`);
   const chosen = await tx.execute<{ id: string }>(sql`
     select r.id from repositories r
     where r.id = any (${uuids(repositoryIds)}) and r.removed_at is null and r.first_imported_at is null

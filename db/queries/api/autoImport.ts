@@ -128,6 +128,10 @@ export async function excludeOwners(
   tx: Transaction,
   { integrationId, ids }: { integrationId: string; ids: readonly string[] },
 ): Promise<{ on: string[]; off: string[] }> {
+  // In the order in which a discovery writes them.
+  await tx.execute(sql`
+    select from integration_workspaces where integration_id = ${integrationId}
+    order by workspace_id for no key update`);
   const rows = await tx.execute<{ id: string; excluded: boolean }>(sql`
     update integration_workspaces seen set excluded = not excluded
     where seen.integration_id = ${integrationId}

@@ -144,6 +144,7 @@ describe('for all rules and repositories', () => {
           false,
         ]);
       }),
+      { numRuns: 2_000 },
     );
   });
 
