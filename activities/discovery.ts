@@ -10,6 +10,7 @@ import { RateLimited } from './bitbucket/errors.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import { createDiscoveryWalk, placeSchema, type Place } from './discoveryWalk.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { createRepositoryLookUp } from './repositoryLookUp.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface DiscoveryDependencies {
@@ -70,6 +71,8 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
           ...(limited === undefined ? {} : { limited }),
         };
       }),
+
+    lookUpRepositories: createRepositoryLookUp({ database, client, credentials }),
 
     finishDiscovery: ({ organizationId, integrationId, outcome, error }) =>
       database.transaction(organizationId, async (tx) => {

@@ -20,7 +20,9 @@ import type {
   WebhookActivities,
   WebhookRowActivities,
 } from '../workflows/contracts.ts';
+import type { AutoImportActivities } from '../workflows/autoImportContract.ts';
 import type { PurgeActivities, RemovalActivities } from '../workflows/removal/contracts.ts';
+import { createAutoImportActivities } from './autoImport.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';
 import { createRequestMetrics } from './bitbucket/requestMetrics.ts';
@@ -92,6 +94,7 @@ export interface Activities {
     SyncActivities &
     PollActivities &
     WebhookRowActivities &
+    AutoImportActivities &
     RemovalActivities;
   /** queue of its own: Bitbucket and git */
   bitbucketActivities: ConnectionActivities &
@@ -155,6 +158,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
         intervalMs: options.pollIntervalMs,
       }),
       ...createWebhookRows({ database }),
+      ...createAutoImportActivities({ database }),
       ...createRemovalActivities({ database, createRun, runs: createRunControl(options.client) }),
     },
     bitbucketActivities: {

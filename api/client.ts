@@ -1,4 +1,10 @@
 import type { z } from 'zod';
+import {
+  autoImportSchema,
+  type autoImportBody,
+  type previewBody,
+  previewSchema,
+} from './schemas/autoImport.ts';
 import { checkSchema } from './schemas/check.ts';
 import { importCompletenessSchema, repositoryCompletenessSchema } from './schemas/completeness.ts';
 import { quarantinedSchema, type retryBody, retrySchema } from './schemas/quarantine.ts';
@@ -86,14 +92,16 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     return json;
   }
 
-  const read = async <T>(schema: z.ZodType<T>, path: string, query: Query = {}): Promise<T> => {
+  const withQuery = (path: string, query: Query = {}): string => {
     const search = new URLSearchParams(
       Object.entries(query).flatMap(([name, value]) =>
         value === undefined ? [] : [[name, String(value)] satisfies [string, string]],
       ),
     ).toString();
-    return schema.parse(await request('GET', search === '' ? path : `${path}?${search}`));
+    return search === '' ? path : `${path}?${search}`;
   };
+  const read = async <T>(schema: z.ZodType<T>, path: string, query?: Query): Promise<T> =>
+    schema.parse(await request('GET', withQuery(path, query)));
   const integration = (id: string): string => `/v1/integrations/${id}`;
 
   return {
@@ -147,6 +155,18 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       upkeepSchema.parse(await request('DELETE', `${integration(id)}/webhooks`)),
     discover: async (id: string) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/discover`, {})),
+
+    autoImport: (id: string) => read(autoImportSchema, `${integration(id)}/auto-import`),
+    /** `version`: of the rules that were read */
+    changeAutoImport: async (id: string, wanted: z.input<typeof autoImportBody>) =>
+      autoImportSchema.parse(await request('PUT', `${integration(id)}/auto-import`, wanted)),
+    previewAutoImport: async (id: string, wanted: z.input<typeof previewBody>, query?: Query) =>
+      previewSchema.parse(
+        await request('POST', withQuery(`${integration(id)}/auto-import/preview`, query), wanted),
+      ),
+    /** ids of all workspaces that are to be left out */
+    excludeOwners: async (id: string, owners: string[]) =>
+      integrationSchema.parse(await request('PATCH', integration(id), { excluded_owners: owners })),
 
     workspaces: (id: string, query?: Query) => read(lists.workspaces, `${integration(id)}/workspaces`, query),
     repositories: (id: string, query?: Query) =>

@@ -139,6 +139,13 @@ export interface DiscoveryActivities {
     repositories: number;
     limited?: Limited;
   }>;
+  /**
+   * Discovers repositories by their uuids at Bitbucket, one request each; `left`: those that a limit kept it from. One that
+   * the credential does not see is passed over.
+   */
+  lookUpRepositories(
+    input: OfIntegration & { uuids: string[] },
+  ): Promise<{ left: string[]; found: number; limited?: Limited }>;
   finishDiscovery(input: OfIntegration & { outcome: 'done' | 'failed'; error?: Finding }): Promise<void>;
 }
 

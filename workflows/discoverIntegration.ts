@@ -2,6 +2,7 @@ import {
   CancellationScope,
   continueAsNew,
   isCancellation,
+  patched,
   setCurrentDetails,
   upsertSearchAttributes,
   workflowInfo,
@@ -9,7 +10,8 @@ import {
 import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
 import type { DiscoverIntegrationInput } from './inputs.ts';
-import { createLimits, isRefusal, tellRefused } from './limits.ts';
+import { createLimits, isRefusal, tellDiscovered, tellRefused } from './limits.ts';
+import { lookUpRepositories } from './lookUpRepositories.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -23,9 +25,11 @@ const HISTORY_LIMIT = 2_000;
  *  1. One bounded chunk after the other; each stores what it found and gives back its place.
  *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early. Paused with its integration,
  *     the chunk in hand is stopped, and read again from its place when it goes on.
- *  3. Store how it ended. A refused credential is also told to the integration, which confirms it.
+ *  3. Store how it ended, and tell the integration, which imports what its auto-import rules take. A refused credential is
+ *     told to it too, and it confirms that.
  */
 export async function discoverIntegration(input: DiscoverIntegrationInput): Promise<void> {
+  if (input.lookUp !== undefined) return lookUpRepositories(input, input.lookUp);
   const { organizationId, integrationId } = input;
   const ids = { organizationId, integrationId };
   let { cursor, repositories } = input.carried ?? { cursor: null, repositories: 0 };
@@ -60,6 +64,8 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
     });
   }
   await finish(ids, 'done');
+  // From then on auto-import rules look at what was found.
+  if (patched('auto-import')) await tellDiscovered(integrationId);
 
   /** Steps 1 and 2, until there is nothing left; false: the history is long. */
   async function walk(): Promise<boolean> {

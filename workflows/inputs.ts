@@ -27,6 +27,8 @@ export interface DiscoverIntegrationInput {
   /** where the walk stands; left out at the start */
   carried?: { cursor: string | null; repositories: number; paused?: PauseReason | null };
   historyLimit?: number;
+  /** only these, by their uuids at Bitbucket; left out: everything */
+  lookUp?: string[];
 }
 
 export interface KeepWebhooksInput {

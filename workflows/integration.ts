@@ -8,6 +8,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { clock, integrationDetails } from './details.ts';
+import { isAutoImportDue, startAutoImport } from './integration/autoImport.ts';
 import { handleCommands, removeDraft } from './integration/commands.ts';
 import { createEntity, type Entity } from './integration/entity.ts';
 import { isConfirmed } from './integration/refusals.ts';
@@ -25,7 +26,7 @@ import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
  *  1. Read the row: without one the integration is deleted, and stays so.
  *  2. Take commands (`integration/commands.ts`), one at a time. Rows hold the truth; this run steers.
  *  3. Meanwhile, one thing after the other: check credentials that were submitted, confirm refusals of the one
- *     that signs, have poll rounds come or rest, let an untouched draft expire.
+ *     that signs, have poll rounds come or rest, import what the auto-import rules take, let an untouched draft expire.
  *  4. Continue as new before the history gets long; children are abandoned to their own runs and live on.
  */
 export async function integration(input: IntegrationInput): Promise<void> {
@@ -43,6 +44,8 @@ export async function integration(input: IntegrationInput): Promise<void> {
       await confirmRefusals(entity);
     } else if (isPolledOtherwise(entity) && patched('schedule-polls')) {
       await schedulePolls(entity);
+    } else if (isAutoImportDue(entity)) {
+      await startAutoImport(entity);
     } else if (isDue(expiryOf(entity))) {
       await entity.exclusive(async () => {
         // a command that waited for its turn may have touched or created it
@@ -71,6 +74,8 @@ async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
   if (state === 'checking' && (input.carried?.checks ?? []).length === 0) {
     await entity.save({ state: 'awaiting_credential', reason: CHECK_INTERRUPTED });
   }
+  // A discovery may have ended while there was no run to hear of it.
+  if (input.carried === undefined && !isDraft(state) && patched('auto-import')) entity.autoImportDue = true;
   if (entity.refusals.length > 0) entity.probeAtMs = Date.now() + entity.timing.probeEveryMs;
 }
 
@@ -124,6 +129,7 @@ async function waitForWork(entity: Entity): Promise<void> {
     entity.snapshot.version !== version ||
     entity.probeAtMs !== probeAtMs ||
     isConfirmed(entity.refusals, entity.timing) ||
+    isAutoImportDue(entity) ||
     isLong(entity);
   if (next === undefined) {
     await condition(woken);
@@ -154,5 +160,6 @@ const carried = (entity: Entity, input: IntegrationInput): IntegrationInput => (
     checks: [...entity.checks],
     refusals: [...entity.refusals],
     polled: entity.polled,
+    autoImportDue: entity.autoImportDue,
   },
 });

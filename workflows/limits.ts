@@ -6,7 +6,7 @@ import { integrationWorkflowId } from './ids.ts';
 import { PAUSED } from './import/paused.ts';
 import { tell } from './import/tell.ts';
 import type { PauseReason } from './inputs.ts';
-import { allowanceFreed, credentialRefused, setPaused } from './messages.ts';
+import { allowanceFreed, credentialRefused, discovered, setPaused } from './messages.ts';
 
 /**
  * Chunks that may meet a limit of Bitbucket, which is waited for on a named timer, and that rest while their integration
@@ -81,6 +81,10 @@ export const tellRefused = (integrationId: string): Promise<void> =>
   tell(integrationWorkflowId(integrationId), (handle) =>
     handle.signal(credentialRefused, { at: new Date(Date.now()).toISOString() }),
   );
+
+/** There may be something new to import. An integration whose run is lost looks by itself when it begins again. */
+export const tellDiscovered = (integrationId: string): Promise<void> =>
+  tell(integrationWorkflowId(integrationId), (handle) => handle.signal(discovered));
 
 /** Whether a failure says that the credential was refused, or is none. */
 export const isRefusal = (type: string): boolean => type === 'AuthRefused' || type === 'CredentialUnusable';

@@ -38,6 +38,8 @@ export interface IntegrationInput {
     refusals: string[];
     /** whether poll rounds were last told to come; left out or null: nothing was told yet */
     polled?: boolean | null;
+    /** the auto-import rules are to be applied; left out: not */
+    autoImportDue?: boolean;
   };
   /** Left out: the defaults of `workflows/timing.ts`. */
   timing?: Partial<IntegrationTiming>;
@@ -119,6 +121,12 @@ export const changeServices = defineUpdate<
 >('changeServices');
 
 export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
+
+/** The auto-import rules were changed: what they take now is imported, once the integration is active. */
+export const applyAutoImport = defineUpdate<CommandAnswer, [{ actor: Actor }]>('applyAutoImport');
+
+/** From a discovery to the integration: it has ended well, or found a repository by itself. */
+export const discovered = defineSignal('discovered');
 
 /** The import's row (with its selection and mode) is stored by the api before this is sent. */
 export const startImport = defineUpdate<

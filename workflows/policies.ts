@@ -1,4 +1,5 @@
 import { isCancellation, proxyActivities, proxyLocalActivities, workflowInfo } from '@temporalio/workflow';
+import type { AutoImportActivities } from './autoImportContract.ts';
 import type {
   ConnectionActivities,
   DiscoveryActivities,
@@ -78,9 +79,9 @@ export async function soon<Answer>(
   }
 }
 
-/** Turns a selection of up to 10,000 repositories into rows. */
+/** Turns a selection of up to 10,000 repositories into rows, or what rules take of them. */
 export const manyRows = () =>
-  proxyActivities<Pick<ImportActivities, 'prepareImport'>>({
+  proxyActivities<Pick<ImportActivities, 'prepareImport'> & AutoImportActivities>({
     startToCloseTimeout: '5 minutes',
     heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },
@@ -129,7 +130,7 @@ export const bitbucketRows = () =>
 export const bitbucketChunk = () =>
   proxyActivities<
     Pick<StreamActivities, 'importChunk' | 'linkCommits'> &
-      Pick<DiscoveryActivities, 'discoverChunk'> &
+      Pick<DiscoveryActivities, 'discoverChunk' | 'lookUpRepositories'> &
       PollQuestions &
       WebhookActivities
   >({

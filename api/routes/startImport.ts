@@ -128,7 +128,7 @@ async function checkSelection(
       throw new Problem({
         status: 409,
         code: 'nothing_to_import',
-        detail: 'The integration sees no repository yet.',
+        detail: 'The integration sees no repository yet, or none outside its excluded owners.',
         fix: 'Wait until discovery has ended (`discovery` of the integration), or give the account access to a repository and discover again.',
       });
     }

@@ -1,8 +1,11 @@
-import * as messages from '../../workflows/messages.ts';
+import { excludeOwners } from '../../db/queries/api/autoImport.ts';
+import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { refuseByState, refuseName } from '../../workflows/integration/rules.ts';
-import type { ApiApp } from '../dependencies.ts';
+import * as messages from '../../workflows/messages.ts';
+import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { refuse } from '../refuse.ts';
+import { refuseOwners } from '../refuseOwners.ts';
 import { refuseServices } from '../refuseServices.ts';
 import { integrationSchema, presentIntegration, updateIntegrationBody } from '../schemas/integration.ts';
 import { idParam } from '../schemas/shared.ts';
@@ -12,9 +15,9 @@ const route = operation({
   method: 'patch',
   path: '/v1/integrations/{id}',
   operationId: 'updateIntegration',
-  summary: 'Rename an integration, or switch its services on and off',
+  summary: 'Rename an integration, switch its services on and off, or leave owners out',
   description:
-    'A service that is switched off is not fetched any more, from now on; what is stored stays. One that is switched on brings in what was missed, by an import that the list of imports shows. `services` are all that are to be on.',
+    'A service that is switched off is not fetched any more, from now on; what is stored stays. One that is switched on brings in what was missed, by an import that the list of imports shows. `services` are all that are to be on, `excluded_owners` all that are to be left out.',
   tags: ['Integrations'],
   role: 'manager',
   request: { params: idParam, body: jsonBody(updateIntegrationBody) },
@@ -24,13 +27,16 @@ const route = operation({
 
 export function addUpdateIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const { name, services } = c.req.valid('json');
+    const { name, services, excluded_owners: given } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     const { orchestrator } = c.var.dependencies;
     const actor = actorOf(c.var.principal);
-    // Both are judged before either is done.
+    // As Postgres writes them.
+    const owners = given?.map((id) => id.toLowerCase());
+    // All are judged before any is done.
     if (name !== undefined) refuse(refuseByState('rename', integration.state) ?? refuseName(name));
     if (services !== undefined) await refuseServices(c.var, integration, services);
+    if (owners !== undefined) await refuseOwners(c.var, integration, owners);
     if (name !== undefined) {
       await orchestrator.command(messages.rename, snapshotOf(integration), { name, actor });
     }
@@ -38,6 +44,28 @@ export function addUpdateIntegration(app: ApiApp): void {
       const now = await integrationOrNotFound(c.var, integration.id);
       await orchestrator.command(messages.changeServices, snapshotOf(now), { services, actor });
     }
+    if (owners !== undefined) {
+      await leaveOut(c.var, integration.id, owners);
+      // Auto-import rules may take what is no longer left out.
+      const now = await integrationOrNotFound(c.var, integration.id);
+      await orchestrator.command(messages.applyAutoImport, snapshotOf(now), { actor });
+    }
     return c.json(presentIntegration(await integrationOrNotFound(c.var, integration.id)), 200);
+  });
+}
+
+/** Stores the excluded owners, with an entry in the audit trail and the feed where that changes anything. */
+async function leaveOut(
+  { dependencies, principal }: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
+  integrationId: string,
+  ids: readonly string[],
+): Promise<void> {
+  const { organizationId } = principal;
+  await dependencies.database.transaction(organizationId, async (tx) => {
+    const details = await excludeOwners(tx, { integrationId, ids });
+    if (details.on.length === 0 && details.off.length === 0) return;
+    const actor = actorOf(principal);
+    const action = 'excluded_owners_changed';
+    await insertAuditEvent(tx, { organizationId, integrationId, action, actor, details });
   });
 }

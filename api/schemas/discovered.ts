@@ -46,6 +46,7 @@ export const workspaceSchema = z
       .boolean()
       .nullable()
       .meta({ description: 'whether the account administers it; null: not known' }),
+    excluded: z.boolean().meta({ description: 'it is one of the excluded owners' }),
     repositories: z.int().meta({ description: 'how many the integration sees' }),
     last_seen_at: timestamp,
   })
@@ -138,6 +139,7 @@ export const presentWorkspace = (row: WorkspaceRow): z.infer<typeof workspaceSch
   slug: unescapeText(row.slug),
   name: unescapeText(row.name),
   administrator: row.administrator,
+  excluded: row.excluded,
   repositories: row.repositories,
   last_seen_at: instant(row.lastSeenAt),
 });

@@ -31,7 +31,8 @@ const eventSchema = z
     type: z.string().meta({
       description:
         'e.g. `integration_created`, `integration_paused`, `services_changed`, `import_started`, `import_completed`, ' +
-        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`; more may come',
+        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`, `auto_import_changed`, ' +
+        '`auto_import_started`, `excluded_owners_changed`; more may come',
     }),
     at: timestamp,
     integration_id: id.nullable(),

@@ -84,6 +84,9 @@ export const importSchema = z
       z.strictObject({ imported_by: id }).meta({
         description: 'what the integration has imported: a service was switched on and catches up',
       }),
+      z.strictObject({ auto_import: id }).meta({
+        description: 'what the auto-import rules of the integration took, as its list of repositories shows',
+      }),
     ]),
     services: z
       .array(service)

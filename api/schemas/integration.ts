@@ -27,11 +27,24 @@ export const updateIntegrationBody = z
   .strictObject({
     name: nameField.optional(),
     services: z.array(service).min(1).optional().meta({ description: 'all services that are to be on' }),
+    excluded_owners: z
+      .array(id)
+      .max(1_000)
+      .optional()
+      .meta({
+        description:
+          'ids of all workspaces that are to be left out: their repositories are not offered, and neither imports of ' +
+          'all nor auto-import take them. What is imported of them already stays, and stays current',
+      }),
   })
-  .refine(({ name, services }) => name !== undefined || services !== undefined, {
-    message: 'The body changes nothing.',
-    params: { fix: 'Give name, services, or both.' },
-  })
+  .refine(
+    ({ name, services, excluded_owners: owners }) =>
+      name !== undefined || services !== undefined || owners !== undefined,
+    {
+      message: 'The body changes nothing.',
+      params: { fix: 'Give one or more of name, services, excluded_owners.' },
+    },
+  )
   .openapi('UpdateIntegration');
 
 export const health = z.enum(INTEGRATION_HEALTH);
@@ -63,6 +76,7 @@ export const integrationSchema = z
         warning: finding.nullable().meta({ description: 'from 30 days before it ends: what to do' }),
       })
       .nullable(),
+    excluded_owners: z.array(id).meta({ description: 'ids of workspaces that are left out' }),
     discovery: z.strictObject({
       state: z.enum(['never', 'running', 'done', 'failed']),
       last_at: timestamp.nullable(),
@@ -137,6 +151,7 @@ export function presentIntegration(row: IntegrationRow): z.infer<typeof integrat
             expires_on: instantOrNull(row.credentialExpiresOn),
             warning: expiryWarning(instantOrNull(row.credentialExpiresOn), Date.now()),
           },
+    excluded_owners: row.excludedOwners,
     discovery: {
       state: row.discoveryState,
       last_at: instantOrNull(row.lastDiscoveryAt),

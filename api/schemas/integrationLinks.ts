@@ -19,6 +19,7 @@ const STEPS = {
     'discover',
     'register_webhooks',
     'list_webhooks',
+    'read_auto_import',
     'update',
     'pause',
     'delete',
@@ -77,7 +78,12 @@ const HOW: Record<Step, { method: Link['method']; path: string; hint: string }> 
     path: '/health',
     hint: 'How it fares, and each repository that is not healthy.',
   },
-  update: { method: 'PATCH', path: '', hint: 'Rename it, or switch services on and off.' },
+  read_auto_import: {
+    method: 'GET',
+    path: '/auto-import',
+    hint: 'Which repositories are imported by themselves; change the rules with PUT, and preview them before.',
+  },
+  update: { method: 'PATCH', path: '', hint: 'Rename it, switch services on and off, or leave owners out.' },
   pause: { method: 'POST', path: '/pause', hint: 'Fetch nothing until it is resumed.' },
   resume: { method: 'POST', path: '/resume', hint: 'Go on from the checkpoints.' },
 };

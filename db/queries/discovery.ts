@@ -199,7 +199,7 @@ export async function holdIntegration(tx: Transaction, { integrationId }: Scope)
 
 export async function startDiscovery(tx: Transaction, { integrationId }: Scope): Promise<void> {
   await tx.execute(sql`
-    update integrations set discovery_state = 'running'
+    update integrations set discovery_state = 'running', discovery_began_at = clock_timestamp()
     where id = ${integrationId} and discovery_state <> 'running'`);
 }
 
@@ -213,7 +213,8 @@ export async function endDiscovery(
     with old as (select id, discovery_state from integrations where id = ${integrationId} for update)
     update integrations i set discovery_state = ${end.outcome},
       discovery_error = ${end.error === null ? null : JSON.stringify(escapeJson(end.error))}::jsonb,
-      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end
+      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end,
+      seen_since = case when ${end.outcome} = 'done' then i.discovery_began_at else i.seen_since end
     from old where i.id = old.id
     returning old.discovery_state as before`);
   return rows.some(({ before }) => before !== end.outcome);

@@ -28,7 +28,7 @@ export async function chosenForEstimate(
     join integration_repositories seen
       on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
     join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
-    where i.id = ${estimateId} and ${chosenBy(sql`i.selection`)}`);
+    where i.id = ${estimateId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}`);
 }
 
 /** Stores which repositories are asked about, in this order, and how many were chosen in all. */

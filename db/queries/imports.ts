@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type {
   CommitSource,
   Finding,
@@ -11,6 +11,7 @@ import type {
 } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { ownerExcluded } from './autoImport.ts';
 import { insertEventOfImport } from './events.ts';
 import { progressCountsOf } from './importTotals.ts';
 
@@ -52,14 +53,15 @@ export async function startImport(tx: Transaction, importId: string): Promise<bo
 }
 
 /**
- * Whether the repository `r` is one of those that a selection names. One that a person removed must be named itself, and
- * while it is being removed nothing takes it up.
+ * Whether the repository `r` is one of those that a selection of an integration (its id) names. One that a person removed
+ * must be named itself, and while it is being removed nothing takes it up. Owners that the integration leaves out are
+ * left out of `all`.
  */
-export const chosenBy = (selection: ReturnType<typeof sql>) => sql`(
+export const chosenBy = (selection: SQL, integration: SQL) => sql`(
   ${selection} -> 'repositories' ? r.id::text and not exists (
     select from removals d where d.organization_id = r.organization_id and d.subject_id = r.id)
   or r.removed_at is null and (
-    ${selection} -> 'all' = 'true'::jsonb
+    ${selection} -> 'all' = 'true'::jsonb and not ${ownerExcluded(integration)}
     or ${selection} -> 'projects' ? r.project_id::text
     or ${selection} -> 'workspaces' ? r.workspace_id::text
     or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null)))`;
@@ -80,7 +82,7 @@ export async function chooseRepositories(
       join integration_repositories seen
         on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
-      where i.id = ${importId} and ${chosenBy(sql`i.selection`)}
+      where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}
     ), owned as (
       update repositories r set integration_id = ${integrationId}, removed_at = null
       from chosen c where r.id = c.id and (r.integration_id is null or r.removed_at is not null or exists (

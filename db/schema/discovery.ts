@@ -126,6 +126,8 @@ export const integrationWorkspaces = pgTable(
     integrationId: uuid('integration_id').notNull(),
     workspaceId: uuid('workspace_id').notNull(),
     administrator: boolean('administrator'),
+    /** an excluded owner: its repositories are not offered, and neither imports of all nor auto-import take them */
+    excluded: boolean('excluded').notNull().default(false),
     lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
@@ -150,6 +152,7 @@ export const integrationRepositories = pgTable(
     organizationId: organizationId(),
     integrationId: uuid('integration_id').notNull(),
     repositoryId: uuid('repository_id').notNull(),
+    firstSeenAt: instant('first_seen_at').notNull().default(sql`clock_timestamp()`),
     lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [

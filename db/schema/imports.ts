@@ -50,8 +50,11 @@ export type ChosenSelection =
   | { projects: string[] }
   | { workspaces: string[] }
   | { all: true };
-/** `imported_by`: what an integration has imported; services that were off catch up. */
-export type ImportSelection = ChosenSelection | { imported_by: string };
+/**
+ * `imported_by`: what an integration has imported; services that were off catch up. `auto_import`: what the rules of an
+ * integration took; its repositories were stored with it.
+ */
+export type ImportSelection = ChosenSelection | { imported_by: string } | { auto_import: string };
 
 /** The checkpoint of one stream of one repository. `epoch` is the fence: a writer of an older epoch writes nothing. */
 export const streams = pgTable(

@@ -11,3 +11,4 @@ export * from './webhooks.ts';
 export * from './webhookUpkeep.ts';
 export * from './events.ts';
 export * from './removals.ts';
+export * from './autoImport.ts';

@@ -88,6 +88,8 @@ describe('by the api', () => {
     'post /v1/integrations/{id}/resume': {},
     'post /v1/integrations/{id}/sync': {},
     'put /v1/integrations/{id}/webhooks': {},
+    'put /v1/integrations/{id}/auto-import': { version: 0, rules: [] },
+    'post /v1/integrations/{id}/auto-import/preview': { rules: [] },
     'post /v1/repositories/{id}/sync': {},
     'post /v1/integrations/{id}/quarantine/retry': {},
     'post /v1/imports/{id}/pause': {},

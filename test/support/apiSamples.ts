@@ -25,6 +25,8 @@ const BODIES: Record<string, object> = {
   activateIntegration: { name: 'Acme' },
   discover: {},
   registerWebhooks: {},
+  changeAutoImport: { version: 0, rules: [] },
+  previewAutoImport: { rules: [] },
   startImport: { all: true },
   retryQuarantine: {},
   pauseImport: {},

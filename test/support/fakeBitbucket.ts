@@ -186,6 +186,10 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
         if (step instanceof Error) throw step;
         return { workspaces: 1, projects: 1, repositories: 1, ...step };
       },
+      async lookUpRepositories({ uuids }) {
+        calls.push(`lookUpRepositories ${uuids.join(' ')}`);
+        return { left: [], found: uuids.length };
+      },
       async finishDiscovery({ integrationId, outcome }) {
         calls.push(`finishDiscovery ${outcome}`);
         await sql`update integrations set discovery_state = ${outcome} where id = ${integrationId}`;

@@ -1,6 +1,7 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import postgres from 'postgres';
+import { createAutoImportActivities } from '../../activities/autoImport.ts';
 import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
@@ -73,6 +74,7 @@ export async function createWorkflowBench(
         ...createSyncActivities({ database, isRunning }),
         ...createPollActivities({ database, client, taskQueue, intervalMs: 0 }),
         ...createWebhookRows({ database }),
+        ...createAutoImportActivities({ database }),
         ...createRemovalActivities({ database, createRun, runs: createRunControl(client) }),
       },
       bitbucketActivities: {

@@ -4,6 +4,8 @@ import type { Service } from '../../workflows/words.ts';
 export type DeliveryEffect =
   /** the repository with this uuid may have changed in what these services bring in */
   | { kind: 'sync'; repositoryUuid: string; services: Service[] }
+  /** the repository with this uuid is new */
+  | { kind: 'repository'; repositoryUuid: string }
   /** what the account sees may have changed: a repository came, went, or has another name or place */
   | { kind: 'discovery' }
   /** nothing that is kept here, or nothing that can be understood */
@@ -48,6 +50,7 @@ export function deliveryEffect({
   repositoryUuid,
   pullRequestState,
 }: DeliveryFacts): DeliveryEffect {
+  if (eventKey === 'repo:created' && repositoryUuid !== null) return { kind: 'repository', repositoryUuid };
   if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
   if (NOT_KEPT.has(eventKey)) return { kind: 'none', reason: 'event_not_kept' };
   const services = servicesOf(eventKey);

@@ -5,7 +5,7 @@ import type { Wake } from './wakeBuffer.ts';
 
 /** What becomes of a delivery. */
 export type Verdict =
-  | { outcome: 'woken'; wakes: Pick<Wake, 'repository' | 'services'> }
+  | { outcome: 'woken'; wakes: Pick<Wake, 'repository' | 'services' | 'lookUp'> }
   | { outcome: 'ignored'; reason: string; missed: { repositoryId: string; services: Service[] } | null };
 
 const ignored = (reason: string): Verdict => ({ outcome: 'ignored', reason, missed: null });
@@ -23,9 +23,10 @@ export function verdictOf(
   if (effect.kind === 'none') return ignored(effect.reason);
   if (integration === undefined) return ignored('integration_gone');
   const { state } = integration;
-  if (effect.kind === 'discovery') {
+  if (effect.kind === 'discovery' || effect.kind === 'repository') {
     if (state !== 'active') return ignored(`integration_${state}`);
-    return { outcome: 'woken', wakes: { repository: null, services: [] } };
+    const lookUp = effect.kind === 'repository' ? [effect.repositoryUuid] : null;
+    return { outcome: 'woken', wakes: { repository: null, services: [], lookUp } };
   }
   if (repository === undefined) return ignored('repository_unknown');
   if (repository.integrationId !== integration.integrationId || !repository.imported)
@@ -38,5 +39,5 @@ export function verdictOf(
   }
   if (state !== 'active') return ignored(`integration_${state}`);
   const { id, fullName } = repository;
-  return { outcome: 'woken', wakes: { repository: { id, fullName }, services } };
+  return { outcome: 'woken', wakes: { repository: { id, fullName }, services, lookUp: null } };
 }

@@ -13,6 +13,8 @@ export interface Wake {
   /** null: the discovery of the integration */
   repository: { id: string; fullName: string } | null;
   services: Service[];
+  /** of a discovery: only these repositories, by their uuids at Bitbucket; null: everything */
+  lookUp: string[] | null;
   deliveries: HeldDelivery[];
 }
 
@@ -70,5 +72,15 @@ const keyOf = ({ integrationId, repository }: Wake): string => repository?.id ??
 const merged = (one: Wake, other: Wake): Wake => ({
   ...other,
   services: [...new Set([...one.services, ...other.services])],
+  lookUp: bothLookUps(one.lookUp, other.lookUp),
   deliveries: [...one.deliveries, ...other.deliveries],
 });
+
+/** A request each; a list has a hundred of them, so for many the whole discovery is the cheaper one. */
+const MOST_LOOK_UPS = 20;
+
+function bothLookUps(one: string[] | null, other: string[] | null): string[] | null {
+  if (one === null || other === null) return null;
+  const both = [...new Set([...one, ...other])];
+  return both.length > MOST_LOOK_UPS ? null : both;
+}

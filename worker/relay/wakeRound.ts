@@ -48,10 +48,10 @@ export function createWakeRound({ database, waker, buffer, log, metrics }: WakeR
   }
 
   async function send(wake: Wake): Promise<'accepted' | 'later' | 'failed'> {
-    const { organizationId, integrationId, repository, services } = wake;
+    const { organizationId, integrationId, repository, services, lookUp } = wake;
     try {
       if (repository === null)
-        return (await waker.discover({ organizationId, integrationId })) ? 'accepted' : 'later';
+        return (await waker.discover({ organizationId, integrationId, lookUp })) ? 'accepted' : 'later';
       const { id: repositoryId, fullName } = repository;
       await waker.sync({ organizationId, integrationId, repositoryId, fullName, services, by: 'webhook' });
       return 'accepted';

@@ -10,8 +10,15 @@ import { type SyncHint, syncStart } from '../../workflows/syncStart.ts';
 export interface Waker {
   /** Tells the repository's sync, which is started where there is none. */
   sync(hint: SyncHint): Promise<void>;
-  /** Starts a discovery. False: one runs, and may have passed what changed. */
-  discover(integration: { organizationId: string; integrationId: string }): Promise<boolean>;
+  /**
+   * Starts a discovery, of everything or (`lookUp`) of these repositories, by their uuids. False: one runs, and may have
+   * passed what changed.
+   */
+  discover(integration: {
+    organizationId: string;
+    integrationId: string;
+    lookUp: string[] | null;
+  }): Promise<boolean>;
 }
 
 /** Accepted in milliseconds, or Temporal is away. */
@@ -26,8 +33,12 @@ export function createWaker({ client, taskQueue }: { client: Client; taskQueue: 
       await bounded(() => client.workflow.signalWithStart('syncRepository', syncStart(hint, taskQueue)));
     },
 
-    async discover({ organizationId, integrationId }) {
-      const input: DiscoverIntegrationInput = { organizationId, integrationId };
+    async discover({ organizationId, integrationId, lookUp }) {
+      const input: DiscoverIntegrationInput = {
+        organizationId,
+        integrationId,
+        ...(lookUp === null ? {} : { lookUp }),
+      };
       try {
         await bounded(() =>
           client.workflow.start('discoverIntegration', {
@@ -35,7 +46,11 @@ export function createWaker({ client, taskQueue }: { client: Client; taskQueue: 
             taskQueue,
             args: [input],
             priority: priorityOf('discovery', integrationId),
-            staticSummary: summary('Discover workspaces and repositories – a webhook says they changed'),
+            staticSummary: summary(
+              lookUp === null
+                ? 'Discover workspaces and repositories – a webhook says they changed'
+                : `Discover ${lookUp.length} repositories that a webhook says are new`,
+            ),
             typedSearchAttributes: [
               { key: ORGANIZATION_ID, value: organizationId },
               { key: INTEGRATION_ID, value: integrationId },

@@ -4,6 +4,7 @@ import { refuseRetry } from '../import/rules.ts';
 import * as messages from '../messages.ts';
 import type { Actor, CommandAnswer, PendingCheck } from '../messages.ts';
 import { rows } from '../policies.ts';
+import { handleAutoImport } from './autoImport.ts';
 import { continueImportRun, continueWebhooks, startDiscovery, startImportRun } from './children.ts';
 import { refused } from '../refused.ts';
 import { createCommands } from './command.ts';
@@ -160,6 +161,7 @@ export function handleCommands(entity: Entity): void {
   );
 
   handleManaging(entity, command);
+  handleAutoImport(entity, command);
 
   // Not by `command`: the draft being gone already is what was asked for.
   setHandler<{ deleted: true }, [{ actor: Actor }], typeof messages.deleteDraft>(

@@ -30,6 +30,8 @@ export interface Entity {
   probeAtMs: number | null;
   /** whether poll rounds were told to come; null: nothing was told yet */
   polled: boolean | null;
+  /** a discovery ended, or the rules are others: once it is active, what the auto-import rules take is imported */
+  autoImportDue: boolean;
   /** the row is removed: the run ends, and no command finds anything any more */
   gone: boolean;
   /** Work is under way or waits for its turn: the row may already say what this run does not know yet. */
@@ -69,6 +71,7 @@ export function createEntity(input: IntegrationInput): Entity {
     refusals: input.carried?.refusals ?? [],
     probeAtMs: null,
     polled: input.carried?.polled ?? null,
+    autoImportDue: input.carried?.autoImportDue ?? false,
     gone: false,
 
     get isBusy() {

@@ -8,6 +8,7 @@ export type Command =
   | 'create'
   | 'rename'
   | 'changeServices'
+  | 'changeAutoImport'
   | 'discover'
   | 'registerWebhooks'
   | 'removeWebhooks'
@@ -73,6 +74,8 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   create: (state) => (state === 'awaiting_credential' || state === 'checking' ? needsConnection : null),
   rename: refuseDraft,
   changeServices: refuseDraft,
+  // Also while it is paused: what the rules take is imported when it goes on.
+  changeAutoImport: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
   registerWebhooks: (state) => refuseUnlessActive(state, needsCreate),
   // Also while it is paused, or Bitbucket refuses its credential: what cannot be removed there is let go.

@@ -8,6 +8,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeText } from '../../text.ts';
+import { ownerExcluded } from '../autoImport.ts';
 import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
 
@@ -42,6 +43,7 @@ export interface WorkspaceRow extends Record<string, unknown> {
   name: string;
   providerUuid: string;
   administrator: boolean | null;
+  excluded: boolean;
   repositories: number;
   lastSeenAt: string;
 }
@@ -52,14 +54,14 @@ export async function listWorkspaces(
 ): Promise<WorkspaceRow[]> {
   return tx.execute<WorkspaceRow>(sql`
     with page as materialized (
-      select w.id, w.slug, w.name, w.provider_uuid, seen.administrator, seen.last_seen_at
+      select w.id, w.slug, w.name, w.provider_uuid, seen.administrator, seen.excluded, seen.last_seen_at
       from integration_workspaces seen
       join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
       where seen.integration_id = ${integrationId}
         and ${contains(sql`w.slug || ' ' || w.name`, search)} and ${behind(sql`(w.slug, w.id)`, after)}
       order by w.slug, w.id limit ${limit}
     ), counted as (${countSeen(integrationId, sql`r.workspace_id`)})
-    select page.id, page.slug, page.name, page.provider_uuid as "providerUuid", page.administrator,
+    select page.id, page.slug, page.name, page.provider_uuid as "providerUuid", page.administrator, page.excluded,
       page.last_seen_at as "lastSeenAt", coalesce(counted.repositories, 0) as repositories
     from page left join counted on counted.id = page.id
     order by page.slug, page.id`);
@@ -76,7 +78,7 @@ export interface ProjectRow extends Record<string, unknown> {
   repositories: number;
 }
 
-/** Projects of the workspaces it sees. */
+/** Projects of the workspaces it sees; those of excluded owners where their workspace is asked for. */
 export async function listProjects(
   tx: Transaction,
   {
@@ -92,7 +94,7 @@ export async function listProjects(
       select p.* from integration_workspaces seen
       join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
       where seen.integration_id = ${integrationId}
-        and ${workspaceId === undefined ? sql`true` : sql`p.workspace_id = ${workspaceId}`}
+        and ${workspaceId === undefined ? sql`not seen.excluded` : sql`p.workspace_id = ${workspaceId}`}
         and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
       order by p.key, p.id limit ${limit}
     ), counted as (${countSeen(integrationId, sql`r.project_id`)})
@@ -185,6 +187,7 @@ export async function listRepositories(
   },
 ): Promise<RepositoryRow[]> {
   const { integrationId, limit, after, search, workspaceId, projectId, imported } = filter;
+  const isNamed = workspaceId !== undefined || projectId !== undefined;
   return tx.execute<RepositoryRow>(sql`
     select ${REPOSITORY}
     from integration_repositories seen
@@ -192,6 +195,7 @@ export async function listRepositories(
     where seen.integration_id = ${integrationId}
       and ${workspaceId === undefined ? sql`true` : sql`r.workspace_id = ${workspaceId}`}
       and ${projectId === undefined ? sql`true` : sql`r.project_id = ${projectId}`}
+      and ${isNamed ? sql`true` : sql`(r.first_imported_at is not null or not ${ownerExcluded(sql`seen.integration_id`)})`}
       and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
       and ${contains(sql`r.full_name || ' ' || r.name`, search)} and ${behind(sql`(r.full_name, r.id)`, after)}
     order by r.full_name, r.id limit ${limit}`);

@@ -10,6 +10,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { imports } from '../../schema/index.ts';
+import { ownerExcluded } from '../autoImport.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
@@ -214,9 +215,11 @@ export async function selectForeignRepositories(
   return rows.map((row) => row.id);
 }
 
+/** Whether there is a repository that an import of all takes. */
 export async function seesAnyRepository(tx: Transaction, integrationId: string): Promise<boolean> {
-  const rows = await tx.execute(
-    sql`select from integration_repositories where integration_id = ${integrationId} limit 1`,
-  );
+  const rows = await tx.execute(sql`
+    select from integration_repositories seen
+    join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+    where seen.integration_id = ${integrationId} and not ${ownerExcluded(sql`seen.integration_id`)} limit 1`);
   return rows.length > 0;
 }

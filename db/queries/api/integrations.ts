@@ -35,6 +35,8 @@ const COLUMNS = {
   credentialKind: credentials.kind,
   credentialExpiresOn: credentials.expiresOn,
   credentialScopes: credentials.scopes,
+  excludedOwners: sql<string[]>`array(select w.workspace_id from integration_workspaces w
+    where w.integration_id = ${integrations.id} and w.excluded order by w.workspace_id)`,
   // What its imports and repositories are doing, for the health (design section 9).
   importing: sql<boolean>`exists (select from imports i where i.integration_id = ${integrations.id}
     and i.kind = 'import' and i.state in ('pending', 'running'))`,
@@ -68,6 +70,8 @@ export interface IntegrationRow {
   credentialKind: CredentialKind | null;
   credentialExpiresOn: string | null;
   credentialScopes: string[] | null;
+  /** ids of workspaces */
+  excludedOwners: string[];
   importing: boolean;
   limited: boolean;
   failing: boolean;

@@ -90,6 +90,7 @@ export const TABLES_OF_WEBHOOK: readonly PurgedTable[] = [
 export const TABLES_OF_INTEGRATION: readonly PurgedTable[] = [
   { name: 'webhook_wakes', key: { repository_id: 'uuid' } },
   { name: 'webhook_upkeep', key: { integration_id: 'uuid' } },
+  { name: 'auto_import', key: { integration_id: 'uuid' } },
   { name: 'webhooks', key: { id: 'uuid' }, rows: 10 },
   { name: 'integration_polls', key: { integration_id: 'uuid' } },
   { name: 'workspace_polls', key: { workspace_id: 'uuid' } },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { closeWorld, openWorld, world } from '../../support/apiWorld.ts';
+import { describeAutoImport } from './contract/autoImport.ts';
 import { describeEveryOperation } from './contract/everyOperation.ts';
 import { describeIdempotency } from './contract/idempotency.ts';
 import { describeLifecycle } from './contract/lifecycle.ts';
@@ -20,6 +21,7 @@ describeEveryOperation();
 describeIdempotency();
 describeLifecycle();
 describeManaging();
+describeAutoImport();
 describeOauth();
 describeOutages();
 describeRemoval();

@@ -234,4 +234,43 @@ describe('discovery', () => {
     expect(await idOf('launch-pad')).toBe(id);
     expect(await idOf('launch-scripts')).toBeUndefined();
   });
+
+  it('finds a repository that a webhook names by one request, and nothing where it may not look', async () => {
+    const integration = await connect('api_token.admin');
+    await discover(integration);
+    const { repository } = (await simulator.mutate({
+      kind: 'repository.create',
+      workspace: 'acme-rockets',
+      slug: 'named-by-a-webhook',
+    })) as { repository: string };
+    const hidden = (await simulator.mutate({
+      kind: 'repository.create',
+      workspace: 'globex',
+      slug: 'hidden',
+    })) as { repository: string };
+    const { organizationId, integrationId } = integration;
+    const lookUp = (uuids: string[], of = { organizationId, integrationId }) =>
+      inActivity(() => engine.discovery.lookUpRepositories({ ...of, uuids }));
+    const before = simulator.journal.since(0).at(-1)?.sequence ?? 0;
+    expect(await lookUp([repository])).toEqual({ left: [], found: 1 });
+    expect(simulator.journal.since(before)).toHaveLength(1);
+    expect(await seenRepositories(integration)).toContain('acme-rockets/named-by-a-webhook');
+    const [row] = await rows.sql`
+      select p.key from repositories r join projects p on p.id = r.project_id
+      where r.organization_id = ${organizationId} and r.slug = 'named-by-a-webhook'`;
+    expect(row).toBeDefined();
+
+    const narrow = await connect('access_token.workspace');
+    expect(await lookUp([hidden.repository, '{00000000-0000-4000-8000-000000000000}'], narrow)).toEqual({
+      left: [],
+      found: 0,
+    });
+    expect(await seenRepositories(narrow)).toEqual([]);
+    simulator.faults.set({
+      rules: [{ count: 1, fault: { kind: 'rate_limit', retry_after: 'seconds', seconds: 600 } }],
+    });
+    const limited = await lookUp([hidden.repository, repository]);
+    expect(limited).toMatchObject({ left: [hidden.repository, repository], found: 0 });
+    expect(Date.parse(limited.limited?.until ?? '') - Date.now()).toBeGreaterThan(500_000);
+  });
 });

@@ -307,7 +307,7 @@ describe('Temporal', () => {
     const client = new Client({ connection, namespace });
     // Nobody listens on this queue: what is asked for stays as it is.
     const waker = createWaker({ client, taskQueue: `test-${randomUUID()}` });
-    const ids = { organizationId: randomUUID(), integrationId: randomUUID() };
+    const ids = { organizationId: randomUUID(), integrationId: randomUUID(), lookUp: null };
     const repositoryId = randomUUID();
     const hint = { ...ids, repositoryId, fullName: 'acme/api', by: 'webhook' as const };
     await waker.sync({ ...hint, services: ['repositories'] });

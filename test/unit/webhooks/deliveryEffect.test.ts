@@ -31,6 +31,11 @@ describe('what a delivery is about', () => {
     expect(effectOf('project:updated')).toEqual({ kind: 'discovery' });
   });
 
+  test('one that is new is about that one, where the body says which', () => {
+    expect(effectOf('repo:created')).toEqual({ kind: 'repository', repositoryUuid: UUID });
+    expect(effectOf('repo:created', { repository: { uuid: 5 } })).toEqual({ kind: 'discovery' });
+  });
+
   test('what is not imported, and what is not known, is about nothing', () => {
     for (const key of ['repo:fork', 'repo:commit_status_created', 'pipeline:span_created'])
       expect(effectOf(key), key).toEqual({ kind: 'none', reason: 'event_not_kept' });

@@ -128,4 +128,20 @@ describe('whether a delivery wakes anybody', () => {
     });
     expect(ignored({ services: ['tickets'] })?.reason).toBe('service_off');
   });
+
+  test('repositories that are new are looked up one by one; more than twenty, or another change beside them, is a discovery', () => {
+    const one = (id: string): Wake => wakeOf('repo:created', id, `delivery ${id}`);
+    const lookUps = (wakes: Wake[]) => {
+      const buffer = createWakeBuffer();
+      for (const wake of wakes) buffer.add(wake);
+      return buffer.takeDue(0).map(({ lookUp }) => lookUp);
+    };
+    const many = Array.from({ length: 21 }, (_, n) => one(`new-${n}`));
+    expect(lookUps([one('a'), one('b'), one('a')])).toEqual([['{a}', '{b}']]);
+    expect(lookUps(many.slice(1))[0]).toHaveLength(20);
+    expect(lookUps(many)).toEqual([null]);
+    const renamed = wakeOf('repo:updated', 'c', 'delivery c');
+    expect(lookUps([one('a'), renamed])).toEqual([null]);
+    expect(lookUps([renamed, one('a')])).toEqual([null]);
+  });
 });
