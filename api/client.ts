@@ -148,6 +148,11 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     discover: async (id: string) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/discover`, {})),
 
+    confirmVanished: async (id: string) =>
+      integrationDetailSchema.parse(await request('POST', `${integration(id)}/vanished/confirm`, {})),
+    keepVanished: async (id: string) =>
+      integrationDetailSchema.parse(await request('POST', `${integration(id)}/vanished/keep`, {})),
+
     workspaces: (id: string, query?: Query) => read(lists.workspaces, `${integration(id)}/workspaces`, query),
     repositories: (id: string, query?: Query) =>
       read(lists.repositories, `${integration(id)}/repositories`, query),

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { BY_URGENCY } from '../../workflows/words.ts';
+import { isAbsent } from './presence.ts';
 
 const urgency = sql`${`{${BY_URGENCY.join(',')}}`}::text[]`;
 
@@ -11,16 +12,17 @@ export const repositoryHealth = sql`case
     where s.organization_id = r.organization_id and s.repository_id = r.id
     order by array_position(${urgency}, s.state) limit 1), 'never') end`;
 
-/** Whether a repository of the integration has failed. */
+/** Whether a repository of the integration has failed. What is gone or out of reach is no failure: it is told as such. */
 export const someFail = (integrationId: unknown) => sql<boolean>`(
   exists (select from streams s join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-    where s.state = 'failed' and r.integration_id = ${integrationId})
+    where s.state = 'failed' and r.integration_id = ${integrationId} and not ${isAbsent})
   or exists (select from repository_syncs y
     join repositories r on r.organization_id = y.organization_id and r.id = y.repository_id
-    where y.failing_since is not null and r.integration_id = ${integrationId}))`;
+    where y.failing_since is not null and r.integration_id = ${integrationId} and not ${isAbsent}))`;
 
 /** Whether every imported repository of the integration has failed. */
 export const allFail = (integrationId: unknown) => sql<boolean>`(
-  exists (select from repositories r where r.integration_id = ${integrationId} and r.first_imported_at is not null)
+  exists (select from repositories r where r.integration_id = ${integrationId} and r.first_imported_at is not null
+    and not ${isAbsent})
   and not exists (select from repositories r where r.integration_id = ${integrationId}
-    and r.first_imported_at is not null and ${repositoryHealth} <> 'failed'))`;
+    and r.first_imported_at is not null and not ${isAbsent} and ${repositoryHealth} <> 'failed'))`;

@@ -24,6 +24,8 @@ const BODIES: Record<string, object> = {
   completeOauth: { completion: 'nothing' },
   activateIntegration: { name: 'Acme' },
   discover: {},
+  confirmVanished: {},
+  keepVanished: {},
   registerWebhooks: {},
   startImport: { all: true },
   retryQuarantine: {},

@@ -9,6 +9,7 @@ export type Command =
   | 'rename'
   | 'changeServices'
   | 'discover'
+  | 'settleVanished'
   | 'registerWebhooks'
   | 'removeWebhooks'
   | 'startImport'
@@ -74,6 +75,8 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   rename: refuseDraft,
   changeServices: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
+  // What was found stands, whether or not it goes on at this moment.
+  settleVanished: refuseDraft,
   registerWebhooks: (state) => refuseUnlessActive(state, needsCreate),
   // Also while it is paused, or Bitbucket refuses its credential: what cannot be removed there is let go.
   removeWebhooks: refuseDraft,

@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { isAbsent } from '../presence.ts';
 import { repositoryHealth } from '../repositoryHealth.ts';
 import type { StreamSummary } from './discovered.ts';
 
-/** How the repositories of an integration fare: those that its credential fetches. */
+/** How the repositories of an integration fare: those that its credential fetches, and that are there. */
 
 export interface HealthSummary {
   /** how many repositories fare so */
@@ -16,14 +17,16 @@ export interface HealthSummary {
   nextAttemptAt: string | null;
 }
 
+const isFetched = (integrationId: string) => sql`(r.integration_id = ${integrationId} and not ${isAbsent})`;
+
 export async function summarizeHealth(tx: Transaction, integrationId: string): Promise<HealthSummary> {
   const repositories = await tx.execute<{ state: StreamState; count: number }>(sql`
     select ${repositoryHealth} as state, count(*)::int as count
-    from repositories r where r.integration_id = ${integrationId} group by 1 order by 1`);
+    from repositories r where ${isFetched(integrationId)} group by 1 order by 1`);
   const streams = await tx.execute<{ stream: Stream; state: StreamState; count: number }>(sql`
     select s.stream, s.state, count(*)::int as count
     from repositories r join streams s on s.organization_id = r.organization_id and s.repository_id = r.id
-    where r.integration_id = ${integrationId} group by 1, 2 order by 1, 2`);
+    where ${isFetched(integrationId)} group by 1, 2 order by 1, 2`);
   const [times] = await tx.execute<
     Omit<HealthSummary, 'repositories' | 'streams'> & Record<string, unknown>
   >(sql`
@@ -34,7 +37,7 @@ export async function summarizeHealth(tx: Transaction, integrationId: string): P
     from repositories r
     left join streams s on s.organization_id = r.organization_id and s.repository_id = r.id
     left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
-    where r.integration_id = ${integrationId}`);
+    where ${isFetched(integrationId)}`);
   const none = { failingSince: null, lastSuccessAt: null, lastAttemptAt: null, nextAttemptAt: null };
   return { repositories: [...repositories], streams: [...streams], ...(times ?? none) };
 }
@@ -75,7 +78,7 @@ export async function listHealth(
       coalesce(own.streams, '[]') as streams
     from (
       select r.organization_id, r.id, r.full_name, ${repositoryHealth} as state
-      from repositories r where r.integration_id = ${integrationId}
+      from repositories r where ${isFetched(integrationId)}
     ) r
     left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
     left join lateral (
