@@ -363,9 +363,13 @@ describe('what is somewhere else', () => {
     await discover(admin);
     await discover(service);
     const before = await presences(service);
-    const repository = 'acme/r14';
-    await simulator.mutate({ kind: 'repository.edit', repository, member_right: null });
-    undo.push(() => simulator.mutate({ kind: 'repository.edit', repository, member_right: 'read' }));
+    const show = async (right: 'read' | null) => {
+      const at = { repository: 'acme/r14', user: 'service' };
+      await simulator.mutate({ kind: 'repository.edit', repository: at.repository, member_right: right });
+      await simulator.mutate({ kind: 'user.right', ...at, right });
+    };
+    undo.push(() => show('read'));
+    await show(null);
     await discover(service);
     await passHours(service);
     await discover(admin);
