@@ -1,3 +1,4 @@
+import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { discoveryWorkflowId, pollId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
@@ -107,7 +108,7 @@ test('a discovery that runs already is joined', async () => {
     await poll(run, tenant);
     expect(discoveriesOf(run)).toBe(1);
     await discovery.cancel();
-    await expect(discovery.result()).rejects.toThrow();
+    await expect(discovery.result()).rejects.toBeInstanceOf(WorkflowFailedError);
   });
 });
 

@@ -49,7 +49,7 @@ export async function listWorkspaces(
       seen.last_seen_at as "lastSeenAt",
       (select count(*)::int from integration_repositories s
         join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-        where s.integration_id = seen.integration_id and r.workspace_id = w.id) as repositories
+        where s.integration_id = seen.integration_id and s.presence = 'present' and r.workspace_id = w.id) as repositories
     from integration_workspaces seen
     join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
     where seen.integration_id = ${integrationId}
@@ -84,7 +84,7 @@ export async function listProjects(
       p.is_private as "isPrivate",
       (select count(*)::int from integration_repositories s
         join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-        where s.integration_id = seen.integration_id and r.project_id = p.id) as repositories
+        where s.integration_id = seen.integration_id and s.presence = 'present' and r.project_id = p.id) as repositories
     from integration_workspaces seen
     join projects p on p.organization_id = seen.organization_id and p.workspace_id = seen.workspace_id
     where seen.integration_id = ${integrationId}

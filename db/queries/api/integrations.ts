@@ -131,8 +131,8 @@ export async function countDiscovered(tx: Transaction, integrationId: string): P
   const [row] = await tx.execute<DiscoveredCounts & Record<string, unknown>>(sql`
     select
       (select count(*)::int from integration_workspaces w where w.integration_id = ${integrationId}) as workspaces,
-      count(distinct r.project_id)::int as projects,
-      count(r.id)::int as repositories,
+      count(distinct r.project_id) filter (where seen.presence = 'present')::int as projects,
+      count(r.id) filter (where seen.presence = 'present')::int as repositories,
       count(r.first_imported_at)::int as "importedRepositories"
     from integration_repositories seen
     join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id

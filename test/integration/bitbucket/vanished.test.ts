@@ -203,9 +203,9 @@ describe('what vanished', () => {
     const integration = await connect();
     await discover(integration);
     simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
-    for (const __ of ['once', 'again', 'and again']) {
+    for (const hours of [1, 2, 6]) {
       await discover(integration);
-      await passHours(integration);
+      await passHours(integration, hours);
     }
     expect(Object.keys(await presences(integration)).filter((word) => word !== 'missing')).toEqual([
       'present',
