@@ -193,19 +193,21 @@ describe('what vanished', () => {
   });
 
   it.each([
-    ['an empty list', { kind: 'empty_list' }],
-    ['404 for all', { kind: 'status', status: 404 }],
-    ['403', { kind: 'status', status: 403 }],
-    ['a list that lacks some but not in its size', { kind: 'thin_list', share: 0.1, size: 'kept' }],
-    ['a list that lacks some', { kind: 'thin_list', share: 0.1, size: 'lowered' }],
-    ['a list that lacks a third', { kind: 'thin_list', share: 0.34, size: 'lowered' }],
-  ])('%s marks nothing, however often', async (_, fault) => {
+    ['an empty list', { kind: 'empty_list' }, true],
+    ['404 for all', { kind: 'status', status: 404 }, false],
+    ['403', { kind: 'status', status: 403 }, false],
+    ['a list that lacks some but not in its size', { kind: 'thin_list', share: 0.34, size: 'kept' }, false],
+    ['a list that lacks a third', { kind: 'thin_list', share: 0.34, size: 'lowered' }, true],
+  ])('%s marks nothing, however often', async (_, fault, counts) => {
     const integration = await connect();
     await discover(integration);
     simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
-    for (const hours of [1, 2, 6]) {
-      await discover(integration);
+    await discover(integration);
+    // Whether what it lacks is noted at all.
+    expect('missing' in (await presences(integration))).toBe(counts);
+    for (const hours of [1, 6]) {
       await passHours(integration, hours);
+      await discover(integration);
     }
     expect(Object.keys(await presences(integration)).filter((word) => word !== 'missing')).toEqual([
       'present',
@@ -213,6 +215,25 @@ describe('what vanished', () => {
     simulator.faults.clear();
     await discover(integration);
     expect([await presences(integration), await asked(integration)]).toEqual([{ present: 25 }, 0]);
+  });
+
+  it('a list that lacks the same twice is found out by a look-up', async () => {
+    const integration = await connect();
+    await discover(integration);
+    const { login, secret } = simulator.credential('api_token.admin');
+    const authorization = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;
+    const answer = await fetch(`${simulator.apiUrl}/repositories/acme?pagelen=100`, {
+      headers: { authorization },
+    });
+    const list = (await answer.json()) as { values: unknown[]; size: number };
+    const body = JSON.stringify({ ...list, values: list.values.slice(1), size: list.size - 1 });
+    const fault = { kind: 'status', status: 200, content_type: 'application/json', body };
+    simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
+    await discover(integration);
+    expect(await presences(integration)).toEqual({ present: 24, missing: 1 });
+    await passHours(integration);
+    expect(await discover(integration)).toBe(6);
+    expect([await presences(integration), await eventsOf(integration)]).toEqual([{ present: 25 }, []]);
   });
 
   it('a list that broke off says nothing of what it did not come to', async () => {
