@@ -165,6 +165,14 @@ describe('what a list that lacks repositories proves', () => {
     expect([workspace.asked.size, workspace.gone.size]).toEqual(asks ? [vanished, 0] : [0, vanished]);
   });
 
+  test('two lists that each lack a third are believed in nothing, though they agree on little', () => {
+    const all = names(60);
+    const workspace = createWorkspace(all);
+    workspace.list(0, new Set(all.slice(20)), () => false);
+    workspace.list(2 * HOUR, new Set([...all.slice(0, 16), ...all.slice(36)]), () => false);
+    expect([workspace.gone.size, workspace.asked.size]).toEqual([0, 0]);
+  });
+
   test('while a person is asked nothing else is marked', () => {
     const missing = [{ repositoryId: 'one', missingForMs: HOUR }];
     expect(decideList({ known: 200, missing, asked: true }, RULES)).toEqual({
