@@ -1,6 +1,6 @@
 import { log } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
-import { endDiscovery, startDiscovery } from '../db/queries/discovery.ts';
+import * as queries from '../db/queries/discovery.ts';
 import { insertEvent } from '../db/queries/events.ts';
 import type { DiscoveryActivities, Limited } from '../workflows/contracts.ts';
 import { discoveryConsumer, walker } from './bitbucket/asker.ts';
@@ -8,8 +8,10 @@ import type { BitbucketClient } from './bitbucket/client.ts';
 import { tokenTarget } from './bitbucket/connectionCheck/target.ts';
 import { RateLimited } from './bitbucket/errors.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
-import { createDiscoveryWalk, placeSchema, type Place } from './discoveryWalk.ts';
+import { placeSchema, type Place } from './discoveryPlace.ts';
+import { createDiscoveryWalk } from './discoveryWalk.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { VANISHING_RULES, type VanishingRules } from './presence/decideList.ts';
 import { createRepositoryLookUp } from './repositoryLookUp.ts';
 import { workflowId } from './workflowId.ts';
 
@@ -17,14 +19,17 @@ export interface DiscoveryDependencies {
   database: Database;
   client: BitbucketClient;
   credentials: CredentialStore;
+  /** when what is missing is believed to be gone; default: `VANISHING_RULES` */
+  rules?: VanishingRules;
   /** a chunk ends after so many requests (default 25) or so long (default three minutes) */
   maxRequests?: number;
   maxMs?: number;
 }
 
-/** Finds workspaces, projects and repositories. Nothing is ever removed because one listing does not show it. */
+/** Finds workspaces, projects and repositories, and what is not there any more. Nothing is ever removed by it. */
 export function createDiscoveryActivities(dependencies: DiscoveryDependencies): DiscoveryActivities {
-  const { database, client, credentials, maxRequests = 25, maxMs = 180_000 } = dependencies;
+  const { database, client, credentials, rules = VANISHING_RULES } = dependencies;
+  const { maxRequests = 25, maxMs = 180_000 } = dependencies;
 
   return {
     discoverChunk: ({ organizationId, integrationId, cursor }) =>
@@ -41,10 +46,11 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
           credential,
           asker,
           target,
+          rules,
           signal,
         });
         if (cursor === null) {
-          await database.transaction(organizationId, (tx) => startDiscovery(tx, integration));
+          await database.transaction(organizationId, (tx) => queries.startDiscovery(tx, integration));
         }
         let place: Place | null = cursor === null ? walk.start('') : placeSchema.parse(JSON.parse(cursor));
         const found = { workspaces: 0, projects: 0, repositories: 0 };
@@ -77,8 +83,8 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
     finishDiscovery: ({ organizationId, integrationId, outcome, error }) =>
       database.transaction(organizationId, async (tx) => {
         const integration = { organizationId, integrationId };
-        if (!(await endDiscovery(tx, integration, { outcome, error: error ?? null }))) return;
-        const data = error === undefined ? {} : { error };
+        if (!(await queries.endDiscovery(tx, integration, { outcome, error: error ?? null }))) return;
+        const data = error === undefined ? await queries.countFound(tx, integration) : { error };
         await insertEvent(tx, { ...integration, type: `discovery_${outcome}`, data });
       }),
   };

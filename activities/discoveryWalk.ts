@@ -1,17 +1,10 @@
-import { z } from 'zod';
 import type { Database } from '../db/client.ts';
 import * as queries from '../db/queries/discovery.ts';
+import * as presence from '../db/queries/presence.ts';
 import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef } from './bitbucket/client.ts';
 import { repositoriesPath, segment, type TokenTarget } from './bitbucket/connectionCheck/target.ts';
-import {
-  BadRequest,
-  type BitbucketError,
-  Forbidden,
-  NotFound,
-  RepositoryGone,
-  ScopeMissing,
-} from './bitbucket/errors.ts';
+import { BadRequest } from './bitbucket/errors.ts';
 import { asList, readPage, readRecords, type Page } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
@@ -21,24 +14,12 @@ import {
   workspaceAccessSchema,
   workspaceSchema,
 } from './bitbucket/schemas.ts';
+import type { Place } from './discoveryPlace.ts';
 import { projectRow, uniqueByUuid, workspaceRow } from './discoveryRows.ts';
+import { compareLists } from './presence/compareLists.ts';
+import type { VanishingRules } from './presence/decideList.ts';
+import { isRefusal, lookUp } from './presence/lookUp.ts';
 import { storeFound, storeRepositories } from './storeRepositories.ts';
-
-/** Where a discovery stands; carried by the workflow as text. */
-export const placeSchema = z.object({
-  step: z.enum(['workspaces', 'workspace', 'projects', 'repositories']),
-  /** Postgres' clock when the discovery began */
-  since: z.string(),
-  /** the workspace in hand; `id` null: an access token's, not stored yet */
-  workspace: z
-    .object({ id: z.string().nullable(), uuid: z.string().nullable(), slug: z.string() })
-    .nullable(),
-  /** of the list in hand */
-  next: z.string().nullable(),
-  /** of the list in hand, read so far: no list is endless */
-  pages: z.int(),
-});
-export type Place = z.infer<typeof placeSchema>;
 
 export interface Step {
   /** null: everything is found */
@@ -58,6 +39,8 @@ export interface DiscoveryWalkOptions {
   asker: Asker;
   /** an access token starts here instead of at the list of workspaces */
   target: TokenTarget | undefined;
+  /** when what is missing is believed to be gone */
+  rules: VanishingRules;
   signal: AbortSignal;
 }
 
@@ -65,36 +48,33 @@ const MAX_PAGES = 10_000;
 /** A short limit is waited for here; a longer one on the workflow's timer. */
 const MAX_WAIT_MS = 20_000;
 
-/** Does one request of a discovery and stores what it found, in one transaction. */
+/**
+ * Does one request of a discovery and stores what it found, in one transaction. Behind the last list it compares them with
+ * what was there before, and looks up one by one what two discoveries missed.
+ */
 export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
-  const { database, client, integration, credential, asker, target, signal } = options;
+  const { database, client, integration, credential, asker, target, rules, signal } = options;
   const { organizationId } = integration;
   const nothing = { workspaces: 0, projects: 0, repositories: 0, rejected: [] };
 
-  async function get(place: Place, path: string): Promise<BitbucketAnswer> {
+  /** `again`: a stored `next` has lost its meaning; the list starts again, and what is stored stays. */
+  async function get(place: Place, path: string): Promise<{ answer: BitbucketAnswer; again: boolean }> {
     const request = { credential, signal, asker, maxWaitMs: MAX_WAIT_MS };
-    if (place.next === null) return client.get({ ...request, path });
+    if (place.next === null) return { answer: await client.get({ ...request, path }), again: false };
     try {
-      return await client.get({ ...request, next: place.next });
+      return { answer: await client.get({ ...request, next: place.next }), again: false };
     } catch (error) {
-      // A stored `next` may have lost its meaning; the list starts again, and what is stored stays.
-      if (error instanceof BadRequest) return client.get({ ...request, path });
+      if (error instanceof BadRequest) return { answer: await client.get({ ...request, path }), again: true };
       throw error;
     }
   }
 
   /** The answer, or undefined where this credential may not look or there is nothing. */
-  async function getOrSkip(place: Place, path: string): Promise<BitbucketAnswer | undefined> {
+  async function getOrSkip(place: Place, path: string): Promise<Awaited<ReturnType<typeof get>> | undefined> {
     try {
       return await get(place, path);
     } catch (error) {
-      const skipped: (abstract new (...parameters: never) => BitbucketError)[] = [
-        Forbidden,
-        NotFound,
-        RepositoryGone,
-        ScopeMissing,
-      ];
-      if (skipped.some((type) => error instanceof type)) return undefined;
+      if (isRefusal(error)) return undefined;
       throw error;
     }
   }
@@ -105,26 +85,46 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     return { ...place, next: page.next, pages: place.pages + 1 };
   }
 
+  /** The place with what a page adds to the list in hand. */
+  const counted = (place: Place, page: Page, rejected: number, again: boolean): Place => ({
+    ...place,
+    listed: place.listed + page.values.length,
+    whole: place.whole && rejected === 0 && !again,
+  });
+
+  /** At its last page: nothing of the list was lost on the way, as far as it says itself how long it is. */
+  const isFull = ({ whole, listed }: Place, { next, size }: Page): boolean =>
+    next === null && whole && (size === null || listed >= size);
+
+  /** Postgres' clock at the first answer is when the discovery began. */
+  const dated = (place: Place, { observedAt }: BitbucketAnswer): Place =>
+    place.since === '' ? { ...place, since: observedAt } : place;
+
   const begin = (step: Place['step'], place: Place, inHand = place.workspace): Place => ({
+    ...place,
     step,
-    since: place.since,
     workspace: inHand,
     next: null,
     pages: 0,
+    listed: 0,
+    whole: true,
   });
 
   async function afterWorkspace(place: Place): Promise<Place | null> {
-    if (target !== undefined) return null;
+    // A repository's own token dies with it: there is no list that could lack it.
+    if (target?.repository !== undefined) return null;
+    if (target !== undefined) return begin('compare', place);
     const found = await database.transaction(organizationId, (tx) =>
       queries.nextWorkspace(tx, integration, { since: place.since, after: place.workspace?.id ?? null }),
     );
-    if (found === undefined) return null;
-    return begin('workspace', place, { id: found.id, uuid: found.provider_uuid, slug: found.slug });
+    if (found === undefined) return begin('compare', place);
+    const { id, provider_uuid: uuid, slug, described } = found;
+    return begin(described ? 'projects' : 'workspace', place, { id, uuid, slug });
   }
 
   async function workspaces(place: Place): Promise<Step> {
     const path = '/user/workspaces';
-    const answer = await get(place, `${path}?pagelen=100`);
+    const { answer, again } = await get(place, `${path}?pagelen=100`);
     const page = readPage(answer, path);
     const parsed = readRecords(workspaceAccessSchema, answer, page);
     refuseUnreadable(parsed, path);
@@ -133,12 +133,12 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
       provider_uuid: value.workspace.uuid,
       administrator: value.administrator,
     }));
-    const since = place.since === '' ? answer.observedAt : place.since;
     await storeFound(database, integration, async (tx) => {
       await queries.upsertWorkspaces(tx, integration, uniqueByUuid(rows));
       await queries.linkWorkspaces(tx, integration, uniqueByUuid(links));
     });
-    const here = { ...place, since };
+    const here = counted(dated(place, answer), page, parsed.rejected.length, again);
+    here.allWorkspaces = isFull(here, page) && here.listed > 0;
     return {
       ...nothing,
       place: following(here, page, path) ?? (await afterWorkspace(here)),
@@ -150,10 +150,11 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
   /** The list of workspaces gives no names (facts 3.4). */
   async function workspace(place: Place, slug: string): Promise<Step> {
     const path = `/workspaces/${segment(slug)}`;
-    const answer = await getOrSkip(place, path);
+    const found = await getOrSkip(place, path);
     const narrow = target?.project !== undefined || target?.repository !== undefined;
     const next = narrow ? 'repositories' : 'projects';
-    if (answer === undefined) return { ...nothing, place: begin(next, place) };
+    if (found === undefined) return { ...nothing, place: begin(next, place) };
+    const { answer } = found;
     const parsed = workspaceSchema.safeParse(answer.json);
     if (!parsed.success) throw unreadable(path, 'does not show a workspace');
     const row = workspaceRow(parsed.data, answer.observedAt);
@@ -164,14 +165,19 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
       ]);
     });
     const known = { id: place.workspace?.id ?? null, uuid: parsed.data.uuid, slug };
-    return { ...nothing, place: begin(next, place, known), workspaces: target === undefined ? 0 : 1 };
+    return {
+      ...nothing,
+      place: begin(next, dated(place, answer), known),
+      workspaces: target === undefined ? 0 : 1,
+    };
   }
 
   /** Without its scope, projects are known from their repositories. */
   async function projects(place: Place, slug: string, uuid: string | null): Promise<Step> {
     const path = `/workspaces/${segment(slug)}/projects`;
-    const answer = uuid === null ? undefined : await getOrSkip(place, `${path}?pagelen=100`);
-    if (answer === undefined || uuid === null) return { ...nothing, place: begin('repositories', place) };
+    const found = uuid === null ? undefined : await getOrSkip(place, `${path}?pagelen=100`);
+    if (found === undefined || uuid === null) return { ...nothing, place: begin('repositories', place) };
+    const { answer } = found;
     const page = readPage(answer, path);
     const parsed = readRecords(projectSchema, answer, page);
     refuseUnreadable(parsed, path);
@@ -189,8 +195,9 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
 
   async function repositories(place: Place, slug: string, uuid: string | null): Promise<Step> {
     const path = repositoriesPath(target ?? { workspace: slug }, 'pagelen=100');
-    const answer = target === undefined ? await getOrSkip(place, path) : await get(place, path);
-    if (answer === undefined) return { ...nothing, place: await afterWorkspace(place) };
+    const got = target === undefined ? await getOrSkip(place, path) : await get(place, path);
+    if (got === undefined) return { ...nothing, place: await afterWorkspace(place) };
+    const { answer, again } = got;
     const single = target?.repository !== undefined;
     const page = single ? { values: [answer.json], next: null, size: 1 } : readPage(answer, path);
     const parsed = single
@@ -200,12 +207,37 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     const { observedAt } = answer;
     const stored = { parsed, observedAt, workspaceUuid: uuid };
     const found = await storeRepositories(database, integration, stored);
+    const here = counted(dated(place, answer), page, parsed.rejected.length, again);
+    if (uuid !== null && !single && isFull(here, page)) {
+      const { since } = here;
+      await storeFound(database, integration, (tx) =>
+        presence.noteListed(tx, integration, { workspaceUuid: uuid, since }),
+      );
+    }
     return {
       ...nothing,
-      place: following(place, page, path) ?? (await afterWorkspace(place)),
+      place: following(here, page, path) ?? (await afterWorkspace(here)),
       repositories: found,
       rejected: rejectedOf('repository', parsed),
     };
+  }
+
+  /** Behind the last list: what is missing now, and what two discoveries missed. */
+  async function compare(place: Place): Promise<Step> {
+    const { since, allWorkspaces } = place;
+    const lists = { since, allWorkspaces, projectKey: target?.project };
+    await storeFound(database, integration, (tx) => compareLists(tx, integration, lists, rules));
+    return { ...nothing, place: begin('missing', place) };
+  }
+
+  async function missing(place: Place): Promise<Step> {
+    const { since, after } = place;
+    const suspect = await database.transaction(organizationId, (tx) =>
+      presence.nextSuspect(tx, integration, { since, after }),
+    );
+    if (suspect === undefined) return { ...nothing, place: null };
+    await lookUp({ database, client, integration, suspect, request: { credential, signal, asker } });
+    return { ...nothing, place: { ...place, after: suspect.repositoryId } };
   }
 
   return {
@@ -218,11 +250,17 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
         workspace: slug === undefined ? null : { id: null, uuid: null, slug },
         next: null,
         pages: 0,
+        listed: 0,
+        whole: true,
+        allWorkspaces: false,
+        after: null,
       };
     },
 
     /** One request, and what it found stored. Throws the client's errors. */
     step(place: Place): Promise<Step> {
+      if (place.step === 'compare') return compare(place);
+      if (place.step === 'missing') return missing(place);
       if (place.step === 'workspaces' || place.workspace === null) return workspaces(place);
       const { slug, uuid } = place.workspace;
       if (place.step === 'workspace') return workspace(place, slug);

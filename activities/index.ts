@@ -21,6 +21,7 @@ import type {
   WebhookRowActivities,
 } from '../workflows/contracts.ts';
 import type { AutoImportActivities } from '../workflows/autoImportContract.ts';
+import type { VanishedActivities } from '../workflows/presence/contracts.ts';
 import type { PurgeActivities, RemovalActivities } from '../workflows/removal/contracts.ts';
 import { createAutoImportActivities } from './autoImport.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
@@ -40,6 +41,8 @@ import { createIntegrationActivities } from './integrations.ts';
 import { createTellSyncs } from './poll/hints.ts';
 import { createPollActivities, createPollQuestions } from './poll/polls.ts';
 import { createCloneFolder } from './git/cloneFolder.ts';
+import type { VanishingRules } from './presence/decideList.ts';
+import { createVanishedRows } from './presence/vanishedRows.ts';
 import { createQuarantineActivities } from './quarantine.ts';
 import { createPurgeActivities, createRuns } from './removal/purge.ts';
 import { createRemovalActivities } from './removal/removal.ts';
@@ -75,6 +78,10 @@ export interface ActivitiesOptions {
   cloneFolder: string;
   /** milliseconds between the begins of two poll rounds; 0: none come by themselves */
   pollIntervalMs: number;
+  /** milliseconds between two discoveries of an integration; 0: none come by themselves */
+  discoveryIntervalMs: number;
+  /** when repositories that are missing count as gone */
+  vanishing: VanishingRules;
   /** the secrets of webhooks are derived from it */
   webhookKey: Secret;
   /** the api's address as Bitbucket reaches it; undefined: there are no webhooks */
@@ -93,6 +100,7 @@ export interface Activities {
     QuarantineActivities &
     SyncActivities &
     PollActivities &
+    VanishedActivities &
     WebhookRowActivities &
     AutoImportActivities &
     RemovalActivities;
@@ -156,14 +164,16 @@ export function createActivities(options: ActivitiesOptions): Activities {
         client: options.client,
         taskQueue,
         intervalMs: options.pollIntervalMs,
+        discovery: { intervalMs: options.discoveryIntervalMs, goneAfterMs: options.vanishing.goneAfterMs },
       }),
+      ...createVanishedRows({ database }),
       ...createWebhookRows({ database }),
       ...createAutoImportActivities({ database }),
       ...createRemovalActivities({ database, createRun, runs: createRunControl(options.client) }),
     },
     bitbucketActivities: {
       ...createConnectionActivities({ database, client, credentials, exchangeCode, apiUrl, passwordLogin }),
-      ...createDiscoveryActivities({ database, client, credentials }),
+      ...createDiscoveryActivities({ database, client, credentials, rules: options.vanishing }),
       ...createEstimateQuestions({ database, client }),
       ...createPollQuestions({
         database,

@@ -4,6 +4,7 @@ import type { ParsedRecords } from './bitbucket/records.ts';
 import type { Repository } from './bitbucket/schemas.ts';
 import { repositoryRows, uniqueByUuid } from './discoveryRows.ts';
 import { EngineError } from './engineError.ts';
+import { tellChanges } from './presence/tellChanges.ts';
 
 /**
  * Stores what an integration found, in one transaction. What one finds that is being removed is nobody's: nothing would ever
@@ -29,7 +30,7 @@ const integrationRemoved = (): EngineError =>
 
 /**
  * Stores repositories as a list shows them, with the workspaces and projects that their records carry, in one
- * transaction. `workspaceUuid`: of the list, where a record names no workspace. Gives how many were stored.
+ * transaction, and tells what is new about them. `workspaceUuid`: of the list, where a record names no workspace. Gives how many were stored.
  */
 export async function storeRepositories(
   database: Database,
@@ -51,12 +52,13 @@ export async function storeRepositories(
       owners.map(({ provider_uuid }) => ({ provider_uuid, administrator: null })),
     );
     await queries.upsertProjects(tx, integration, groups);
-    await queries.upsertRepositories(tx, integration, rows);
-    await queries.linkRepositories(
+    const changed = await queries.upsertRepositories(tx, integration, rows);
+    const seen = await queries.linkRepositories(
       tx,
       integration,
       rows.map(({ provider_uuid }) => provider_uuid),
     );
+    await tellChanges(tx, integration, { changed, seen });
   });
   return rows.length;
 }

@@ -50,6 +50,7 @@ async function begin(tx: Transaction, input: BeginInput): Promise<Begun> {
   const subject = await queries.readSyncSubject(tx, input);
   if (subject === undefined) return { outcome: 'not_wanted', why: 'it is not there any more' };
   if (!subject.imported) return { outcome: 'not_wanted', why: 'it was never imported' };
+  if (subject.absent) return { outcome: 'not_wanted', why: 'Bitbucket does not show it any more' };
   const { organizationId, repositoryId, services } = input;
   switch (subject.integrationState) {
     case 'active':

@@ -167,6 +167,10 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     /** ids of all workspaces that are to be left out */
     excludeOwners: async (id: string, owners: string[]) =>
       integrationSchema.parse(await request('PATCH', integration(id), { excluded_owners: owners })),
+    confirmVanished: async (id: string) =>
+      integrationDetailSchema.parse(await request('POST', `${integration(id)}/vanished/confirm`, {})),
+    keepVanished: async (id: string) =>
+      integrationDetailSchema.parse(await request('POST', `${integration(id)}/vanished/keep`, {})),
 
     workspaces: (id: string, query?: Query) => read(lists.workspaces, `${integration(id)}/workspaces`, query),
     repositories: (id: string, query?: Query) =>

@@ -46,6 +46,10 @@ export interface WorkerConfig extends SharedConfig {
   sideBySideFromBytes: number | undefined;
   /** 0: no poll rounds come by themselves */
   pollIntervalMs: number;
+  /** 0: no discoveries come by themselves */
+  discoveryIntervalMs: number;
+  /** when repositories that are missing count as gone, and from how many at once on a person is asked */
+  vanishing: { goneAfterMs: number; atLeast: number };
   /** workflows bundled ahead; undefined: beside the compiled worker, or else bundled at the start */
   workflowBundle: string | undefined;
   /** where /metrics and /readyz are served; port 0: nowhere */
@@ -199,6 +203,30 @@ const worker = {
       .prefault('900000'),
     fix: 'Set it to the milliseconds between two poll rounds of an integration (0: none), or leave it out for 15 minutes.',
   },
+  DISCOVERY_INTERVAL_MS: {
+    schema: z
+      .string()
+      .regex(/^(0|[1-9]\d{3,8})$/, 'not 0 or 1000 to 999999999 milliseconds')
+      .transform(Number)
+      .prefault('21600000'),
+    fix: 'Set it to the milliseconds between two discoveries of an integration (0: none), or leave it out for six hours.',
+  },
+  GONE_AFTER_MS: {
+    schema: z
+      .string()
+      .regex(/^\d{1,9}$/, 'not 0 to 999999999 milliseconds')
+      .transform(Number)
+      .prefault('3600000'),
+    fix: 'Set it to the milliseconds that two lists must be apart before what both lack counts as gone, or leave it out for an hour.',
+  },
+  VANISHED_AT_LEAST: {
+    schema: z
+      .string()
+      .regex(/^\d{1,6}$/, 'not a number of repositories')
+      .transform(Number)
+      .prefault('5'),
+    fix: 'Set it to how many repositories may vanish from a workspace at once before a person is asked, or leave it out for 5.',
+  },
   SEALING_PRIVATE_KEYS: {
     schema: json(privateKeysFile),
     secret: true,
@@ -259,6 +287,8 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
     sideBySideFromBytes: values.SIDE_BY_SIDE_FROM_BYTES,
     workflowBundle: values.WORKFLOW_BUNDLE,
     pollIntervalMs: values.POLL_INTERVAL_MS,
+    discoveryIntervalMs: values.DISCOVERY_INTERVAL_MS,
+    vanishing: { goneAfterMs: values.GONE_AFTER_MS, atLeast: values.VANISHED_AT_LEAST },
     metrics: { host: values.HOST, port: values.METRICS_PORT },
     bitbucket: {
       ...bitbucketConfig(values),

@@ -274,11 +274,11 @@ export interface SyncActivities {
 export interface PollActivities {
   /**
    * Begins a round. `due: false`: the integration fetches nothing at present, has nothing to keep current, or the
-   * allowance is too small for a round already; `atOnce` passes over the last.
+   * allowance is too small for a round already; `atOnce` passes over the last. `discover`: a discovery is due too.
    */
   beginPoll(
     input: OfIntegration & { atOnce: boolean },
-  ): Promise<{ due: true; place: string } | { due: false; why: string }>;
+  ): Promise<({ due: true; place: string } | { due: false; why: string }) & { discover?: true }>;
   /** Writes how the round went, and how long the next one has to wait for it. */
   finishPoll(
     input: OfIntegration & { requests: number; found: number; error: Finding | null },

@@ -1,5 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { PauseReason, Wanted } from './inputs.ts';
+import type { VanishedDecision } from './presence/contracts.ts';
 import type {
   CommitSource,
   CredentialKind,
@@ -119,6 +120,11 @@ export const changeServices = defineUpdate<
   CommandAnswer & { services: Service[] },
   [{ services: Service[]; actor: Actor }]
 >('changeServices');
+
+/** What a person says of repositories that vanished together; where nothing is asked it changes nothing. */
+export const settleVanished = defineUpdate<CommandAnswer, [{ decision: VanishedDecision; actor: Actor }]>(
+  'settleVanished',
+);
 
 export const discover = defineUpdate<CommandAnswer, [{ actor: Actor }]>('discover');
 

@@ -15,6 +15,7 @@ import type {
   WebhookActivities,
   WebhookRowActivities,
 } from './contracts.ts';
+import type { VanishedActivities } from './presence/contracts.ts';
 import type { PurgeActivities, RemovalActivities } from './removal/contracts.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
@@ -49,6 +50,7 @@ export const rows = () =>
       SyncActivities &
       PollActivities &
       WebhookRowActivities &
+      VanishedActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'> &
       Omit<RemovalActivities, LongRemoval>
   >({

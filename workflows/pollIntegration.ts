@@ -12,6 +12,7 @@ import { POLL_INTERRUPTED } from './findings.ts';
 import type { PollIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellRefused } from './limits.ts';
 import { bitbucketChunk, rows } from './policies.ts';
+import { discoverAgain } from './presence/discoverAgain.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
 
@@ -21,7 +22,8 @@ const HISTORY_LIMIT = 2_000;
  * Finds what changed at Bitbucket without webhooks, and what they missed. Id: `integration/{integrationId}/poll` and the
  * time, started by the schedule of that name, one at a time; `integration/{integrationId}/sync-all` for a person.
  *
- *  1. Is a round due? The integration may be paused, or the allowance too small for one already.
+ *  1. Is a round due? The integration may be paused, or the allowance too small for one already. Every few hours a
+ *     discovery is due besides: it is started as a run of its own.
  *  2. `everything`: tell every repository to bring itself up to date. Otherwise ask Bitbucket, as cheaply as can be, which
  *     may have changed, in bounded chunks, and tell those.
  *  3. At a limit of Bitbucket, sleep on a timer that says until when.
@@ -61,6 +63,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
       const begun = await rows().beginPoll.executeWithOptions({ summary: 'is a round due' }, [
         { ...ids, atOnce: false },
       ]);
+      if (begun.discover === true) await discoverAgain(ids);
       if (!begun.due) {
         show(`not now: ${begun.why}`);
         return true;

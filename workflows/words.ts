@@ -206,3 +206,7 @@ export interface Finding {
   /** facts behind it, e.g. `{ "missing": ["pullrequest"] }` */
   details?: Record<string, unknown>;
 }
+
+/** What discoveries say of a repository that an integration has seen: it is there, gone, or out of the account's reach. */
+export const PRESENCES = ['present', 'gone', 'no_access'] as const;
+export type Presence = (typeof PRESENCES)[number];

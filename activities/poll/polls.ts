@@ -6,6 +6,7 @@ import { readAllowance } from '../../db/queries/allowance.ts';
 import { readClock } from '../../db/queries/clock.ts';
 import { holdIntegration } from '../../db/queries/discovery.ts';
 import * as queries from '../../db/queries/polls.ts';
+import { readDiscoveryAge } from '../../db/queries/presence.ts';
 import type { Limited, PollActivities, PollQuestions } from '../../workflows/contracts.ts';
 import { SERVICES, type Service } from '../../workflows/words.ts';
 import { pollConsumer, walker } from '../bitbucket/asker.ts';
@@ -14,6 +15,7 @@ import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
 import { RateLimited } from '../bitbucket/errors.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import { type DiscoveryPlan, isDiscoveryDue } from '../presence/discoveryDue.ts';
 import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
 import { placeSchema, type Place } from './place.ts';
@@ -28,6 +30,8 @@ export interface PollDependencies {
   taskQueue: string;
   /** milliseconds between the begins of two rounds; 0: none come by themselves */
   intervalMs: number;
+  /** when a round begins a discovery too */
+  discovery: Omit<DiscoveryPlan, 'integrationId'>;
 }
 
 /** How many repositories are told in one go when a person wants all of them. */
@@ -37,7 +41,7 @@ const EARLY_MS = 30_000;
 
 /** Rows of poll rounds. Each may run again after its answer was lost. */
 export function createPollActivities(dependencies: PollDependencies): PollActivities {
-  const { database, client, taskQueue, intervalMs } = dependencies;
+  const { database, client, taskQueue, intervalMs, discovery } = dependencies;
   const tell = createTellSyncs(client, taskQueue);
   return {
     beginPoll: ({ atOnce, ...integration }) =>
@@ -45,11 +49,16 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         const plan = await queries.readPollPlan(tx, integration);
         if (plan === undefined) return { due: false, why: 'the integration is not there any more' };
         if (plan.state !== 'active') return { due: false, why: `the integration is ${plan.state}` };
-        if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet' };
+        const last = await readDiscoveryAge(tx, integration);
+        const discover = isDiscoveryDue({ ...integration, ...discovery }, last)
+          ? { discover: true as const }
+          : {};
+        if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet', ...discover };
         const { sinceMs, repositories } = plan;
         const effective = plan.effectiveIntervalMs ?? intervalMs;
         const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
-        if (isEarly && !atOnce) return { due: false, why: 'the allowance is too small for a round already' };
+        if (isEarly && !atOnce)
+          return { due: false, why: 'the allowance is too small for a round already', ...discover };
         await queries.startPoll(tx, integration);
         const place: Place = {
           step: 'missed',
@@ -62,7 +71,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           startedAt: await readClock(tx),
           rotationLeft: rotationBatch({ repositories, sinceMs: sinceMs ?? effective }),
         };
-        return { due: true, place: JSON.stringify(place) };
+        return { due: true, place: JSON.stringify(place), ...discover };
       }),
 
     finishPoll: ({ requests, found, error, ...integration }) =>

@@ -1,11 +1,8 @@
-import { readPolling } from '../../db/queries/api/polls.ts';
-import { countDiscovered } from '../../db/queries/api/integrations.ts';
-import { readRemoval } from '../../db/queries/api/removals.ts';
 import type { ApiApp } from '../dependencies.ts';
+import { readIntegrationDetail } from '../integrationDetail.ts';
 import { answer, operation } from '../operation.ts';
-import { integrationDetailSchema, presentIntegrationDetail } from '../schemas/integration.ts';
+import { integrationDetailSchema } from '../schemas/integration.ts';
 import { idParam } from '../schemas/shared.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'get',
@@ -20,12 +17,5 @@ const route = operation({
 });
 
 export function addGetIntegration(app: ApiApp): void {
-  app.openapi(route, async (c) => {
-    const row = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const [counts, polling, removal] = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      (tx) => Promise.all([countDiscovered(tx, row.id), readPolling(tx, row.id), readRemoval(tx, row.id)]),
-    );
-    return c.json(presentIntegrationDetail(row, { counts, polling, removal }), 200);
-  });
+  app.openapi(route, async (c) => c.json(await readIntegrationDetail(c.var, c.req.valid('param').id), 200));
 }

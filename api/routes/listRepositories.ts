@@ -33,6 +33,7 @@ export function addListRepositories(app: ApiApp): void {
         workspaceId: query.workspace_id,
         projectId: query.project_id,
         imported: query.imported,
+        presence: query.presence,
       }),
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({

@@ -5,6 +5,7 @@ import {
   insertImport,
   readImport,
   seesAnyRepository,
+  selectAbsent,
   selectUnknown,
 } from '../../db/queries/api/imports.ts';
 import { selectBeingRemoved } from '../../db/queries/api/removals.ts';
@@ -12,6 +13,7 @@ import type { Transaction } from '../../db/client.ts';
 import type { ChosenSelection } from '../../db/schema/imports.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
+import type { Presence } from '../../workflows/words.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound, Problem } from '../problem.ts';
@@ -140,7 +142,10 @@ async function checkSelection(
           : (['workspaces', selection.workspaces] as const);
     const unknown = await selectUnknown(tx, { integrationId, of, ids });
     if (unknown.length === 0) {
-      if (of === 'repositories') await refuseBeingRemoved(tx, ids);
+      if (of !== 'repositories') return;
+      await refuseBeingRemoved(tx, ids);
+      const absent = await selectAbsent(tx, { integrationId, ids });
+      if (absent.length > 0) throw absentRepositories(integrationId, ids, absent);
       return;
     }
     throw invalidRequest(
@@ -165,3 +170,23 @@ async function refuseBeingRemoved(tx: Transaction, ids: string[]): Promise<void>
     fix: `Wait until \`removal\` of GET /v1/repositories/${first} is null, then import it.`,
   });
 }
+
+const WHAT: Record<Presence, string> = {
+  present: 'is there',
+  gone: 'is gone: Bitbucket does not show it any more',
+  no_access: 'is out of reach of the account of this integration',
+};
+
+const absentRepositories = (
+  integrationId: string,
+  ids: string[],
+  absent: { id: string; presence: Presence }[],
+) =>
+  invalidRequest(
+    422,
+    absent.map(({ id, presence }) => ({
+      location: `body.repositories.${ids.indexOf(id)}`,
+      message: `${id} ${WHAT[presence]}.`,
+      fix: `Leave it out. If it is there again, POST /v1/integrations/${integrationId}/discover finds it.`,
+    })),
+  );

@@ -7,7 +7,7 @@ import { repositoryOrNotFound } from '../repository.ts';
 import { presentRepository, repositorySchema } from '../schemas/discovered.ts';
 import { idParam } from '../schemas/shared.ts';
 import { integrationOrNotFound } from '../snapshot.ts';
-import { notActive } from '../syncRefusals.ts';
+import { notActive, repositoryAbsent } from '../syncRefusals.ts';
 
 const body = z.strictObject({
   services: z
@@ -39,6 +39,7 @@ export function addSyncRepository(app: ApiApp): void {
     const repository = await read();
     const { integrationId } = repository;
     if (integrationId === null || repository.firstImportedAt === null) throw notImported();
+    if (repository.presence !== 'present') throw repositoryAbsent(repository.presence, integrationId);
     const integration = await integrationOrNotFound(c.var, integrationId);
     if (integration.state !== 'active') throw notActive(integration.state);
     const services = c.req.valid('json').services ?? integration.services;

@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi';
-import type {
-  ProjectRow,
-  RepositoryRow,
-  StreamSummary,
-  SyncSummary,
-  WorkspaceRow,
+import {
+  type ProjectRow,
+  type RepositoryRow,
+  SHOWN_PRESENCES,
+  type StreamSummary,
+  type SyncSummary,
+  type WorkspaceRow,
 } from '../../db/queries/api/discovered.ts';
 import { unescapeText } from '../../db/text.ts';
 import { IMPORT_REPOSITORY_STATES, SERVICES, STREAM_STATES, STREAMS } from '../../workflows/words.ts';
@@ -23,6 +24,13 @@ const search = z
   .optional()
   .meta({ description: 'part of a name, whatever the case' });
 
+const presence = z.enum(SHOWN_PRESENCES).meta({
+  description:
+    '`missing`: the last discovery did not find it, which proves nothing yet. `gone`: two did not, nor did a look-up: ' +
+    'deleted, moved out of sight, or hidden (Bitbucket answers the same). `no_access`: it is there, but the account does ' +
+    'not see it, or not its workspace. Nothing is fetched of the last two, and nothing of them is removed here.',
+});
+
 export const workspacesQuery = z.strictObject({ limit: limitQuery, cursor: cursorQuery, search });
 export const projectsQuery = workspacesQuery.extend({ workspace_id: id.optional() });
 export const repositoriesQuery = projectsQuery.extend({
@@ -32,6 +40,8 @@ export const repositoriesQuery = projectsQuery.extend({
     .transform((text) => text === 'true')
     .optional()
     .meta({ description: 'only those that were, or were not, imported' }),
+  presence: presence.optional().meta({ description: 'only those that are so' }),
+  search: search.meta({ description: 'part of a name, also of a former one, whatever the case' }),
 });
 
 export const keyCursor = z.strictObject({ key: cursorText, id });
@@ -116,6 +126,14 @@ export const repositorySchema = z
     integration_id: id.nullable().meta({ description: 'whose credential fetches it; null: never imported' }),
     first_imported_at: timestamp.nullable(),
     last_imported_at: timestamp.nullable(),
+    presence,
+    presence_since: timestamp
+      .nullable()
+      .meta({ description: 'since when it is so; null: since it was found' }),
+    found_at: timestamp.nullable().meta({ description: 'when the integration saw it first' }),
+    former_names: z
+      .array(z.strictObject({ full_name: z.string(), replaced_at: timestamp }))
+      .meta({ description: 'what it was called before, the last one first' }),
     removed_at: timestamp.nullable().meta({
       description: 'a person removed its data: nothing takes it up until somebody imports it by its id',
     }),
@@ -177,6 +195,11 @@ const presentSync = (row: SyncSummary): z.infer<typeof syncSchema> => ({
   waiting_reason: row.waiting_reason,
 });
 
+const presentPresence = ({ presence: stored, presenceSince, missingSince }: RepositoryRow) =>
+  stored === 'present' && missingSince !== null
+    ? { presence: 'missing' as const, presence_since: instant(missingSince) }
+    : { presence: stored, presence_since: instantOrNull(presenceSince) };
+
 export function presentRepository(row: RepositoryRow): z.infer<typeof repositorySchema> {
   const at = `/v1/repositories/${row.id}`;
   return {
@@ -198,6 +221,12 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
     integration_id: row.integrationId,
     first_imported_at: instantOrNull(row.firstImportedAt),
     last_imported_at: instantOrNull(row.lastImportedAt),
+    ...presentPresence(row),
+    found_at: instantOrNull(row.foundAt),
+    former_names: row.formerNames.map(({ full_name, replaced_at }) => ({
+      full_name: unescapeText(full_name),
+      replaced_at: instant(replaced_at),
+    })),
     removed_at: instantOrNull(row.removedAt),
     removal: row.removal === null ? null : presentRemoval(row.removal),
     health: row.health,
@@ -211,7 +240,7 @@ export function presentRepository(row: RepositoryRow): z.infer<typeof repository
         href: `${at}/completeness`,
         hint: 'Whether its last import brought in everything.',
       },
-      ...(row.firstImportedAt === null
+      ...(row.firstImportedAt === null || row.presence !== 'present'
         ? []
         : [
             { action: 'sync', method: 'POST' as const, href: `${at}/sync`, hint: 'Bring it up to date now.' },

@@ -31,7 +31,9 @@ const eventSchema = z
     type: z.string().meta({
       description:
         'e.g. `integration_created`, `integration_paused`, `services_changed`, `import_started`, `import_completed`, ' +
-        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`, `auto_import_changed`, ' +
+        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`, ' +
+        '`repository_found`, `repository_renamed`, `repository_moved`, `repository_gone`, `repository_no_access`, ' +
+        '`repository_back`, `repositories_vanished`, `workspace_no_access`, `auto_import_changed`, ' +
         '`auto_import_started`, `excluded_owners_changed`; more may come',
     }),
     at: timestamp,

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { DiscoveredCounts, IntegrationRow } from '../../db/queries/api/integrations.ts';
 import type { PollingRow } from '../../db/queries/api/polls.ts';
 import type { RemovalRow } from '../../db/queries/api/removals.ts';
+import type { VanishedRow } from '../../db/queries/api/vanished.ts';
 import { unescapeText } from '../../db/text.ts';
 import type { ConnectedAccount } from '../../db/schema/integrations.ts';
 import { expiryWarning } from '../../workflows/credentialExpiry.ts';
@@ -14,6 +15,7 @@ import { integrationLinks } from './integrationLinks.ts';
 import { nameField } from './name.ts';
 import { presentRemoval, removalSchema } from './removal.ts';
 import { createdBy, credentialKind, finding, id, link, message, service, timestamp } from './shared.ts';
+import { presentVanished, vanishedSchema } from './vanished.ts';
 
 export const commitSource = z.enum(COMMIT_SOURCES).meta({
   description:
@@ -100,6 +102,10 @@ export const integrationDetailSchema = z
       repositories: z.int(),
       imported_repositories: z.int(),
     }),
+    vanished: vanishedSchema.nullable().meta({
+      description:
+        'so many repositories vanished at once that a person is asked; nothing is marked before. null: nothing is asked',
+    }),
     polling: pollingSchema.nullable().meta({ description: 'null: no round has begun yet' }),
     removal: removalSchema
       .nullable()
@@ -169,9 +175,15 @@ export const presentIntegrationDetail = (
   row: IntegrationRow,
   {
     counts,
+    vanished,
     polling,
     removal,
-  }: { counts: DiscoveredCounts; polling: PollingRow | null; removal: RemovalRow | null },
+  }: {
+    counts: DiscoveredCounts;
+    vanished: readonly VanishedRow[];
+    polling: PollingRow | null;
+    removal: RemovalRow | null;
+  },
 ): z.infer<typeof integrationDetailSchema> => ({
   ...presentIntegration(row),
   discovered: {
@@ -180,6 +192,7 @@ export const presentIntegrationDetail = (
     repositories: counts.repositories,
     imported_repositories: counts.importedRepositories,
   },
+  vanished: presentVanished(row.id, vanished),
   polling: polling === null ? null : presentPolling(polling),
   removal: removal === null ? null : presentRemoval(removal),
 });

@@ -9,9 +9,6 @@ CREATE TABLE "auto_import" (
 	CONSTRAINT "auto_import_organization_id_integration_id_pk" PRIMARY KEY("organization_id","integration_id")
 );
 --> statement-breakpoint
-ALTER TABLE "integrations" ADD COLUMN "discovery_began_at" timestamptz(6);--> statement-breakpoint
-ALTER TABLE "integrations" ADD COLUMN "seen_since" timestamptz(6);--> statement-breakpoint
-ALTER TABLE "integration_repositories" ADD COLUMN "first_seen_at" timestamptz(6) DEFAULT clock_timestamp() NOT NULL;--> statement-breakpoint
 ALTER TABLE "integration_workspaces" ADD COLUMN "excluded" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "auto_import" ADD CONSTRAINT "auto_import_integration" FOREIGN KEY ("organization_id","integration_id") REFERENCES "public"."integrations"("organization_id","id") ON DELETE cascade ON UPDATE no action;
 --> statement-breakpoint

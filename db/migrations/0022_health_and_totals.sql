@@ -72,7 +72,12 @@ begin
     last_success_at = now.last_success_at, last_attempt_at = now.last_attempt_at, next_attempt_at = now.next_attempt_at,
     looked_at = now.looked_at
   from (
-    select r.organization_id, r.id, r.integration_id, r.full_name, r.first_imported_at is not null as imported,
+    select r.organization_id, r.id, r.full_name, r.first_imported_at is not null as imported,
+      -- What is gone, or out of the account's reach, is told as such, and is in nobody's health.
+      case when exists (select from integration_repositories l
+          where l.organization_id = r.organization_id and l.integration_id = r.integration_id
+            and l.repository_id = r.id and l.presence <> 'present')
+        then null else r.integration_id end as integration_id,
       case when y.failing_since is not null then 'failed' else coalesce(s.worst, 'never') end as state,
       coalesce(s.states, '') as stream_states, least(y.failing_since, s.failing_since) as failing_since,
       greatest(y.last_success_at, s.last_success_at) as last_success_at,
@@ -97,7 +102,7 @@ begin
         now.failing_since, now.last_success_at, now.last_attempt_at, now.next_attempt_at, now.looked_at);
 end $$;
 --> statement-breakpoint
--- Behind a statement on `repositories`, `streams` or `repository_syncs`: looks at the repositories whose health it may
+-- Behind a statement on `repositories`, `streams`, `repository_syncs` or `integration_repositories`: looks at the repositories whose health it may
 -- have changed. By `except`, which takes the same way for one row and for a hundred thousand: the plan is made once a
 -- connection. A page moves a checkpoint, which is nothing of this.
 create function note_health() returns trigger language plpgsql as $$
@@ -114,6 +119,10 @@ begin
       select array_agg(distinct organization_id), array_agg(distinct id) into organizations, ids from (
         select organization_id, id, integration_id, full_name, first_imported_at from after
         except select organization_id, id, integration_id, full_name, first_imported_at from before) changed;
+    when tg_table_name = 'integration_repositories' then
+      select array_agg(distinct organization_id), array_agg(distinct repository_id) into organizations, ids from (
+        select organization_id, repository_id, integration_id, presence from after
+        except select organization_id, repository_id, integration_id, presence from before) changed;
     when tg_table_name = 'streams' then
       select array_agg(distinct organization_id), array_agg(distinct repository_id) into organizations, ids from (
         select organization_id, repository_id, stream, state, failing_since, last_success_at, last_attempt_at from after
@@ -160,6 +169,12 @@ create trigger health_of_syncs after update on repository_syncs
   referencing old table as before new table as after for each statement execute function note_health();
 --> statement-breakpoint
 create trigger health_without_syncs after delete on repository_syncs
+  referencing old table as before for each statement execute function note_health();
+--> statement-breakpoint
+create trigger health_of_presences after update on integration_repositories
+  referencing old table as before new table as after for each statement execute function note_health();
+--> statement-breakpoint
+create trigger health_without_presences after delete on integration_repositories
   referencing old table as before for each statement execute function note_health();
 --> statement-breakpoint
 call protect_tenant_table('import_totals');

@@ -88,13 +88,12 @@ export async function selectSights(
   const rows = await tx.execute<Sight & Record<string, unknown>>(sql`
     select r.id, r.full_name as key, r.workspace_id as "workspaceId", r.project_id as "projectId", r.slug, r.name,
       r.parent_uuid is not null or coalesce(jsonb_typeof(r.raw -> 'parent') = 'object', false) as "isFork",
-      ${isoInstant(sql`r.updated_on`)} as "updatedOn", ${isoInstant(sql`seen.first_seen_at`)} as "firstSeenAt",
-      n.seen_since is null or seen.last_seen_at >= n.seen_since as "isVisible",
+      ${isoInstant(sql`r.updated_on`)} as "updatedOn", ${isoInstant(sql`seen.found_at`)} as "firstSeenAt",
+      seen.presence = 'present' and seen.missing_since is null and w.missing_since is null as "isVisible",
       coalesce(w.excluded, false) as "isOwnerExcluded", r.removed_at is not null as "isRemoved",
       r.first_imported_at is not null as "isImported", ${TAKEN_UP} as "isTakenUp",
       ${behind(mark)} as "isBehind"
     from integration_repositories seen
-    join integrations n on n.organization_id = seen.organization_id and n.id = seen.integration_id
     join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
     left join integration_workspaces w on w.organization_id = seen.organization_id
       and w.integration_id = seen.integration_id and w.workspace_id = r.workspace_id

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Finding } from '../../workflows/words.ts';
+import type { Finding, Presence } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 
@@ -109,12 +109,24 @@ export async function upsertProjects(
         is distinct from (t.workspace_id, t.key, t.name, t.description, t.is_private, t.created_on, t.updated_on)`);
 }
 
+/** A repository whose row was there and says something else now; the row itself stays the same. */
+export interface ChangedRepository extends Record<string, unknown> {
+  id: string;
+  fullName: string;
+  oldFullName: string;
+  workspaceId: string;
+  oldWorkspaceId: string;
+  projectId: string | null;
+  oldProjectId: string | null;
+}
+
+/** Gives those that were known and are stored otherwise now. */
 export async function upsertRepositories(
   tx: Transaction,
   { organizationId }: Scope,
   rows: readonly RepositoryRow[],
-): Promise<void> {
-  await tx.execute(sql`
+): Promise<ChangedRepository[]> {
+  const stored = await tx.execute<ChangedRepository & { known: boolean }>(sql`
     insert into repositories as t (id, organization_id, workspace_id, project_id, provider_uuid, slug, name, full_name,
       description, is_private, language, main_branch, size_bytes, parent_uuid, has_issues, created_on, updated_on, raw,
       observed_at)
@@ -135,7 +147,25 @@ export async function upsertRepositories(
       has_issues = excluded.has_issues, created_on = excluded.created_on, updated_on = excluded.updated_on,
       raw = excluded.raw, observed_at = excluded.observed_at
     where excluded.observed_at >= t.observed_at
-      and (excluded.workspace_id, excluded.project_id, excluded.raw) is distinct from (t.workspace_id, t.project_id, t.raw)`);
+      and (excluded.workspace_id, excluded.project_id, excluded.raw) is distinct from (t.workspace_id, t.project_id, t.raw)
+    returning new.id, old.id is not null as known, new.full_name as "fullName", old.full_name as "oldFullName",
+      new.workspace_id as "workspaceId", old.workspace_id as "oldWorkspaceId", new.project_id as "projectId",
+      old.project_id as "oldProjectId"`);
+  return stored.filter(({ known }) => known);
+}
+
+/** Keeps what repositories were called before. One that has its old name again is remembered by the one between. */
+export async function rememberNames(
+  tx: Transaction,
+  { organizationId }: Scope,
+  renamed: readonly Pick<ChangedRepository, 'id' | 'oldFullName'>[],
+): Promise<void> {
+  const rows = renamed.map(({ id, oldFullName }) => ({ id, full_name: oldFullName }));
+  await tx.execute(sql`
+    insert into repository_names as t (organization_id, repository_id, full_name)
+    select ${organizationId}, i.id, i.full_name
+    from jsonb_to_recordset(${rowsParameter(rows)}) as i(id uuid, full_name text) order by i.id
+    on conflict (organization_id, repository_id, full_name) do update set replaced_at = clock_timestamp()`);
 }
 
 /** The account sees these workspaces now. `administrator` null: this answer does not say. */
@@ -151,28 +181,54 @@ export async function linkWorkspaces(
     join workspaces w on w.organization_id = ${organizationId} and w.provider_uuid = i.provider_uuid
     order by w.id
     on conflict (organization_id, integration_id, workspace_id) do update
-      set administrator = coalesce(excluded.administrator, t.administrator), last_seen_at = clock_timestamp()`);
+      set administrator = coalesce(excluded.administrator, t.administrator), last_seen_at = clock_timestamp(),
+        missing_since = null`);
 }
 
-/** The account sees these repositories now. Those that it sees no more keep their older `last_seen_at`. */
+/** A repository that the account sees now and did not see before, or was thought not to. */
+export interface SeenRepository extends Record<string, unknown> {
+  id: string;
+  /** null: it sees it for the first time */
+  before: Presence | null;
+  /** a person was asked about it */
+  asked: boolean;
+}
+
+/**
+ * The account sees these repositories now: whatever was said of their absence is over. Those that it sees no more keep
+ * their older `last_seen_at`. Gives those of which this is news.
+ */
 export async function linkRepositories(
   tx: Transaction,
   { organizationId, integrationId }: Scope,
   providerUuids: readonly string[],
-): Promise<void> {
-  await tx.execute(sql`
-    insert into integration_repositories (organization_id, integration_id, repository_id)
+): Promise<SeenRepository[]> {
+  const linked = await tx.execute<SeenRepository>(sql`
+    insert into integration_repositories as t (organization_id, integration_id, repository_id)
     select ${organizationId}, ${integrationId}, r.id
     from repositories r
     where r.organization_id = ${organizationId} and r.provider_uuid in ${listParameter(providerUuids)}
     order by r.id
-    on conflict (organization_id, integration_id, repository_id) do update set last_seen_at = clock_timestamp()`);
+    on conflict (organization_id, integration_id, repository_id) do update set last_seen_at = clock_timestamp(),
+      presence = 'present', missing_since = null, asked_at = null, kept_at = null,
+      presence_since = case when t.presence = 'present' then t.presence_since else clock_timestamp() end
+    returning new.repository_id as id, old.presence as before, old.asked_at is not null as asked`);
+  return linked.filter(({ before, asked }) => before !== 'present' || asked);
+}
+
+/** A discovery of the integration has ended well. */
+export async function wasDiscovered(tx: Transaction, { integrationId }: Scope): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from integrations where id = ${integrationId} and last_discovery_at is not null`);
+  return rows.length > 0;
 }
 
 export interface NextWorkspace {
   id: string;
   provider_uuid: string;
   slug: string;
+  /** what the list of workspaces does not give is stored already */
+  described: boolean;
 }
 
 /** The next workspace that this discovery has seen, by id. */
@@ -182,7 +238,7 @@ export async function nextWorkspace(
   { since, after }: { since: string; after: string | null },
 ): Promise<NextWorkspace | undefined> {
   const rows = await tx.execute<NextWorkspace & Record<string, unknown>>(sql`
-    select w.id, w.provider_uuid, w.slug
+    select w.id, w.provider_uuid, w.slug, w.created_on is not null as described
     from integration_workspaces l join workspaces w on w.id = l.workspace_id
     where l.integration_id = ${integrationId} and l.last_seen_at >= ${since}::timestamptz
       and (${after}::uuid is null or w.id > ${after}::uuid)
@@ -199,8 +255,8 @@ export async function holdIntegration(tx: Transaction, { integrationId }: Scope)
 
 export async function startDiscovery(tx: Transaction, { integrationId }: Scope): Promise<void> {
   await tx.execute(sql`
-    update integrations set discovery_state = 'running', discovery_began_at = clock_timestamp()
-    where id = ${integrationId} and discovery_state <> 'running'`);
+    update integrations set discovery_state = 'running', discovery_started_at = clock_timestamp()
+    where id = ${integrationId}`);
 }
 
 /** Stores how a discovery ended. False: it says so already (an answer got lost). */
@@ -213,9 +269,22 @@ export async function endDiscovery(
     with old as (select id, discovery_state from integrations where id = ${integrationId} for update)
     update integrations i set discovery_state = ${end.outcome},
       discovery_error = ${end.error === null ? null : JSON.stringify(escapeJson(end.error))}::jsonb,
-      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end,
-      seen_since = case when ${end.outcome} = 'done' then i.discovery_began_at else i.seen_since end
+      last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end
     from old where i.id = old.id
     returning old.discovery_state as before`);
   return rows.some(({ before }) => before !== end.outcome);
+}
+
+/** What the integration sees, and how much of it the discovery that ends now has found. */
+export async function countFound(
+  tx: Transaction,
+  { integrationId }: Scope,
+): Promise<{ repositories: number; new: number }> {
+  const [row] = await tx.execute<{ repositories: number; new: number }>(sql`
+    select count(*) filter (where l.presence = 'present')::int as repositories,
+      count(*) filter (where l.found_at >= n.discovery_started_at)::int as new
+    from integrations n
+    left join integration_repositories l on l.organization_id = n.organization_id and l.integration_id = n.id
+    where n.id = ${integrationId} group by n.id`);
+  return row ?? { repositories: 0, new: 0 };
 }

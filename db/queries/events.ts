@@ -22,6 +22,26 @@ export async function insertEvent(tx: Transaction, event: NewEvent): Promise<voi
       ${JSON.stringify(escapeJson(event.data ?? {}))}::jsonb)`);
 }
 
+/** Adds entries about repositories of an integration, in the order given; nobody asked for them. */
+export async function insertRepositoryEvents(
+  tx: Transaction,
+  { organizationId, integrationId }: { organizationId: string; integrationId: string },
+  entries: readonly { type: string; repositoryId: string; data: Record<string, unknown> }[],
+): Promise<void> {
+  if (entries.length === 0) return;
+  const rows = entries.map(({ type, repositoryId, data }) => ({
+    type,
+    repository_id: repositoryId,
+    data: escapeJson(data),
+  }));
+  await tx.execute(sql`
+    insert into events (organization_id, type, integration_id, repository_id, data)
+    select ${organizationId}, e.type, ${integrationId}, e.repository_id, e.data
+    from rows from (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+      as (type text, repository_id uuid, data jsonb)) with ordinality as e (type, repository_id, data, place)
+    order by e.place`);
+}
+
 /** Of all that happens in an import, what the feed tells. Pauses and the like come with who asked for them. */
 const FROM_IMPORTS: ReadonlySet<string> = new Set([
   'import_started',

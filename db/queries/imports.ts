@@ -53,18 +53,18 @@ export async function startImport(tx: Transaction, importId: string): Promise<bo
 }
 
 /**
- * Whether the repository `r` is one of those that a selection of an integration (its id) names. One that a person removed
- * must be named itself, and while it is being removed nothing takes it up. Owners that the integration leaves out are
- * left out of `all`.
+ * Whether the repository `r`, as the integration (its id) has `seen` it, is one of those that a selection names. One that a
+ * person removed must be named itself, and while it is being removed nothing takes it up; nor what is gone or out of
+ * reach. Owners that the integration leaves out are left out of `all`.
  */
-export const chosenBy = (selection: SQL, integration: SQL) => sql`(
+export const chosenBy = (selection: SQL, integration: SQL) => sql`(seen.presence = 'present' and (
   ${selection} -> 'repositories' ? r.id::text and not exists (
     select from removals d where d.organization_id = r.organization_id and d.subject_id = r.id)
   or r.removed_at is null and (
     ${selection} -> 'all' = 'true'::jsonb and not ${ownerExcluded(integration)}
     or ${selection} -> 'projects' ? r.project_id::text
     or ${selection} -> 'workspaces' ? r.workspace_id::text
-    or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null)))`;
+    or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null))))`;
 
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration

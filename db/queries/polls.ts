@@ -3,6 +3,7 @@ import type { Finding, IntegrationState, Service } from '../../workflows/words.t
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { isoInstant as iso } from './isoInstant.ts';
+import { isAbsent } from './presence.ts';
 
 /** Rows of polls. Every function runs inside a transaction of the tenant. */
 
@@ -20,9 +21,9 @@ export interface PolledRepository extends Record<string, unknown> {
   fullName: string;
 }
 
-/** Repositories `r` that this integration keeps current. */
+/** Repositories `r` that this integration keeps current: nothing is asked of those that are gone or out of reach. */
 const kept = ({ integrationId }: { integrationId: string }): SQL =>
-  sql`r.integration_id = ${integrationId} and r.first_imported_at is not null`;
+  sql`r.integration_id = ${integrationId} and r.first_imported_at is not null and not ${isAbsent}`;
 
 export interface PollPlan extends Record<string, unknown> {
   state: IntegrationState;

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Finding, ImportRepositoryState, IntegrationState, Service } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { isAbsent } from './presence.ts';
 
 /** Rows of syncs. Every function runs inside a transaction of the tenant. */
 
@@ -15,6 +16,8 @@ export interface SyncSubject extends Record<string, unknown> {
   services: Service[];
   /** an import of it has ended well */
   imported: boolean;
+  /** discoveries found it gone, or out of the account's reach */
+  absent: boolean;
 }
 
 /**
@@ -27,7 +30,7 @@ export async function readSyncSubject(
 ): Promise<SyncSubject | undefined> {
   const [row] = await tx.execute<SyncSubject>(sql`
     select r.full_name as "fullName", n.state as "integrationState", n.services,
-      r.first_imported_at is not null as imported
+      r.first_imported_at is not null as imported, ${isAbsent} as absent
     from repositories r
     join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
     where r.id = ${repositoryId} and n.id = ${integrationId} and r.removed_at is null

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Finding, WebhookScope, WebhookState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { isAbsent } from './presence.ts';
 
 /** The hooks that an integration shall have, one row each, and what Bitbucket said of them. */
 
@@ -98,7 +99,7 @@ export async function repositoriesWithoutHook(
   const rows = await tx.execute<{ id: string }>(sql`
     select r.id from repositories r
     where r.integration_id = ${integrationId} and r.workspace_id = ${workspaceId} and r.removed_at is null
-      and not exists (select from webhooks w where w.organization_id = r.organization_id
+      and not ${isAbsent} and not exists (select from webhooks w where w.organization_id = r.organization_id
         and w.integration_id = ${integrationId} and w.repository_id = r.id)
     order by r.id limit ${limit}`);
   return rows.map(({ id }) => id);
@@ -155,7 +156,10 @@ export async function judgeRepositoryHooks(
   return rows.filter(({ worked }) => worked).map(({ name }) => name);
 }
 
-/** The repository's hook of this workspace that was not looked at for the longest time, of those due in this round. */
+/**
+ * The repository's hook of this workspace that was not looked at for the longest time, of those due in this round. Nothing
+ * is asked of a repository that is gone or out of reach.
+ */
 export async function nextRepositoryHook(
   tx: Transaction,
   { integrationId, workspaceId, since }: { integrationId: string; workspaceId: string; since: string },
@@ -163,7 +167,7 @@ export async function nextRepositoryHook(
   const [row] = await selectHooks(
     tx,
     sql`w.integration_id = ${integrationId} and w.workspace_id = ${workspaceId} and w.repository_id is not null
-      and w.state not in ('removing', 'not_allowed') and ${due(since)}
+      and w.state not in ('removing', 'not_allowed') and ${due(since)} and not ${isAbsent}
     order by w.last_checked_at nulls first, w.id limit 1`,
   );
   return row;

@@ -11,7 +11,8 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { instant, organizationId } from './columns.ts';
+import { type Presence, PRESENCES } from '../../workflows/words.ts';
+import { instant, oneOf, organizationId, word } from './columns.ts';
 import { integrations } from './integrations.ts';
 import { organizations } from './tenancy.ts';
 
@@ -129,6 +130,10 @@ export const integrationWorkspaces = pgTable(
     /** an excluded owner: its repositories are not offered, and neither imports of all nor auto-import take them */
     excluded: boolean('excluded').notNull().default(false),
     lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+    /** the begin of the last discovery that read the list of its repositories to its end */
+    listedAt: instant('listed_at'),
+    /** since the end of the discovery whose list of workspaces lacked it first; null: it is listed */
+    missingSince: instant('missing_since'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.workspaceId] }),
@@ -152,11 +157,27 @@ export const integrationRepositories = pgTable(
     organizationId: organizationId(),
     integrationId: uuid('integration_id').notNull(),
     repositoryId: uuid('repository_id').notNull(),
-    firstSeenAt: instant('first_seen_at').notNull().default(sql`clock_timestamp()`),
+    /** when the integration saw it first; of what was seen before this was kept: the time of the migration */
+    foundAt: instant('found_at').notNull().default(sql`clock_timestamp()`),
     lastSeenAt: instant('last_seen_at').notNull().default(sql`clock_timestamp()`),
+    presence: word<Presence>('presence').notNull().default('present'),
+    /** since when it is so; null: since it was found */
+    presenceSince: instant('presence_since'),
+    /** since the end of the discovery whose lists lacked it first, and not marked yet; null: it is listed */
+    missingSince: instant('missing_since'),
+    /** the begin of the last discovery that looks it up by itself, since two lists lack it */
+    suspectedAt: instant('suspected_at'),
+    /** it vanished with so many others that a person is asked */
+    askedAt: instant('asked_at'),
+    /** a person said that it is there all the same: nobody is asked again until it is seen */
+    keptAt: instant('kept_at'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.repositoryId] }),
+    oneOf('integration_repositories_presence', t.presence, PRESENCES),
+    index('integration_repositories_missing')
+      .on(t.organizationId, t.integrationId, t.repositoryId)
+      .where(sql`${t.missingSince} is not null`),
     index('integration_repositories_of_repository').on(t.organizationId, t.repositoryId),
     foreignKey({
       name: 'integration_repositories_integration',
@@ -165,6 +186,27 @@ export const integrationRepositories = pgTable(
     }).onDelete('cascade'),
     foreignKey({
       name: 'integration_repositories_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/** What a repository was called before: whoever looks it up by an old name finds the new one. */
+export const repositoryNames = pgTable(
+  'repository_names',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    /** with the workspace's slug before it */
+    fullName: text('full_name').notNull(),
+    /** when another name was seen in its place last */
+    replacedAt: instant('replaced_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId, t.fullName] }),
+    foreignKey({
+      name: 'repository_names_repository',
       columns: [t.organizationId, t.repositoryId],
       foreignColumns: [repositories.organizationId, repositories.id],
     }).onDelete('cascade'),

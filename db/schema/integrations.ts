@@ -60,10 +60,8 @@ export const integrations = pgTable(
     discoveryState: word<(typeof DISCOVERY_STATES)[number]>('discovery_state').notNull().default('never'),
     discoveryError: jsonb('discovery_error').$type<Finding>(),
     lastDiscoveryAt: instant('last_discovery_at'),
-    /** when the last discovery began, ended or not */
-    discoveryBeganAt: instant('discovery_began_at'),
-    /** when the last one began that ended well: what it saw, or was found since, was seen since then */
-    seenSince: instant('seen_since'),
+    /** the last one, however it ended */
+    discoveryStartedAt: instant('discovery_started_at'),
     /** a draft untouched for 7 days expires; null once created */
     draftExpiresAt: instant('draft_expires_at'),
     /** API key and, behind it, the person of the `Acting-User` header */

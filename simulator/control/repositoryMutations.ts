@@ -135,6 +135,8 @@ export function repositoryMutations({ host, events }: MutationTools): Record<str
       z.strictObject({
         repository,
         user,
+        /** Key of another project of its workspace. */
+        project: z.string().optional(),
         description: z.string().nullable().optional(),
         is_private: z.boolean().optional(),
         tracker_enabled: z.boolean().optional(),
@@ -144,6 +146,7 @@ export function repositoryMutations({ host, events }: MutationTools): Record<str
       async (input) => {
         const changed = repositoryFor(host, input.repository);
         const { description, isPrivate } = changed;
+        if (input.project !== undefined) changed.project = projectFor(changed.workspace, input.project);
         if (input.description !== undefined) changed.description = input.description;
         changed.isPrivate = input.is_private ?? changed.isPrivate;
         changed.trackerEnabled = input.tracker_enabled ?? changed.trackerEnabled;

@@ -207,9 +207,7 @@ test('rules that are new take nothing that was there, and what came since; nothi
   expect(await store()).toEqual({ importIds: [], repositories: 0 });
 
   const gone = await findRepository(tenant, 'out-of-sight');
-  await bench.sql`update integrations set seen_since = now() where id = ${integrationId}`;
-  await bench.sql`update integration_repositories set last_seen_at = now() - interval '1 minute'
-    where repository_id = ${gone}`;
+  await bench.sql`update integration_repositories set missing_since = now() where repository_id = ${gone}`;
   await findRepository(tenant, 'fresh');
   await bench.sql`insert into integration_workspaces (organization_id, integration_id, workspace_id, excluded)
     select organization_id, ${integrationId}, id, true from workspaces where organization_id = ${organizationId}`;

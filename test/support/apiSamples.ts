@@ -24,6 +24,8 @@ const BODIES: Record<string, object> = {
   completeOauth: { completion: 'nothing' },
   activateIntegration: { name: 'Acme' },
   discover: {},
+  confirmVanished: {},
+  keepVanished: {},
   registerWebhooks: {},
   changeAutoImport: { version: 0, rules: [] },
   previewAutoImport: { rules: [] },

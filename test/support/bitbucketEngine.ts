@@ -10,6 +10,7 @@ import { createCodeExchange } from '../../activities/credentials/codeExchange.ts
 import { createCredentialStore } from '../../activities/credentials/credentialStore.ts';
 import { createOauthRefresher } from '../../activities/credentials/oauthRefresh.ts';
 import { createDiscoveryActivities } from '../../activities/discovery.ts';
+import type { VanishingRules } from '../../activities/presence/decideList.ts';
 import { createWebhookActivities } from '../../activities/webhooks/webhooks.ts';
 import { createDatabase } from '../../db/client.ts';
 import { createOpener } from '../../platform/secrets/open.ts';
@@ -43,6 +44,8 @@ export interface EngineOptions {
   deadlineMs?: number;
   maxBytes?: number;
   maxRequests?: number;
+  /** when what is missing is believed to be gone */
+  rules?: VanishingRules;
   /** where Bitbucket delivers webhooks to; null: nowhere */
   publicUrl?: string | null;
 }
@@ -98,6 +101,7 @@ export function createBitbucketEngine(options: EngineOptions) {
     database,
     client,
     credentials,
+    ...(options.rules === undefined ? {} : { rules: options.rules }),
     ...(maxRequests === undefined ? {} : { maxRequests }),
   });
   const { publicUrl = 'http://127.0.0.1:4400' } = options;

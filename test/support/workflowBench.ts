@@ -6,6 +6,7 @@ import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createPollActivities } from '../../activities/poll/polls.ts';
+import { createVanishedRows } from '../../activities/presence/vanishedRows.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createPurgeActivities, createRuns } from '../../activities/removal/purge.ts';
 import { createRemovalActivities } from '../../activities/removal/removal.ts';
@@ -41,7 +42,7 @@ export interface WorkflowBench {
 }
 
 export async function createWorkflowBench(
-  options: { attempts?: (client: Client) => AttemptsInHand } = {},
+  options: { attempts?: (client: Client) => AttemptsInHand; discoveryIntervalMs?: number } = {},
 ): Promise<WorkflowBench> {
   const testDatabase: TestDatabase = await createTestDatabase();
   const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
@@ -72,7 +73,14 @@ export async function createWorkflowBench(
         ...createEstimateRows({ database }),
         ...createQuarantineActivities({ database }),
         ...createSyncActivities({ database, isRunning }),
-        ...createPollActivities({ database, client, taskQueue, intervalMs: 0 }),
+        ...createPollActivities({
+          database,
+          client,
+          taskQueue,
+          intervalMs: 0,
+          discovery: { intervalMs: options.discoveryIntervalMs ?? 0, goneAfterMs: 60 * 60_000 },
+        }),
+        ...createVanishedRows({ database }),
         ...createWebhookRows({ database }),
         ...createAutoImportActivities({ database }),
         ...createRemovalActivities({ database, createRun, runs: createRunControl(client) }),

@@ -10,7 +10,7 @@ import type { Entity } from './entity.ts';
 import { refuseByState, refuseName, refuseServices } from './rules.ts';
 import { tellServicesChanged } from './runs.ts';
 
-/** Registers what people change of a created integration: its name, its services, and whether it goes on. */
+/** Registers what people change of a created integration: its name, its services, whether it goes on, and what of it is gone. */
 export function handleManaging(entity: Entity, command: RegisterCommand): void {
   const { snapshot } = entity;
 
@@ -40,6 +40,20 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
         if (on.length > 0) await catchUp(entity, on, actor);
       }
       return { ...entity.answer(), services: wanted };
+    },
+  );
+
+  command(
+    messages.settleVanished,
+    'Does as a person decided about repositories that vanished together.',
+    () => refuseByState('settleVanished', snapshot.state),
+    async ({ decision, actor }) => {
+      const { organizationId, integrationId } = snapshot;
+      await rows().settleVanished.executeWithOptions(
+        { summary: decision === 'gone' ? 'mark what vanished as gone' : 'leave what vanished as it is' },
+        [{ organizationId, integrationId, decision, actor }],
+      );
+      return entity.answer();
     },
   );
 

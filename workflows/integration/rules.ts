@@ -10,6 +10,7 @@ export type Command =
   | 'changeServices'
   | 'changeAutoImport'
   | 'discover'
+  | 'settleVanished'
   | 'registerWebhooks'
   | 'removeWebhooks'
   | 'startImport'
@@ -77,6 +78,8 @@ const RULES: Record<Command, (state: IntegrationState) => Refusal | null> = {
   // Also while it is paused: what the rules take is imported when it goes on.
   changeAutoImport: refuseDraft,
   discover: (state) => refuseUnlessActive(state, needsCreate),
+  // What was found stands, whether or not it goes on at this moment.
+  settleVanished: refuseDraft,
   registerWebhooks: (state) => refuseUnlessActive(state, needsCreate),
   // Also while it is paused, or Bitbucket refuses its credential: what cannot be removed there is let go.
   removeWebhooks: refuseDraft,

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type {
   Finding,
   ImportRepositoryState,
+  Presence,
   Service,
   Stream,
   StreamState,
@@ -35,7 +36,7 @@ const countSeen = (integrationId: string, of: SQL): SQL => sql`
   select ${of} as id, count(*)::int as repositories
   from integration_repositories s
   join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
-  where s.integration_id = ${integrationId} and ${of} in (select id from page) group by 1`;
+  where s.integration_id = ${integrationId} and s.presence = 'present' and ${of} in (select id from page) group by 1`;
 
 export interface WorkspaceRow extends Record<string, unknown> {
   id: string;
@@ -125,6 +126,12 @@ export interface RepositoryRow extends Record<string, unknown> {
   lastImportedAt: string | null;
   health: StreamState;
   removedAt: string | null;
+  /** as the integration sees it that the list is of, or else the one that fetches it */
+  presence: Presence;
+  presenceSince: string | null;
+  missingSince: string | null;
+  foundAt: string | null;
+  formerNames: { full_name: string; replaced_at: string }[];
   removal: RemovalRow | null;
   streams: StreamSummary[];
   /** null: it was never brought up to date since its import */
@@ -160,6 +167,12 @@ const REPOSITORY = sql`
   r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
   r.updated_on as "updatedOn", r.integration_id as "integrationId", r.first_imported_at as "firstImportedAt",
   r.last_imported_at as "lastImportedAt", r.removed_at as "removedAt", ${healthOf} as health,
+  coalesce(seen.presence, 'no_access') as presence, seen.presence_since as "presenceSince",
+  seen.missing_since as "missingSince", seen.found_at as "foundAt",
+  coalesce((select jsonb_agg(jsonb_build_object('full_name', o.full_name, 'replaced_at', o.replaced_at)
+      order by o.replaced_at desc, o.full_name)
+    from repository_names o where o.organization_id = r.organization_id and o.repository_id = r.id), '[]')
+    as "formerNames",
   (select jsonb_build_object('step', d.step, 'rowsTotal', d.rows_total, 'rowsRemoved', d.rows_removed,
       'requestedByKey', d.requested_by_key, 'requestedByUser', d.requested_by_user, 'requestedAt', d.requested_at,
       'updatedAt', d.updated_at)
@@ -178,15 +191,34 @@ const REPOSITORY = sql`
       and one.repository_id = y.repository_id
     where y.organization_id = r.organization_id and y.repository_id = r.id) as sync`;
 
+/** `missing`: the last list lacked it, which proves nothing yet. */
+export const SHOWN_PRESENCES = ['present', 'missing', 'gone', 'no_access'] as const;
+export type ShownPresence = (typeof SHOWN_PRESENCES)[number];
+
+const isShownAs = (presence: ShownPresence): SQL => {
+  if (presence === 'missing') return sql`seen.presence = 'present' and seen.missing_since is not null`;
+  return presence === 'present'
+    ? sql`seen.presence = 'present' and seen.missing_since is null`
+    : sql`seen.presence = ${presence}`;
+};
+
+/** Whether the repository `r` had a name before that has the text in it. */
+const wasCalled = (search: string | undefined): SQL =>
+  search === undefined
+    ? sql`false`
+    : sql`exists (select from repository_names o where o.organization_id = r.organization_id
+        and o.repository_id = r.id and ${contains(sql`o.full_name`, search)})`;
+
 export async function listRepositories(
   tx: Transaction,
   filter: PageOf<{ key: string; id: string }> & {
     workspaceId: string | undefined;
     projectId: string | undefined;
     imported: boolean | undefined;
+    presence: ShownPresence | undefined;
   },
 ): Promise<RepositoryRow[]> {
-  const { integrationId, limit, after, search, workspaceId, projectId, imported } = filter;
+  const { integrationId, limit, after, search, workspaceId, projectId, imported, presence } = filter;
   const isNamed = workspaceId !== undefined || projectId !== undefined;
   return tx.execute<RepositoryRow>(sql`
     select ${REPOSITORY}
@@ -197,13 +229,22 @@ export async function listRepositories(
       and ${projectId === undefined ? sql`true` : sql`r.project_id = ${projectId}`}
       and ${isNamed ? sql`true` : sql`(r.first_imported_at is not null or not ${ownerExcluded(sql`seen.integration_id`)})`}
       and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
-      and ${contains(sql`r.full_name || ' ' || r.name`, search)} and ${behind(sql`(r.full_name, r.id)`, after)}
+      and ${presence === undefined ? sql`true` : isShownAs(presence)}
+      and (${contains(sql`r.full_name || ' ' || r.name`, search)} or ${wasCalled(search)}) and ${behind(sql`(r.full_name, r.id)`, after)}
     order by r.full_name, r.id limit ${limit}`);
 }
 
 export async function readRepository(tx: Transaction, id: string): Promise<RepositoryRow | null> {
   const [row] = await tx.execute<RepositoryRow>(
-    sql`select ${REPOSITORY} from repositories r where r.id = ${id}`,
+    sql`select ${REPOSITORY} from repositories r
+      left join lateral (
+        select l.* from integration_repositories l
+        where l.organization_id = r.organization_id and l.repository_id = r.id
+        order by (l.integration_id = r.integration_id) desc nulls last, (l.presence = 'present') desc,
+          l.last_seen_at desc
+        limit 1
+      ) seen on true
+      where r.id = ${id}`,
   );
   return row ?? null;
 }

@@ -3,7 +3,7 @@ import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import type { StreamSummary } from './discovered.ts';
 
-/** How the repositories of an integration fare: those that its credential fetches. */
+/** How the repositories of an integration fare: those that its credential fetches, and that are there. */
 
 export interface HealthSummary {
   /** how many repositories fare so */

@@ -4,6 +4,7 @@ import type {
   ImportMode,
   ImportRepositoryState,
   ImportState,
+  Presence,
   Service,
   Stream,
   StreamState,
@@ -202,6 +203,17 @@ export async function selectUnknown(
   return rows.map((row) => row.id);
 }
 
+/** Those of the repositories that the integration has found gone or out of its reach, in the order given. */
+export async function selectAbsent(
+  tx: Transaction,
+  { integrationId, ids }: { integrationId: string; ids: string[] },
+): Promise<{ id: string; presence: Presence }[]> {
+  return tx.execute<{ id: string; presence: Presence }>(sql`
+    select asked.id, seen.presence from unnest(${`{${ids.join(',')}}`}::uuid[]) with ordinality as asked (id, place)
+    join integration_repositories seen on seen.repository_id = asked.id and seen.integration_id = ${integrationId}
+    where seen.presence <> 'present' order by asked.place`);
+}
+
 /** Which of the ids name no repository of the import, in the order given. */
 export async function selectForeignRepositories(
   tx: Transaction,
@@ -220,6 +232,7 @@ export async function seesAnyRepository(tx: Transaction, integrationId: string):
   const rows = await tx.execute(sql`
     select from integration_repositories seen
     join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
-    where seen.integration_id = ${integrationId} and not ${ownerExcluded(sql`seen.integration_id`)} limit 1`);
+    where seen.integration_id = ${integrationId} and seen.presence = 'present'
+      and not ${ownerExcluded(sql`seen.integration_id`)} limit 1`);
   return rows.length > 0;
 }

@@ -134,16 +134,18 @@ export interface DiscoveredCounts {
 export async function countDiscovered(tx: Transaction, integrationId: string): Promise<DiscoveredCounts> {
   const [row] = await tx.execute<DiscoveredCounts & Record<string, unknown>>(sql`
     with seen as materialized (
-      select organization_id, repository_id from integration_repositories where integration_id = ${integrationId}
+      select organization_id, repository_id, presence from integration_repositories
+      where integration_id = ${integrationId}
     )
     select
       (select count(*)::int from integration_workspaces w where w.integration_id = ${integrationId}) as workspaces,
       (select count(*)::int from projects p where exists (
         select from repositories r
         join integration_repositories s on s.organization_id = r.organization_id and s.repository_id = r.id
-        where s.integration_id = ${integrationId} and r.organization_id = p.organization_id
+        where s.integration_id = ${integrationId} and s.presence = 'present'
+          and r.organization_id = p.organization_id
           and r.project_id = p.id)) as projects,
-      (select count(*)::int from seen) as repositories,
+      (select count(*)::int from seen where presence = 'present') as repositories,
       (select count(*)::int from seen
         join repository_health h on h.organization_id = seen.organization_id and h.repository_id = seen.repository_id
         where h.imported) as "importedRepositories"`);

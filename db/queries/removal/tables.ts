@@ -62,6 +62,7 @@ export const TABLES_OF_REPOSITORY: readonly PurgedTable[] = [
 export const TABLES_BESIDE_REPOSITORY: readonly PurgedTable[] = [
   { name: 'import_repositories', key: { import_id: 'uuid' }, rows: 500 },
   { name: 'import_estimate_repositories', key: { estimate_id: 'uuid' } },
+  { name: 'repository_names', key: { full_name: 'text' } },
   { name: 'webhooks', key: { id: 'uuid' }, rows: 10 },
 ];
 

@@ -8,6 +8,7 @@ import { describeManaging } from './contract/managing.ts';
 import { describeOauth } from './contract/oauth.ts';
 import { describeOutages } from './contract/outages.ts';
 import { describeRemoval } from './contract/removal.ts';
+import { describeVanished } from './contract/vanished.ts';
 import { describeWebhooks } from './contract/webhooks.ts';
 
 /**
@@ -25,6 +26,7 @@ describeAutoImport();
 describeOauth();
 describeOutages();
 describeRemoval();
+describeVanished();
 describeWebhooks();
 
 test('every declared status of every operation was seen', () => {

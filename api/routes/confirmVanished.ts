@@ -1,0 +1,32 @@
+import { z } from '@hono/zod-openapi';
+import * as messages from '../../workflows/messages.ts';
+import type { ApiApp } from '../dependencies.ts';
+import { readIntegrationDetail } from '../integrationDetail.ts';
+import { answer, jsonBody, operation } from '../operation.ts';
+import { integrationDetailSchema } from '../schemas/integration.ts';
+import { idParam } from '../schemas/shared.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+
+const route = operation({
+  method: 'post',
+  path: '/v1/integrations/{id}/vanished/confirm',
+  operationId: 'confirmVanished',
+  summary: 'Say that what vanished is gone',
+  description:
+    'Marks the repositories that `vanished` of the integration asks about, and those that were kept before, as gone: nothing of them is fetched any more. Nothing is removed, and one that is seen again loses its mark. Where nothing is asked nothing changes.',
+  tags: ['Discovery'],
+  role: 'manager',
+  request: { params: idParam, body: jsonBody(z.strictObject({}), false) },
+  responses: { 200: answer(integrationDetailSchema, 'They are marked.') },
+});
+
+export function addConfirmVanished(app: ApiApp): void {
+  app.openapi(route, async (c) => {
+    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
+    await c.var.dependencies.orchestrator.command(messages.settleVanished, snapshotOf(integration), {
+      decision: 'gone',
+      actor: actorOf(c.var.principal),
+    });
+    return c.json(await readIntegrationDetail(c.var, integration.id), 200);
+  });
+}
