@@ -21,8 +21,8 @@ import { collectHistories } from '../../support/workflows.ts';
  * More hints for a repository than a run takes signals (reliability.md, F49: 10,000). The relay hands on one a second at
  * most, so they come within three hours, while a sync waits: for its own reading, for an import, or parked.
  */
-const HINTS = isSoak() ? 10_500 : 250;
-const AT_ONCE = 50;
+const HINTS = isSoak() ? 10_500 : 200;
+const AT_ONCE = 10;
 const historyLimit = isSoak() ? SYNC_TIMING.historyLimit : 100;
 /** What may come between a run's last look at its length and its end: hints that are sent at once, four events each. */
 const SLACK = 8 * AT_ONCE;
