@@ -25,7 +25,7 @@ const SUITES = [
       'test/integration/integrationModel',
     ],
   },
-  { project: 'e2e', files: ['test/e2e/removal'] },
+  { project: 'e2e', files: ['test/e2e/removal', 'test/e2e/wizard'] },
   { project: 'crashes', files: ['test/crashes/webhooks'] },
 ];
 

@@ -242,9 +242,14 @@ test('a credential whose draft is deleted while the request is under way is answ
 /** One credential that signs, and a run, of what is there; neither of what is gone. */
 async function expectNothingDoubled(id: string, { state }: Model, told: string): Promise<void> {
   const isGone = state === 'gone';
-  const kept = await sql<{ state: string }[]>`
-    select state from credentials where integration_id = ${id} and sealed is not null`;
-  expect(kept.length, told).toBe(isGone || state === 'awaiting_credential' ? 0 : 1);
+  const wanted = isGone || state === 'awaiting_credential' ? 0 : 1;
+  await waitFor({
+    what: `${String(wanted)} secrets are kept (${told})`,
+    read: () => sql<{ kind: string; state: string }[]>`
+      select kind, state from credentials where integration_id = ${id} and sealed is not null`,
+    until: (kept) => kept.length === wanted,
+    timeoutMs: 30_000,
+  });
   if (!isGone) return;
   await waitFor({
     what: `no run is left (${told})`,
