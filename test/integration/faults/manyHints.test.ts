@@ -1,4 +1,6 @@
+import { v7 as uuid } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createSyncActivities } from '../../../activities/syncs.ts';
 import { syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { SYNC_TIMING } from '../../../workflows/timing.ts';
 import { failureOf } from '../../support/fakeBitbucket.ts';
@@ -88,6 +90,19 @@ async function expectShortRuns({ client, taskQueue }: Run, repositoryId: string)
     .map(({ history }) => history.events?.length ?? 0);
   expect(Math.max(...lengths)).toBeLessThan(historyLimit + SLACK);
 }
+
+test('a sync that is begun once more, because its task was lost, takes up what came meanwhile too', async () => {
+  const tenant = await bench.tenant('active');
+  const { organizationId, integrationId } = tenant;
+  const repositoryId = await importedRepository(bench, tenant);
+  const { beginSync } = createSyncActivities({ database: bench.database, isRunning: async () => false });
+  const of = { organizationId, integrationId, repositoryId, syncId: uuid() };
+  await beginSync({ ...of, services: ['pull_requests'] });
+  await beginSync({ ...of, services: ['pull_requests', 'repositories'] });
+  expect(await syncsOf(bench.sql, repositoryId)).toMatchObject([
+    { services: ['repositories', 'pull_requests'] },
+  ]);
+});
 
 describe('F49: no hint is refused, and none is forgotten', () => {
   test('while the sync reads', async () => {
