@@ -8,7 +8,7 @@ import { addDocs } from './docs/addDocs.ts';
 import { createMethodsOf } from './methods.ts';
 import { observeRequests } from './observe.ts';
 import { describeApi } from './openapi.ts';
-import { noSuchAddress, Problem, problemResponse, unavailable } from './problem.ts';
+import { noSuchAddress, notFound, Problem, problemResponse, unavailable } from './problem.ts';
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
 import { refuseInvalid } from './validation.ts';
@@ -86,6 +86,9 @@ const tooLarge = (): Problem =>
     fix: 'Send less at once: several imports instead of one with thousands of ids, or choose by project or workspace.',
   });
 
+/** Foreign keys are named after what they lead to. Where it is not there, it was removed since the request looked for it. */
+const PARENT = /_(integration|repository|import)$/;
+
 /** Whatever was thrown as the problem that the caller sees; what is unexpected says nothing of itself. */
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
@@ -94,6 +97,8 @@ function problemOf(error: unknown): Problem {
   // 57014: the statement ran into its timeout
   if (failed !== undefined && (isUnavailable(failed) || failed.code === '57014'))
     return unavailable('Postgres');
+  const parent = failed?.code === '23503' ? PARENT.exec(failed.constraint ?? '')?.[1] : undefined;
+  if (parent !== undefined) return notFound(parent);
   return new Problem({
     status: 500,
     code: 'internal_error',

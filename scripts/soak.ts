@@ -11,7 +11,7 @@ N seeds (1000) from S (1) on, for each test; FILE narrows it to files whose path
 run that one alone with --seeds 1 --seed S (a model prints a seed of its own). n runs without a failure bound its rate by 3/n at 95 %.
 `;
 
-/** Files in which `seeds()` decides how much is done; models of commands run MODEL_RUNS times. */
+/** Files in which `seeds()` or `isSoak()` decides how much is done; models of commands run MODEL_RUNS times. */
 const SUITES = [
   { project: 'unit', files: ['test/unit/git/randomBytes'] },
   {
@@ -19,11 +19,14 @@ const SUITES = [
     files: [
       'test/integration/faults',
       'test/integration/streams/driftOrders',
+      'test/integration/streams/poison',
       'test/integration/manyRepositories',
       'test/integration/importModel',
       'test/integration/integrationModel',
     ],
   },
+  { project: 'e2e', files: ['test/e2e/removal', 'test/e2e/wizard'] },
+  { project: 'crashes', files: ['test/crashes/webhooks'] },
 ];
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));

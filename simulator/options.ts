@@ -53,7 +53,7 @@ export interface OAuthOptions {
   callbackUrl?: string;
   /** `expires_in` of access tokens, default 7200 (facts 1.1). */
   accessTokenSeconds?: number;
-  /** How long a used refresh token still works, default 600000; null: not at all, and re-use answers `unauthorized_client`. */
+  /** How long a used refresh token still works, default 600000; null: not at all; re-use answers `unauthorized_client` and ends the whole grant. */
   refreshLeewayMs?: number | null;
   /** Scopes of the consumer. */
   scopes?: readonly string[];

@@ -78,8 +78,22 @@ export interface SyncRepositoryInput {
   repositoryId: string;
   fullName: string;
   timing?: Partial<SyncTiming>;
-  /** hints that no round has taken up yet */
-  carried?: { wanted: Service[] };
+  carried?: {
+    /** hints that no round has taken up yet */
+    wanted: Service[];
+    /** a person asked since the last round took up what was wanted */
+    asked?: boolean;
+    /** the round in hand; left out: none */
+    round?: SyncRound;
+    /** the last round failed, and the next waits; left out: none waits */
+    parked?: { until: string; failures: number };
+  };
+}
+
+/** A sync that was begun: what it takes up is wanted again should it fail. */
+export interface SyncRound {
+  syncId: string;
+  services: Service[];
 }
 
 export interface PollIntegrationInput {

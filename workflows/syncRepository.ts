@@ -1,13 +1,15 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   allHandlersFinished,
+  CancellationScope,
   condition,
   continueAsNew,
-  executeChild,
   isCancellation,
   ParentClosePolicy,
+  patched,
   setCurrentDetails,
   setHandler,
+  startChild,
   upsertSearchAttributes,
   uuid4,
   workflowInfo,
@@ -16,13 +18,16 @@ import type { SyncActivities } from './contracts.ts';
 import { clock, summary, syncDetails } from './details.ts';
 import { importRepositoryWorkflowId } from './ids.ts';
 import { importRepository } from './importRepository.ts';
-import type { SyncRepositoryInput } from './inputs.ts';
+import type { SyncRepositoryInput, SyncRound } from './inputs.ts';
 import { changed } from './messages.ts';
 import { rows, rowsHere, soon } from './policies.ts';
 import { priorityOf } from './priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID, STAGE } from './searchAttributes.ts';
 import { SYNC_TIMING } from './timing.ts';
 import type { Service } from './words.ts';
+
+/** From then on a run continues as new while it reads or is parked too. */
+const GOES_ON_ANEW = 'sync-goes-on-anew-at-any-time';
 
 /**
  * Brings an imported repository up to date. Id: `repository/{repositoryId}/sync`; started by its first `changed`.
@@ -33,6 +38,7 @@ import type { Service } from './words.ts';
  *  4. Again, as long as hints have come meanwhile; then end. The next hint starts another run.
  *
  * A hint that comes while 2 runs is taken up by another round: nobody knows whether its page was read before or after.
+ * Hints may come once a second for days, and a run takes 10,000 signals: so it continues as new wherever it waits.
  */
 export async function syncRepository(input: SyncRepositoryInput): Promise<void> {
   const { organizationId, integrationId, repositoryId } = input;
@@ -40,7 +46,7 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
   const timing = { ...SYNC_TIMING, ...input.timing };
   const wanted = new Set<Service>(input.carried?.wanted);
   let { fullName } = input;
-  let asked = false;
+  let { asked = false, round, parked } = input.carried ?? {};
   let stage = '';
 
   setHandler(
@@ -60,70 +66,101 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
   for (;;) {
     if (isLong()) {
       await condition(allHandlersFinished);
-      await continueAsNew<typeof syncRepository>({ ...input, fullName, carried: { wanted: [...wanted] } });
+      await continueAsNew<typeof syncRepository>({ ...input, fullName, carried: carriedOn() });
     }
-    if (wanted.size === 0) break;
-    const taken = [...wanted];
-    wanted.clear();
-    asked = false;
-    const syncId = uuid4();
-    const begun = await begin(syncId, taken);
-    if (begun === 'not_wanted') continue;
-    if (begun === 'long') {
-      for (const service of taken) wanted.add(service);
-      continue;
+    if (parked !== undefined) {
+      if ((await park(parked)) === 'long') continue;
+      parked = undefined;
     }
-    await read(syncId);
-    const { parked } = await finish(syncId);
-    if (parked === null) continue;
-    for (const service of taken) wanted.add(service);
-    await park(parked);
+    if (round === undefined) {
+      if (wanted.size === 0) break;
+      round = await begin();
+    }
+    if (round === undefined || (await read(round.syncId)) === 'long') continue;
+    const ended = await finish(round.syncId);
+    if (ended.parked !== null) {
+      for (const service of round.services) wanted.add(service);
+      ({ parked } = ended);
+    }
+    round = undefined;
   }
   await condition(allHandlersFinished);
 
-  /** Step 1. `long`: an import reads it, and the history has grown long over the waiting. */
-  async function begin(syncId: string, services: Service[]): Promise<'begun' | 'not_wanted' | 'long'> {
+  function carriedOn(): NonNullable<SyncRepositoryInput['carried']> {
+    return {
+      wanted: [...wanted],
+      asked,
+      ...(round === undefined ? {} : { round }),
+      ...(parked === undefined ? {} : { parked }),
+    };
+  }
+
+  /** Step 1. Nothing: there is nothing to read, or the history has grown long while an import read the repository. */
+  async function begin(): Promise<SyncRound | undefined> {
+    const services = [...wanted];
+    wanted.clear();
+    asked = false;
+    const syncId = uuid4();
     for (let waitMs = timing.busyMs; ; waitMs = Math.min(waitMs * 2, timing.mostBusyMs)) {
       const answer = await beginSync({ ...ids, syncId, services });
       if (answer.outcome === 'begun') {
         ({ fullName } = answer);
-        return 'begun';
+        return { syncId, services };
       }
       if (answer.outcome === 'not_wanted') {
         show(`nothing to do: ${answer.why}`, 'ended', null);
-        return 'not_wanted';
+        return undefined;
       }
-      if (isLong()) return 'long';
-      await pause(waitMs, 'an import reads the repository; looks again', 'waiting', () => false);
+      if (isLong()) {
+        for (const service of services) wanted.add(service);
+        return undefined;
+      }
+      await waitForReader(waitMs);
     }
   }
 
-  /** Step 2. Its outcome is in the sync's row, whatever becomes of the run. */
-  async function read(syncId: string): Promise<void> {
+  /**
+   * Step 2. Its outcome is in the sync's row, whatever becomes of the run. What a former run of this one has begun cannot
+   * be awaited; so it is begun once more until that has ended: then there is nothing left to read.
+   */
+  async function read(syncId: string): Promise<'ended' | 'long'> {
     show('reads what changed', 'running', null);
     for (;;) {
       try {
-        await executeChild(importRepository, {
-          workflowId: importRepositoryWorkflowId(repositoryId),
-          args: [{ ...ids, importId: syncId, fullName, quiet: true }],
-          // the only policy under which a child survives the parent's continue-as-new
-          parentClosePolicy: ParentClosePolicy.ABANDON,
-          priority: priorityOf('sync', integrationId),
-          staticSummary: summary(`Sync ${fullName}`),
-          typedSearchAttributes: [
-            { key: ORGANIZATION_ID, value: organizationId },
-            { key: INTEGRATION_ID, value: integrationId },
-            { key: REPOSITORY_ID, value: repositoryId },
-          ],
-        });
-        return;
+        const reading = await startReading(syncId);
+        const ended = reading.result().then(() => 'ended' as const);
+        // A cancellation is the child's to end with.
+        const long = CancellationScope.nonCancellable(() => condition(isLong)).then(() => 'long' as const);
+        const first = await Promise.race([ended, long]);
+        return first === 'long' && patched(GOES_ON_ANEW) ? first : await ended;
       } catch (error) {
         if (isCancellation(error)) throw error;
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return;
-        // An import began at this moment.
-        await pause(timing.busyMs, 'an import reads the repository; looks again', 'waiting', () => false);
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return 'ended';
+        // An import began at this moment, or it is what a former run has begun.
+        if (isLong() && patched(GOES_ON_ANEW)) return 'long';
+        await waitForReader(timing.busyMs);
       }
     }
+  }
+
+  function startReading(syncId: string) {
+    return startChild(importRepository, {
+      workflowId: importRepositoryWorkflowId(repositoryId),
+      args: [{ ...ids, importId: syncId, fullName, quiet: true }],
+      // the only policy under which a child survives the parent's continue-as-new
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      priority: priorityOf('sync', integrationId),
+      staticSummary: summary(`Sync ${fullName}`),
+      typedSearchAttributes: [
+        { key: ORGANIZATION_ID, value: organizationId },
+        { key: INTEGRATION_ID, value: integrationId },
+        { key: REPOSITORY_ID, value: repositoryId },
+      ],
+    });
+  }
+
+  async function waitForReader(ms: number): Promise<void> {
+    await pause(ms, 'an import reads the repository; looks again', 'waiting', () => false);
   }
 
   function beginSync(asking: Parameters<SyncActivities['beginSync']>[0]) {
@@ -144,19 +181,22 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     );
   }
 
-  /** Step 3. */
-  async function park({ until, failures }: { until: string; failures: number }): Promise<void> {
+  /** Step 3. `long`: the history has grown long over the hints that came meanwhile. */
+  async function park({ until, failures }: { until: string; failures: number }): Promise<'over' | 'long'> {
     const times = failures === 1 ? 'once' : `${failures} times`;
     const ms = Date.parse(until) - Date.now();
-    await pause(ms, `failed ${times} in a row; tries again`, 'failed', () => asked);
+    const goesOnAnew = patched(GOES_ON_ANEW);
+    const woken = () => asked || (goesOnAnew && isLong());
+    const isWoken = await pause(ms, `failed ${times} in a row; tries again`, 'failed', woken);
+    return isWoken && !asked ? 'long' : 'over';
   }
 
-  /** A durable timer that an operator can read; `woken` ends it early. */
-  async function pause(ms: number, saying: string, as: string, woken: () => boolean): Promise<void> {
+  /** A durable timer that an operator can read; `woken` ends it early, which is answered. */
+  async function pause(ms: number, saying: string, as: string, woken: () => boolean): Promise<boolean> {
     const untilMs = Date.now() + Math.max(1, ms);
     const until = clock(untilMs, Date.now());
     show(saying, as, until);
-    await condition(woken, Math.max(1, ms), { summary: summary(`${saying} ${until}`) });
+    return condition(woken, Math.max(1, ms), { summary: summary(`${saying} ${until}`) });
   }
 
   function show(doing: string, as: string, until: string | null): void {

@@ -183,8 +183,8 @@ export async function hasFeedEntriesBefore(
 
 /**
  * Pull requests above `after` that their own activity is ahead of. Either the last vote of somebody is not in their stored
- * participants although it may be newer than they are: an approval need not move `updated_on`, so no list by that shows
- * it. (Votes older than the stored version do not count, since a withdrawn vote leaves its entry.) Or they are not stored
+ * participants, or is there with the time of an earlier one, although it may be newer than they are: an approval need not
+ * move `updated_on`, so no list by that shows it. (Votes older than the stored version do not count, since a withdrawn vote leaves its entry.) Or they are not stored
  * at all, and not in quarantine. Ordered by number.
  */
 export async function pullRequestsBehindTheirActivity(
@@ -208,9 +208,9 @@ export async function pullRequestsBehindTheirActivity(
     left join pull_request_participants t on t.organization_id = p.organization_id
       and t.repository_id = p.repository_id and t.pull_request_number = v.number and t.account_key = v.actor_uuid
     where v.at > p.observed_at - make_interval(secs => ${range.slackSeconds})
-      and not coalesce(
+      and (t.participated_on < v.at or not coalesce(
         case v.kind when 'approval' then t.approved or t.state = 'approved' else t.state = 'changes_requested' end,
-        false)
+        false))
     ), unknown as (
       select distinct a.pull_request_number as number from pull_request_activity a
       where a.organization_id = ${scope.organizationId} and a.repository_id = ${scope.repositoryId}

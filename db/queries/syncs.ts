@@ -1,5 +1,11 @@
 import { sql } from 'drizzle-orm';
-import type { Finding, ImportRepositoryState, IntegrationState, Service } from '../../workflows/words.ts';
+import {
+  type Finding,
+  type ImportRepositoryState,
+  type IntegrationState,
+  type Service,
+  SERVICES,
+} from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
 import { isAbsent } from './presence.ts';
@@ -38,7 +44,10 @@ export async function readSyncSubject(
   return row;
 }
 
-/** Makes the rows of a sync, in which its run writes progress as that of an import does. Repeatable. */
+/**
+ * Makes the rows of a sync, in which its run writes progress as that of an import does. Repeatable: where the answer was
+ * lost before its run went on, what was wanted since is added.
+ */
 export async function insertSync(
   tx: Transaction,
   sync: {
@@ -51,11 +60,12 @@ export async function insertSync(
 ): Promise<void> {
   const { organizationId, integrationId, repositoryId, syncId, services } = sync;
   await tx.execute(sql`
-    insert into imports (id, organization_id, integration_id, kind, mode, services, state, selection,
+    insert into imports as i (id, organization_id, integration_id, kind, mode, services, state, selection,
       repositories_total, started_at)
     values (${syncId}, ${organizationId}, ${integrationId}, 'sync', 'changed', ${words(services)}, 'running',
       ${JSON.stringify({ repositories: [repositoryId] })}::jsonb, 1, clock_timestamp())
-    on conflict (id) do nothing`);
+    on conflict (id) do update set services = array(
+      select s from unnest(${words(SERVICES)}) s where s = any (i.services || excluded.services))`);
   await tx.execute(sql`
     insert into import_repositories (organization_id, import_id, repository_id, place)
     values (${organizationId}, ${syncId}, ${repositoryId}, 1)

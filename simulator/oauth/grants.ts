@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import type { Credential } from '../auth/credential.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Person } from '../model/people.ts';
 import type { Consumer } from './consumer.ts';
@@ -28,8 +29,16 @@ interface Code {
   expiresAtMs: number;
 }
 
+/** All tokens that come from one consent. */
+interface Family {
+  /** a used refresh token came again where that is not forgiven: it may be stolen, so all of them end (RFC 9700, 4.14.2) */
+  revoked: boolean;
+  readonly access: Credential[];
+}
+
 interface RefreshToken {
   person: Person;
+  family: Family;
   scopes: readonly string[];
   expiresAtMs: number;
   /** When it was used first; null while fresh. */
@@ -61,7 +70,7 @@ export function isGrantError(answer: TokenPair | GrantError): answer is GrantErr
   return 'error' in answer;
 }
 
-/** Codes and tokens of one consumer. `leewayMs` null: a used refresh token is dead at once. */
+/** Codes and tokens of one consumer. `leewayMs` null: a used refresh token is dead at once, and takes its family along. */
 export function createGrants(options: {
   consumer: Consumer;
   credentials: Credentials;
@@ -74,10 +83,10 @@ export function createGrants(options: {
   const refreshTokens = new Map<string, RefreshToken>();
   let issued = 0;
 
-  function access(person: Person, scopes: readonly string[], state: string): TokenPair {
+  function access(person: Person, scopes: readonly string[], state: string, family?: Family): TokenPair {
     issued += 1;
     const secret = randomBytes(ACCESS_TOKEN_BYTES).toString('base64url');
-    options.credentials.add({
+    const credential: Credential = {
       name: `oauth.${issued}`,
       kind: 'oauth',
       person,
@@ -87,7 +96,9 @@ export function createGrants(options: {
       revoked: false,
       home: null,
       shows: `access token ${issued} of ${person.displayName}`,
-    });
+    };
+    options.credentials.add(credential);
+    family?.access.push(credential);
     return {
       access_token: secret,
       token_type: 'bearer',
@@ -97,16 +108,22 @@ export function createGrants(options: {
     };
   }
 
-  function pair(person: Person, scopes: readonly string[], state: string): TokenPair {
+  function pair(person: Person, scopes: readonly string[], state: string, family: Family): TokenPair {
     const refresh_token = randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
     refreshTokens.set(refresh_token, {
       person,
+      family,
       scopes,
       expiresAtMs: clock.nowMs() + REFRESH_LIFETIME_MS,
       usedAtMs: null,
       revoked: false,
     });
-    return { ...access(person, scopes, state), refresh_token };
+    return { ...access(person, scopes, state, family), refresh_token };
+  }
+
+  function end(family: Family): void {
+    family.revoked = true;
+    for (const credential of family.access) credential.revoked = true;
   }
 
   const invalid = (error_description: string): GrantError => ({ error: 'invalid_grant', error_description });
@@ -135,23 +152,24 @@ export function createGrants(options: {
         return invalid('The redirect_uri does not match the one of the authorization.');
       }
       if (!verifierFits(code, verifier)) return invalid('The code verifier is not valid.');
-      return pair(code.person, code.scopes, 'authorization_code');
+      return pair(code.person, code.scopes, 'authorization_code', { revoked: false, access: [] });
     },
     refresh(text) {
       const token = refreshTokens.get(text);
       const now = clock.nowMs();
-      if (token === undefined || token.revoked || token.expiresAtMs <= now) {
+      if (token === undefined || token.revoked || token.family.revoked || token.expiresAtMs <= now) {
         return invalid('The specified refresh token is not valid.');
       }
       if (token.usedAtMs !== null) {
         // The two behaviours seen in the wild (facts 1.1).
         if (leewayMs === null) {
+          end(token.family);
           return { error: 'unauthorized_client', error_description: 'Invalid OAuth client credentials' };
         }
         if (now - token.usedAtMs > leewayMs) return invalid('The specified refresh token is not valid.');
       }
       token.usedAtMs ??= now;
-      return pair(token.person, token.scopes, 'refresh_token');
+      return pair(token.person, token.scopes, 'refresh_token', token.family);
     },
     clientCredentials: () => access(consumer.owner, consumer.scopes, 'client_credentials'),
     revoke(personUuid) {

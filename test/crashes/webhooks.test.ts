@@ -7,12 +7,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Secret } from '../../platform/secrets/secret.ts';
 import { KEY_FILES } from '../../scripts/keys/keyFolder.ts';
 import { createTenant, type TestTenant } from '../support/integrationRows.ts';
+import { isSoak } from '../support/seeds.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 import { createHook, pushBody, type TestHook } from '../support/webhooks.ts';
 
-/** The api is killed this often while deliveries come. Row F46 is about 500, which `SOAK=1` takes. */
-const KILLS = process.env['SOAK'] === undefined ? 4 : 500;
+/** The api is killed this often while deliveries come. Row F46 is about 500, which a soak run takes. */
+const KILLS = isSoak() ? 500 : 4;
 const SENDERS = 8;
 
 let stack: Stack;

@@ -177,15 +177,20 @@ describe('OAuth', () => {
     expect((await refresh(second.refresh_token)).status).toBe(200);
   });
 
-  it('can give used refresh tokens no grace at all', async () => {
+  it('can give used refresh tokens no grace at all: the whole grant ends, and no other', async () => {
     await simulator.close();
     await start({ refreshLeewayMs: null });
-    const first = await connected();
-    expect((await refresh(first.refresh_token)).status).toBe(200);
+    const [first, other] = [await connected(), await connected()];
+    const second = (await refresh(first.refresh_token)).json;
+    expect((await user(second.access_token)).status).toBe(200);
     expect((await refresh(first.refresh_token)).json).toEqual({
       error: 'unauthorized_client',
       error_description: 'Invalid OAuth client credentials',
     });
+    expect((await refresh(second.refresh_token)).json.error).toBe('invalid_grant');
+    expect((await user(second.access_token)).status).toBe(401);
+    expect((await user(other.access_token)).status).toBe(200);
+    expect((await refresh(other.refresh_token)).status).toBe(200);
   });
 
   it('ends everything when the user revokes the grant', async () => {

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import postgres from 'postgres';
 import { v7 } from 'uuid';
 import { createBitbucketClient, type CredentialRef } from '../../activities/bitbucket/client.ts';
@@ -134,7 +135,7 @@ export type BitbucketEngine = ReturnType<typeof createBitbucketEngine>;
 /** Runs work as inside an activity: heartbeats and cancellation have somewhere to go. */
 export async function inActivity<T>(work: () => Promise<T>): Promise<T> {
   const results: T[] = [];
-  await new MockActivityEnvironment().run(async () => {
+  await new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(async () => {
     results.push(await work());
   });
   return results[0]!;

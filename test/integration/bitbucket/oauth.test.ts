@@ -1,8 +1,6 @@
-import { fork, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { v7 } from 'uuid';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSealer } from '../../../platform/secrets/seal.ts';
 import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import {
@@ -16,8 +14,6 @@ import {
 } from '../../support/bitbucketEngine.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { oauthCode } from '../../support/oauthBrowser.ts';
-import type { RefreshOrder, RefreshOutcome } from '../../support/refreshProcess.ts';
-import { waitFor } from '../../support/waitFor.ts';
 
 const keys = createTestKeys();
 const TOKEN_PATH = '/site/oauth2/access_token';
@@ -88,22 +84,7 @@ const ask = (
   credential: Parameters<BitbucketEngine['client']['get']>[0]['credential'],
 ) => engine.client.get({ credential, path: '/user', signal: new AbortController().signal });
 
-describe('50 refreshers', () => {
-  it.each(['lenient', 'strict'] as const)(
-    'in 2 processes make one call, and none hangs (%s host)',
-    async (kind) => {
-      const host = hosts[kind];
-      const credential = await connected(host);
-      const since = mark(host);
-      const order: RefreshOrder = { engine: optionsFor(host), credential, requests: 25 };
-      const processes = await Promise.all([startProcess(), startProcess()]);
-      const outcomes = await Promise.all(processes.map((child) => ordered(child, order)));
-      expect(outcomes.flatMap((outcome) => outcome.outcomes)).toEqual(Array.from({ length: 50 }, () => 'ok'));
-      expect(calls(host, since, TOKEN_PATH)).toBe(1);
-      expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
-    },
-  );
-
+describe('refreshes', () => {
   it('of 12 credentials on a pool of 2 connections do not block each other', async () => {
     const host = hosts.strict;
     const engine = engineFor(host);
@@ -113,25 +94,6 @@ describe('50 refreshers', () => {
     expect(calls(host, since, TOKEN_PATH)).toBe(12);
   });
 });
-
-async function startProcess(): Promise<ChildProcess> {
-  const script = join(inject('servers').programs, 'test/support/refreshProcess.js');
-  const child = fork(script, { execArgv: [], serialization: 'json' });
-  await new Promise<void>((resolve, reject) => {
-    child.once('message', () => resolve());
-    child.once('exit', (code) => reject(new Error(`the process ended with ${String(code)}`)));
-  });
-  return child;
-}
-
-async function ordered(child: ChildProcess, order: RefreshOrder): Promise<RefreshOutcome> {
-  const outcome = new Promise<RefreshOutcome>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as RefreshOutcome));
-    child.once('exit', (code) => reject(new Error(`the process ended with ${String(code)}`)));
-  });
-  child.send(order);
-  return outcome;
-}
 
 describe('an access token', () => {
   it('that Bitbucket calls expired is renewed once, and the same request goes again', async () => {
@@ -233,43 +195,6 @@ describe('a refresh token', () => {
     expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 1, refreshing: true });
     expect((await ask(engine, credential)).status).toBe(200);
     expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
-  });
-});
-
-describe('a worker that dies between the answer and the commit', () => {
-  it.each([
-    ['lenient', 'ok'],
-    ['strict', 'CredentialUnusable'],
-  ] as const)('loses nothing at the %s host but what that host takes: %s', async (kind, outcome) => {
-    const host = hosts[kind];
-    const credential = await connected(host);
-    const since = mark(host);
-    host.faults.set({
-      rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault: { kind: 'slow_body', ms: 4_000 } }],
-    });
-    const child = await startProcess();
-    const exited = new Promise((resolve) => {
-      child.once('exit', resolve);
-    });
-    child.send({ engine: optionsFor(host), credential, requests: 1 } satisfies RefreshOrder);
-    // The host has rotated the token; the answer is still under way.
-    await waitFor({
-      what: 'the host answers the refresh',
-      read: () => calls(host, since, TOKEN_PATH),
-      until: (count) => count === 1,
-    });
-    child.kill('SIGKILL');
-    await exited;
-    host.faults.clear();
-    // The trace of the refresh is committed, and the row is free again.
-    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 1, refreshing: true });
-    const next = await ask(engineFor(host), credential).then(
-      () => 'ok',
-      (error: { type: string }) => error.type,
-    );
-    expect(next).toBe(outcome);
-    const row = await rows.credential(credential.credentialId);
-    expect(row).toMatchObject({ version: outcome === 'ok' ? 2 : 1, refreshing: false });
   });
 });
 

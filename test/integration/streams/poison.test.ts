@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { unescapeText } from '../../../db/text.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
+import { isSoak } from '../../support/seeds.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 /** Reliability rows F33 and F34: one record among many that is not as it should be. */
@@ -210,8 +211,8 @@ describe('records of the other streams', () => {
   });
 });
 
-/** Row F33 is about 10,000, which `SOAK=1` takes; 1,500 take more than one chunk. */
-const MANY = process.env['SOAK'] === undefined ? 1_500 : 10_000;
+/** Row F33 is about 10,000, which a soak run takes; 1,500 take more than one chunk. */
+const MANY = isSoak() ? 10_000 : 1_500;
 
 test('of very many pull requests one is poison: all others are stored, and one is kept', async () => {
   const large = await createSituation({ world: world(MANY) });

@@ -1,0 +1,294 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { v7 as uuid } from 'uuid';
+import { inject } from 'vitest';
+import { createGitActivities } from '../../activities/commits.ts';
+import { createCloneFolder } from '../../activities/git/cloneFolder.ts';
+import { createImportActivities } from '../../activities/imports.ts';
+import { createPollActivities, createPollQuestions } from '../../activities/poll/polls.ts';
+import { createStreamActivities } from '../../activities/streams.ts';
+import { createSyncActivities } from '../../activities/syncs.ts';
+import { createLogger } from '../../platform/log.ts';
+import { verifyOrganization } from '../../scripts/oracle/verifyOrganization.ts';
+import type { RecordedDelivery } from '../../simulator/webhooks/deliveryJournal.ts';
+import type { SimulatorOptions } from '../../simulator/options.ts';
+import { createRelayMetrics } from '../../worker/relay/relayMetrics.ts';
+import { takeUp } from '../../worker/relay/takeUp.ts';
+import { createWakeBuffer } from '../../worker/relay/wakeBuffer.ts';
+import { createWakeRound } from '../../worker/relay/wakeRound.ts';
+import type { Waker } from '../../worker/relay/waker.ts';
+import { openParts, takeUp as takeUpParts } from '../../workflows/import/parts.ts';
+import type { Service } from '../../workflows/words.ts';
+import {
+  createBitbucketEngine,
+  createCredentialRows,
+  createTestKeys,
+  inActivity,
+} from './bitbucketEngine.ts';
+import { createTestDatabase } from './database.ts';
+import { createLocalApi, WEBHOOK_KEY } from './localApi.ts';
+import { createSimulator } from './simulator.ts';
+import { createHook } from './webhooks.ts';
+
+/** Tables of records: what a look that found nothing new must not write. */
+const RECORDS = [
+  'accounts',
+  'branches',
+  'tags',
+  'commits',
+  'commit_files',
+  'pull_requests',
+  'pull_request_commits',
+  'pull_request_participants',
+  'pull_request_activity',
+  'pull_request_comments',
+  'tickets',
+  'ticket_comments',
+  'ticket_changes',
+];
+
+/** An event of the source that nobody was told of yet. */
+export type Event = RecordedDelivery;
+
+/** As at Bitbucket: what is larger is silently not sent. */
+export const LARGEST_BYTES = 256 * 1024;
+
+/**
+ * All that lies between a change at Bitbucket and its rows, step by step in this process: the simulator's events, the
+ * api's receiver, the relay, poll rounds, and syncs by the activities of their runs. Nothing happens unless it is called
+ * for, so a test decides what comes before what. What Temporal adds (one run a repository at a time, and hints kept while it
+ * reads) is done as its workflows do it.
+ */
+export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
+  const keys = createTestKeys();
+  const [testDatabase, simulator, folder] = await Promise.all([
+    createTestDatabase(),
+    createSimulator({ era: 'guide', limit: 0, ...options }),
+    mkdtemp(join(tmpdir(), 'bucket-brigade-deliveries-')),
+  ]);
+  const rows = createCredentialRows(testDatabase, keys);
+  const { sql } = rows;
+  const engine = createBitbucketEngine({
+    databaseUrl: testDatabase.workerUrl,
+    keys,
+    apiUrl: simulator.apiUrl,
+    webUrl: simulator.url,
+  });
+  const { database, client: bitbucket, credentials, gate } = engine;
+  const api = createLocalApi({ databaseUrl: testDatabase.apiUrl });
+  const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
+  const connection = Connection.lazy({ address });
+  const temporal = { client: new Client({ connection, namespace }), taskQueue: 'nobody-listens' };
+
+  const admin = simulator.credential('api_token.admin');
+  const { organizationId, integrationId } = await rows.integration('api_token', {
+    email: admin.login ?? '',
+    token: admin.secret,
+  });
+  const ids = { organizationId, integrationId };
+  await sql`update integrations set state = 'active', name = 'Acme' where id = ${integrationId}`;
+
+  /** repositories that a run reads, and the hints that came meanwhile */
+  const reading = new Map<string, Set<Service>>();
+  const imports = createImportActivities({ database, isRunning: async () => false });
+  const syncs = createSyncActivities({ database, isRunning: async () => false });
+  const { importChunk } = createStreamActivities({ database, bitbucket });
+  const { importChunk: importRequest } = createStreamActivities({
+    database,
+    bitbucket,
+    limits: { requests: 1 },
+  });
+  const cloneFolder = join(folder, 'clones');
+  const clones = createCloneFolder({ folder: cloneFolder, maxBytes: Number.POSITIVE_INFINITY });
+  const git = createGitActivities({
+    database,
+    gate,
+    credentials,
+    webUrl: simulator.url,
+    cloneFolder,
+    clones,
+  });
+
+  /** As `importRepository`: part after part, chunk after chunk. `between`: chunks are of one request, and it is called behind each. */
+  async function readAll(of: { repositoryId: string; importId: string }, between?: () => Promise<void>) {
+    const begun = await imports.beginRepository({ ...ids, ...of });
+    const nothing = { paused: null, progress: { records: 0, requests: 0, expected: null } };
+    let todo = takeUpParts(begun, undefined, nothing);
+    for (let [part] = openParts(todo); part !== undefined; [part] = openParts(todo)) {
+      const asked = { ...ids, ...of, mode: begun.mode };
+      const { kind, streams } = part;
+      const { done } = await inActivity(() =>
+        kind === 'git'
+          ? git.importGit(asked)
+          : (between === undefined ? importChunk : importRequest)({ ...asked, streams }),
+      );
+      if (done) todo = { ...todo, [`${kind}Done`]: true };
+      await between?.();
+    }
+    const { state } = await imports.finishRepository({ ...ids, ...of, state: 'completed' });
+    if (state !== 'completed') throw new Error(`the repository ended as ${String(state)}`);
+  }
+
+  /** As `syncRepository`: an import goes first, and what comes while a sync reads is read by another. */
+  async function sync(repositoryId: string, services: readonly Service[]): Promise<void> {
+    const waiting = reading.get(repositoryId);
+    if (waiting !== undefined) {
+      for (const service of services) waiting.add(service);
+      return;
+    }
+    const syncId = uuid();
+    const begun = await syncs.beginSync({ ...ids, repositoryId, syncId, services: [...services] });
+    if (begun.outcome !== 'begun') return;
+    await whileReading(repositoryId, async () => {
+      await readAll({ repositoryId, importId: syncId });
+      const { state } = await syncs.finishSync({
+        ...ids,
+        repositoryId,
+        syncId,
+        firstParkedMs: 1_000,
+        mostParkedMs: 1_000,
+      });
+      if (state !== 'completed') throw new Error(`the sync ended as ${state}`);
+    });
+  }
+
+  async function whileReading(repositoryId: string, read: () => Promise<void>): Promise<void> {
+    const waiting = new Set<Service>();
+    reading.set(repositoryId, waiting);
+    try {
+      await read();
+    } finally {
+      reading.delete(repositoryId);
+    }
+    if (waiting.size > 0) await sync(repositoryId, [...waiting]);
+  }
+
+  const waker: Waker = {
+    sync: ({ repositoryId, services }) => sync(repositoryId, services),
+    async discover() {
+      await discover();
+      return true;
+    },
+  };
+  const log = createLogger({ service: 'worker', level: 'silent' });
+  const metrics = createRelayMetrics(undefined);
+
+  async function discover(): Promise<void> {
+    for (let cursor: string | null = null; ; ) {
+      ({ cursor } = await inActivity(() => engine.discovery.discoverChunk({ ...ids, cursor })));
+      if (cursor === null) return;
+    }
+  }
+
+  await discover();
+  await sql`delete from integration_repositories where integration_id = ${integrationId}`;
+  await sql`delete from repositories where organization_id = ${organizationId}`;
+  const hook = await createHook(sql, ids, { key: WEBHOOK_KEY });
+  for (const workspace of await sql<{ slug: string }[]>`select slug from workspaces`) {
+    await simulator.mutate({ kind: 'hook.create', workspace: workspace.slug, url: 'http://127.0.0.1:1/' });
+  }
+  // Kept in the simulator's journal; the test sends them.
+  simulator.webhooks.faults.set({ rules: [{ fault: { kind: 'lose' } }] });
+
+  return {
+    ...ids,
+    sql,
+    simulator,
+    discover,
+    mutate: (kind: string, more: Record<string, unknown>) => simulator.mutate({ kind, ...more }),
+    /** A place among the source's events, for `since`. */
+    mark: (): number => simulator.webhooks.journal.since(0).at(-1)?.entry.sequence ?? 0,
+    since: (place: number): Event[] => simulator.webhooks.journal.since(place),
+    /** Sends an event as Bitbucket does; throws unless the receiver has taken it. */
+    async deliver({ delivery: { event, body } }: Event): Promise<void> {
+      const sent = hook.delivery(event, body);
+      const answer = await api.send(hook.path, { method: 'POST', ...sent });
+      if (answer.status !== 202) throw new Error(`the receiver answered ${answer.status}`);
+    },
+    /** Hands on all that was delivered, as the relay does, and ends when what it wakes has ended. */
+    async relay(): Promise<void> {
+      // Its seconds are over: the right to wake, and what came again and is due a minute later.
+      await sql`delete from webhook_wakes`;
+      await sql`update webhook_deliveries set due_at = now() where due_at is not null`;
+      const buffer = createWakeBuffer();
+      for (const wake of (await takeUp(database, 10_000)).wakes) buffer.add(wake);
+      const { failed } = await createWakeRound({ database, waker, buffer, log, metrics })();
+      if (failed > 0) throw new Error('a wake failed');
+    },
+    /** A whole poll round, and all that it wakes. */
+    async poll(): Promise<void> {
+      const polls = createPollActivities({
+        database,
+        ...temporal,
+        intervalMs: 60_000,
+        discovery: { intervalMs: 0, goneAfterMs: 60_000 },
+      });
+      const woken = new Map<string, Set<Service>>();
+      const questions = createPollQuestions({
+        database,
+        bitbucket,
+        credentials,
+        tell: async (_, { repositories, services }) => {
+          for (const { repositoryId } of repositories)
+            woken.set(repositoryId, new Set([...(woken.get(repositoryId) ?? []), ...services]));
+        },
+      });
+      const begun = await polls.beginPoll({ ...ids, atOnce: true });
+      if (!begun.due) throw new Error(`no round is due: ${begun.why}`);
+      for (let place: string | null = begun.place; place !== null; ) {
+        const from: string = place;
+        ({ place } = await inActivity(() => questions.pollChunk({ ...ids, place: from })));
+      }
+      await polls.finishPoll({ ...ids, requests: 1, found: woken.size, error: null });
+      for (const [repositoryId, services] of woken) await sync(repositoryId, [...services]);
+    },
+    /** To its end; `between` is called behind each request. The id of the repository. */
+    async importRepository(fullName: string, between?: () => Promise<void>): Promise<string> {
+      const [row] = await sql<{ id: string }[]>`
+        update repositories set integration_id = ${integrationId} where full_name = ${fullName} returning id`;
+      if (row === undefined) throw new Error(`${fullName} was not discovered`);
+      const { id: repositoryId } = row;
+      const importId = uuid();
+      await sql`insert into imports (id, organization_id, integration_id, mode, selection)
+        values (${importId}, ${organizationId}, ${integrationId}, 'changed', '{"all":true}')`;
+      await sql`insert into import_repositories (organization_id, import_id, repository_id, place)
+        values (${organizationId}, ${importId}, ${repositoryId}, 1)`;
+      await whileReading(repositoryId, () => readAll({ repositoryId, importId }, between));
+      return repositoryId;
+    },
+    /** Nothing is stored of any repository, or known of the budget. */
+    async forget(): Promise<void> {
+      await sql`delete from repositories`;
+      await sql`delete from imports`;
+      for (const table of ['request_uses', 'request_waits', 'request_limits'])
+        await sql`delete from ${sql(table)}`;
+    },
+    /** Every row of every table of records, with the version that Postgres gave it. */
+    async versions(): Promise<string[]> {
+      const all: string[] = [];
+      for (const table of RECORDS) {
+        const found = await sql<{ version: string }[]>`
+          select concat(ctid, ' ', xmin) as version from ${sql(table)} where organization_id = ${organizationId}`;
+        all.push(...found.map(({ version }) => `${table} ${version}`));
+      }
+      return all.toSorted();
+    },
+    /** What the oracle finds: '' when all is equal. */
+    async differences(): Promise<string> {
+      const found = await verifyOrganization({ database, organizationId, simulatorUrl: simulator.url });
+      return found.examples.join('\n');
+    },
+    async close(): Promise<void> {
+      await api.close();
+      await engine.end();
+      await rows.end();
+      await connection.close();
+      await simulator.close();
+      await testDatabase.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+export type DeliveryBench = Awaited<ReturnType<typeof createDeliveryBench>>;
