@@ -31,7 +31,7 @@ export const bench: Bench = ({ say, scale, cpuProfile }) =>
     await runReads({ ...load, seconds: 5 }, world.key);
     const results: ReadResult[] = [];
     for (let run = 0; run < RUNS; run += 1) {
-      const seconds = Math.max(2, SECONDS * scale);
+      const seconds = Math.max(5, SECONDS * scale);
       const result = await tellingCpu(stand, say, () => runReads({ ...load, seconds }, world.key));
       const { p50Ms, p99Ms, maxMs, statuses, byTarget } = result;
       say(
