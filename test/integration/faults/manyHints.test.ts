@@ -95,10 +95,10 @@ test('a sync that is begun once more, because its task was lost, takes up what c
   const tenant = await bench.tenant('active');
   const { organizationId, integrationId } = tenant;
   const repositoryId = await importedRepository(bench, tenant);
-  const { beginSync } = createSyncActivities({ database: bench.database, isRunning: async () => false });
+  const syncs = createSyncActivities({ database: bench.database, isRunning: async () => false });
   const of = { organizationId, integrationId, repositoryId, syncId: uuid() };
-  await beginSync({ ...of, services: ['pull_requests'] });
-  await beginSync({ ...of, services: ['pull_requests', 'repositories'] });
+  await syncs.beginSync({ ...of, services: ['pull_requests'] });
+  await syncs.beginSync({ ...of, services: ['pull_requests', 'repositories'] });
   expect(await syncsOf(bench.sql, repositoryId)).toMatchObject([
     { services: ['repositories', 'pull_requests'] },
   ]);
