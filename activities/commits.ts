@@ -6,7 +6,8 @@ import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { type GitTarget, readGitTarget } from '../db/queries/gitTargets.ts';
 import type { ChunkResult, OfRepository, StreamActivities } from '../workflows/contracts.ts';
 import type { Finding, ImportMode, Stream } from '../workflows/words.ts';
-import { askerOf } from './bitbucket/asker.ts';
+import { type Asker, askerOf } from './bitbucket/asker.ts';
+import type { BitbucketClient } from './bitbucket/client.ts';
 import { AuthRefused, BitbucketError, RateLimited, RepositoryGone } from './bitbucket/errors.ts';
 import type { RequestGate } from './bitbucket/requestGate.ts';
 import { advance, markStream, openStream, SwitchedOff } from './checkpoint.ts';
@@ -21,6 +22,7 @@ import { gitOperation } from './git/gitOperation.ts';
 import { createGit } from './git/process.ts';
 import { readRefs } from './git/refs.ts';
 import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
+import { isRefusal, storeByUuid } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface GitActivitiesDependencies {
@@ -33,6 +35,7 @@ export interface GitActivitiesDependencies {
   cloneFolder: string;
   /** the clones in it */
   clones: CloneFolder;
+  client: BitbucketClient;
 }
 
 type GitInput = OfRepository & { importId: string; mode: ImportMode };
@@ -45,7 +48,7 @@ const SILENCE_MS = 15 * 60_000;
 export function createGitActivities(
   dependencies: GitActivitiesDependencies,
 ): Pick<StreamActivities, 'importGit'> {
-  const { database, gate, webUrl, cloneFolder, clones } = dependencies;
+  const { database, gate, webUrl, cloneFolder, clones, client } = dependencies;
   const { origin, protocol } = new URL(webUrl);
   const home = join(cloneFolder, 'home');
   const git = createGit({ home, protocols: [protocol === 'http:' ? 'http' : 'https'] });
@@ -54,7 +57,8 @@ export function createGitActivities(
   /**
    * Brings in what git knows of a repository: clones or fetches, stores the commits that are not stored yet
    * page by page with their checkpoint, then branches and tags as a set. Ends git at once when cancelled; the
-   * next attempt, on any worker, goes on from the checkpoint. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
+   * next attempt, on any worker, goes on from the checkpoint. Where it is not under its name any more, it is asked for by
+   * its uuid, and read under the name that it has now. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
    * DiskFull, and Fenced.
    */
   async function importGit(input: GitInput): Promise<ChunkResult> {
@@ -70,9 +74,10 @@ export function createGitActivities(
     }
   }
 
-  async function readRepository(input: GitInput, pulse: Pulse): Promise<ChunkResult> {
+  /** `renamed`: it was just found under this name. */
+  async function readRepository(input: GitInput, pulse: Pulse, renamed?: GitTarget): Promise<ChunkResult> {
     const signal = cancellationSignal();
-    const target = await findTarget(input);
+    const target = renamed ?? (await findTarget(input));
     const asker = askerOf(target.kind, input.importId, workflowId());
     const refs = await openStream(database, { ...input, stream: 'refs' });
     const commits = await openStream(database, { ...input, stream: 'commits' });
@@ -92,7 +97,15 @@ export function createGitActivities(
       );
       return { done: true, stream: null, requests: 0, records };
     } catch (error) {
-      const failure = readGitFailure(error, target.fullName);
+      let failure = readGitFailure(error, target.fullName);
+      if (renamed === undefined && isElsewhere(failure)) {
+        try {
+          const now = await findAnew(input, target, asker);
+          if (now !== undefined) return await readRepository(input, pulse, now);
+        } catch (otherwise) {
+          failure = otherwise;
+        }
+      }
       await recordFailure(input, { refs, commits }, failure);
       if (!(failure instanceof RateLimited)) throw failure;
       const limited = { until: failure.until, why: failure.why };
@@ -139,6 +152,22 @@ export function createGitActivities(
       observedAt: target.observedAt,
     });
     return stored + refsStored;
+  }
+
+  /** Where it is now, by its uuid; nothing: it has no other name, or is not to be seen. */
+  async function findAnew(input: GitInput, target: GitTarget, asker: Asker): Promise<GitTarget | undefined> {
+    const { organizationId, integrationId } = input;
+    const credential = await dependencies.credentials.ofIntegration(input);
+    const request = { credential, signal: cancellationSignal(), asker };
+    const integration = { organizationId, integrationId };
+    try {
+      await storeByUuid({ database, client, integration, request }, target.providerUuid);
+    } catch (error) {
+      if (isRefusal(error)) return undefined;
+      throw error;
+    }
+    const now = await findTarget(input);
+    return now.fullName === target.fullName ? undefined : now;
   }
 
   async function findTarget(input: GitInput): Promise<GitTarget> {
@@ -198,6 +227,11 @@ export function createGitActivities(
 
   return { importGit };
 }
+
+/** A renamed repository answers by a redirect, one of another workspace as one that is gone (facts 4.4). */
+const isElsewhere = (failure: unknown): boolean =>
+  failure instanceof RepositoryGone ||
+  (failure instanceof BitbucketError && failure.finding.code === 'git_redirected');
 
 /** One 401 proves nothing (it may be a brownout) and an outage passes: neither is a failure of the stream. */
 function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error: Finding } | undefined {

@@ -18,7 +18,8 @@ import type { Place } from './discoveryPlace.ts';
 import { projectRow, uniqueByUuid, workspaceRow } from './discoveryRows.ts';
 import { compareLists } from './presence/compareLists.ts';
 import type { VanishingRules } from './presence/decideList.ts';
-import { isRefusal, lookUp } from './presence/lookUp.ts';
+import { lookUp } from './presence/lookUp.ts';
+import { isRefusal } from './storeByUuid.ts';
 import { storeFound, storeRepositories } from './storeRepositories.ts';
 
 export interface Step {

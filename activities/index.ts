@@ -144,7 +144,15 @@ export function createActivities(options: ActivitiesOptions): Activities {
   });
   const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket: client });
   const clones = createCloneFolder({ folder: cloneFolder, maxBytes: CLONE_BYTES });
-  const { importGit } = createGitActivities({ database, credentials, gate, webUrl, cloneFolder, clones });
+  const { importGit } = createGitActivities({
+    database,
+    credentials,
+    gate,
+    webUrl,
+    cloneFolder,
+    clones,
+    client,
+  });
   const createRun = createRuns(database);
   const isRunning = createRunLookup(options.client);
   const exchangeCode = createCodeExchange({ database, opener, sealer, tokens });

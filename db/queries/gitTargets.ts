@@ -5,6 +5,7 @@ import type { Transaction } from '../client.ts';
 /** What git work needs to know of a repository. */
 export interface GitTarget {
   fullName: string;
+  providerUuid: string;
   /** as Bitbucket says; git packs may differ a little */
   sizeBytes: number | null;
   /** Postgres' clock: what is read after this is at least so new */
@@ -19,7 +20,7 @@ export async function readGitTarget(
   { repositoryId, importId }: { repositoryId: string; importId: string },
 ): Promise<GitTarget | undefined> {
   const [row] = await tx.execute<GitTarget & Record<string, unknown>>(sql`
-    select full_name as "fullName", size_bytes::float8 as "sizeBytes", clock_timestamp()::text as "observedAt",
+    select full_name as "fullName", provider_uuid as "providerUuid", size_bytes::float8 as "sizeBytes", clock_timestamp()::text as "observedAt",
       coalesce((select kind from imports where id = ${importId}::uuid), 'import') as kind
     from repositories
     where id = ${repositoryId}::uuid`);

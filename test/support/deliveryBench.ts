@@ -8,6 +8,7 @@ import { createGitActivities } from '../../activities/commits.ts';
 import { createCloneFolder } from '../../activities/git/cloneFolder.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createPollActivities, createPollQuestions } from '../../activities/poll/polls.ts';
+import { createSmallImport } from '../../activities/smallImport.ts';
 import { createStreamActivities } from '../../activities/streams.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
 import { createLogger } from '../../platform/log.ts';
@@ -109,6 +110,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     webUrl: simulator.url,
     cloneFolder,
     clones,
+    client: bitbucket,
   });
 
   /** As `importRepository`: part after part, chunk after chunk. `between`: chunks are of one request, and it is called behind each. */
@@ -119,12 +121,14 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     for (let [part] = openParts(todo); part !== undefined; [part] = openParts(todo)) {
       const asked = { ...ids, ...of, mode: begun.mode };
       const { kind, streams } = part;
-      const { done } = await inActivity(() =>
-        kind === 'git'
-          ? git.importGit(asked)
-          : (between === undefined ? importChunk : importRequest)({ ...asked, streams }),
-      );
-      if (done) todo = { ...todo, [`${kind}Done`]: true };
+      const importApi = between === undefined ? importChunk : importRequest;
+      const importSmall = createSmallImport({ importGit: git.importGit, importChunk: importApi });
+      const { done, gitDone } = await inActivity(() => {
+        if (kind === 'git') return git.importGit(asked);
+        return (kind === 'small' ? importSmall : importApi)({ ...asked, streams });
+      });
+      if (gitDone === true) todo = { ...todo, gitDone };
+      if (done) todo = { ...todo, [kind === 'small' ? 'apiDone' : `${kind}Done`]: true };
       await between?.();
     }
     const { state } = await imports.finishRepository({ ...ids, ...of, state: 'completed' });
@@ -197,6 +201,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     sql,
     simulator,
     discover,
+    sync,
     mutate: (kind: string, more: Record<string, unknown>) => simulator.mutate({ kind, ...more }),
     /** A place among the source's events, for `since`. */
     mark: (): number => simulator.webhooks.journal.since(0).at(-1)?.entry.sequence ?? 0,

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import postgres from 'postgres';
 import { v7 as uuid } from 'uuid';
+import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { NotFound } from '../../../activities/bitbucket/errors.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createGitActivities } from '../../../activities/commits.ts';
 import { createCloneFolder } from '../../../activities/git/cloneFolder.ts';
@@ -15,6 +17,9 @@ import type { ImportMode } from '../../../workflows/words.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { createTestRepository, type TestRepository } from '../../support/gitRepository.ts';
 import { type GitServer, startGitServer } from '../../support/gitServer.ts';
+
+const notSeen = () =>
+  new NotFound({ finding: { code: 'not_found', message: 'Nobody sees it.', remedy: 'Look elsewhere.' } });
 
 export const USERNAME = 'x-token-auth';
 /** searched for where no secret may be */
@@ -57,6 +62,8 @@ export interface RunOptions {
   limits?: RequestLimits;
   /** instead of the place's database */
   database?: Database;
+  /** who answers when the repository is asked for by its uuid; default: nobody sees it */
+  client?: BitbucketClient;
 }
 
 /** Postgres with the rows that an import needs, and a git server with one user. */
@@ -123,6 +130,7 @@ export async function createPlace(): Promise<Place> {
         webUrl: run.host?.url ?? server.url,
         cloneFolder,
         clones: createCloneFolder({ folder: cloneFolder, maxBytes: Number.POSITIVE_INFINITY }),
+        client: run.client ?? { get: () => Promise.reject(notSeen()) },
       });
       const input = {
         organizationId,

@@ -217,6 +217,7 @@ describe('an integration', () => {
       'integration_repositories',
       'integrations',
       'repositories',
+      'repository_health',
       'workspaces',
     ]);
   });
@@ -313,6 +314,7 @@ describe('one repository', () => {
       'import_events',
       'import_repositories',
       'integration_repositories',
+      'repository_health',
     ]);
     expect(await rowsLeft(sql, organizationId, stays)).toEqual(before);
     expect(steps.clones).toEqual([gone]);

@@ -1,0 +1,41 @@
+import type { Database } from '../db/client.ts';
+import type { Scope } from '../db/queries/discovery.ts';
+import type { Asker } from './bitbucket/asker.ts';
+import type { BitbucketClient, CredentialRef } from './bitbucket/client.ts';
+import { segment } from './bitbucket/connectionCheck/target.ts';
+import { Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
+import { asList, readRecords } from './bitbucket/paging.ts';
+import { repositorySchema } from './bitbucket/schemas.ts';
+import { storeRepositories } from './storeRepositories.ts';
+
+/** A short limit is waited for here; a longer one on the workflow's timer. */
+const MAX_WAIT_MS = 20_000;
+
+export interface AskingByUuid {
+  database: Database;
+  client: BitbucketClient;
+  integration: Scope;
+  request: { credential: CredentialRef; signal: AbortSignal; asker: Asker };
+}
+
+/** Bitbucket's word that something is not there, or not for this account. */
+export const isRefusal = (error: unknown): boolean =>
+  [Forbidden, NotFound, RepositoryGone, ScopeMissing].some((type) => error instanceof type);
+
+/** Whatever its workspace is called, and itself (facts 3). */
+export const pathByUuid = (uuid: string): string => `/repositories/${segment('{}')}/${segment(uuid)}`;
+
+/**
+ * Asks for a repository by its uuid alone, with one request, and stores what the answer shows as if a list had. Gives how
+ * many were stored; 0: the answer cannot be read. Throws the client's errors (`isRefusal`: it is not to be seen).
+ */
+export async function storeByUuid(
+  { database, client, integration, request }: AskingByUuid,
+  uuid: string,
+): Promise<number> {
+  const answer = await client.get({ ...request, path: pathByUuid(uuid), maxWaitMs: MAX_WAIT_MS });
+  const single = { values: [answer.json], next: null, size: 1 };
+  const parsed = readRecords(repositorySchema, asList(answer), single);
+  const { observedAt } = answer;
+  return storeRepositories(database, integration, { parsed, observedAt, workspaceUuid: null });
+}
