@@ -192,7 +192,7 @@ export function createGitActivities(
     const signal = cancellationSignal();
     const credential = await credentials.ofIntegration(input);
     const path = target.fullName.split('/').map(encodeURIComponent).join('/');
-    const isRefusal = (error: unknown): boolean =>
+    const refusesLogin = (error: unknown): boolean =>
       readGitFailure(error, target.fullName) instanceof AuthRefused;
     const attempt = ({ username, password, accountKey }: GitCredential & { accountKey: string }) =>
       work({ url: `${webUrl}/${path}.git`, login: { username, password, origin } }, accountKey);
@@ -200,11 +200,11 @@ export function createGitActivities(
     try {
       return await attempt(login);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!refusesLogin(error)) throw error;
       if (!(await credentials.renew(credential, login.version, signal))) throw error;
       const renewed = await credentials.gitCredential(credential, signal);
       return await attempt(renewed).catch((again: unknown) => {
-        if (isRefusal(again)) credentials.renewalDidNotHelp(credential, renewed.version);
+        if (refusesLogin(again)) credentials.renewalDidNotHelp(credential, renewed.version);
         throw again;
       });
     }
