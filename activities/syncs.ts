@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../db/client.ts';
 import { endRepository } from '../db/queries/imports.ts';
+import { takeRange } from '../db/queries/syncRanges.ts';
 import * as queries from '../db/queries/syncs.ts';
 import type { SyncActivities } from '../workflows/contracts.ts';
 import { REPOSITORY_RUN_LOST } from '../workflows/findings.ts';
@@ -67,5 +68,6 @@ async function begin(tx: Transaction, input: BeginInput): Promise<Begun> {
   const chosen = SERVICES.filter((service) => wanted.has(service) && subject.services.includes(service));
   if (chosen.length === 0) return { outcome: 'not_wanted', why: 'its services are switched off' };
   await queries.insertSync(tx, { ...input, services: chosen });
+  await takeRange(tx, repositoryId);
   return { outcome: 'begun', fullName: subject.fullName };
 }

@@ -146,8 +146,9 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       id: string,
       wanted: { name: string; services?: string[]; commit_source?: 'git' | 'api' },
     ) => integrationSchema.parse(await request('POST', `${integration(id)}/create`, wanted)),
-    syncIntegration: async (id: string) =>
-      integrationSchema.parse(await request('POST', `${integration(id)}/sync`, {})),
+    /** `since`: RFC 3339; reads an old range again */
+    syncIntegration: async (id: string, wanted: { since?: string } = {}) =>
+      integrationSchema.parse(await request('POST', `${integration(id)}/sync`, wanted)),
     webhooks: (id: string, query?: Query) => read(webhooksSchema, `${integration(id)}/webhooks`, query),
     registerWebhooks: async (id: string, how: z.input<typeof registerBody> = {}) =>
       upkeepSchema.parse(await request('PUT', `${integration(id)}/webhooks`, how)),
@@ -200,7 +201,7 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
       retrySchema.parse(await request('POST', `${integration(id)}/quarantine/retry`, which)),
     quarantineRetry: (id: string) => read(retrySchema, `/v1/quarantine-retries/${id}`),
 
-    syncRepository: async (id: string, wanted: { services?: string[] } = {}) =>
+    syncRepository: async (id: string, wanted: { services?: string[]; since?: string } = {}) =>
       repositorySchema.parse(await request('POST', `/v1/repositories/${id}/sync`, wanted)),
     repository: (id: string) => read(repositorySchema, `/v1/repositories/${id}`),
     deleteRepository: async (id: string, fullName: string) =>

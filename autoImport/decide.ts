@@ -135,11 +135,18 @@ function beyondRules(repository: RepositorySight): Verdict | undefined {
   return undefined;
 }
 
+/** Two times as Postgres writes them: a Date alone forgets the microseconds, and a rule is saved in less than a millisecond. */
+function isBefore(one: string, other: string): boolean {
+  const [ms, otherMs] = [Date.parse(one), Date.parse(other)];
+  return ms === otherMs ? microseconds(one) < microseconds(other) : ms < otherMs;
+}
+const microseconds = (time: string): string => (/\.(\d+)/.exec(time)?.[1] ?? '').padEnd(6, '0');
+
 function byRule({ rule, names, patterns }: Prepared, repository: RepositorySight, nowMs: number): Verdict {
   const { exclude, takes, since } = rule;
   const { slug, name, updatedOn, firstSeenAt, isFork } = repository;
   if (takes === 'none') return { reason: 'rule_takes_none', message: 'The rule takes nothing.' };
-  if (since !== null && Date.parse(firstSeenAt) < Date.parse(since)) {
+  if (since !== null && isBefore(firstSeenAt, since)) {
     return {
       reason: 'known_before',
       message: 'It was there before the rule, which takes what is new since then.',

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { askRange } from '../../db/queries/syncRanges.ts';
 import { SERVICES } from '../../workflows/words.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
@@ -6,6 +7,7 @@ import { invalidRequest, Problem } from '../problem.ts';
 import { repositoryOrNotFound } from '../repository.ts';
 import { presentRepository, repositorySchema } from '../schemas/discovered.ts';
 import { idParam } from '../schemas/shared.ts';
+import { refuseFuture, since } from '../schemas/syncRange.ts';
 import { integrationOrNotFound } from '../snapshot.ts';
 import { notActive, repositoryAbsent } from '../syncRefusals.ts';
 
@@ -15,6 +17,7 @@ const body = z.strictObject({
     .min(1)
     .optional()
     .meta({ description: 'only what these bring in; left out: all services of the integration' }),
+  since,
 });
 
 const route = operation({
@@ -42,9 +45,15 @@ export function addSyncRepository(app: ApiApp): void {
     if (repository.presence !== 'present') throw repositoryAbsent(repository.presence, integrationId);
     const integration = await integrationOrNotFound(c.var, integrationId);
     if (integration.state !== 'active') throw notActive(integration.state);
-    const services = c.req.valid('json').services ?? integration.services;
+    const { services = integration.services, since: wanted } = c.req.valid('json');
+    refuseFuture(wanted);
     const off = services.filter((service) => !integration.services.includes(service));
     if (off.length > 0) throw switchedOff(off, services);
+    if (wanted !== undefined) {
+      await dependencies.database.transaction(principal.organizationId, (tx) =>
+        askRange(tx, { integrationId, repositoryId: id, since: wanted }),
+      );
+    }
     await dependencies.orchestrator.syncRepository({
       organizationId: principal.organizationId,
       integrationId,

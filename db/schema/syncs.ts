@@ -3,6 +3,24 @@ import type { Finding, Service } from '../../workflows/words.ts';
 import { instant, organizationId } from './columns.ts';
 import { repositories } from './discovery.ts';
 
+/** From when on a person wants a repository read again; taken up by the next sync that begins. Written by the api. */
+export const syncRanges = pgTable(
+  'sync_ranges',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    since: instant('since').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.organizationId, t.repositoryId] }),
+    foreignKey({
+      name: 'sync_ranges_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
 /** How an imported repository stays current: one row, made by its first sync. Written by `syncRepository` alone. */
 export const repositorySyncs = pgTable(
   'repository_syncs',

@@ -110,12 +110,15 @@ describe('a service that is switched off while an import runs', () => {
     const [id] = await tenant.repositories(1);
     await bench.run(
       async (run) => {
-        run.bitbucket.chunks.set(id!, ['hang', 'hang', { done: true }]);
+        let end: (result: { done: boolean }) => void = () => {};
+        const last = new Promise<{ done: boolean }>((resolve) => (end = resolve));
+        run.bitbucket.chunks.set(id!, ['hang', 'hang', last]);
         const importId = await begunImport(run, tenant);
         await untilCalled(run, 'importChunk', 1);
         await change(run, tenant, ['repositories', 'pull_requests']);
         await untilCalled(run, 'importChunk', 2);
         await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
+        end({ done: true });
         await untilImport(tenant, importId, 'completed');
         expect(new Set(Object.values(await streamsOf(importId)))).toEqual(new Set(['healthy']));
         // Nothing is imported yet that would have to catch up.

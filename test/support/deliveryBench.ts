@@ -11,6 +11,7 @@ import { createPollActivities, createPollQuestions } from '../../activities/poll
 import { createSmallImport } from '../../activities/smallImport.ts';
 import { createStreamActivities } from '../../activities/streams.ts';
 import { createSyncActivities } from '../../activities/syncs.ts';
+import { createDatabase, type Transaction } from '../../db/client.ts';
 import { createLogger } from '../../platform/log.ts';
 import { verifyOrganization } from '../../scripts/oracle/verifyOrganization.ts';
 import type { RecordedDelivery } from '../../simulator/webhooks/deliveryJournal.ts';
@@ -79,6 +80,11 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
   });
   const { database, client: bitbucket, credentials, gate } = engine;
   const api = createLocalApi({ databaseUrl: testDatabase.apiUrl });
+  const apiDatabase = createDatabase({
+    url: testDatabase.apiUrl,
+    maxConnections: 1,
+    applicationName: 'deliveries',
+  });
   const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
   const connection = Connection.lazy({ address });
   const temporal = { client: new Client({ connection, namespace }), taskQueue: 'nobody-listens' };
@@ -202,6 +208,8 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     simulator,
     discover,
     sync,
+    /** As the api's routes do. */
+    asApi: <T>(work: (tx: Transaction) => Promise<T>) => apiDatabase.transaction(organizationId, work),
     mutate: (kind: string, more: Record<string, unknown>) => simulator.mutate({ kind, ...more }),
     /** A place among the source's events, for `since`. */
     mark: (): number => simulator.webhooks.journal.since(0).at(-1)?.entry.sequence ?? 0,
@@ -287,6 +295,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     },
     async close(): Promise<void> {
       await api.close();
+      await apiDatabase.end();
       await engine.end();
       await rows.end();
       await connection.close();

@@ -52,6 +52,7 @@ export const TABLES_OF_REPOSITORY: readonly PurgedTable[] = [
   { name: 'ticket_changes', key: { ticket_number: 'integer', change_id: 'bigint' }, of: 'tickets' },
   { name: 'tickets', key: { number: 'integer' }, of: 'tickets' },
   { name: 'repository_syncs', key: { repository_id: 'uuid' } },
+  { name: 'sync_ranges', key: { repository_id: 'uuid' } },
   { name: 'webhook_wakes', key: { integration_id: 'uuid' } },
 ];
 

@@ -73,7 +73,7 @@ describe('refreshers', () => {
         const order = { engine: optionsFor(host), credential, requests: 25 };
         const processes = await Promise.all([startRefresher(), startRefresher()]);
         let version = 1;
-        for (const seed of seeds(20)) {
+        for (const seed of seeds(6)) {
           host.journal.clear();
           await rows.sql`update credentials set access_expires_at = ${PAST.accessExpiresAt}
             where id = ${credential.credentialId}`;
@@ -94,7 +94,7 @@ describe('refreshers', () => {
       const host = hosts[kind];
       let spare = startRefresher();
       const seen = { stored: 0, lost: 0 };
-      for (const seed of seeds(4)) {
+      for (const seed of seeds(2)) {
         const random = seededRandom(seed);
         // Every second one surely before the answer is there, the others anywhere around it.
         const answerMs = seed % 2 === 1 ? 4_000 : 1 + below(random, 60);
@@ -216,7 +216,7 @@ describe('F30: an import whose rotation was lost', () => {
   test('goes on by itself where the old token still works', async () => {
     const { situation, engine, time } = await subject('lenient');
     const all = await undisturbed(situation, engine, time);
-    for (const seed of seeds(2)) {
+    for (const seed of seeds(1)) {
       const at = 1 + ((seed * 7) % all);
       const told = `seed ${String(seed)}: request ${String(at)}`;
       const input = await begin(situation, engine);
@@ -232,7 +232,7 @@ describe('F30: an import whose rotation was lost', () => {
   test('waits for a new consent where it does not, and then goes on from its checkpoint', async () => {
     const { situation, engine, time } = await subject('strict');
     const all = await undisturbed(situation, engine, time);
-    for (const seed of seeds(2)) {
+    for (const seed of seeds(1)) {
       const at = 1 + ((seed * 7) % all);
       const told = `seed ${String(seed)}: request ${String(at)}`;
       const input = await begin(situation, engine);

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../../db/client.ts';
 import { waitFor } from '../../support/waitFor.ts';
 import { addHistory, progress, storedHistory, toldHistory } from './history.ts';
 import { CANARY, createPlace, type Place, type Subject } from './place.ts';
@@ -121,16 +122,20 @@ test('cancellation ends git at once and keeps what is stored', onLinux, async ()
   addHistory(long, 4_000);
   const importId = await long.newImport();
   const environment = new MockActivityEnvironment();
-  const running = place.importGit({ subject: long, importId, worker: 'cancelled', environment });
-  running.catch(() => {});
-  await waitFor({
-    what: 'a page is stored',
-    read: async () => (await storedHistory(place, long)).length,
-    until: (count) => count > 0,
-    intervalMs: 10,
-  });
-  const from = performance.now();
-  environment.cancel('CANCELLED');
+  let from = 0;
+  // Behind the first page that is stored.
+  const database: Database = {
+    ...place.database,
+    async transaction(organizationId, work) {
+      const result = await place.database.transaction(organizationId, work);
+      if (from === 0 && (await storedHistory(place, long)).length > 0) {
+        from = performance.now();
+        environment.cancel('CANCELLED');
+      }
+      return result;
+    },
+  };
+  const running = place.importGit({ subject: long, importId, worker: 'cancelled', environment, database });
   await expect(running).rejects.toMatchObject({ name: 'CancelledFailure' });
   expect(performance.now() - from).toBeLessThan(3_000);
   const path = clones('cancelled');

@@ -46,6 +46,9 @@ describe('a repository', () => {
     expect(reasonOf([rule()])).toBe('matches');
     expect(reasonOf([rule()], { firstSeenAt: SINCE })).toBe('matches');
     expect(reasonOf([rule()], old)).toBe('known_before');
+    const [earlier, later] = ['2026-11-20T00:00:00.123455Z', '2026-11-20T00:00:00.123456Z'];
+    expect(reasonOf([rule({ since: later })], { firstSeenAt: earlier })).toBe('known_before');
+    expect(reasonOf([rule({ since: earlier })], { firstSeenAt: later })).toBe('matches');
     expect(reasonOf([all()], old)).toBe('matches');
   });
 

@@ -400,6 +400,11 @@ export const describeLifecycle = (): void => {
       });
       const all = await call('POST', `/v1/integrations/${id}/sync`, {});
       expect([all.status, all.headers.get('Location')]).toEqual([202, `/v1/integrations/${id}/repositories`]);
+      for (const path of [`${at}/sync`, `/v1/integrations/${id}/sync`]) {
+        expect((await call('POST', path, { since: '2020-01-01T00:00:00Z' })).status).toBe(202);
+        const future = await call('POST', path, { since: '2999-01-01T00:00:00Z' });
+        expect([future.status, future.body.errors[0].location]).toEqual([422, 'body.since']);
+      }
       const unknown = await call('POST', `${at}/sync`, { services: ['wiki'] });
       expect(unknown.status).toBe(422);
       const { body: draft } = await call('POST', '/v1/integrations', {});
