@@ -87,6 +87,8 @@ describe('by the api', () => {
     'post /v1/integrations/{id}/pause': {},
     'post /v1/integrations/{id}/resume': {},
     'post /v1/integrations/{id}/sync': {},
+    'post /v1/integrations/{id}/vanished/confirm': {},
+    'post /v1/integrations/{id}/vanished/keep': {},
     'put /v1/integrations/{id}/webhooks': {},
     'put /v1/integrations/{id}/auto-import': { version: 0, rules: [] },
     'post /v1/integrations/{id}/auto-import/preview': { rules: [] },
