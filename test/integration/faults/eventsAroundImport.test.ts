@@ -92,7 +92,7 @@ function scheduleOf(random: Random) {
 
 test('events at any moment around an import end in the state of the source', async () => {
   const seen = new Set<string>();
-  for (const seed of seeds(2)) {
+  for (const seed of seeds(4)) {
     const random = seededRandom(seed);
     await bench.forget();
     await bench.mutate('repository.reset', { repository: REPOSITORY });

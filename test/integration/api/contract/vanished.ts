@@ -92,7 +92,13 @@ export const describeVanished = (): void => {
       });
       const [one] = await list('search=telemetry&limit=1');
       expect(one.presence_since).not.toBeNull();
-      const told = (await call('GET', `/v1/events?integration=${id}&limit=200`)).body.data;
+      // The feed shows an event when nothing older can come any more, and so a moment later.
+      const told = await waitFor({
+        what: 'the feed tells that both are back',
+        read: async () => (await call('GET', `/v1/events?integration=${id}&limit=200`)).body.data,
+        until: (events) =>
+          events.filter(({ type }: { type: string }) => type === 'repository_back').length === 2,
+      });
       const types = told.map(({ type }: { type: string }) => type);
       expect(types.filter((type: string) => /^vanished|_back$/.test(type))).toEqual([
         'vanished_kept',
