@@ -4,6 +4,7 @@ import * as messages from '../../workflows/messages.ts';
 import type { ImportMode } from '../../workflows/words.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
+  repositoryRun,
   startImportRun,
   tellImport,
   untilImport,
@@ -108,7 +109,7 @@ describe('the import whose run reads a repository', () => {
     await bench.run(async (run) => {
       const tenant = await bench.tenant('active');
       const [id] = await tenant.repositories(1);
-      const limited = { until: new Date(Date.now() + 10_000).toISOString(), why: 'Bitbucket allowance' };
+      const limited = { until: new Date(Date.now() + 600_000).toISOString(), why: 'Bitbucket allowance' };
       run.bitbucket.chunks.set(id!, [{ limited }]);
       run.bitbucket.git.set(id!, [{ done: true }, 'hang', { done: true }]);
       const one = await tenant.storeImport({ all: true });
@@ -117,6 +118,7 @@ describe('the import whose run reads a repository', () => {
       const two = await tenant.storeImport({ all: true }, 'full');
       const second = await startImportRun(run, tenant, two, { lookAgainEveryMs: 600_000 });
       await untilJoined(run, id!);
+      await repositoryRun(run, id!).signal(messages.allowanceFreed);
       // The one whose outcome is written ends, though the run goes on.
       await first.result();
       await untilGit(run, 2);
