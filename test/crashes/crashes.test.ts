@@ -14,6 +14,7 @@ const [KILLS_IN_GIT, KILLS_IN_API] = [4, 6];
 /** Temporal notices a dead worker by its missing heartbeat (10 s), then tries again (bar of reliability.md, F01). */
 const PROGRESS_WITHIN_MS = 15_000;
 /** The worker started in its place says so first, unless the activity had just begun (`worker/attemptsInHand.ts`). */
+const USUALLY_WITHIN_MS = 8_000;
 const GIVEN_BACK = 'A worker was killed: what it had in hand is tried again';
 /** What an activity may ask for again: the page in hand, and the one that was asked for ahead. */
 const PAGES_A_KILL = 2;
@@ -95,6 +96,9 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
 
   const again = refetchedPages(journal.since(0), cuts).filter(({ page }) => !topOfFeed(page));
   console.info(`progress again after ${pauses.join(', ')} ms; ${again.length} pages of ${requests()} twice`);
+  expect(pauses.toSorted((one, other) => one - other)[Math.floor(pauses.length / 2)]).toBeLessThan(
+    USUALLY_WITHIN_MS,
+  );
   expect(stack.logs().split(GIVEN_BACK).length - 1).toBeGreaterThanOrEqual(pauses.length / 2);
   const byCrash = again.filter(({ cut }) => cut > 0);
   for (const { repository, cut } of byCrash) {
