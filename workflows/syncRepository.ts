@@ -9,6 +9,7 @@ import {
   patched,
   setCurrentDetails,
   setHandler,
+  sleep,
   startChild,
   upsertSearchAttributes,
   uuid4,
@@ -63,19 +64,15 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     { key: REPOSITORY_ID, value: repositoryId },
   ]);
 
-  for (;;) {
-    if (isLong()) {
-      await condition(allHandlersFinished);
-      await continueAsNew<typeof syncRepository>({ ...input, fullName, carried: carriedOn() });
-    }
+  for (let turn = 0; ; turn += 1) {
+    if (turn > 0) await hearAll();
+    if (isLong()) await continueAsNew<typeof syncRepository>({ ...input, fullName, carried: carriedOn() });
+    if (isIdle()) break;
     if (parked !== undefined) {
       if ((await park(parked)) === 'long') continue;
       parked = undefined;
     }
-    if (round === undefined) {
-      if (wanted.size === 0) break;
-      round = await begin();
-    }
+    round ??= await begin();
     if (round === undefined || (await read(round.syncId)) === 'long') continue;
     const ended = await finish(round.syncId);
     if (ended.parked !== null) {
@@ -84,7 +81,21 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     }
     round = undefined;
   }
-  await condition(allHandlersFinished);
+
+  /** There is nothing to do. */
+  function isIdle(): boolean {
+    return round === undefined && parked === undefined && wanted.size === 0;
+  }
+
+  /**
+   * Before it is decided whether the run ends. Temporal refuses the end where a hint has come meanwhile, and has the task
+   * done once more. But the answer of a local activity, recorded by a task before, then comes before the hint, at a shorter
+   * history, and the run would end without it. A timer fires where it stands in the history.
+   */
+  async function hearAll(): Promise<void> {
+    await sleep(1);
+    await condition(allHandlersFinished);
+  }
 
   function carriedOn(): NonNullable<SyncRepositoryInput['carried']> {
     return {
@@ -111,11 +122,12 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
         show(`nothing to do: ${answer.why}`, 'ended', null);
         return undefined;
       }
+      await waitForReader(waitMs);
+      // Behind the timer, for the same reason as in `hearAll`.
       if (isLong()) {
         for (const service of services) wanted.add(service);
         return undefined;
       }
-      await waitForReader(waitMs);
     }
   }
 
