@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import { databaseError, isUnavailable } from '../db/errors.ts';
 import type { ApiApp, ApiDependencies, ApiEnv } from './dependencies.ts';
 import { addDocs } from './docs/addDocs.ts';
+import { createKeyDirectory } from './keyDirectory.ts';
 import { createMethodsOf } from './methods.ts';
 import { observeRequests } from './observe.ts';
 import { describeApi } from './openapi.ts';
@@ -31,12 +32,14 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
 
   const intake = createWebhookIntake(dependencies);
+  const keys = createKeyDirectory(dependencies.database);
 
   app.use(async (c, next) => {
     const given = c.req.header('X-Request-Id') ?? '';
     const requestId = REQUEST_ID.test(given) ? given : randomUUID();
     c.set('dependencies', dependencies);
     c.set('intake', intake);
+    c.set('keys', keys);
     c.set('requestId', requestId);
     c.set('log', dependencies.log.child({ request_id: requestId }));
     await next();

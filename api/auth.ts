@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
-import { findApiKey } from '../db/queries/api/apiKeys.ts';
 import type { Role } from '../db/schema/tenancy.ts';
 import type { ApiEnv, Principal } from './dependencies.ts';
+import type { KeyDirectory } from './keyDirectory.ts';
 import { invalidRequest, Problem } from './problem.ts';
 
 const RANK: Record<Role, number> = { viewer: 0, manager: 1, admin: 2 };
@@ -30,12 +30,12 @@ const notAllowed = (role: Role, needed: Role): Problem =>
 
 /**
  * Lets a request pass whose bearer key is valid and has at least this role, and puts who it is into
- * `c.var.principal`. Nothing is cached: a revoked key ends with the next request.
+ * `c.var.principal`. A revoked key ends with the next request.
  */
 export function requireKey(needed: Role): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const key = /^Bearer (\S+)$/i.exec(c.req.header('Authorization') ?? '')?.[1] ?? '';
-    const found = await identify(c.var.dependencies.database, key);
+    const found = await identify(c.var.keys, key);
     if (found === null) throw notAuthenticated();
     if (RANK[found.role] < RANK[needed]) throw notAllowed(found.role, needed);
     c.set('principal', { ...found, actingUser: actingUserOf(c.req.header('Acting-User')) });
@@ -58,13 +58,10 @@ function actingUserOf(header: string | undefined): string | null {
   return user === '' ? null : user;
 }
 
-async function identify(
-  database: ApiEnv['Variables']['dependencies']['database'],
-  key: string,
-): Promise<Omit<Principal, 'actingUser'> | null> {
+async function identify(keys: KeyDirectory, key: string): Promise<Omit<Principal, 'actingUser'> | null> {
   const prefix = KEY_FORM.exec(key)?.[1];
   if (prefix === undefined) return null;
-  const row = await findApiKey(database, prefix);
+  const row = await keys.find(prefix);
   const given = createHash('sha256').update(key).digest();
   // Compared even when there is no such key, so that a prefix cannot be told from a wrong key by time.
   const same = timingSafeEqual(given, row?.hash ?? given);

@@ -17,6 +17,7 @@ export function boundedDatabase(database: Database, timeoutMs: number): Database
   }
   return {
     transaction: (organizationId, work) => bounded(database.transaction(organizationId, work)),
+    read: (organizationId, work) => bounded(database.read(organizationId, work)),
     withoutTenant: (work) => bounded(database.withoutTenant(work)),
     statement: (work) => bounded(database.statement(work)),
     end: () => database.end(),

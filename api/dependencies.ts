@@ -5,6 +5,7 @@ import type { Role } from '../db/schema/tenancy.ts';
 import type { Logger } from '../platform/log.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
+import type { KeyDirectory } from './keyDirectory.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { WebhookIntake } from './webhooks/intake.ts';
 
@@ -45,6 +46,7 @@ export interface ApiEnv {
   Variables: {
     dependencies: ApiDependencies;
     intake: WebhookIntake;
+    keys: KeyDirectory;
     requestId: string;
     principal: Principal;
     log: Logger;

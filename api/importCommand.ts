@@ -20,7 +20,7 @@ export async function importOrNotFound(
   { dependencies, principal }: Variables,
   id: string,
 ): Promise<ImportRow> {
-  const row = await dependencies.database.transaction(principal.organizationId, (tx) => readImport(tx, id));
+  const row = await dependencies.database.read(principal.organizationId, (tx) => readImport(tx, id));
   if (row === null) throw notFound('import');
   return row;
 }

@@ -9,7 +9,10 @@ export async function readImportDetail(
   tx: Transaction,
   id: string,
 ): Promise<z.infer<typeof importDetailSchema> | null> {
-  const row = await readImport(tx, id);
-  if (row === null) return null;
-  return presentImportDetail(row, await totalStreams(tx, id), await forecastImport(tx, id));
+  const [row, totals, forecast] = await Promise.all([
+    readImport(tx, id),
+    totalStreams(tx, id),
+    forecastImport(tx, id),
+  ]);
+  return row === null ? null : presentImportDetail(row, totals, forecast);
 }

@@ -14,7 +14,7 @@ export async function readIntegrationDetail(
 ): Promise<z.infer<typeof integrationDetailSchema>> {
   const row = await integrationOrNotFound(variables, id);
   const { dependencies, principal } = variables;
-  const [counts, vanished, polling, removal] = await dependencies.database.transaction(
+  const [counts, vanished, polling, removal] = await dependencies.database.read(
     principal.organizationId,
     (tx) =>
       Promise.all([

@@ -13,7 +13,7 @@ export async function refuseOwners(
 ): Promise<void> {
   refuse(refuseByState('changeAutoImport', integration.state));
   const of = { integrationId: integration.id, ids };
-  const unknown = await dependencies.database.transaction(principal.organizationId, (tx) =>
+  const unknown = await dependencies.database.read(principal.organizationId, (tx) =>
     selectUnknownWorkspaces(tx, of),
   );
   if (unknown.length === 0) return;

@@ -21,7 +21,7 @@ export async function refuseServices(
   const { services: on, allowedServices } = integration;
   const refused = services.filter((service) => !on.includes(service) && !allowedServices.includes(service));
   if (refused.length === 0) return;
-  const stored = await dependencies.database.transaction(principal.organizationId, (tx) =>
+  const stored = await dependencies.database.read(principal.organizationId, (tx) =>
     readPassedReport(tx, integration.id),
   );
   const report = reportSchema.safeParse(unescapeJson(stored));

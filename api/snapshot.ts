@@ -11,9 +11,7 @@ export async function integrationOrNotFound(
   { dependencies, principal }: Variables,
   id: string,
 ): Promise<IntegrationRow> {
-  const row = await dependencies.database.transaction(principal.organizationId, (tx) =>
-    readIntegration(tx, id),
-  );
+  const row = await dependencies.database.read(principal.organizationId, (tx) => readIntegration(tx, id));
   if (row === null) throw notFound('integration');
   return row;
 }

@@ -12,6 +12,11 @@ export interface Connection {
    * row-level security compares with, for this transaction; '' for no tenant.
    */
   transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * The same for what only reads: writing fails (SQLSTATE 25006). The answer does not wait for the commit, which has
+   * nothing to keep; whoever has the connection next sends behind it.
+   */
+  read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs one statement that commits by itself. */
   statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -40,11 +45,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * Row-level security compares with this setting (db/migrations/0001); it ends with the transaction. One message, which
  * can carry no parameters: throws for what is no uuid. '' stands for no tenant.
  */
-function beginAs(organizationId: string): string {
+function beginAs(organizationId: string, begin: 'begin' | 'begin read only' = 'begin'): string {
   if (organizationId !== '' && !UUID.test(organizationId)) {
     throw new Error(`${JSON.stringify(organizationId)} is no organization's id.`);
   }
-  return `begin; set local app.organization = '${organizationId}'`;
+  return `${begin}; set local app.organization = '${organizationId}'`;
 }
 
 /**
@@ -126,6 +131,24 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
+  async function read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { tx, unsafe, shut } = createGate();
+    try {
+      const begun = reserved.unsafe(beginAs(organizationId, 'begin read only')).execute();
+      begun.catch(() => {});
+      const result = await work(tx);
+      await begun;
+      return result;
+    } catch (error) {
+      if (saysLost(error)) lost = true;
+      throw error;
+    } finally {
+      // After a statement that failed it rolls back. When it fails itself, the connection is gone.
+      if (!lost) unsafe('commit').catch(() => void (lost = true));
+      shut();
+    }
+  }
+
   async function statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { tx, shut } = createGate();
     try {
@@ -141,6 +164,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
   return {
     isLost: () => lost,
     transaction: (organizationId, work) => unlessGone(() => transaction(organizationId, work)),
+    read: (organizationId, work) => unlessGone(() => read(organizationId, work)),
     statement: (work) => unlessGone(() => statement(work)),
     close,
   };

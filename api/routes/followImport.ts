@@ -101,7 +101,7 @@ interface News {
 /** Reads what is new since an event. null: the import is gone. */
 function createFollower({ database }: ApiDependencies, organizationId: string, importId: string) {
   return (afterId: number): Promise<News | null> =>
-    database.transaction(organizationId, async (tx) => {
+    database.read(organizationId, async (tx) => {
       // The state first: events that are written after it was read are then at least looked for once more.
       const progress = await readImportDetail(tx, importId);
       if (progress === null) return null;

@@ -19,7 +19,7 @@ const route = operation({
 export function addGetAutoImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const saved = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const saved = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       readSavedRules(tx, id),
     );
     return c.json(presentAutoImport(saved), 200);

@@ -18,7 +18,7 @@ const route = operation({
 
 export function addGetConnectionCheck(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const row = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const row = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       readCheck(tx, c.req.valid('param').id),
     );
     if (row === null) throw notFound('connection check');

@@ -21,7 +21,7 @@ const route = operation({
 export function addGetImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
-    const detail = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const detail = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       readImportDetail(tx, id),
     );
     if (detail === null) throw notFound('import');

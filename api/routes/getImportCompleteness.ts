@@ -23,11 +23,13 @@ export function addGetImportCompleteness(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
     const { database } = c.var.dependencies;
-    const report = await database.transaction(c.var.principal.organizationId, async (tx) => {
-      const row = await readImport(tx, id);
+    const report = await database.read(c.var.principal.organizationId, async (tx) => {
+      const [row, totals, open] = await Promise.all([
+        readImport(tx, id),
+        totalCompleteness(tx, id),
+        listOpenRepositories(tx, { importId: id, limit: NAMED + 1 }),
+      ]);
       if (row === null) throw notFound('import');
-      const totals = await totalCompleteness(tx, id);
-      const open = await listOpenRepositories(tx, { importId: id, limit: NAMED + 1 });
       return presentImportCompleteness(row, totals, open);
     });
     return c.json(report, 200);

@@ -21,7 +21,7 @@ const route = operation({
 export function addGetImportEstimate(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
-    const { row, repositories } = await c.var.dependencies.database.transaction(
+    const { row, repositories } = await c.var.dependencies.database.read(
       c.var.principal.organizationId,
       async (tx) => ({
         row: await readEstimate(tx, id),

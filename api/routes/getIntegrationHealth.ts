@@ -33,15 +33,18 @@ export function addGetIntegrationHealth(app: ApiApp): void {
     const after = cursor.decode(query.cursor);
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     const { database } = c.var.dependencies;
-    const { summary, found } = await database.transaction(c.var.principal.organizationId, async (tx) => ({
-      summary: await summarizeHealth(tx, integration.id),
-      found: await listHealth(tx, {
-        integrationId: integration.id,
-        states: query.state === undefined ? NOT_HEALTHY : [query.state],
-        after,
-        limit: query.limit + 1,
-      }),
-    }));
+    const { summary, found } = await database.read(c.var.principal.organizationId, async (tx) => {
+      const [counts, rows] = await Promise.all([
+        summarizeHealth(tx, integration.id),
+        listHealth(tx, {
+          integrationId: integration.id,
+          states: query.state === undefined ? NOT_HEALTHY : [query.state],
+          after,
+          limit: query.limit + 1,
+        }),
+      ]);
+      return { summary: counts, found: rows };
+    });
     const shown = page(found, query.limit, cursor, (row) => ({ key: row.fullName, id: row.id }));
     return c.json(presentIntegrationHealth(integration, summary, shown), 200);
   });

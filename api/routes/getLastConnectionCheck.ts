@@ -20,7 +20,7 @@ const route = operation({
 export function addGetLastConnectionCheck(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const row = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const row = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       readLastCheck(tx, integration.id),
     );
     if (row === null) throw notFound('connection check');

@@ -6,7 +6,7 @@ import {
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
-import { repositoryOrNotFound } from '../repository.ts';
+import { ofRepository } from '../repository.ts';
 import {
   presentPullRequestDetail,
   pullRequestDetailSchema,
@@ -29,13 +29,19 @@ const route = operation({
 export function addGetPullRequest(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id, number } = c.req.valid('param');
-    const body = await c.var.dependencies.database.transaction(c.var.principal.organizationId, async (tx) => {
-      const { id: repositoryId } = await repositoryOrNotFound(tx, id);
-      const row = await readPullRequest(tx, { repositoryId, number });
+    const body = await c.var.dependencies.database.read(c.var.principal.organizationId, async (tx) => {
+      const place = { repositoryId: id, number };
+      const [row, activity, hashes] = await ofRepository(
+        tx,
+        id,
+        Promise.all([
+          readPullRequest(tx, place),
+          listActivity(tx, place),
+          listCommitsOfPullRequest(tx, place),
+        ]),
+      );
       if (row === null) throw notFound('pull request');
-      const place = { repositoryId, number };
-      const activity = await listActivity(tx, place);
-      return presentPullRequestDetail(row, activity, await listCommitsOfPullRequest(tx, place));
+      return presentPullRequestDetail(row, activity, hashes);
     });
     return c.json(body, 200);
   });

@@ -17,7 +17,7 @@ const route = operation({
 
 export function addGetRepository(app: ApiApp): void {
   app.openapi(route, async (c) => {
-    const row = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const row = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       repositoryOrNotFound(tx, c.req.valid('param').id),
     );
     return c.json(presentRepository(row), 200);

@@ -1,7 +1,7 @@
 import { readRepositoryReport } from '../../db/queries/api/completeness.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
-import { repositoryOrNotFound } from '../repository.ts';
+import { ofRepository } from '../repository.ts';
 import { presentRepositoryCompleteness, repositoryCompletenessSchema } from '../schemas/completeness.ts';
 import { idParam } from '../schemas/shared.ts';
 
@@ -21,12 +21,8 @@ const route = operation({
 export function addGetRepositoryCompleteness(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
-    const report = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      async (tx) => {
-        await repositoryOrNotFound(tx, id);
-        return readRepositoryReport(tx, id);
-      },
+    const report = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
+      ofRepository(tx, id, readRepositoryReport(tx, id)),
     );
     return c.json(presentRepositoryCompleteness(id, report), 200);
   });

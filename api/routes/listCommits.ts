@@ -3,7 +3,7 @@ import { listCommits } from '../../db/queries/api/records.ts';
 import { createCursor, cursorInstant, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
-import { repositoryOrNotFound } from '../repository.ts';
+import { ofRepository } from '../repository.ts';
 import { commitSchema, presentCommit } from '../schemas/records.ts';
 import { idParam, listOf, pageQuery } from '../schemas/shared.ts';
 
@@ -32,18 +32,12 @@ export function addListCommits(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const found = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      async (tx) => {
-        const { id: repositoryId } = await repositoryOrNotFound(tx, c.req.valid('param').id);
-        return listCommits(tx, {
-          repositoryId,
-          limit: query.limit + 1,
-          after,
-          includeFiles: query.include === 'files',
-        });
-      },
-    );
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) => {
+      const { id: repositoryId } = c.req.valid('param');
+      const includeFiles = query.include === 'files';
+      const rows = listCommits(tx, { repositoryId, limit: query.limit + 1, after, includeFiles });
+      return ofRepository(tx, repositoryId, rows);
+    });
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({
       at: row.committedAt,
       hash: row.hash,

@@ -21,7 +21,7 @@ export function addListEvents(app: ApiApp): void {
     const { limit, after, integration, type } = c.req.valid('query');
     const place = eventCursor.decode(after);
     const { database } = c.var.dependencies;
-    const found = await database.transaction(c.var.principal.organizationId, (tx) =>
+    const found = await database.read(c.var.principal.organizationId, (tx) =>
       listEvents(tx, { after: place, integrationId: integration, type, limit: limit + 1 }),
     );
     const rows = found.slice(0, limit);

@@ -35,17 +35,16 @@ export function addListImportRepositories(app: ApiApp): void {
     const query = c.req.valid('query');
     const { id: importId } = c.req.valid('param');
     const afterPlace = cursor.decode(query.cursor);
-    const { found, surroundings } = await c.var.dependencies.database.transaction(
+    const { found, surroundings } = await c.var.dependencies.database.read(
       c.var.principal.organizationId,
       async (tx) => {
-        if ((await readImport(tx, importId)) === null) throw notFound('import');
-        const rows = await listImportRepositories(tx, {
-          importId,
-          limit: query.limit + 1,
-          afterPlace,
-          state: query.state,
-        });
-        return { found: rows, surroundings: await readSurroundings(tx, importId) };
+        const [row, rows, around] = await Promise.all([
+          readImport(tx, importId),
+          listImportRepositories(tx, { importId, limit: query.limit + 1, afterPlace, state: query.state }),
+          readSurroundings(tx, importId),
+        ]);
+        if (row === null) throw notFound('import');
+        return { found: rows, surroundings: around };
       },
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => row.place);

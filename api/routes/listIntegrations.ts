@@ -23,7 +23,7 @@ export function addListIntegrations(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const found = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       listIntegrations(tx, { limit: query.limit + 1, after }),
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({

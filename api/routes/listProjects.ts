@@ -24,7 +24,7 @@ export function addListProjects(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const found = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       listProjects(tx, {
         integrationId,
         limit: query.limit + 1,

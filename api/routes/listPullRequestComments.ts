@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi';
-import { listComments, readPullRequest } from '../../db/queries/api/pullRequests.ts';
+import { listComments, isPullRequest } from '../../db/queries/api/pullRequests.ts';
 import { createCursor, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
-import { repositoryOrNotFound } from '../repository.ts';
+import { ofRepository } from '../repository.ts';
 import { commentSchema, presentComment, pullRequestParams } from '../schemas/pullRequest.ts';
 import { listOf, pageQuery } from '../schemas/shared.ts';
 
@@ -26,14 +26,19 @@ export function addListPullRequestComments(app: ApiApp): void {
     const { id, number } = c.req.valid('param');
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const found = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      async (tx) => {
-        const { id: repositoryId } = await repositoryOrNotFound(tx, id);
-        if ((await readPullRequest(tx, { repositoryId, number })) === null) throw notFound('pull request');
-        return listComments(tx, { repositoryId, number, limit: query.limit + 1, after });
-      },
-    );
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, async (tx) => {
+      const place = { repositoryId: id, number };
+      const [isThere, rows] = await ofRepository(
+        tx,
+        id,
+        Promise.all([
+          isPullRequest(tx, place),
+          listComments(tx, { ...place, limit: query.limit + 1, after }),
+        ]),
+      );
+      if (!isThere) throw notFound('pull request');
+      return rows;
+    });
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => row.id);
     return c.json({ data: rows.map(presentComment), next_cursor }, 200);
   });

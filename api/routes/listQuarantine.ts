@@ -31,7 +31,7 @@ export function addListQuarantine(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const found = await c.var.dependencies.database.transaction(c.var.principal.organizationId, (tx) =>
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
       listQuarantine(tx, {
         integrationId: integration.id,
         repositoryId: query.repository,

@@ -2,7 +2,7 @@ import { listTickets } from '../../db/queries/api/records.ts';
 import { createCursor, cursorNumber, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
-import { repositoryOrNotFound } from '../repository.ts';
+import { ofRepository } from '../repository.ts';
 import { presentTicket, ticketSchema } from '../schemas/records.ts';
 import { idParam, listOf, stateQuery } from '../schemas/shared.ts';
 
@@ -23,13 +23,11 @@ export function addListTickets(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const found = await c.var.dependencies.database.transaction(
-      c.var.principal.organizationId,
-      async (tx) => {
-        const { id: repositoryId } = await repositoryOrNotFound(tx, c.req.valid('param').id);
-        return listTickets(tx, { repositoryId, limit: query.limit + 1, after, state: query.state });
-      },
-    );
+    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) => {
+      const { id: repositoryId } = c.req.valid('param');
+      const rows = listTickets(tx, { repositoryId, limit: query.limit + 1, after, state: query.state });
+      return ofRepository(tx, repositoryId, rows);
+    });
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => row.number);
     return c.json({ data: rows.map(presentTicket), next_cursor }, 200);
   });

@@ -34,13 +34,14 @@ export function addListWebhooks(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const { upkeep, counted, found } = await c.var.dependencies.database.transaction(
+    const [upkeep, counted, found] = await c.var.dependencies.database.read(
       c.var.principal.organizationId,
-      async (tx) => ({
-        upkeep: await readUpkeepRow(tx, integrationId),
-        counted: await countTargets(tx, integrationId),
-        found: await listTargets(tx, { integrationId, mode: query.mode, after, limit: query.limit + 1 }),
-      }),
+      (tx) =>
+        Promise.all([
+          readUpkeepRow(tx, integrationId),
+          countTargets(tx, integrationId),
+          listTargets(tx, { integrationId, mode: query.mode, after, limit: query.limit + 1 }),
+        ]),
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({
       kind: row.kind,

@@ -11,19 +11,25 @@ export interface FoundApiKey {
   ended: boolean;
 }
 
-/**
- * The key with this public prefix. Two steps: the look-up function gives ids only, the row is then read as its own
- * tenant, like any other.
- */
-export async function findApiKey(database: Database, prefix: string): Promise<FoundApiKey | null> {
+/** Whose key has this public prefix. The look-up function gives ids only: the row is read as its own tenant's. */
+export async function findApiKey(
+  database: Database,
+  prefix: string,
+): Promise<{ organizationId: string; id: string } | null> {
   const [ids] = await database.withoutTenant((tx) =>
     tx.execute<{ organization_id: string; id: string }>(sql`select * from lookup_api_key(${prefix})`),
   );
-  if (ids === undefined) return null;
-  const [row] = await database.transaction(ids.organization_id, (tx) =>
+  return ids === undefined ? null : { organizationId: ids.organization_id, id: ids.id };
+}
+
+export async function readApiKey(
+  database: Database,
+  { organizationId, id }: { organizationId: string; id: string },
+): Promise<FoundApiKey | null> {
+  const [row] = await database.read(organizationId, (tx) =>
     tx.execute<{ hash: Uint8Array; role: Role; ended: boolean }>(sql`
       select hash, role, revoked_at is not null or coalesce(expires_at <= clock_timestamp(), false) as ended
-      from api_keys where id = ${ids.id}`),
+      from api_keys where id = ${id}`),
   );
-  return row === undefined ? null : { organizationId: ids.organization_id, id: ids.id, ...row };
+  return row === undefined ? null : { organizationId, id, ...row };
 }

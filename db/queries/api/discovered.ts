@@ -248,3 +248,8 @@ export async function readRepository(tx: Transaction, id: string): Promise<Repos
   );
   return row ?? null;
 }
+
+export async function isRepository(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx.execute(sql`select from repositories where id = ${id}`);
+  return rows.length > 0;
+}

@@ -80,6 +80,16 @@ export async function readPullRequest(
   return row ?? null;
 }
 
+export async function isPullRequest(
+  tx: Transaction,
+  { repositoryId, number }: { repositoryId: string; number: number },
+): Promise<boolean> {
+  const rows = await tx.execute(
+    sql`select from pull_requests where repository_id = ${repositoryId} and number = ${number}`,
+  );
+  return rows.length > 0;
+}
+
 export interface ActivityRow extends Record<string, unknown> {
   kind: string;
   at: string;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 
@@ -68,4 +68,38 @@ test('an error of the work itself passes through and nothing is written', async 
     tx.execute(sql`select 1 from request_limits where account_key = 'never'`),
   );
   expect(rows).toHaveLength(0);
+});
+
+describe('reading', () => {
+  test('writes nothing', async () => {
+    const refused = worker.read(uuid(), (tx) =>
+      tx.execute(sql`insert into request_limits (account_key, limit_group) values ('read', 'x')`),
+    );
+    await expect(refused).rejects.toMatchObject({ name: 'DatabaseError', code: '25006' });
+    const rows = await worker.withoutTenant((tx) =>
+      tx.execute(sql`select 1 from request_limits where account_key = 'read'`),
+    );
+    expect(rows).toHaveLength(0);
+  });
+
+  test('fails as a whole when one of its statements does, and the next on the same connection does not', async () => {
+    const single = createDatabase({
+      url: testDatabase.workerUrl,
+      maxConnections: 1,
+      applicationName: 'reading',
+    });
+    const failed = single.read(uuid(), (tx) =>
+      Promise.all([tx.execute(sql`select 1 / 0`), tx.execute(sql`select 1`)]),
+    );
+    const next = single.transaction(uuid(), (tx) => tx.execute(sql`select 2 as two`));
+    await expect(failed).rejects.toMatchObject({ code: '22012' });
+    expect([...(await next)]).toEqual([{ two: 2 }]);
+    await single.end();
+  });
+
+  test('what is not an organization reads nothing', async () => {
+    const work = vi.fn<() => Promise<void>>(async () => {});
+    await expect(worker.read("'; reset role", work)).rejects.toThrow('is no organization');
+    expect(work).not.toHaveBeenCalled();
+  });
 });
