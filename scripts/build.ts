@@ -8,7 +8,7 @@ import { bundledWorkflows } from './programs.ts';
 const DIST = fileURLToPath(new URL('../dist', import.meta.url));
 
 await rm(DIST, { recursive: true, force: true });
-await compile(DIST, { project: 'tsconfig.build.json', check: true });
+await compile(DIST);
 // A worker that finds the bundle starts at once instead of running webpack, and needs no compiler in its image.
 const bundle = join(DIST, 'workflow-bundle.js');
 await copyFile(await bundledWorkflows(), bundle);

@@ -6,21 +6,14 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-export interface CompileOptions {
-  /** The file that says what is compiled: `tsconfig.build.json`, what runs in production, or one beside it. */
-  project: string;
-  /** false: types are left unchecked, which takes a third of the time */
-  check: boolean;
-}
-
 /**
- * Compiles to plain JavaScript in `folder`, which must lie in the checkout, so that packages are found. Throws with the
- * compiler's output.
+ * Compiles what runs in production (`tsconfig.build.json`) to plain JavaScript in `folder`, which must lie in the
+ * checkout, so that packages are found. Throws with the compiler's output.
  */
-export async function compile(folder: string, { project, check }: CompileOptions): Promise<void> {
+export async function compile(folder: string): Promise<void> {
   const compiler = join(ROOT, 'node_modules', '.bin', 'tsc');
   // Two checkers would work out most types twice, as in scripts/test.ts.
-  const args = ['--project', project, '--outDir', folder, ...(check ? ['--checkers', '1'] : ['--noCheck'])];
+  const args = ['--project', 'tsconfig.build.json', '--outDir', folder, '--checkers', '1'];
   try {
     await promisify(execFile)(compiler, args, { cwd: ROOT, maxBuffer: 16 * 1_048_576 });
   } catch (error) {

@@ -10,7 +10,7 @@ import { startPostgres } from '../servers/embeddedPostgres.ts';
 import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
-import { bundledWorkflows, compiledPrograms } from '../programs.ts';
+import { bundledWorkflows, bundledPrograms } from '../programs.ts';
 import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { childEnvironment } from './childEnvironment.ts';
@@ -277,7 +277,7 @@ async function simulatorSettings(
 
 /** How Node runs a program of ours: compiled, or from its source while that may change. */
 const programArguments = async ({ watch = false }: Context, program: string): Promise<string[]> =>
-  watch ? ['--import', 'tsx', `${program}.ts`] : [join(await compiledPrograms(), `${program}.js`)];
+  watch ? ['--import', 'tsx', `${program}.ts`] : [join(await bundledPrograms(), `${program}.js`)];
 
 interface NodeService {
   readonly name: string;
