@@ -40,6 +40,15 @@ const untilImport = (importId: string, state: string) =>
     timeoutMs: 30_000,
   });
 
+/** Each chunk hears of a pause or an end with its next heartbeat. */
+const untilNothingInHand = () =>
+  waitFor({
+    what: 'no activity is left in hand',
+    read: () => pendingActivities(stack),
+    until: (pending) => pending.length === 0,
+    timeoutMs: 5_000,
+  });
+
 /** Begins an import of everything, slowed down, and gives it back once some of each kind is stored. */
 async function midImport(): Promise<string> {
   stack.simulator.faults.set({
@@ -85,13 +94,7 @@ test('paused, it asks for nothing, whoever dies meanwhile; resumed, it goes on f
     until: (repositories) => repositories.every(({ state }) => state === 'paused'),
     timeoutMs: 30_000,
   });
-  // Each chunk hears of it with its next heartbeat.
-  await waitFor({
-    what: 'no activity is left in hand',
-    read: () => pendingActivities(stack),
-    until: (pending) => pending.length === 0,
-    timeoutMs: 5_000,
-  });
+  await untilNothingInHand();
   const paused = journalEnd();
   const askedSince = requestsSince(paused);
   const { records } = await storedSoFar(stack, importId);
@@ -116,6 +119,7 @@ test('cancelled, it ends and asks for nothing more; the next import brings what 
   const importId = await midImport();
   await tell(importId, 'cancel');
   await untilImport(importId, 'cancelled');
+  await untilNothingInHand();
   const askedSince = requestsSince(journalEnd());
   // The time that an api takes to start is time in which a request would be seen.
   await stack.restartApi('stop');

@@ -34,7 +34,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 beforeEach(async () => {
-  for (const name of await readdir(join(folder, 'attempts')).catch(() => [])) await rm(pathOf(name), { force: true });
+  for (const name of await readdir(join(folder, 'attempts')).catch(() => []))
+    await rm(pathOf(name), { force: true });
 });
 
 const pathOf = (name: string): string => join(folder, 'attempts', name);

@@ -27,6 +27,7 @@ export async function openWorld(): Promise<void> {
   world.operator = createOperator(stack.database.ownerUrl);
   world.admin = postgres(stack.database.superuserUrl, { max: 1, onnotice: () => {} });
   world.local = createLocalApi({ databaseUrl: stack.database.apiUrl });
+  await world.local.untilReady();
   const organization = stack.organizationId;
   const make = async (wanted: { role: 'admin' | 'manager' | 'viewer'; expiresInDays?: number }) =>
     world.operator.createKey({ organization, ...wanted });

@@ -9,6 +9,7 @@ import { createMetrics } from '../../platform/metrics.ts';
 import { createSealer } from '../../platform/secrets/seal.ts';
 import { Secret } from '../../platform/secrets/secret.ts';
 import type { Send } from './contract.ts';
+import { waitFor } from './waitFor.ts';
 
 export const IDEMPOTENCY_SECRET = new Secret('local-api-idempotency-secret-0123456789');
 export const WEBHOOK_KEY = new Secret(Buffer.alloc(32, 7).toString('base64url'));
@@ -26,6 +27,8 @@ export interface LocalApiOptions {
 /** The api in this process, without a socket: for what needs other circumstances than a stack has. */
 export function createLocalApi(options: LocalApiOptions): {
   send: Send;
+  /** Until it answers `/readyz` with 200: before, nobody would send it anything. */
+  untilReady: () => Promise<void>;
   close: () => Promise<void>;
   log: string[];
 } {
@@ -63,9 +66,17 @@ export function createLocalApi(options: LocalApiOptions): {
     eventPollMs: 50,
     ...options.more,
   });
+  const send: Send = async (path, init) => api.request(path, init);
   return {
-    send: (path, init) => api.request(path, init),
+    send,
     log,
+    async untilReady() {
+      await waitFor({
+        what: 'the api is ready',
+        read: async () => (await send('/readyz', {})).status,
+        until: (status) => status === 200,
+      });
+    },
     async close() {
       await orchestrator.close();
       await database.end();

@@ -10,14 +10,14 @@ export interface WaitOptions<T> {
   /** 10 s unless told. */
   readonly timeoutMs?: number;
   /**
-   * Between two reads. Unless told, a tenth of what was waited already, 20 to 100 ms: reading takes from what is waited
+   * Between two reads. Unless told, a tenth of what was waited already, 20 to 250 ms: reading takes from what is waited
    * for. A moment that passes is to be asked for more often.
    */
   readonly intervalMs?: number;
 }
 
 const SHORTEST_MS = 20;
-const LONGEST_MS = 100;
+const LONGEST_MS = 250;
 
 /**
  * Reads a state again and again until it is as wished, and returns it. Throws an Error with the last state seen when

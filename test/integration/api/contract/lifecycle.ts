@@ -29,6 +29,7 @@ export const describeLifecycle = (): void => {
         taskQueue: world.stack.taskQueue,
         commandTimeoutMs: 10_000,
       });
+      await patient.untilReady();
       const later = await call(
         'POST',
         '/v1/connection-checks',
@@ -76,6 +77,7 @@ export const describeLifecycle = (): void => {
         taskQueue: world.stack.taskQueue,
         commandTimeoutMs: 8_000,
       });
+      await patient.untilReady();
       const later = await call(
         'PUT',
         `/v1/integrations/${other.id}/credential`,

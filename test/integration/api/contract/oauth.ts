@@ -190,6 +190,7 @@ export const describeOauth = (): void => {
         taskQueue: world.stack.taskQueue,
         commandTimeoutMs: 8_000,
       });
+      await patient.untilReady();
       const later = await call(
         'POST',
         `/v1/integrations/${id}/oauth/complete`,
