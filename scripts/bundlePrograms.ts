@@ -34,8 +34,6 @@ export async function bundlePrograms(folder: string): Promise<void> {
     format: 'esm',
     external: ['@temporalio/*'],
     banner: { js: COMMON_JS },
-    // Names of errors are told, and compared.
-    keepNames: true,
     logLevel: 'silent',
   });
 }

@@ -175,6 +175,13 @@ export const integrationRepositories = pgTable(
   (t) => [
     primaryKey({ columns: [t.organizationId, t.integrationId, t.repositoryId] }),
     oneOf('integration_repositories_presence', t.presence, PRESENCES),
+    // What is present is counted with every look at an integration, from this alone.
+    index('integration_repositories_presence').on(
+      t.organizationId,
+      t.integrationId,
+      t.presence,
+      t.repositoryId,
+    ),
     index('integration_repositories_missing')
       .on(t.organizationId, t.integrationId, t.repositoryId)
       .where(sql`${t.missingSince} is not null`),

@@ -158,6 +158,8 @@ export const importRepositories = pgTable(
     primaryKey({ columns: [t.organizationId, t.importId, t.repositoryId] }),
     oneOf('import_repositories_state', t.state, IMPORT_REPOSITORY_STATES),
     index('import_repositories_next').on(t.organizationId, t.importId, t.state, t.place),
+    // its pages, in the order in which they were chosen
+    index('import_repositories_page').on(t.organizationId, t.importId, t.place),
     index('import_repositories_read_elsewhere')
       .on(t.organizationId, t.importId)
       .where(sql`${t.readBy} is not null`),

@@ -50,5 +50,9 @@ export const repositoryHealth = pgTable(
     index('repository_health_imported')
       .on(t.organizationId, t.integrationId, t.state, t.repositoryId)
       .where(sql`${t.imported}`),
+    // So is the one that has waited for longest.
+    index('repository_health_looked_at')
+      .on(t.organizationId, t.integrationId, t.lookedAt)
+      .where(sql`${t.imported}`),
   ],
 );

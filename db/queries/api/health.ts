@@ -84,7 +84,10 @@ export async function listHealth(
       ) page
       order by page.full_name, page.id limit ${limit}
     ) r
-    left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
+    left join lateral (
+      select * from repository_syncs s where s.organization_id = r.organization_id and s.repository_id = r.id
+      limit 1
+    ) y on true
     left join lateral (
       select
         (array_agg(s.last_error order by s.failing_since) filter (where s.last_error is not null))[1] as last_error,

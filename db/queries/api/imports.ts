@@ -173,12 +173,15 @@ export async function listImportRepositories(
           'requests_rate', s.requests_rate, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
           order by s.started_at nulls last, s.stream)
         from ${progressOf(importId)} s where s.repository_id = ir.repository_id), '[]') as streams
-    from import_repositories ir
+    from (
+      select * from import_repositories
+      where import_id = ${importId}
+        and ${afterPlace === null ? sql`true` : sql`place > ${afterPlace}`}
+        and ${state === undefined ? sql`true` : sql`state = ${state}`}
+      order by place limit ${limit}
+    ) ir
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
-    where ir.import_id = ${importId}
-      and ${afterPlace === null ? sql`true` : sql`ir.place > ${afterPlace}`}
-      and ${state === undefined ? sql`true` : sql`ir.state = ${state}`}
-    order by ir.place limit ${limit}`);
+    order by ir.place`);
 }
 
 /** Which of the chosen ids the integration does not see, in the order given. */

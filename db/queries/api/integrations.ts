@@ -133,10 +133,6 @@ export interface DiscoveredCounts {
 
 export async function countDiscovered(tx: Transaction, integrationId: string): Promise<DiscoveredCounts> {
   const [row] = await tx.execute<DiscoveredCounts & Record<string, unknown>>(sql`
-    with seen as materialized (
-      select organization_id, repository_id, presence from integration_repositories
-      where integration_id = ${integrationId}
-    )
     select
       (select count(*)::int from integration_workspaces w where w.integration_id = ${integrationId}) as workspaces,
       (select count(*)::int from projects p where exists (
@@ -145,9 +141,22 @@ export async function countDiscovered(tx: Transaction, integrationId: string): P
         where s.integration_id = ${integrationId} and s.presence = 'present'
           and r.organization_id = p.organization_id
           and r.project_id = p.id)) as projects,
-      (select count(*)::int from seen where presence = 'present') as repositories,
-      (select count(*)::int from seen
-        join repository_health h on h.organization_id = seen.organization_id and h.repository_id = seen.repository_id
-        where h.imported) as "importedRepositories"`);
+      (select count(*)::int from integration_repositories s
+        where s.integration_id = ${integrationId} and s.presence = 'present') as repositories,
+      -- Its own are counted from an index alone. Those that others fetch, or that are gone, are few: one range of the
+      -- index on either side of its own.
+      (select count(*)::int from repository_health h where h.imported and h.integration_id = ${integrationId})
+        + (select count(*)::int from (
+            select organization_id, repository_id from repository_health
+            where imported and integration_id < ${integrationId}
+            union all
+            select organization_id, repository_id from repository_health
+            where imported and integration_id > ${integrationId}
+            union all
+            select organization_id, repository_id from repository_health where imported and integration_id is null
+          ) h
+          where exists (select from integration_repositories s where s.organization_id = h.organization_id
+            and s.integration_id = ${integrationId} and s.repository_id = h.repository_id)
+        ) as "importedRepositories"`);
   return row ?? { workspaces: 0, projects: 0, repositories: 0, importedRepositories: 0 };
 }

@@ -18,14 +18,20 @@ const EXAMPLES = 20;
 /** What a person is asked about in an integration, by workspace. */
 export async function readVanished(tx: Transaction, integrationId: string): Promise<VanishedRow[]> {
   return tx.execute<VanishedRow>(sql`
-    select w.id as "workspaceId", w.slug, min(l.asked_at) as "askedAt",
-      count(*) filter (where l.asked_at is not null)::int as vanished, count(*)::int as known,
-      (array_agg(r.full_name order by r.full_name) filter (where l.asked_at is not null))[:${EXAMPLES}::int] as examples
-    from integration_repositories l
-    join repositories r on r.organization_id = l.organization_id and r.id = l.repository_id
-    join workspaces w on w.organization_id = r.organization_id and w.id = r.workspace_id
-    where l.integration_id = ${integrationId} and l.presence = 'present'
-      and exists (select from integration_repositories asked where asked.integration_id = l.integration_id
-        and asked.missing_since is not null and asked.asked_at is not null)
-    group by w.id, w.slug having count(l.asked_at) > 0 order by w.slug, w.id`);
+    with asked as materialized (
+      select l.organization_id, r.workspace_id, min(l.asked_at) as asked_at, count(*)::int as vanished,
+        (array_agg(r.full_name order by r.full_name))[:${EXAMPLES}::int] as examples
+      from integration_repositories l
+      join repositories r on r.organization_id = l.organization_id and r.id = l.repository_id
+      where l.integration_id = ${integrationId} and l.presence = 'present' and l.missing_since is not null
+        and l.asked_at is not null
+      group by l.organization_id, r.workspace_id
+    )
+    select w.id as "workspaceId", w.slug, asked.asked_at as "askedAt", asked.vanished, asked.examples, (
+        select count(*)::int from repositories r
+        join integration_repositories l on l.organization_id = r.organization_id and l.repository_id = r.id
+        where r.organization_id = asked.organization_id and r.workspace_id = asked.workspace_id
+          and l.integration_id = ${integrationId} and l.presence = 'present') as known
+    from asked join workspaces w on w.organization_id = asked.organization_id and w.id = asked.workspace_id
+    order by w.slug, w.id`);
 }

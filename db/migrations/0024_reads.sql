@@ -1,0 +1,3 @@
+CREATE INDEX "integration_repositories_presence" ON "integration_repositories" USING btree ("organization_id","integration_id","presence","repository_id");--> statement-breakpoint
+CREATE INDEX "import_repositories_page" ON "import_repositories" USING btree ("organization_id","import_id","place");--> statement-breakpoint
+CREATE INDEX "repository_health_looked_at" ON "repository_health" USING btree ("organization_id","integration_id","looked_at") WHERE "repository_health"."imported";
