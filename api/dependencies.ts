@@ -6,6 +6,7 @@ import type { Logger } from '../platform/log.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
 import type { KeyDirectory } from './keyDirectory.ts';
+import type { RequestObserver } from './observe.ts';
 import type { Orchestrator } from './orchestrator.ts';
 import type { WebhookIntake } from './webhooks/intake.ts';
 
@@ -17,10 +18,10 @@ export interface ApiDependencies {
   sealer: Sealer;
   log: Logger;
   metrics: Registry;
+  observe: RequestObserver;
+  intake: WebhookIntake;
   /** keys the fingerprints and the kept answers of idempotent requests */
   idempotencySecret: Secret;
-  /** the secrets that webhooks are signed with are derived from it */
-  webhookKey: Secret;
   /** the api's own address as browsers reach it, without a slash at the end */
   publicUrl: string;
   /** where Bitbucket's site is, and the consumer that this installation logs in with */
@@ -45,7 +46,6 @@ export interface Principal {
 export interface ApiEnv {
   Variables: {
     dependencies: ApiDependencies;
-    intake: WebhookIntake;
     keys: KeyDirectory;
     requestId: string;
     principal: Principal;

@@ -1,8 +1,14 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { inject } from 'vitest';
 import { createApi } from '../../api/app.ts';
 import { boundedDatabase } from '../../api/boundedDatabase.ts';
 import type { ApiDependencies } from '../../api/dependencies.ts';
+import { createHttpServer } from '../../api/httpServer.ts';
+import { createRequestObserver } from '../../api/observe.ts';
 import { createOrchestrator } from '../../api/orchestrator.ts';
+import { createWebhookIntake } from '../../api/webhooks/intake.ts';
 import { createDatabase } from '../../db/client.ts';
 import { createLogger } from '../../platform/log.ts';
 import { createMetrics } from '../../platform/metrics.ts';
@@ -29,6 +35,8 @@ export function createLocalApi(options: LocalApiOptions): {
   send: Send;
   /** Until it answers `/readyz` with 200: before, nobody would send it anything. */
   untilReady: () => Promise<void>;
+  /** Puts it behind its HTTP server, until it is closed; gives the address. */
+  listen: () => Promise<string>;
   close: () => Promise<void>;
   log: string[];
 } {
@@ -47,8 +55,10 @@ export function createLocalApi(options: LocalApiOptions): {
     taskQueue: options.taskQueue ?? 'nobody-listens',
     commandTimeoutMs: options.commandTimeoutMs ?? 1_000,
   });
-  const api = createApi({
-    database: boundedDatabase(database, 1_800),
+  const bounded = boundedDatabase(database, 1_800);
+  const metrics = createMetrics({ service: 'api' });
+  const dependencies: ApiDependencies = {
+    database: bounded,
     orchestrator,
     // Nobody holds the private key: what is sealed here is never opened.
     sealer: createSealer({ keyId: 'nobodys', publicKey: Buffer.alloc(32, 9).toString('base64url') }),
@@ -57,15 +67,18 @@ export function createLocalApi(options: LocalApiOptions): {
       level: 'debug',
       destination: { write: (line) => void log.push(line) },
     }),
-    metrics: createMetrics({ service: 'api' }),
+    metrics,
+    observe: createRequestObserver(metrics),
+    intake: createWebhookIntake({ database: bounded, webhookKey: WEBHOOK_KEY }),
     idempotencySecret: IDEMPOTENCY_SECRET,
-    webhookKey: WEBHOOK_KEY,
     publicUrl: PUBLIC_URL,
     bitbucket: { webUrl: 'https://bitbucket.example', oauthKey: 'consumer' },
     checkWaitMs: 0,
     eventPollMs: 50,
     ...options.more,
-  });
+  };
+  const api = createApi(dependencies);
+  let server: Server | undefined;
   const send: Send = async (path, init) => api.request(path, init);
   return {
     send,
@@ -77,7 +90,14 @@ export function createLocalApi(options: LocalApiOptions): {
         until: (status) => status === 200,
       });
     },
+    async listen() {
+      server = createHttpServer(api, dependencies).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+    },
     async close() {
+      server?.closeAllConnections();
+      server?.close();
       await orchestrator.close();
       await database.end();
     },

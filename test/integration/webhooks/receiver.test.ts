@@ -14,15 +14,15 @@ let worker: Database;
 let api: ReturnType<typeof createLocalApi>;
 let tenant: TestTenant;
 let hook: TestHook;
+let address: string;
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   worker = createDatabase({ url: testDatabase.workerUrl, maxConnections: 1, applicationName: 'sweep' });
   api = createLocalApi({ databaseUrl: testDatabase.apiUrl });
-  tenant = await createTenant(sql, 'active');
-  await tenant.repositories(1);
-  hook = await createHook(sql, tenant, { key: WEBHOOK_KEY });
+  address = await api.listen();
+  ({ tenant, hook } = await freshHook());
 });
 afterAll(async () => {
   await api.close();
@@ -33,8 +33,19 @@ afterAll(async () => {
 
 type Delivery = { headers: Record<string, string>; body: Uint8Array };
 
+/** Through the app alone, as an operation like others; or through its HTTP server, which takes deliveries itself. */
+const WAYS = ['app', 'server'] as const;
+let way: (typeof WAYS)[number] = 'app';
+
+async function freshHook(): Promise<{ tenant: TestTenant; hook: TestHook }> {
+  const own = await createTenant(sql, 'active');
+  await own.repositories(1);
+  return { tenant: own, hook: await createHook(sql, own, { key: WEBHOOK_KEY }) };
+}
+
 async function post(path: string, { headers, body }: Delivery): Promise<{ status: number; code?: string }> {
-  const answer = await api.send(path, { method: 'POST', headers, body });
+  const init = { method: 'POST', headers, body };
+  const answer = way === 'app' ? await api.send(path, init) : await fetch(`${address}${path}`, init);
   const text = await answer.text();
   return { status: answer.status, ...(text === '' ? {} : { code: JSON.parse(text).code }) };
 }
@@ -42,7 +53,13 @@ const stored = (of: TestHook = hook) => sql`
   select id, organization_id, event_key, request_uuid, attempt, body, repeats, due_at is not null as due
   from webhook_deliveries where webhook_id = ${of.id} order by received_at`;
 
-describe('a delivery', () => {
+describe.each(WAYS)('a delivery, through the %s,', (through) => {
+  beforeAll(async () => {
+    way = through;
+    ({ tenant, hook } = await freshHook());
+  });
+  afterAll(() => void (way = 'app'));
+
   test('is stored as the bytes that were signed, in its tenant, before it is answered', async () => {
     // no UTF-8, odd spaces, a NUL escape: nothing of it is read
     const body = Buffer.concat([Buffer.from('{"a" :  "\\u0000"}'), Buffer.of(0xff, 0x00)]);
@@ -157,6 +174,10 @@ describe('the size of a delivery', () => {
     const stating = hook.delivery('repo:push', '{}');
     stating.headers['Content-Length'] = String(LIMIT + 1);
     expect((await post(hook.path, stating)).status).toBe(413);
+    way = 'server';
+    expect(await post(hook.path, largest)).toEqual({ status: 202 });
+    expect((await post(hook.path, hook.delivery('repo:push', Buffer.alloc(LIMIT + 1, 97)))).status).toBe(413);
+    way = 'app';
   });
 
   test('is not read any further than that, and not at all without a signature', async () => {
@@ -183,7 +204,13 @@ describe('the size of a delivery', () => {
   });
 });
 
-describe('many deliveries', () => {
+describe.each(WAYS)('many deliveries, through the %s,', (through) => {
+  beforeAll(async () => {
+    way = through;
+    ({ tenant, hook } = await freshHook());
+  });
+  afterAll(() => void (way = 'app'));
+
   test('of several tenants go in together, each under its own tenant', async () => {
     const tenants = await Promise.all([1, 2, 3].map(() => createTenant(sql, 'active')));
     for (const each of tenants) await each.repositories(1);
@@ -206,7 +233,7 @@ describe('many deliveries', () => {
   });
 
   test('that are one played back are one row, whatever their ids, and due again a minute after it was done (S24)', async () => {
-    const captured = hook.delivery('repo:push', pushBody('{replayed}'));
+    const captured = hook.delivery('repo:push', pushBody(`{replayed ${through}}`));
     const replays = Array.from({ length: 50 }, () => {
       const { headers } = hook.delivery('repo:push', captured.body);
       return {
