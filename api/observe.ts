@@ -17,7 +17,8 @@ export type RequestObserver = (request: {
   route: string;
   status: number;
   startedAt: number;
-  log: Logger;
+  /** asked for where the request is logged: to make a child of a logger takes longer than to answer a delivery */
+  log: () => Logger;
 }) => void;
 
 /** One log line and one measurement a request. To be made once for a registry. */
@@ -32,11 +33,8 @@ export function createRequestObserver(metrics: Registry): RequestObserver {
   return ({ method, route, status, startedAt, log }) => {
     const durationMs = performance.now() - startedAt;
     seconds.observe({ method, route, status }, durationMs / 1_000);
-    const isQuiet = QUIET.has(route) || (route === RECEIVER && status === STORED);
-    log[isQuiet ? 'debug' : 'info'](
-      { method, route, status, duration_ms: Math.round(durationMs * 10) / 10 },
-      'Answered',
-    );
+    if (QUIET.has(route) || (route === RECEIVER && status === STORED)) return;
+    log().info({ method, route, status, duration_ms: Math.round(durationMs * 10) / 10 }, 'Answered');
   };
 }
 
@@ -45,6 +43,6 @@ export function observeRequests(observe: RequestObserver): MiddlewareHandler<Api
     const startedAt = performance.now();
     await next();
     const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'none';
-    observe({ method: c.req.method, route, status: c.res.status, startedAt, log: c.var.log });
+    observe({ method: c.req.method, route, status: c.res.status, startedAt, log: () => c.var.log });
   };
 }

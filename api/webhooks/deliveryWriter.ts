@@ -22,7 +22,7 @@ interface Waiting {
 const BATCH_ROWS = 100;
 const BATCH_BYTES = 2 * 1024 * 1024;
 /** A statement costs more than a row of it: when many come, those of so long go together. A single one never waits. */
-const APART_MS = 5;
+const APART_MS = 10;
 const QUEUE_BYTES = 64 * 1024 * 1024;
 
 /**

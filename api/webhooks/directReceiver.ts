@@ -77,7 +77,13 @@ async function answer(
     });
     response.end(await said.text());
   }
-  observe({ method: 'POST', route: RECEIVER, status, startedAt, log: log.child({ request_id: requestId }) });
+  observe({
+    method: 'POST',
+    route: RECEIVER,
+    status,
+    startedAt,
+    log: () => log.child({ request_id: requestId }),
+  });
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string | undefined {

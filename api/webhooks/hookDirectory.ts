@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/client.ts';
 import { findWebhook } from '../../db/queries/api/webhooks.ts';
@@ -8,7 +9,8 @@ import { webhookSecret } from '../../platform/secrets/webhookSecret.ts';
 export interface KnownHook {
   organizationId: string;
   webhookId: string;
-  secrets: string[];
+  /** made ready once: to make a key of the text takes as long as to hash a small body */
+  secrets: KeyObject[];
 }
 
 export interface HookDirectory {
@@ -39,7 +41,7 @@ export function createHookDirectory(database: Database, webhookKey: Secret): Hoo
       const { organizationId, id: webhookId, integrationId, generation, takesPrevious } = hook;
       const generations = takesPrevious ? [generation, generation - 1] : [generation];
       const secrets = generations.map((each) =>
-        webhookSecret(webhookKey, { integrationId, generation: each }),
+        createSecretKey(Buffer.from(webhookSecret(webhookKey, { integrationId, generation: each }))),
       );
       return { organizationId, webhookId, secrets };
     },

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 /** `sha256=` and 64 hexadecimal digits, once: two headers reach us joined by a comma. */
 const FORM = /^sha256=([0-9a-f]{64})$/i;
@@ -13,7 +13,11 @@ export function signatureIn(header: string | undefined): Uint8Array | null {
  * Whether one of the secrets made this signature: HMAC-SHA256 over the bytes of the body as they came, the secret's text
  * being the key (Bitbucket's "Manage webhooks"; its vectors are in the tests). Compared in constant time.
  */
-export function isSignedBy(secrets: readonly string[], signature: Uint8Array, body: Uint8Array): boolean {
+export function isSignedBy(
+  secrets: readonly (KeyObject | string)[],
+  signature: Uint8Array,
+  body: Uint8Array,
+): boolean {
   let signed = false;
   for (const secret of secrets) {
     const expected = createHmac('sha256', secret).update(body).digest();
