@@ -40,12 +40,32 @@ const untilImport = (importId: string, state: string) =>
     timeoutMs: 30_000,
   });
 
-/** Each chunk hears of a pause or an end with its next heartbeat. */
+/** Each chunk hears of a pause with its next heartbeat. */
 const untilNothingInHand = () =>
   waitFor({
     what: 'no activity is left in hand',
     read: () => pendingActivities(stack),
     until: (pending) => pending.length === 0,
+    timeoutMs: 5_000,
+  });
+
+const CHUNK = /"activity_type":"(?:importSmall|importGit|importChunk|linkCommits)"/;
+
+/** Likewise of an end, by what the present worker says: Temporal lists nothing for a run that has ended. */
+const untilWorkerHeard = () =>
+  waitFor({
+    what: 'the worker has stopped what it had in hand',
+    read: () => {
+      const own = `worker-${String(stack.workers.length)}: `;
+      const lines = stack
+        .logs()
+        .split('\n')
+        .filter((line) => line.startsWith(own) && CHUNK.test(line));
+      const count = (what: string): number =>
+        lines.filter((line) => line.includes(`"message":"Activity ${what}`)).length;
+      return { began: count('started'), ended: count('completed') + count('failed') };
+    },
+    until: ({ began, ended }) => began > 0 && began === ended,
     timeoutMs: 5_000,
   });
 
@@ -119,7 +139,7 @@ test('cancelled, it ends and asks for nothing more; the next import brings what 
   const importId = await midImport();
   await tell(importId, 'cancel');
   await untilImport(importId, 'cancelled');
-  await untilNothingInHand();
+  await untilWorkerHeard();
   const askedSince = requestsSince(journalEnd());
   // The time that an api takes to start is time in which a request would be seen.
   await stack.restartApi('stop');
