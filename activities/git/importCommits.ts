@@ -105,16 +105,16 @@ async function markUnreachable(run: CommitImport, state: WalkState): Promise<Wal
   if (left.length === 0) return state;
   const { git, folder, signal, heads, organizationId, repositoryId } = run;
   const isKnown = (await presentCommits(git, folder, left, signal)).length === left.length;
-  const hashes: string[] = [];
+  const candidates: string[] = [];
   if (isKnown) {
     for await (const hash of listCommits(git, folder, { heads: left, without: heads }, signal))
-      hashes.push(hash);
+      candidates.push(hash);
   }
   const to = { ...state, memory: { ...state.memory, left: [] } };
   await run.database.transaction(organizationId, async (tx) => {
     await run.advance(tx, { from: state, to, progress: {} });
     const scope = { organizationId, repositoryId };
-    if (isKnown) await markCommitsUnreachable(tx, { ...scope, hashes });
+    if (isKnown) await markCommitsUnreachable(tx, { ...scope, candidates, heads });
     else await markByHeads(tx, { ...scope, heads });
   });
   return to;

@@ -7,17 +7,46 @@ interface OfRepository {
   repositoryId: string;
 }
 
-/** Marks these; those that are marked already keep their time. */
+/**
+ * Marks those of the candidates that no head leads to; those that are marked already keep their time. All that became
+ * unreachable must be among them, and everything that the heads lead to must be stored and unmarked. Git lists more than
+ * that: `rev-list A --not B` stops early where commits are dated before their ancestors, and gives some that B leads to
+ * (`still_interesting` in its revision.c). So a candidate is spared that is a head, or that is a parent of a commit which
+ * is no candidate and not marked, with all candidates that it leads to.
+ */
 export async function markCommitsUnreachable(
   tx: Transaction,
-  { organizationId, repositoryId, hashes }: OfRepository & { hashes: readonly string[] },
+  {
+    organizationId,
+    repositoryId,
+    candidates,
+    heads,
+  }: OfRepository & { candidates: readonly string[]; heads: readonly string[] },
 ): Promise<void> {
-  if (hashes.length === 0) return;
+  if (candidates.length === 0) return;
   await tx.execute(sql`
+    with recursive candidates as materialized (
+      select jsonb_array_elements_text(${JSON.stringify(candidates)}::jsonb) as hash
+    ), others as materialized (
+      select c.parent_hashes from commits c
+      where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
+        and c.unreachable_since is null and c.hash not in (select hash from candidates)
+    ), spared (hash) as (
+      select hash from candidates where hash in (
+        select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb)
+        union all select unnest(parent_hashes) from others where parent_hashes <> '{}')
+      union
+      select parent.hash from spared s
+      join commits c on c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
+        and c.hash = s.hash
+      cross join lateral unnest(c.parent_hashes) parent (hash)
+      where parent.hash in (select hash from candidates)
+    )
     update commits c set unreachable_since = clock_timestamp()
-    from jsonb_array_elements_text(${JSON.stringify(hashes)}::jsonb) as u (hash)
+    from candidates u
     where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
-      and c.hash = u.hash and c.unreachable_since is null`);
+      and c.hash = u.hash and c.unreachable_since is null
+      and u.hash not in (select hash from spared)`);
 }
 
 /** Marks what these heads do not lead to, and takes the mark from what they do: by the parents that are stored. */

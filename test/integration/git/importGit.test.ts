@@ -15,21 +15,6 @@ async function expectSame(subject: Subject): Promise<void> {
   expect(await storedRefs(place, subject)).toEqual(toldRefs(subject));
 }
 
-/** The worker dies at its nth transaction: before it, or after its commit when nobody hears the answer. */
-function dyingDatabase(nth: number, when: 'before' | 'after'): Database {
-  let count = 0;
-  return {
-    ...place.database,
-    async transaction(organizationId, work) {
-      count += 1;
-      if (count >= nth && when === 'before') throw new Error('the worker died');
-      const result = await place.database.transaction(organizationId, work);
-      if (count >= nth) throw new Error('the worker died');
-      return result;
-    },
-  };
-}
-
 test('stores what git log says, and says how far it is', async () => {
   const subject = await place.subject('first');
   addHistory(subject, 1_234);
@@ -47,7 +32,7 @@ describe('going on', () => {
     const importId = await subject.newImport();
     for (let nth = 3; nth <= 8; nth += 1) {
       const when = nth % 2 === 0 ? 'before' : 'after';
-      const run = { subject, importId, worker: `w${nth}`, database: dyingDatabase(nth, when) };
+      const run = { subject, importId, worker: `w${nth}`, database: place.dyingDatabase(nth, when) };
       await expect(place.importGit(run)).rejects.toThrow('the worker died');
     }
     expect(await place.importGit({ subject, importId, worker: 'last' })).toMatchObject({ done: true });
@@ -119,7 +104,7 @@ describe('going on', () => {
     const subject = await place.subject('forced');
     addHistory(subject, 1_600);
     const importId = await subject.newImport();
-    const dying = { subject, importId, worker: 'first', database: dyingDatabase(6, 'after') };
+    const dying = { subject, importId, worker: 'first', database: place.dyingDatabase(6, 'after') };
     await expect(place.importGit(dying)).rejects.toThrow('the worker died');
     addHistory(subject, 900, 'rewritten');
     subject.git.git(['branch', '-f', 'main', 'rewritten']);
@@ -158,7 +143,7 @@ describe('going on', () => {
     const subject = await place.subject('reordered');
     addHistory(subject, 1_100);
     const importId = await subject.newImport();
-    const dying = { subject, importId, database: dyingDatabase(5, 'after') };
+    const dying = { subject, importId, database: place.dyingDatabase(5, 'after') };
     await expect(place.importGit(dying)).rejects.toThrow('the worker died');
     await place.sql`update streams set position = jsonb_set(position, '{digest}', '"another order"')
       where repository_id = ${subject.repositoryId} and stream = 'commits'`;

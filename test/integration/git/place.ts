@@ -21,6 +21,7 @@ import { type GitServer, startGitServer } from '../../support/gitServer.ts';
 const notSeen = () =>
   new NotFound({ finding: { code: 'not_found', message: 'Nobody sees it.', remedy: 'Look elsewhere.' } });
 
+export const DIED = 'the worker died';
 export const USERNAME = 'x-token-auth';
 /** searched for where no secret may be */
 export const CANARY = 'canary-3f9d51c07b';
@@ -42,6 +43,8 @@ export interface Place {
   readonly folder: string;
   /** `fullName`: as another host knows it; its own is `ws/slug` */
   subject(slug: string, fullName?: string): Promise<Subject>;
+  /** For a worker that dies at its nth transaction: before it, or after its commit when nobody hears the answer. */
+  dyingDatabase(nth: number, when: 'before' | 'after'): Database;
   /** runs importGit as a worker with this clone folder would */
   importGit(run: RunOptions): Promise<ChunkResult>;
   close(): Promise<void>;
@@ -108,6 +111,19 @@ export async function createPlace(): Promise<Place> {
           await sql`insert into import_repositories (organization_id, import_id, repository_id, place)
             values (${organizationId}, ${importId}, ${repositoryId}, 1)`;
           return importId;
+        },
+      };
+    },
+    dyingDatabase(nth, when) {
+      let count = 0;
+      return {
+        ...database,
+        async transaction(organization, work) {
+          count += 1;
+          if (count >= nth && when === 'before') throw new Error(DIED);
+          const result = await database.transaction(organization, work);
+          if (count >= nth) throw new Error(DIED);
+          return result;
         },
       };
     },
