@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { bodyLimit } from 'hono/body-limit';
 import type { ApiApp, ApiDependencies, ApiEnv } from './dependencies.ts';
@@ -9,6 +8,7 @@ import { observeRequests } from './observe.ts';
 import { describeApi } from './openapi.ts';
 import { noSuchAddress, Problem, problemResponse } from './problem.ts';
 import { problemOf } from './problemOf.ts';
+import { requestIdOf } from './requestId.ts';
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
 import { refuseInvalid } from './validation.ts';
@@ -16,8 +16,6 @@ import { refuseInvalid } from './validation.ts';
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** What comes here has a limit of its own (`webhooks/rawBody.ts`), and is read only where it may be a delivery. */
 const WEBHOOKS = '/v1/webhooks/';
-/** A caller may name the request, so that its log and ours meet; anything else gets a fresh id. */
-const REQUEST_ID = /^[\w.:-]{1,100}$/;
 
 /**
  * The HTTP API. Thin: checks the key, validates, starts or updates workflows, reads Postgres.
@@ -32,8 +30,7 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   const keys = createKeyDirectory(dependencies.database);
 
   app.use(async (c, next) => {
-    const given = c.req.header('X-Request-Id') ?? '';
-    const requestId = REQUEST_ID.test(given) ? given : randomUUID();
+    const requestId = requestIdOf(c.req.header('X-Request-Id'));
     c.set('dependencies', dependencies);
     c.set('keys', keys);
     c.set('requestId', requestId);

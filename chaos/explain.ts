@@ -20,6 +20,11 @@ export async function explain(stand: Stand, fullNames: readonly string[]): Promi
     const streams = await sql`
       select stream, state, last_error, last_success_at, last_attempt_at from streams where repository_id = ${id}`;
     for (const one of streams) lines.push(`  ${JSON.stringify(one)}`);
+    const [commits] = await sql`
+      select s.position, s.memory, (select json_agg(hash) from commits c
+        where c.repository_id = s.repository_id and c.unreachable_since is not null) as marked
+      from streams s where s.repository_id = ${id} and s.stream = 'commits'`;
+    lines.push(`  commits ${JSON.stringify(commits)}`);
   }
   const [missing] = fullNames.filter((name) => !repositories.some(({ full_name }) => full_name === name));
   if (missing !== undefined) lines.push(`${missing} is stored under another name.`);

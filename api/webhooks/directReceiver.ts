@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from '../../platform/log.ts';
 import { RECEIVER, type RequestObserver } from '../observe.ts';
 import { problemResponse } from '../problem.ts';
 import { problemOf } from '../problemOf.ts';
+import { requestIdOf } from '../requestId.ts';
 import { SECURITY_HEADERS } from '../securityHeaders.ts';
 import type { WebhookIntake } from './intake.ts';
 import { WEBHOOK_BODY_LIMIT_BYTES } from './rawBody.ts';
@@ -51,7 +51,7 @@ async function answer(
   response: ServerResponse,
 ): Promise<void> {
   const startedAt = performance.now();
-  const requestId = randomUUID();
+  const requestId = requestIdOf(headerOf(request, 'x-request-id'));
   let status = 202;
   try {
     await receiveDelivery(intake, {
@@ -98,5 +98,6 @@ function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
     request.on('data', (chunk: Buffer) => void chunks.push(chunk));
     request.once('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     request.once('error', reject);
+    request.once('close', () => reject(new Error('The sender went away before the end of its body.')));
   });
 }

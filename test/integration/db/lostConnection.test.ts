@@ -57,82 +57,97 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-test('a connection that ends between two statements costs its transaction, and nothing else', async () => {
-  const database = open({ maxConnections: 1 });
-  const lost = await failure(
-    database.withoutTenant(async (tx) => {
-      const pid = await pidOf(tx);
-      await superuser`select pg_terminate_backend(${pid})`;
-      await gone(pid);
-      await tx.execute(sql`select 1`).catch(() => {});
-      await tx.execute(sql`select 2`);
-    }),
-  );
-  expect(lost).toBeInstanceOf(DatabaseError);
-  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
-});
+/** How work is done on a connection: what only reads does not wait for its commit, so the next may find it under way. */
+const KINDS = ['transaction', 'read'] as const;
+type Kind = (typeof KINDS)[number];
+const within = <T>(kind: Kind, database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+  kind === 'read' ? database.read('', work) : database.withoutTenant(work);
 
-test('a connection that ends during a statement does too', async () => {
+test.each(KINDS)(
+  'a connection that ends between two statements costs its transaction, and nothing else: %s',
+  async (kind) => {
+    const database = open({ maxConnections: 1 });
+    const lost = await failure(
+      within(kind, database, async (tx) => {
+        const pid = await pidOf(tx);
+        await superuser`select pg_terminate_backend(${pid})`;
+        await gone(pid);
+        await tx.execute(sql`select 1`).catch(() => {});
+        await tx.execute(sql`select 2`);
+      }),
+    );
+    expect(lost).toBeInstanceOf(DatabaseError);
+    expect(await within(kind, database, pidOf)).toBeGreaterThan(0);
+  },
+);
+
+test.each(KINDS)('a connection that ends during a statement does too: %s', async (kind) => {
   const database = open({ maxConnections: 1 });
   const lost = await failure(
-    database.withoutTenant(async (tx) => {
+    within(kind, database, async (tx) => {
       const pid = await pidOf(tx);
       const running = tx.execute(sql`select pg_sleep(60)`);
       await Promise.all([running, superuser`select pg_terminate_backend(${pid})`]);
     }),
   );
   expect(lost).toBeInstanceOf(DatabaseError);
-  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
+  expect(await within(kind, database, pidOf)).toBeGreaterThan(0);
 });
 
-test('one that breaks off does too, also for statements that come between its error and its close', async () => {
-  const database = open({ maxConnections: 1, host: proxy.address });
-  const lost = await failure(
-    database.withoutTenant(async (tx) => {
-      await tx.execute(sql`select 1`);
-      const running = tx.execute(sql`select pg_sleep(60)`).catch(() => {});
-      await waitFor({
-        what: 'the statement runs',
-        read: async () =>
-          (await superuser`select 1 from pg_stat_activity where wait_event = 'PgSleep'`).length,
-        until: (count) => count > 0,
-      });
-      proxy.reset();
-      await running;
-      await tx.execute(sql`select 2`);
-    }),
-  );
-  expect(lost).toBeInstanceOf(DatabaseError);
-  expect(await database.withoutTenant(pidOf)).toBeGreaterThan(0);
-});
+test.each(KINDS)(
+  'one that breaks off does too, also for statements that come between its error and its close: %s',
+  async (kind) => {
+    const database = open({ maxConnections: 1, host: proxy.address });
+    const lost = await failure(
+      within(kind, database, async (tx) => {
+        await tx.execute(sql`select 1`);
+        const running = tx.execute(sql`select pg_sleep(60)`).catch(() => {});
+        await waitFor({
+          what: 'the statement runs',
+          read: async () =>
+            (await superuser`select 1 from pg_stat_activity where wait_event = 'PgSleep'`).length,
+          until: (count) => count > 0,
+        });
+        proxy.reset();
+        await running;
+        await tx.execute(sql`select 2`);
+      }),
+    );
+    expect(lost).toBeInstanceOf(DatabaseError);
+    expect(await within(kind, database, pidOf)).toBeGreaterThan(0);
+  },
+);
 
-test('idle connections that ended are replaced', async () => {
+test.each(KINDS)('idle connections that ended are replaced: %s', async (kind) => {
   const database = open({ maxConnections: 3 });
-  const pids = await Promise.all([1, 2, 3].map(() => database.withoutTenant(pidOf)));
+  const pids = await Promise.all([1, 2, 3].map(() => within(kind, database, pidOf)));
   await superuser`select pg_terminate_backend(pid) from unnest(${pids}::int[]) as pid`;
   await Promise.all([...new Set(pids)].map(gone));
   const after = await waitFor({
     what: 'every place of the pool works',
-    read: () => Promise.all([1, 2, 3].map(() => database.withoutTenant(pidOf))),
+    read: () => Promise.all([1, 2, 3].map(() => within(kind, database, pidOf))),
     until: (now) => now.every((pid) => !pids.includes(pid)),
   });
   expect(after).toHaveLength(3);
 });
 
-test('a statement that comes after its transaction has ended is refused, not run in the next one', async () => {
-  const database = open({ maxConnections: 1 });
-  let late: Transaction | undefined;
-  await failure(
-    database.withoutTenant(async (tx) => {
-      late = tx;
-      throw new Error('given up');
-    }),
-  );
-  await database.withoutTenant(async (tx) => {
-    expect(await pidOf(tx)).toBeGreaterThan(0);
-    expect(await failure(Promise.resolve(late?.execute(sql`select 1`)))).not.toBe('it went through');
-  });
-});
+test.each(KINDS)(
+  'a statement that comes after its transaction has ended is refused, not run in the next one: %s',
+  async (kind) => {
+    const database = open({ maxConnections: 1 });
+    let late: Transaction | undefined;
+    await failure(
+      within(kind, database, async (tx) => {
+        late = tx;
+        throw new Error('given up');
+      }),
+    );
+    await within(kind, database, async (tx) => {
+      expect(await pidOf(tx)).toBeGreaterThan(0);
+      expect(await failure(Promise.resolve(late?.execute(sql`select 1`)))).not.toBe('it went through');
+    });
+  },
+);
 
 test('a failed statement that was passed over does not count as committed', async () => {
   const database = open({ maxConnections: 1 });
@@ -157,10 +172,10 @@ test('a process that froze in the middle of a transaction loses its locks', asyn
   expect(lost).toBeInstanceOf(DatabaseError);
 });
 
-test('users wait for a place, and the end waits for them', async () => {
+test.each(KINDS)('users wait for a place, and the end waits for them: %s', async (kind) => {
   const database = open({ maxConnections: 2 });
   const slow = (tx: Transaction) => tx.execute(sql`select pg_sleep(0.05), pg_backend_pid() as pid`);
-  const all = [1, 2, 3, 4, 5].map(() => database.withoutTenant(slow));
+  const all = [1, 2, 3, 4, 5].map(() => within(kind, database, slow));
   await Promise.all([...all, database.end()]);
   const pids = (await Promise.all(all)).map(([row]) => Number(row?.['pid']));
   expect(new Set(pids).size).toBeLessThanOrEqual(2);

@@ -78,6 +78,15 @@ describe.each(WAYS)('a delivery, through the %s,', (through) => {
     expect(Buffer.compare(row!['body'], body)).toBe(0);
   });
 
+  test('is answered under the name that its request had', async () => {
+    const { headers, body } = hook.delivery('repo:push', pushBody('{named}'));
+    const init = { method: 'POST', headers: { ...headers, 'X-Request-Id': 'backend:17' }, body };
+    const answer =
+      way === 'app' ? await api.send(hook.path, init) : await fetch(`${address}${hook.path}`, init);
+    expect([answer.status, answer.headers.get('X-Request-Id')]).toEqual([202, 'backend:17']);
+    expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff');
+  });
+
   test('that is forged is refused before it is parsed, and leaves nothing (S23)', async () => {
     const other = await createTenant(sql, 'active');
     await other.repositories(1);
