@@ -4,7 +4,7 @@ import {
   WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/client';
-import { type UpdateDefinition, WorkflowNotFoundError } from '@temporalio/common';
+import type { UpdateDefinition } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import {
   connectionCheckWorkflowId,
@@ -26,8 +26,8 @@ import type {
 import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
-import { unavailable } from './problem.ts';
-import { problemOf } from './temporalProblems.ts';
+import { notFound, unavailable } from './problem.ts';
+import { hasRunEnded, problemOf } from './temporalProblems.ts';
 
 /** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
 export interface Orchestrator {
@@ -231,7 +231,15 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       });
       // Whoever waits for the handle is told of a failed start too; nobody does here.
       startWorkflowOperation.workflowHandle().catch(() => {});
-      return ask(() => client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] }));
+      return ask(async () => {
+        try {
+          return await client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] });
+        } catch (error) {
+          // It was deleted since the request looked for it: only then does its run complete.
+          if (hasRunEnded(error)) throw notFound('integration');
+          throw error;
+        }
+      });
     },
 
     async removeRepository(input) {
@@ -262,7 +270,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
             .getHandle(importWorkflowId(importId))
             .executeUpdate(definition, { args: [args] });
         } catch (error) {
-          if (error instanceof WorkflowNotFoundError) return null;
+          if (hasRunEnded(error)) return null;
           throw error;
         }
       }),

@@ -1,10 +1,11 @@
 import {
   isGrpcDeadlineError,
   isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { Problem, unavailable } from './problem.ts';
 
 /** Codes of refusals that speak about the request itself rather than about the state. */
@@ -14,6 +15,14 @@ const STATUS_OF_CODE: Record<string, 404 | 422> = {
   service_not_allowed: 422,
   integration_gone: 404,
 };
+
+/** The run that an update was sent to had ended, may not begin again, or ended before it answered. */
+export const hasRunEnded = (error: unknown): boolean =>
+  error instanceof WorkflowNotFoundError ||
+  error instanceof WorkflowExecutionAlreadyStartedError ||
+  (error instanceof WorkflowUpdateFailedError &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === 'AcceptedUpdateCompletedWorkflow');
 
 /** What Temporal's client threw, as a Problem where it is one of the expected things. */
 export function problemOf(error: unknown): unknown {

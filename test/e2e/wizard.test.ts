@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { createOrchestrator } from '../../api/orchestrator.ts';
 import { createSealer } from '../../platform/secrets/seal.ts';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import { below, pick, type Random } from '../support/badAnswers.ts';
@@ -237,6 +238,46 @@ test('a credential whose draft is deleted while the request is under way is answ
   });
   expect([answer.status, await answer.json()]).toEqual([404, expect.objectContaining({ code: 'not_found' })]);
   await local.close();
+});
+
+test('a command whose draft is deleted while the request is under way is answered 404', async () => {
+  const { temporalNamespace: namespace } = inject('servers');
+  const orchestrator = createOrchestrator({
+    address: stack.temporalAddress,
+    namespace,
+    taskQueue: stack.taskQueue,
+    commandTimeoutMs: 5_000,
+  });
+  for (const [method, path, body] of [
+    ['PUT', '/credential', credentialBody(stack, 'api_token.admin')],
+    ['POST', '/create', { name: 'Acme' }],
+    ['DELETE', '', undefined],
+  ] as const) {
+    const id = await newIntegration(stack);
+    const local = createLocalApi({
+      databaseUrl: stack.database.apiUrl,
+      more: {
+        orchestrator: {
+          ...orchestrator,
+          async command(...command) {
+            await stack.call('DELETE', `/v1/integrations/${id}`);
+            return orchestrator.command(...command);
+          },
+        },
+      },
+    });
+    const answer = await local.send(`/v1/integrations/${id}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    expect([answer.status, await answer.json()], method + path).toEqual([
+      404,
+      expect.objectContaining({ code: 'not_found' }),
+    ]);
+    await local.close();
+  }
+  await orchestrator.close();
 });
 
 /** One credential that signs, and a run, of what is there; neither of what is gone. */
