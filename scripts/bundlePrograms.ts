@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { copyFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -13,6 +14,8 @@ const PROGRAMS = [
   'scripts/verify.ts',
   'test/support/refreshProcess.ts',
 ];
+
+const FORK_SERVER = join(ROOT, 'launcher', 'forkServer.mjs');
 
 /** CommonJS packages ask for these, which a module does not have. */
 const COMMON_JS = `import { createRequire as requireOf } from 'node:module';
@@ -36,4 +39,7 @@ export async function bundlePrograms(folder: string): Promise<void> {
     banner: { js: COMMON_JS },
     logLevel: 'silent',
   });
+  // Started by path, from beside the module that starts it: in each of the programs' folders.
+  const folders = new Set(PROGRAMS.map((program) => join(folder, dirname(program))));
+  await Promise.all([...folders].map((each) => copyFile(FORK_SERVER, join(each, basename(FORK_SERVER)))));
 }

@@ -20,6 +20,7 @@ export async function compile(folder: string): Promise<void> {
     const said = error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
     throw new Error(`It does not compile.\n${said}`, { cause: error });
   }
-  // Read at run time from beside db/migrate.js; the compiler copies nothing but code.
+  // Read and started at run time, from beside what does; the compiler copies nothing but code of its own language.
   await cp(join(ROOT, 'db', 'migrations'), join(folder, 'db', 'migrations'), { recursive: true });
+  await cp(join(ROOT, 'launcher', 'forkServer.mjs'), join(folder, 'launcher', 'forkServer.mjs'));
 }

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
-import { Duplex, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { type Command, type Ending, type LaunchedProcess, launcher } from '../../launcher/launcher.ts';
 import { answerCredentialRequests, CREDENTIAL_HELPER, type GitLogin } from './credentialHelper.ts';
 import { GitFailed } from './gitFailed.ts';
 
@@ -69,58 +69,58 @@ const SEARCH_PATH = [
  */
 export function createGit(options: GitOptions): Git {
   function start(command: GitCommand): GitProcess {
-    const child = spawn('git', [...settings(command), ...command.args], {
-      env: environment(options),
-      cwd: options.home,
-      detached: true,
-      stdio: ['pipe', 'pipe', 'pipe', command.login === undefined ? 'ignore' : 'pipe'],
-    });
-    const { stdin, stdout, stderr } = child;
-    const channel = child.stdio[3];
-    if (!stdin || !stdout || !stderr) throw new TypeError('git was started without its pipes.');
-    if (command.login !== undefined && channel instanceof Duplex) {
-      answerCredentialRequests(channel, command.login);
-    }
-    const lastWords = keepLastWords(stderr, command.onLine);
-    // git may end before it has read everything; its exit code tells, not the broken pipe
-    pipeline(command.input ?? [], stdin).catch(() => {});
-
     let stopped = false;
-    const kill = (signal: NodeJS.Signals) => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, signal);
-      } catch {
-        // ESRCH: the group is gone already
-      }
-    };
-    let killer: NodeJS.Timeout | undefined;
-    const end = () => {
-      kill('SIGTERM');
-      killer ??= setTimeout(() => kill('SIGKILL'), GRACE_MS);
-      // what nobody reads any more must not keep the pipe open
-      stdout.resume();
-    };
-    command.signal.addEventListener('abort', end, { once: true });
-    if (command.signal.aborted) end();
-
-    const finished = new Promise<void>((resolve, reject) => {
-      child.on('error', (error) => reject(new GitFailed(command.args, null, String(error))));
-      child.on('close', (code) => {
-        clearTimeout(killer);
-        command.signal.removeEventListener('abort', end);
-        if (command.signal.aborted) reject(command.signal.reason);
-        else if (stopped || code === 0) resolve();
-        else reject(new GitFailed(command.args, code, lastWords()));
-      });
+    let halt = (): void => {};
+    let lastWords = (): string => '';
+    const launching = launcher.launch({
+      ...programOf(command),
+      cwd: options.home,
+      env: environment(options),
     });
+
+    async function run(): Promise<Ending> {
+      const git = await launching;
+      const { stdin, stdout, stderr } = git;
+      lastWords = keepLastWords(stderr, command.onLine);
+      if (command.login !== undefined) answerCredentialRequests(stdin, command.login);
+      // git may end before it has read everything; its exit code tells, not the broken pipe
+      else pipeline(command.input ?? [], stdin).catch(() => {});
+      let killer: NodeJS.Timeout | undefined;
+      const end = () => {
+        git.kill('SIGTERM');
+        killer ??= setTimeout(() => git.kill('SIGKILL'), GRACE_MS);
+        // what nobody reads any more must not keep the pipe open
+        stdout.resume();
+      };
+      halt = end;
+      command.signal.addEventListener('abort', end, { once: true });
+      if (stopped || command.signal.aborted) end();
+      try {
+        return await git.ended;
+      } finally {
+        clearTimeout(killer);
+        halt = () => {};
+        command.signal.removeEventListener('abort', end);
+      }
+    }
+
+    const finished = run().then(
+      ({ code }) => {
+        if (command.signal.aborted) throw command.signal.reason;
+        if (!stopped && code !== 0) throw new GitFailed(command.args, code, lastWords());
+      },
+      (error: unknown) => {
+        throw new GitFailed(command.args, null, String(error));
+      },
+    );
     // whoever reads `output` awaits it later; until then a failure is not unhandled
     finished.catch(() => {});
     return {
-      output: stdout,
+      output: outputOf(launching),
       finished,
       stop: () => {
         stopped = true;
-        end();
+        halt();
       },
     };
   }
@@ -134,6 +134,22 @@ export function createGit(options: GitOptions): Git {
   }
 
   return { start, bytes, text: async (command) => (await bytes(command)).toString('utf8') };
+}
+
+/** Nothing where it could not be started: `finished` tells why. */
+async function* outputOf(launching: Promise<LaunchedProcess>): AsyncGenerator<Buffer> {
+  const git = await launching.catch(() => undefined);
+  if (git !== undefined) yield* git.stdout;
+}
+
+/**
+ * git itself; with a login behind a shell that makes standard input the channel of the credential helper, and leaves
+ * git nothing to read.
+ */
+function programOf(command: GitCommand): Pick<Command, 'file' | 'args'> {
+  const args = [...settings(command), ...command.args];
+  if (command.login === undefined) return { file: 'git', args };
+  return { file: 'sh', args: ['-c', 'exec 3<&0 </dev/null; exec "$@"', 'sh', 'git', ...args] };
 }
 
 /** Settings that a repository's own config must not overrule stand on the command line; none is a secret. */
@@ -163,7 +179,7 @@ function settings(command: GitCommand): string[] {
   return [...folder, ...values.flatMap((value) => ['-c', value])];
 }
 
-function environment(options: GitOptions): NodeJS.ProcessEnv {
+function environment(options: GitOptions): Record<string, string> {
   return {
     PATH: SEARCH_PATH,
     HOME: options.home,

@@ -63,7 +63,7 @@ async function readGraph(
 ): Promise<{ graph: Map<string, GraphNode>; people: AdoptedRepository['people'] }> {
   const format = '--format=%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce';
   const args = ['--git-dir', path, 'log', '-z', '--topo-order', format, '--branches', '--tags'];
-  const child = processes.start(args);
+  const child = await processes.start(args);
   const ended = exitOf(child, ['log']);
   child.stdin.end();
   let text = '';

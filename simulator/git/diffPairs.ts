@@ -38,7 +38,7 @@ export async function* diffPairs(
   args.push('--raw', '--numstat', options.renames === false ? '--no-renames' : '-M');
   if (options.ignoreWhitespace) args.push('-w');
   if (options.path !== undefined) args.push('--', options.path);
-  const child = processes.start(args);
+  const child = await processes.start(args);
   const ended = exitOf(child, ['diff-tree']);
   ended.catch(() => {});
   child.stdin.end(`${pairs.join('\n')}\n`);

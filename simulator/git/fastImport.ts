@@ -45,10 +45,10 @@ export interface FastImport {
 
 const FLUSH_BYTES = 256 * 1024;
 
-export function createFastImport(processes: GitProcesses, repository: string): FastImport {
+export async function createFastImport(processes: GitProcesses, repository: string): Promise<FastImport> {
   const marksPath = join(repository, 'import-marks');
   const args = ['--git-dir', repository, 'fast-import', '--quiet', '--force', '--active-branches=32'];
-  const child = processes.start([...args, '--date-format=raw', `--export-marks=${marksPath}`]);
+  const child = await processes.start([...args, '--date-format=raw', `--export-marks=${marksPath}`]);
   const ended = exitOf(child, ['fast-import']);
   // Awaited in finish(); a failure before that must not count as unhandled.
   ended.catch(() => {});

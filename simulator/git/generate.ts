@@ -95,7 +95,7 @@ async function build(
   );
   const sideCommits = Math.min(2 * (spec.branches - 1), Math.floor(spec.commits / 10));
   const direct = directCommits(spec, squashed, Math.max(0, sideCommits) + (spec.odd ? ODD_COMMITS : 0));
-  const importer = createFastImport(processes, path);
+  const importer = await createFastImport(processes, path);
   const interlude = spec.odd ? { interlude: (tip: number) => writeOddHistory(importer, tip) } : {};
   const history = await writeHistory(importer, random, spec, { direct, squashed, ...interlude });
   writeBranches(importer, random, spec, history, sideCommits);

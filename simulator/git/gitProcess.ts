@@ -1,6 +1,6 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type LaunchedProcess, launcher } from '../../launcher/launcher.ts';
 
 /**
  * The only git settings there are: nothing of the machine or its user is read.
@@ -33,11 +33,8 @@ const GIT_CONFIG = `[safe]
 `;
 
 export interface GitProcesses {
-  /** Starts git; it is killed with the store. `group` makes it the leader of a process group, so that its own children can be ended too. */
-  start(
-    args: string[],
-    options?: { environment?: Record<string, string>; group?: boolean },
-  ): ChildProcessWithoutNullStreams;
+  /** Starts git, as the leader of a group, which is killed with the store. */
+  start(args: string[], options?: { environment?: Record<string, string> }): Promise<LaunchedProcess>;
   /** Runs git to its end. Throws with git's own words when it fails. */
   run(args: string[], input?: string | Buffer): Promise<Buffer>;
   close(): Promise<void>;
@@ -50,7 +47,8 @@ export function createGitProcesses({ folder, path }: { folder: string; path: str
   // Renamed into place: two stores may share a folder, and neither may read half a file.
   writeFileSync(`${configPath}.${process.pid}`, GIT_CONFIG);
   renameSync(`${configPath}.${process.pid}`, configPath);
-  const running = new Set<ChildProcessWithoutNullStreams>();
+  const running = new Set<LaunchedProcess>();
+  const starting = new Set<Promise<unknown>>();
   const baseEnvironment = {
     PATH: path,
     HOME: folder,
@@ -67,38 +65,40 @@ export function createGitProcesses({ folder, path }: { folder: string; path: str
     MALLOC_TRIM_THRESHOLD_: '268435456',
   };
 
-  function start(
+  async function start(
     args: string[],
-    options: { environment?: Record<string, string>; group?: boolean } = {},
-  ): ChildProcessWithoutNullStreams {
-    const child = spawn('git', args, {
-      cwd: folder,
-      env: { ...baseEnvironment, ...options.environment },
-      detached: options.group ?? false,
-    });
+    options: { environment?: Record<string, string> } = {},
+  ): Promise<LaunchedProcess> {
+    const env = { ...baseEnvironment, ...options.environment };
+    const launching = launcher.launch({ file: 'git', args, cwd: folder, env });
+    starting.add(launching);
+    const child = await launching.finally(() => starting.delete(launching));
     running.add(child);
-    child.once('close', () => running.delete(child));
+    const forget = (): void => void running.delete(child);
+    child.ended.then(forget, forget);
     // A reader that ended early shows in the exit code; the broken pipe itself says nothing more.
     child.stdin.on('error', () => {});
     return child;
   }
 
   async function run(args: string[], input?: string | Buffer): Promise<Buffer> {
-    const child = start(args);
+    const child = await start(args);
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     const ended = exitOf(child, args);
-    child.stdin.end(input);
+    child.stdin.end(input ?? '');
     await ended;
     return Buffer.concat(chunks);
   }
 
   async function close(): Promise<void> {
-    await Promise.all(
+    await Promise.allSettled(starting);
+    await Promise.allSettled(
       [...running].map(async (child) => {
-        const gone = new Promise<void>((resolve) => child.once('close', () => resolve()));
         child.kill('SIGKILL');
-        await gone;
+        child.stdout.resume();
+        child.stderr.resume();
+        await child.ended;
       }),
     );
   }
@@ -119,16 +119,12 @@ export class GitError extends Error {
 }
 
 /** Settles when the process has ended and its output is read; rejects with its error text unless it ended with 0. */
-export function exitOf(child: ChildProcessWithoutNullStreams, args: string[]): Promise<void> {
+export async function exitOf(child: LaunchedProcess, args: string[]): Promise<void> {
   const errors: Buffer[] = [];
   child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => {
-      if (code === 0) return resolve();
-      const words = Buffer.concat(errors).toString('utf8').trim().slice(0, 2_000);
-      const command = args.filter((word) => !word.startsWith('-')).slice(0, 2);
-      reject(new GitError(`git ${command.join(' ')} ended with ${signal ?? code}: ${words}`, code));
-    });
-  });
+  const { code, signal } = await child.ended;
+  if (code === 0) return;
+  const words = Buffer.concat(errors).toString('utf8').trim().slice(0, 2_000);
+  const command = args.filter((word) => !word.startsWith('-')).slice(0, 2);
+  throw new GitError(`git ${command.join(' ')} ended with ${signal ?? code}: ${words}`, code);
 }

@@ -1,5 +1,5 @@
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LaunchedProcess } from '../../launcher/launcher.ts';
 import { exitOf, type GitProcesses } from './gitProcess.ts';
 
 const HEADER_LIMIT = 16 * 1024;
@@ -27,22 +27,19 @@ export async function handleGitRequest(
     return;
   }
   const environment = cgiEnvironment(place, request, pathname, query);
-  // A group of its own: http-backend starts upload-pack, and both must go with the client.
-  const child = processes.start(['http-backend'], { environment, group: true });
+  const child = await processes.start(['http-backend'], { environment });
   child.stderr.resume();
   if (body === undefined) request.pipe(child.stdin);
   else child.stdin.end(body);
   const abandon = () => {
-    if (!response.writableFinished) killGroup(child);
+    // http-backend starts upload-pack, and both must go with the client.
+    if (!response.writableFinished) child.kill('SIGKILL');
   };
   response.once('close', abandon);
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', () => resolve());
-  });
+  if (response.destroyed) abandon();
   try {
     await relay(child, response);
-    await ended;
+    await child.ended;
   } finally {
     request.unpipe(child.stdin);
     request.resume();
@@ -61,7 +58,7 @@ export async function readGitAnswer(
 ): Promise<GitAnswer> {
   const [pathname = '', query = ''] = splitOnce(subPath, '?');
   const args = ['http-backend'];
-  const child = processes.start(args, { environment: cgiEnvironment(place, request, pathname, query) });
+  const child = await processes.start(args, { environment: cgiEnvironment(place, request, pathname, query) });
   const ended = exitOf(child, args);
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -111,7 +108,7 @@ function cgiEnvironment(
 }
 
 /** Turns the CGI header into an HTTP one and streams the rest at the pace of the client. */
-async function relay(child: ChildProcessWithoutNullStreams, response: ServerResponse): Promise<void> {
+async function relay(child: LaunchedProcess, response: ServerResponse): Promise<void> {
   let head: Buffer | null = Buffer.alloc(0);
   for await (const chunk of child.stdout) {
     let body: Buffer = chunk;
@@ -158,14 +155,4 @@ function drained(response: ServerResponse): Promise<void> {
     response.once('drain', done);
     response.once('close', done);
   });
-}
-
-function killGroup(child: ChildProcessWithoutNullStreams): void {
-  if (child.pid === undefined || child.exitCode !== null) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    // The group may have ended between the two lines.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
 }

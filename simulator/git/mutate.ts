@@ -140,7 +140,7 @@ async function importChange(
   write: (importer: FastImport) => Promise<void>,
 ): Promise<RepositoryChanged> {
   const { processes, path } = repository;
-  const importer = createFastImport(processes, path);
+  const importer = await createFastImport(processes, path);
   await write(importer);
   const newCommits = (await importer.finish()).filter((hash) => hash !== undefined);
   const refs: ChangedRef[] = [];

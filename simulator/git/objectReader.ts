@@ -1,4 +1,4 @@
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import type { LaunchedProcess } from '../../launcher/launcher.ts';
 import type { GitProcesses } from './gitProcess.ts';
 
 export interface GitObject {
@@ -21,27 +21,28 @@ interface Waiter {
 
 export function createObjectReader(processes: GitProcesses, repository: string): ObjectReader {
   const waiters: Waiter[] = [];
-  let child: ChildProcessWithoutNullStreams | undefined;
+  let child: Promise<LaunchedProcess> | undefined;
   let pending: Buffer = Buffer.alloc(0);
 
-  function started(): ChildProcessWithoutNullStreams {
+  function started(): Promise<LaunchedProcess> {
     if (child) return child;
-    const batch = processes.start(['--git-dir', repository, 'cat-file', '--batch']);
-    child = batch;
+    const starting = processes.start(['--git-dir', repository, 'cat-file', '--batch']);
+    child = starting;
     pending = Buffer.alloc(0);
-    batch.stdout.on('data', (chunk: Buffer) => {
-      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
-      drain();
-    });
-    batch.stderr.resume();
     const fail = () => {
-      if (child !== batch) return;
+      if (child !== starting) return;
       child = undefined;
       for (const waiter of waiters.splice(0)) waiter.reject(new Error('git cat-file ended unexpectedly'));
     };
-    batch.once('error', fail);
-    batch.once('close', fail);
-    return batch;
+    starting.then((batch) => {
+      batch.stdout.on('data', (chunk: Buffer) => {
+        pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+        drain();
+      });
+      batch.stderr.resume();
+      batch.ended.then(fail, fail);
+    }, fail);
+    return starting;
   }
 
   function drain(): void {
@@ -66,12 +67,18 @@ export function createObjectReader(processes: GitProcesses, repository: string):
   return {
     read: (expression) =>
       new Promise((resolve, reject) => {
-        const batch = started();
         waiters.push({ resolve, reject });
-        batch.stdin.write(`${expression}\n`);
+        // In the order of asking; a failure to start rejects all that wait.
+        started().then(
+          ({ stdin }) => void stdin.write(`${expression}\n`),
+          () => {},
+        );
       }),
     close: () => {
-      child?.stdin.end();
+      child?.then(
+        ({ stdin }) => void stdin.end(),
+        () => {},
+      );
     },
   };
 }

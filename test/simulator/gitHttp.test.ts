@@ -141,10 +141,12 @@ test('git ends when the client goes away in the middle', async () => {
   request.on('error', () => {});
   request.end(`${lines.join('')}0000`);
   const processes = async () => {
-    const listed = await run('ps', ['-A', '-o', 'ppid=,args=']);
-    return listed.stdout
+    const listed = (await run('ps', ['-ww', '-A', '-o', 'pid=,ppid=,args='])).stdout
       .split('\n')
-      .filter((line) => line.trim().startsWith(`${process.pid} `) && line.includes('http-backend'));
+      .map((line) => line.trim().split(/\s+/));
+    // Started by the fork server of this process.
+    const ours = new Set(listed.flatMap(([pid, parent]) => (Number(parent) === process.pid ? [pid] : [])));
+    return listed.filter(([, parent, ...args]) => ours.has(parent) && args.includes('http-backend'));
   };
   await new Promise<void>((resolve, reject) => {
     request.once('response', (response) => {

@@ -115,6 +115,12 @@ const CASES: readonly Case[] = [
   { file: 'simulator/rest/words.ts', source: importing('../../workflows/words.ts'), says: 'wrong together' },
   { file: 'simulator/log.ts', source: importing('../platform/log.ts'), says: 'wrong together' },
   { file: 'simulator/rest/user.ts', source: importing('../model/user.ts') },
+  // What starts processes is neither's: it stands on Node alone.
+  { file: 'simulator/git/start.ts', source: importing('../../launcher/launcher.ts') },
+  { file: 'activities/git/start.ts', source: importing('../../launcher/launcher.ts') },
+  { file: 'launcher/node.ts', source: importing('node:net') },
+  { file: 'launcher/words.ts', source: importing('../workflows/words.ts'), says: 'stands on Node alone' },
+  { file: 'launcher/zod.ts', source: importing('zod'), says: 'stands on Node alone' },
   { file: 'activities/sim.ts', source: importing('../simulator/model/user.ts'), says: 'Activities stand on' },
   {
     file: 'api/sim.ts',
