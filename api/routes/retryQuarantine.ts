@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { deletePendingRetry, insertRetry, readRetry } from '../../db/queries/api/quarantine.ts';
 import { selectUnknown } from '../../db/queries/api/imports.ts';
-import type { RetryFilter } from '../../db/schema/imports.ts';
+import type { RetryFilter } from '../../db/schema/quarantine.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound, Problem } from '../problem.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Stream } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import type { RetryFilter } from '../schema/imports.ts';
+import type { RetryFilter } from '../schema/quarantine.ts';
 import { escapeJson, escapeText } from '../text.ts';
 
 /** Records of a quarantine that are tried again, as the worker works through them. */

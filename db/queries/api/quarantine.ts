@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Finding, RetryState, Stream } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { quarantineRetries } from '../../schema/index.ts';
-import type { RetryFilter } from '../../schema/imports.ts';
+import type { RetryFilter } from '../../schema/quarantine.ts';
 
 export interface QuarantineRow extends Record<string, unknown> {
   id: string;
