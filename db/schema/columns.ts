@@ -21,5 +21,8 @@ export const oneOf = (name: string, column: AnyPgColumn, words: readonly string[
 
 export const createdAt = (name = 'created_at') => instant(name).notNull().default(sql`clock_timestamp()`);
 
+/** The repository that a record belongs to. */
+export const repositoryId = () => uuid('repository_id').notNull();
+
 /** A word of a closed list, typed. */
 export const word = <T extends string>(name: string) => text(name).$type<T>();
