@@ -3,7 +3,7 @@ import type { AutoImportRule } from '../autoImport/rules.ts';
 import type { Database } from '../db/client.ts';
 import * as queries from '../db/queries/autoImport.ts';
 import { insertEvent } from '../db/queries/events.ts';
-import type { AutoImportActivities } from '../workflows/autoImportContract.ts';
+import type { AutoImportActivities } from '../workflows/contracts/autoImport.ts';
 import { EngineError } from './engineError.ts';
 import { withHeartbeats } from './heartbeats.ts';
 

@@ -2,7 +2,7 @@ import type { Database } from '../db/client.ts';
 import { finishCheck } from '../db/queries/connectionChecks.ts';
 import { noteCheckedCredential, shredSecretsOf } from '../db/queries/credentials.ts';
 import { mergeWindows } from '../db/queries/requestBudget.ts';
-import type { ConnectionActivities } from '../workflows/contracts.ts';
+import type { ConnectionActivities } from '../workflows/contracts/connection.ts';
 import { LIVE } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { checkConnection } from './bitbucket/connectionCheck/connectionCheck.ts';

@@ -2,7 +2,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import * as control from '../db/queries/importControl.ts';
 import { insertImportEvent } from '../db/queries/imports.ts';
 import { insertAuditEvent } from '../db/queries/integrations.ts';
-import type { ImportActivities } from '../workflows/contracts.ts';
+import type { ImportActivities } from '../workflows/contracts/imports.ts';
 import type { ImportControl } from '../workflows/inputs.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
 import {

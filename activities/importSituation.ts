@@ -5,7 +5,7 @@ import {
   readRepositorySource,
   type RepositorySource,
 } from '../db/queries/importProgress.ts';
-import type { StreamActivities } from '../workflows/contracts.ts';
+import type { StreamActivities } from '../workflows/contracts/streams.ts';
 import { STREAMS, type Finding, type Stream } from '../workflows/words.ts';
 import { lastReadOf, type Stand } from './closing.ts';
 import { EngineError } from './engineError.ts';

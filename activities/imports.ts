@@ -7,7 +7,7 @@ import * as queries from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../workflows/completeness.ts';
-import type { ImportActivities } from '../workflows/contracts.ts';
+import type { ImportActivities } from '../workflows/contracts/imports.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
 import { IMPORT_TIMING } from '../workflows/timing.ts';

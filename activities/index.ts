@@ -5,24 +5,19 @@ import { createOpener, type SealingPrivateKey } from '../platform/secrets/open.t
 import type { RequestLimits } from '../platform/requestLimits.ts';
 import type { Sealer } from '../platform/secrets/seal.ts';
 import type { Secret } from '../platform/secrets/secret.ts';
-import type {
-  ConnectionActivities,
-  DiscoveryActivities,
-  EstimateActivities,
-  EstimateQuestions,
-  ImportActivities,
-  IntegrationActivities,
-  PollActivities,
-  PollQuestions,
-  QuarantineActivities,
-  StreamActivities,
-  SyncActivities,
-  WebhookActivities,
-  WebhookRowActivities,
-} from '../workflows/contracts.ts';
-import type { AutoImportActivities } from '../workflows/autoImportContract.ts';
-import type { VanishedActivities } from '../workflows/presence/contracts.ts';
-import type { PurgeActivities, RemovalActivities } from '../workflows/removal/contracts.ts';
+import type { ConnectionActivities } from '../workflows/contracts/connection.ts';
+import type { DiscoveryActivities } from '../workflows/contracts/discovery.ts';
+import type { EstimateActivities, EstimateQuestions } from '../workflows/contracts/estimates.ts';
+import type { ImportActivities } from '../workflows/contracts/imports.ts';
+import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
+import type { PollActivities, PollQuestions } from '../workflows/contracts/polls.ts';
+import type { QuarantineActivities } from '../workflows/contracts/quarantine.ts';
+import type { StreamActivities } from '../workflows/contracts/streams.ts';
+import type { SyncActivities } from '../workflows/contracts/syncs.ts';
+import type { WebhookActivities, WebhookRowActivities } from '../workflows/contracts/webhooks.ts';
+import type { AutoImportActivities } from '../workflows/contracts/autoImport.ts';
+import type { VanishedActivities } from '../workflows/contracts/vanished.ts';
+import type { PurgeActivities, RemovalActivities } from '../workflows/contracts/removal.ts';
 import { createAutoImportActivities } from './autoImport.ts';
 import { createBitbucketClient } from './bitbucket/client.ts';
 import { createRequestGate } from './bitbucket/requestGate.ts';

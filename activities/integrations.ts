@@ -6,7 +6,7 @@ import { insertCatchUp, switchStreams } from '../db/queries/services.ts';
 import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import type { ConnectedAccount } from '../db/schema/integrations.ts';
 import { unescapeText } from '../db/text.ts';
-import type { IntegrationActivities } from '../workflows/contracts.ts';
+import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
 import { discoveryConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
 

@@ -9,7 +9,7 @@ import {
   releaseKept,
   selectKept,
 } from '../db/queries/quarantineRetries.ts';
-import type { QuarantineActivities } from '../workflows/contracts.ts';
+import type { QuarantineActivities } from '../workflows/contracts/quarantine.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
 import { storeOf } from './recordStores.ts';

@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts';
-import type { DiscoveryActivities, Limited } from '../workflows/contracts.ts';
+import type { DiscoveryActivities } from '../workflows/contracts/discovery.ts';
+import type { Limited } from '../workflows/contracts/waiting.ts';
 import { discoveryConsumer, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { RateLimited } from './bitbucket/errors.ts';

@@ -1,4 +1,4 @@
-import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
+import type { ChunkResult, StreamActivities } from '../workflows/contracts/streams.ts';
 
 /**
  * A small repository in one activity: of thousands of them each step of a workflow costs more than what it brings. Git

@@ -3,7 +3,7 @@ import type { Database } from '../db/client.ts';
 import { readKnowledge } from '../db/queries/checkpoints.ts';
 import { readNewest } from '../db/queries/newest.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
-import type { ChunkResult, StreamActivities } from '../workflows/contracts.ts';
+import type { ChunkResult, StreamActivities } from '../workflows/contracts/streams.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
 import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';

@@ -2,7 +2,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { endRepository } from '../db/queries/imports.ts';
 import { takeRange } from '../db/queries/syncRanges.ts';
 import * as queries from '../db/queries/syncs.ts';
-import type { SyncActivities } from '../workflows/contracts.ts';
+import type { SyncActivities } from '../workflows/contracts/syncs.ts';
 import { REPOSITORY_RUN_LOST } from '../workflows/findings.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { SERVICES, type Service } from '../workflows/words.ts';

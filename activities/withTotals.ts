@@ -1,7 +1,8 @@
 import type { Database } from '../db/client.ts';
 import { readRepositoryOutlook } from '../db/queries/importForecast.ts';
 import { readImportStreams, readStoredRecords } from '../db/queries/importProgress.ts';
-import type { ChunkResult, OfRepository } from '../workflows/contracts.ts';
+import type { ChunkResult } from '../workflows/contracts/streams.ts';
+import type { OfRepository } from '../workflows/contracts/tenant.ts';
 
 type ChunkInput = OfRepository & { importId: string };
 

@@ -6,7 +6,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import type { Limited } from './contracts.ts';
+import type { Limited } from './contracts/waiting.ts';
 import { clock, estimateDetails, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import { ESTIMATE_INTERRUPTED } from './findings.ts';

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, TimeoutFailure } from '@temporalio/workflow';
-import type { Limited } from './contracts.ts';
+import type { Limited } from './contracts/waiting.ts';
 import type { Finding } from './words.ts';
 
 /** What an activity's failure says, without its text: workflows switch on `type`. */

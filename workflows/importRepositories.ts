@@ -10,7 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Outlook } from './contracts.ts';
+import type { Outlook } from './contracts/streams.ts';
 import { importDetails, summary } from './details.ts';
 import { createControl } from './import/control.ts';
 import { createHand } from './import/hand.ts';

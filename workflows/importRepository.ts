@@ -8,7 +8,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ChunkResult, ImportActivities } from './contracts.ts';
+import type { ChunkResult } from './contracts/streams.ts';
+import type { ImportActivities } from './contracts/imports.ts';
 import { isLost, readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
 import { createCrowd } from './import/crowd.ts';

@@ -6,7 +6,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { Limited } from './contracts.ts';
+import type { Limited } from './contracts/waiting.ts';
 import { clock, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import { integrationWorkflowId } from './ids.ts';

@@ -1,5 +1,5 @@
 import { CancellationScope, condition, setCurrentDetails, setHandler } from '@temporalio/workflow';
-import type { Limited } from './contracts.ts';
+import type { Limited } from './contracts/waiting.ts';
 import { clock } from './details.ts';
 import { readFailure } from './failures.ts';
 import { integrationWorkflowId } from './ids.ts';

@@ -1,6 +1,6 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { PauseReason, Wanted } from './inputs.ts';
-import type { VanishedDecision } from './presence/contracts.ts';
+import type { VanishedDecision } from './contracts/vanished.ts';
 import type {
   CommitSource,
   CredentialKind,

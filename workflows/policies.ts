@@ -1,22 +1,17 @@
 import { isCancellation, proxyActivities, proxyLocalActivities, workflowInfo } from '@temporalio/workflow';
-import type { AutoImportActivities } from './autoImportContract.ts';
-import type {
-  ConnectionActivities,
-  DiscoveryActivities,
-  EstimateActivities,
-  EstimateQuestions,
-  ImportActivities,
-  IntegrationActivities,
-  PollActivities,
-  PollQuestions,
-  QuarantineActivities,
-  StreamActivities,
-  SyncActivities,
-  WebhookActivities,
-  WebhookRowActivities,
-} from './contracts.ts';
-import type { VanishedActivities } from './presence/contracts.ts';
-import type { PurgeActivities, RemovalActivities } from './removal/contracts.ts';
+import type { AutoImportActivities } from './contracts/autoImport.ts';
+import type { ConnectionActivities } from './contracts/connection.ts';
+import type { DiscoveryActivities } from './contracts/discovery.ts';
+import type { EstimateActivities, EstimateQuestions } from './contracts/estimates.ts';
+import type { ImportActivities } from './contracts/imports.ts';
+import type { IntegrationActivities } from './contracts/integration.ts';
+import type { PollActivities, PollQuestions } from './contracts/polls.ts';
+import type { QuarantineActivities } from './contracts/quarantine.ts';
+import type { StreamActivities } from './contracts/streams.ts';
+import type { SyncActivities } from './contracts/syncs.ts';
+import type { WebhookActivities, WebhookRowActivities } from './contracts/webhooks.ts';
+import type { VanishedActivities } from './contracts/vanished.ts';
+import type { PurgeActivities, RemovalActivities } from './contracts/removal.ts';
 import { bitbucketQueue } from './taskQueues.ts';
 
 /**

@@ -15,7 +15,7 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { SyncActivities } from './contracts.ts';
+import type { SyncActivities } from './contracts/syncs.ts';
 import { clock, summary, syncDetails } from './details.ts';
 import { importRepositoryWorkflowId } from './ids.ts';
 import { importRepository } from './importRepository.ts';

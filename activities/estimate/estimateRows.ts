@@ -3,7 +3,7 @@ import { readAllowance } from '../../db/queries/allowance.ts';
 import * as queries from '../../db/queries/estimates.ts';
 import { factsSchema } from '../../forecast/facts.ts';
 import { sampleRepositories } from '../../forecast/repositorySample.ts';
-import type { EstimateActivities } from '../../workflows/contracts.ts';
+import type { EstimateActivities } from '../../workflows/contracts/estimates.ts';
 import type { Finding } from '../../workflows/words.ts';
 import { estimateGone } from './estimateGone.ts';
 import { workOut } from './workOut.ts';

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import type { OfIntegration } from '../../workflows/contracts.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import { syncStart } from '../../workflows/syncStart.ts';
 import type { Service, SyncTrigger } from '../../workflows/words.ts';
 

@@ -1,7 +1,7 @@
 import { pullRequestsBy } from '../../forecast/polling.ts';
 import type { Database } from '../../db/client.ts';
 import * as queries from '../../db/queries/polls.ts';
-import type { OfIntegration } from '../../workflows/contracts.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Service } from '../../workflows/words.ts';
 import { activityItem } from '../activityRows.ts';
 import type { Asker } from '../bitbucket/asker.ts';

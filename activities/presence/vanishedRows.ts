@@ -1,7 +1,7 @@
 import type { Database } from '../../db/client.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { settleVanished } from '../../db/queries/presence.ts';
-import type { VanishedActivities, VanishedDecision } from '../../workflows/presence/contracts.ts';
+import type { VanishedActivities, VanishedDecision } from '../../workflows/contracts/vanished.ts';
 
 const ACTIONS: Record<VanishedDecision, string> = { gone: 'vanished_confirmed', keep: 'vanished_kept' };
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Removal } from '../../workflows/removal/contracts.ts';
+import type { Removal } from '../../workflows/contracts/removal.ts';
 import type { RunControl } from './runControl.ts';
 
 const LOOK_EVERY_MS = 500;

@@ -1,6 +1,6 @@
 import * as repositories from '../../db/queries/removal/repositories.ts';
 import { TABLES_OF_REPOSITORY } from '../../db/queries/removal/tables.ts';
-import type { OfIntegration } from '../../workflows/contracts.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import { type PurgeRun, purgeOwner } from './purgeOwner.ts';
 import { chooseTaker } from './taker.ts';
 

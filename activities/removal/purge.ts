@@ -1,5 +1,5 @@
 import type { Database } from '../../db/client.ts';
-import type { PurgeActivities, Removal } from '../../workflows/removal/contracts.ts';
+import type { PurgeActivities, Removal } from '../../workflows/contracts/removal.ts';
 import type { CloneFolder } from '../git/cloneFolder.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { purgeIntegration } from './purgeIntegration.ts';

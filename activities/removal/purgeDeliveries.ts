@@ -1,6 +1,6 @@
 import * as remains from '../../db/queries/removal/remains.ts';
 import { TABLES_OF_WEBHOOK } from '../../db/queries/removal/tables.ts';
-import type { OfIntegration } from '../../workflows/contracts.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import { type PurgeRun, purgeOwner } from './purgeOwner.ts';
 
 /** A workspace has one; of repositories there may be thousands, each with a handful of deliveries. */

@@ -11,7 +11,7 @@ import {
   TABLES_OF_REPOSITORY,
   TABLES_OF_WEBHOOK,
 } from '../../db/queries/removal/tables.ts';
-import type { OfIntegration } from '../../workflows/contracts.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { CloneFolder } from '../git/cloneFolder.ts';
 import { type Purgeable, type PurgeRun, purgeOwner } from './purgeOwner.ts';
 

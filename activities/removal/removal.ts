@@ -11,7 +11,7 @@ import {
   markRemoved,
   releaseRemoved,
 } from '../../db/queries/removal/repositories.ts';
-import type { RemovalActivities } from '../../workflows/removal/contracts.ts';
+import type { RemovalActivities } from '../../workflows/contracts/removal.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { endRuns } from './endRuns.ts';
 import { handOver } from './handOver.ts';

@@ -5,7 +5,7 @@ import {
   integrationWorkflowId,
   syncRepositoryWorkflowId,
 } from '../../workflows/ids.ts';
-import type { Removal } from '../../workflows/removal/contracts.ts';
+import type { Removal } from '../../workflows/contracts/removal.ts';
 import { INTEGRATION_ID } from '../../workflows/searchAttributes.ts';
 import { unschedulePolls } from '../poll/schedule.ts';
 import { createRunLookup } from '../runs.ts';

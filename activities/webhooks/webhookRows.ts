@@ -1,7 +1,7 @@
 import type { Database } from '../../db/client.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { commandUpkeep, setUpkeepState } from '../../db/queries/webhookUpkeep.ts';
-import type { WebhookRowActivities } from '../../workflows/contracts.ts';
+import type { WebhookRowActivities } from '../../workflows/contracts/webhooks.ts';
 
 const actionOf = (wanted: boolean, rotate: boolean): string => {
   if (!wanted) return 'webhooks_removed';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { commandImport } from '../../api/importCommand.ts';
 import { createOrchestrator, type Orchestrator } from '../../api/orchestrator.ts';
 import { Problem } from '../../api/problem.ts';
-import type { ChunkResult } from '../../workflows/contracts.ts';
+import type { ChunkResult } from '../../workflows/contracts/streams.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { isEndedImport } from '../../workflows/words.ts';

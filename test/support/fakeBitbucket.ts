@@ -1,15 +1,12 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { activityInfo, cancelled, heartbeat } from '@temporalio/activity';
 import type postgres from 'postgres';
-import type {
-  ChunkResult,
-  ConnectionActivities,
-  DiscoveryActivities,
-  EstimateQuestions,
-  PollQuestions,
-  StreamActivities,
-  WebhookActivities,
-} from '../../workflows/contracts.ts';
+import type { ChunkResult, StreamActivities } from '../../workflows/contracts/streams.ts';
+import type { ConnectionActivities } from '../../workflows/contracts/connection.ts';
+import type { DiscoveryActivities } from '../../workflows/contracts/discovery.ts';
+import type { EstimateQuestions } from '../../workflows/contracts/estimates.ts';
+import type { PollQuestions } from '../../workflows/contracts/polls.ts';
+import type { WebhookActivities } from '../../workflows/contracts/webhooks.ts';
 import { type Finding, SERVICES, type Service, type Stream } from '../../workflows/words.ts';
 
 export type FakeActivities = ConnectionActivities &

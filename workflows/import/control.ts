@@ -1,6 +1,6 @@
 import type { UpdateDefinition } from '@temporalio/common';
 import { condition, setHandler } from '@temporalio/workflow';
-import type { OfIntegration } from '../contracts.ts';
+import type { OfIntegration } from '../contracts/tenant.ts';
 import type { ImportControl, PauseReason } from '../inputs.ts';
 import * as messages from '../messages.ts';
 import type { Actor } from '../messages.ts';

@@ -1,4 +1,4 @@
-import type { ImportActivities } from '../contracts.ts';
+import type { ImportActivities } from '../contracts/imports.ts';
 import type { ImportRepositoryInput } from '../inputs.ts';
 import { STREAMS_OF_SERVICE, type Stream } from '../words.ts';
 

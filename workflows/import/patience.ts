@@ -1,5 +1,6 @@
 import { condition } from '@temporalio/workflow';
-import type { Limited, OfRepository, Waiting } from '../contracts.ts';
+import type { Limited, Waiting } from '../contracts/waiting.ts';
+import type { OfRepository } from '../contracts/tenant.ts';
 import { clock, summary } from '../details.ts';
 import { integrationWorkflowId } from '../ids.ts';
 import type { PauseReason, Wanted } from '../inputs.ts';

@@ -1,5 +1,5 @@
 import { setCurrentDetails, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import type { ChunkResult } from '../contracts.ts';
+import type { ChunkResult } from '../contracts/streams.ts';
 import { repositoryDetails, summary } from '../details.ts';
 import type { ImportRepositoryInput, RepositoryProgress } from '../inputs.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID, STAGE } from '../searchAttributes.ts';

@@ -1,5 +1,5 @@
 import { type ApplicationFailure, upsertSearchAttributes } from '@temporalio/workflow';
-import type { IntegrationActivities } from '../contracts.ts';
+import type { IntegrationActivities } from '../contracts/integration.ts';
 import { applicationFailure } from '../failures.ts';
 import type {
   Actor,

@@ -1,5 +1,5 @@
 import { workflowInfo } from '@temporalio/workflow';
-import type { Removal } from './contracts.ts';
+import type { Removal } from '../contracts/removal.ts';
 import { purgeChunk } from '../policies.ts';
 
 const HISTORY_LIMIT = 2_000;

@@ -1,8 +1,8 @@
 import { ActivityFailure, log } from '@temporalio/workflow';
-import type { OfIntegration } from '../contracts.ts';
+import type { OfIntegration } from '../contracts/tenant.ts';
 import type { Limits } from '../limits.ts';
 import { bitbucketChunk, removalWork, rows } from '../policies.ts';
-import type { Removal } from './contracts.ts';
+import type { Removal } from '../contracts/removal.ts';
 
 /** For so long limits and outages of Bitbucket are waited for; then what is left there is left to a person. */
 const PATIENCE_MS = 24 * 60 * 60_000;

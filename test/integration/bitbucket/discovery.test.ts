@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSimulator, type Simulator } from '../../support/simulator.ts';
-import type { DiscoveryActivities } from '../../../workflows/contracts.ts';
+import type { DiscoveryActivities } from '../../../workflows/contracts/discovery.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,

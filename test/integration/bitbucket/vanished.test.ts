@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createVanishedRows } from '../../../activities/presence/vanishedRows.ts';
-import type { VanishedDecision } from '../../../workflows/presence/contracts.ts';
+import type { VanishedDecision } from '../../../workflows/contracts/vanished.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,

@@ -12,7 +12,7 @@ import { createCloneFolder } from '../../../activities/git/cloneFolder.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import type { RequestLimits } from '../../../platform/requestLimits.ts';
 import { Secret } from '../../../platform/secrets/secret.ts';
-import type { ChunkResult } from '../../../workflows/contracts.ts';
+import type { ChunkResult } from '../../../workflows/contracts/streams.ts';
 import type { ImportMode } from '../../../workflows/words.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { createTestRepository, type TestRepository } from '../../support/gitRepository.ts';

@@ -9,7 +9,7 @@ import { createDatabase, type Database } from '../../../db/client.ts';
 import { verifyOrganization } from '../../../scripts/oracle/verifyOrganization.ts';
 import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import type { SimulatorOptions } from '../../../simulator/options.ts';
-import type { ChunkResult } from '../../../workflows/contracts.ts';
+import type { ChunkResult } from '../../../workflows/contracts/streams.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
 import { signerOf } from '../../support/bareClient.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';

@@ -1,4 +1,4 @@
-import type { OfIntegration, Tenant } from '../contracts.ts';
+import type { OfIntegration, Tenant } from './tenant.ts';
 import type { Actor } from '../messages.ts';
 
 /** What is removed: an integration with all that is its own, or what was imported of one repository. */

@@ -1,4 +1,4 @@
-import type { OfIntegration } from './contracts.ts';
+import type { OfIntegration } from './tenant.ts';
 
 /** Rows of auto-import. Queue: ingestion. */
 export interface AutoImportActivities {

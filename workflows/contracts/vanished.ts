@@ -1,4 +1,4 @@
-import type { OfIntegration } from '../contracts.ts';
+import type { OfIntegration } from './tenant.ts';
 import type { Actor } from '../messages.ts';
 
 /** What a person says of repositories that vanished together: they are gone, or to be left as they are. */

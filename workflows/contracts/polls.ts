@@ -1,0 +1,30 @@
+import type { Finding } from '../words.ts';
+import type { OfIntegration } from './tenant.ts';
+import type { Limited } from './waiting.ts';
+
+/** Rows of poll rounds, and their schedule. Queue: ingestion. */
+export interface PollActivities {
+  /**
+   * Begins a round. `due: false`: the integration fetches nothing at present, has nothing to keep current, or the
+   * allowance is too small for a round already; `atOnce` passes over the last. `discover`: a discovery is due too.
+   */
+  beginPoll(
+    input: OfIntegration & { atOnce: boolean },
+  ): Promise<({ due: true; place: string } | { due: false; why: string }) & { discover?: true }>;
+  /** Writes how the round went, and how long the next one has to wait for it. */
+  finishPoll(
+    input: OfIntegration & { requests: number; found: number; error: Finding | null },
+  ): Promise<void>;
+  /** Tells the next imported repositories behind `after` to bring themselves up to date. `after: null`: those were the last. */
+  syncEach(input: OfIntegration & { after: string | null }): Promise<{ after: string | null; told: number }>;
+  /** Sees to it that the integration's schedule of rounds is there, and runs (`active`) or rests. Repeatable. */
+  schedulePolls(input: OfIntegration & { name: string | null; active: boolean }): Promise<void>;
+}
+
+/** Queue: bitbucket. */
+export interface PollQuestions {
+  /** Asks Bitbucket what changed, from `place`, in bounded chunks; tells the syncs of what it finds. */
+  pollChunk(
+    input: OfIntegration & { place: string },
+  ): Promise<{ place: string | null; requests: number; found: number; limited?: Limited }>;
+}
