@@ -1,6 +1,6 @@
 import type { Database, Transaction } from '../db/client.ts';
 import * as control from '../db/queries/importControl.ts';
-import { insertImportEvent } from '../db/queries/imports.ts';
+import { insertImportEvent } from '../db/queries/importEvents.ts';
 import { insertAuditEvent } from '../db/queries/integrations.ts';
 import type { ImportActivities } from '../workflows/contracts/imports.ts';
 import type { ImportControl } from '../workflows/inputs.ts';

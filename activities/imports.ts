@@ -3,7 +3,21 @@ import { failIncomplete, readStandings } from '../db/queries/completeness.ts';
 import { settleStreams } from '../db/queries/importTotals.ts';
 import { forecastImport } from '../db/queries/importForecast.ts';
 import { lockImport } from '../db/queries/importControl.ts';
-import * as queries from '../db/queries/imports.ts';
+import { insertImportEvent } from '../db/queries/importEvents.ts';
+import {
+  copyProgress,
+  endRepositories,
+  endRepository,
+  insertImportStreams,
+  selectBegun,
+  selectFinished,
+  selectPending,
+  selectPlan,
+  stampImported,
+  updateRepositoryState,
+} from '../db/queries/importRepositories.ts';
+import { chooseRepositories, countChosen } from '../db/queries/importSelection.ts';
+import { endImport, rollUp, startImport, updateImportState } from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../workflows/completeness.ts';
@@ -37,19 +51,19 @@ async function begin(
   tx: Transaction,
   { organizationId, integrationId, importId }: Parameters<ImportActivities['prepareImport']>[0],
 ) {
-  const isNew = await queries.startImport(tx, importId);
+  const isNew = await startImport(tx, importId);
   if (isNew) {
-    await queries.chooseRepositories(tx, { importId, integrationId });
-    await queries.insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
+    await chooseRepositories(tx, { importId, integrationId });
+    await insertImportEvent(tx, { organizationId, importId, type: 'import_started' });
   }
-  const { total, first, all } = await queries.countChosen(tx, importId);
+  const { total, first, all } = await countChosen(tx, importId);
   const isOne = total === 1 && first !== null;
   const title = isOne ? first : `${all ? 'all ' : ''}${total.toLocaleString('en-US')} repositories`;
   const prepared = { total, title, ...(await controlOf(tx, importId)) };
   if (isNew) return { ...prepared, begun: undefined, next: [] };
-  const begun = await queries.selectBegun(tx, importId);
+  const begun = await selectBegun(tx, importId);
   const inHand = begun.map(({ repositoryId }) => repositoryId);
-  const next = await queries.selectPending(tx, { importId, limit: IMPORT_TIMING.fanOut, inHand });
+  const next = await selectPending(tx, { importId, limit: IMPORT_TIMING.fanOut, inHand });
   return { ...prepared, begun, next };
 }
 
@@ -77,7 +91,7 @@ export function createImportActivities({
 
     nextRepositories: ({ organizationId, importId, limit, inHand }) =>
       database.transaction(organizationId, async (tx) => ({
-        repositories: [...(await queries.selectPending(tx, { importId, limit, inHand }))],
+        repositories: [...(await selectPending(tx, { importId, limit, inHand }))],
       })),
 
     async repositoryOutcomes({ organizationId, importId, repositoryIds }) {
@@ -86,7 +100,7 @@ export function createImportActivities({
         repositoryIds.map((repositoryId) => isRunning(importRepositoryWorkflowId(repositoryId))),
       );
       const finished = await database.transaction(organizationId, (tx) =>
-        queries.selectFinished(tx, { importId, repositoryIds }),
+        selectFinished(tx, { importId, repositoryIds }),
       );
       const ended = new Set(finished);
       const lost = repositoryIds.filter((id, index) => running[index] !== true && !ended.has(id));
@@ -96,7 +110,7 @@ export function createImportActivities({
     rollUpImport: ({ organizationId, importId }) =>
       database.transaction(organizationId, async (tx) => {
         await settleStreams(tx, { importId, keep: 'rates' });
-        const totals = await queries.rollUp(tx, importId);
+        const totals = await rollUp(tx, importId);
         const { requestsLeft, estimatedEnd } = await forecastImport(tx, importId);
         return { ...totals, requestsLeft, estimatedEnd };
       }),
@@ -104,18 +118,18 @@ export function createImportActivities({
     finishImport: ({ organizationId, importId, cancelled }) =>
       database.transaction(organizationId, async (tx) => {
         // Repositories before their import, as every writer of both takes them.
-        if (cancelled) await queries.endRepositories(tx, importId);
+        if (cancelled) await endRepositories(tx, importId);
         // Some may be made pending again at this moment (retryRepositories).
         const { open } = await lockImport(tx, importId);
         if (open > 0 && !cancelled) return { state: 'running' };
-        if (open > 0) await queries.endRepositories(tx, importId);
+        if (open > 0) await endRepositories(tx, importId);
         await settleStreams(tx, { importId, keep: 'none' });
-        const totals = await queries.rollUp(tx, importId);
-        const end = await queries.endImport(tx, { importId, cancelled });
+        const totals = await rollUp(tx, importId);
+        const end = await endImport(tx, { importId, cancelled });
         if (end === undefined) return { state: 'cancelled' };
         if (end.ended) {
           const type = `import_${end.state}`;
-          await queries.insertImportEvent(tx, { organizationId, importId, type, data: { ...totals } });
+          await insertImportEvent(tx, { organizationId, importId, type, data: { ...totals } });
         }
         return { state: end.state };
       }),
@@ -131,15 +145,15 @@ export function createImportActivities({
           why: waiting?.why ?? null,
           byPerson,
         };
-        if (!(await queries.updateImportState(tx, change))) return;
+        if (!(await updateImportState(tx, change))) return;
         const type = state === 'running' ? 'import_resumed' : `import_${state}`;
         const data = waiting == null ? {} : { why: waiting.why };
-        await queries.insertImportEvent(tx, { organizationId, importId, type, data });
+        await insertImportEvent(tx, { organizationId, importId, type, data });
       }),
 
     beginRepository: ({ organizationId, importId, repositoryId }) =>
       database.transaction(organizationId, async (tx) => {
-        const plan = await queries.selectPlan(tx, { importId, repositoryId });
+        const plan = await selectPlan(tx, { importId, repositoryId });
         if (plan === undefined) throw importGone();
         const services = SERVICES.filter((service) => plan.services.includes(service));
         const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
@@ -156,7 +170,7 @@ export function createImportActivities({
         const answer = { fullName, mode, streams, commitSource, retries, ...way, ...paused };
         // Started by an import that took it for lost at the moment in which the run before wrote its outcome.
         if (plan.over) return { ...answer, over: true };
-        await queries.insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
+        await insertImportStreams(tx, { organizationId, importId, repositoryId, streams });
         await inheritProgress(tx, { importId, repositoryId });
         await takeReading(tx, { importId, repositoryId });
         await changeState(tx, { organizationId, importId, repositoryId, state: 'running' });
@@ -170,7 +184,7 @@ export function createImportActivities({
         for (const importId of importIds) await changeState(tx, { ...input, importId });
         // Whoever is paused asks for nothing: the request budget keeps no room for it.
         if (!GOES_ON.has(input.state)) await stopWaiting(tx, importRepositoryWorkflowId(input.repositoryId));
-        for (const importId of importIds) await queries.rollUp(tx, importId);
+        for (const importId of importIds) await rollUp(tx, importId);
       }),
 
     joinRepository: ({ organizationId, importId, repositoryId }) =>
@@ -192,12 +206,12 @@ export function createImportActivities({
           retries: retries ?? null,
         };
         if (open !== undefined) await failIncomplete(tx, { importId, repositoryId, error: open });
-        const ended = await queries.endRepository(tx, outcome);
+        const ended = await endRepository(tx, outcome);
         const others = ended.filter((id) => id !== importId);
-        await queries.copyProgress(tx, { importId, repositoryId, to: others });
-        if (outcome.state === 'completed') await queries.stampImported(tx, repositoryId);
+        await copyProgress(tx, { importId, repositoryId, to: others });
+        if (outcome.state === 'completed') await stampImported(tx, repositoryId);
         for (const id of ended) {
-          await queries.insertImportEvent(tx, {
+          await insertImportEvent(tx, {
             organizationId,
             importId: id,
             repositoryId,
@@ -223,7 +237,7 @@ async function changeState(
 ): Promise<void> {
   const { organizationId, importId, repositoryId, state } = input;
   const waiting = input.waiting ?? null;
-  const before = await queries.updateRepositoryState(tx, {
+  const before = await updateRepositoryState(tx, {
     importId,
     repositoryId,
     state,
@@ -234,7 +248,7 @@ async function changeState(
   if (before === undefined) return;
   const type = EVENT_OF[state] ?? (before === 'pending' ? 'repository_started' : 'repository_resumed');
   const data = waiting === null ? {} : { until: waiting.until, why: waiting.why };
-  await queries.insertImportEvent(tx, { organizationId, importId, repositoryId, type, data });
+  await insertImportEvent(tx, { organizationId, importId, repositoryId, type, data });
 }
 
 const importGone = () =>

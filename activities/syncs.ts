@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '../db/client.ts';
-import { endRepository } from '../db/queries/imports.ts';
+import { endRepository } from '../db/queries/importRepositories.ts';
 import { takeRange } from '../db/queries/syncRanges.ts';
 import * as queries from '../db/queries/syncs.ts';
 import type { SyncActivities } from '../workflows/contracts/syncs.ts';

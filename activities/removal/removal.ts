@@ -1,6 +1,6 @@
 import type { Database, Transaction } from '../../db/client.ts';
 import { noteCommand } from '../../db/queries/importControl.ts';
-import { insertImportEvent } from '../../db/queries/imports.ts';
+import { insertImportEvent } from '../../db/queries/importEvents.ts';
 import { insertAuditEvent, selectIntegration, selectRunningImports } from '../../db/queries/integrations.ts';
 import { countsOf } from '../../db/queries/removal/countRows.ts';
 import * as progress from '../../db/queries/removal/progress.ts';

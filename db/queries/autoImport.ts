@@ -5,6 +5,7 @@ import type { IntegrationState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { unescapeJson, unescapeText } from '../text.ts';
 import { isoInstant } from './isoInstant.ts';
+import { uuids } from './uuids.ts';
 
 /** Auto-import rules, and the repositories that they judge. Every function runs inside a transaction of the tenant. */
 
@@ -15,8 +16,6 @@ interface OfIntegration {
 
 /** As an import shows who started it. */
 export const STARTED_BY = 'auto-import';
-
-export const uuids = (ids: readonly string[]): SQL => sql`${`{${ids.join(',')}}`}::uuid[]`;
 
 /**
  * The owner of the repository `r` is one that the integration leaves out. `integration`: its id, as SQL.

@@ -1,13 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { CommitSource, EstimateState, Finding, ImportMode, Service } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
-import { chosenBy } from './imports.ts';
+import { chosenBy } from './importSelection.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Rows of estimates, as their workflow writes them. Every function runs inside a transaction of the tenant. */
-
-const json = (value: unknown): string | null =>
-  value === null || value === undefined ? null : JSON.stringify(escapeJson(value));
 
 /** Marks a pending estimate as running. False: it runs already, or has ended, or is gone. */
 export async function startEstimate(tx: Transaction, estimateId: string): Promise<boolean> {
@@ -141,7 +138,7 @@ export async function noteFacts(
 ): Promise<void> {
   await tx.execute(sql`
     update import_estimate_repositories set requests = requests + ${input.requests},
-      facts = ${JSON.stringify(input.facts)}::jsonb, done = ${input.done}, finding = ${json(input.finding)}::jsonb
+      facts = ${JSON.stringify(input.facts)}::jsonb, done = ${input.done}, finding = ${jsonText(input.finding)}::jsonb
     where estimate_id = ${input.estimateId} and repository_id = ${input.repositoryId}`);
 }
 
@@ -170,13 +167,13 @@ export async function endEstimate(
 ): Promise<void> {
   const rows = await tx.execute(sql`
     update import_estimates set state = ${input.error === null ? 'done' : 'failed'},
-      result = ${json(input.result)}::jsonb, error = ${json(input.error)}::jsonb,
+      result = ${jsonText(input.result)}::jsonb, error = ${jsonText(input.error)}::jsonb,
       finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
     where id = ${input.estimateId} and finished_at is null returning id`);
   if (rows.length === 0) return;
   await tx.execute(sql`
     update import_estimate_repositories s set result = given.result
-    from jsonb_to_recordset(${json(input.repositories)}::jsonb) as given ("repositoryId" uuid, result jsonb)
+    from jsonb_to_recordset(${jsonText(input.repositories)}::jsonb) as given ("repositoryId" uuid, result jsonb)
     where s.estimate_id = ${input.estimateId} and s.repository_id = given."repositoryId"`);
 }
 

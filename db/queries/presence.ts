@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Presence } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import type { Scope } from './discovery.ts';
+import { uuids } from './uuids.ts';
 
 /**
  * What discoveries find missing. `since` is always the begin of a discovery by Postgres' clock, as text: what it did not see
@@ -13,7 +14,6 @@ interface Compared {
   projectKey: string | undefined;
 }
 
-const uuids = (ids: readonly string[]): SQL => sql`${`{${ids.join(',')}}`}::uuid[]`;
 const inProject = (projectKey: string | undefined): SQL =>
   projectKey === undefined
     ? sql`true`

@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm';
 import { type AutoImportRule, sameRules, type WantedRule, withSince } from '../../../autoImport/rules.ts';
 import type { Transaction } from '../../client.ts';
 import { escapeJson } from '../../text.ts';
-import { rulesOf, uuids } from '../autoImport.ts';
+import { rulesOf } from '../autoImport.ts';
+import { uuids } from '../uuids.ts';
 import { isoInstant } from '../isoInstant.ts';
 
 /** Auto-import rules and excluded owners, as people read and change them. */

@@ -1,0 +1,62 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { Transaction } from '../client.ts';
+import { ownerExcluded } from './autoImport.ts';
+
+/** What an import takes up. Every function runs inside a transaction of the tenant. */
+
+/**
+ * Whether the repository `r`, as the integration (its id) has `seen` it, is one of those that a selection names. One that a
+ * person removed must be named itself, and while it is being removed nothing takes it up; nor what is gone or out of
+ * reach. Owners that the integration leaves out are left out of `all`.
+ */
+export const chosenBy = (selection: SQL, integration: SQL) => sql`(seen.presence = 'present' and (
+  ${selection} -> 'repositories' ? r.id::text and not exists (
+    select from removals d where d.organization_id = r.organization_id and d.subject_id = r.id)
+  or r.removed_at is null and (
+    ${selection} -> 'all' = 'true'::jsonb and not ${ownerExcluded(integration)}
+    or ${selection} -> 'projects' ? r.project_id::text
+    or ${selection} -> 'workspaces' ? r.workspace_id::text
+    or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null))))`;
+
+/**
+ * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
+ * becomes the one whose credential fetches them, unless another one is already that is not being removed. One that was
+ * removed, and so is named, is no longer.
+ */
+export async function chooseRepositories(
+  tx: Transaction,
+  { importId, integrationId }: { importId: string; integrationId: string },
+): Promise<void> {
+  await tx.execute(sql`
+    with chosen as (
+      select r.organization_id, r.id, row_number() over (order by r.full_name, r.id) as place
+      from imports i
+      join integration_repositories seen
+        on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
+      join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+      where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}
+    ), owned as (
+      update repositories r set integration_id = ${integrationId}, removed_at = null
+      from chosen c where r.id = c.id and (r.integration_id is null or r.removed_at is not null or exists (
+        select from integrations n where n.organization_id = r.organization_id and n.id = r.integration_id
+          and n.state = 'disconnecting'))
+    )
+    insert into import_repositories (organization_id, import_id, repository_id, place)
+    select organization_id, ${importId}::uuid, id, place from chosen
+    on conflict (organization_id, import_id, repository_id) do nothing`);
+}
+
+/** Stores and answers how many repositories the import has, and the name of the first. */
+export async function countChosen(
+  tx: Transaction,
+  importId: string,
+): Promise<{ total: number; first: string | null; all: boolean }> {
+  const [row] = await tx.execute<{ total: number; first: string | null; all: boolean }>(sql`
+    update imports i set repositories_total = (
+      select count(*) from import_repositories ir where ir.import_id = i.id)
+    where i.id = ${importId}
+    returning repositories_total as total, coalesce(selection -> 'all' = 'true'::jsonb, false) as all, (
+      select r.full_name from import_repositories ir join repositories r on r.id = ir.repository_id
+      where ir.import_id = i.id order by ir.place limit 1) as first`);
+  return row ?? { total: 0, first: null, all: false };
+}
