@@ -1,6 +1,31 @@
 import { pullRequestsBy } from '../../forecast/polling.ts';
 import type { Database } from '../../db/client.ts';
-import * as queries from '../../db/queries/polls.ts';
+import {
+  endMembers,
+  nextAuthor,
+  noteRefused,
+  rememberAuthors,
+  rememberMembers,
+} from '../../db/queries/poll/authors.ts';
+import {
+  hasUnknownEntry,
+  notePushed,
+  selectPushed,
+  selectWithNewerPullRequests,
+} from '../../db/queries/poll/changes.ts';
+import { listKeptOf, listMissed, type PolledRepository } from '../../db/queries/poll/keptRepositories.ts';
+import {
+  nextDueRepository,
+  nextInRotation,
+  notePolled,
+  type RotatedRepository,
+} from '../../db/queries/poll/turns.ts';
+import {
+  countAskable,
+  endWorkspacePoll,
+  type PolledWorkspace,
+  readPolledWorkspace,
+} from '../../db/queries/poll/workspaces.ts';
 import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Service } from '../../workflows/words.ts';
 import { activityItem } from '../activityRows.ts';
@@ -96,7 +121,7 @@ export function createPollWalk(options: PollWalkOptions) {
   const move = (place: Place | null): PollStep => ({ place, requests: 0, found: 0 });
 
   async function hint(
-    repositories: queries.PolledRepository[],
+    repositories: PolledRepository[],
     changed: Service[],
     by: 'poll' | 'rotation' = 'poll',
   ): Promise<number> {
@@ -105,10 +130,10 @@ export function createPollWalk(options: PollWalkOptions) {
   }
 
   const workspaceOf = (workspaceId: string) =>
-    inTransaction((tx) => queries.readPolledWorkspace(tx, { ...integration, workspaceId }));
+    inTransaction((tx) => readPolledWorkspace(tx, { ...integration, workspaceId }));
 
   async function tellMissed(place: Place): Promise<PollStep> {
-    const all = await inTransaction((tx) => queries.listMissed(tx, integration));
+    const all = await inTransaction((tx) => listMissed(tx, integration));
     for (const one of all) await hint([one], one.services);
     return { place: await nextWorkspace(place), requests: 0, found: all.length };
   }
@@ -116,13 +141,13 @@ export function createPollWalk(options: PollWalkOptions) {
   /** Begins with the workspace behind the one in hand; behind the last comes the rotation. */
   async function nextWorkspace(place: Place): Promise<Place> {
     const found = await inTransaction((tx) =>
-      queries.readPolledWorkspace(tx, { ...integration, after: place.workspaceId }),
+      readPolledWorkspace(tx, { ...integration, after: place.workspaceId }),
     );
     if (found === undefined) return begin(place, 'rotation');
     return begin(place, 'pushes', { workspaceId: found.workspaceId, began: null, incomplete: false });
   }
 
-  async function readPushes(place: Place, workspace: queries.PolledWorkspace): Promise<PollStep> {
+  async function readPushes(place: Place, workspace: PolledWorkspace): Promise<PollStep> {
     const filters = [
       ...(target?.project === undefined ? [] : [`project.key=${JSON.stringify(target.project)}`]),
       ...(workspace.since === null ? [] : [`updated_on>=${before(workspace.since, OVERLAP_MS)}`]),
@@ -135,7 +160,7 @@ export function createPollWalk(options: PollWalkOptions) {
     const answer = await ask(placeOf(place, path));
     if (answer === undefined) {
       // The list is refused: git is asked of each, which costs none of the allowance of the API.
-      const kept = await inTransaction((tx) => queries.listKeptOf(tx, workspaceOfPlace(workspace)));
+      const kept = await inTransaction((tx) => listKeptOf(tx, workspaceOfPlace(workspace)));
       const found = hasRepositories ? await hint(kept, ['repositories']) : 0;
       return { place: await pullRequests({ ...place, incomplete: true }, workspace), requests: 1, found };
     }
@@ -150,10 +175,10 @@ export function createPollWalk(options: PollWalkOptions) {
     });
     const updated = parsed.records.map(({ value }) => ({ uuid: value.uuid, at: value.updated_on }));
     const changed = await inTransaction((tx) =>
-      queries.selectPushed(tx, { ...integration, updated, overlapMs: OVERLAP_MS }),
+      selectPushed(tx, { ...integration, updated, overlapMs: OVERLAP_MS }),
     );
     const found = hasRepositories ? await hint(changed, ['repositories']) : 0;
-    if (hasRepositories) await inTransaction((tx) => queries.notePushed(tx, { ...integration, updated }));
+    if (hasRepositories) await inTransaction((tx) => notePushed(tx, { ...integration, updated }));
     const here = { ...place, began: place.began ?? canonicalInstant(answer.date ?? answer.observedAt) };
     return {
       place: following(here, page, path) ?? (await pullRequests(here, workspace)),
@@ -165,7 +190,7 @@ export function createPollWalk(options: PollWalkOptions) {
   const workspaceOfPlace = ({ workspaceId }: { workspaceId: string }) => ({ ...integration, workspaceId });
 
   /** How changed pull requests of the workspace are found in this round. */
-  async function pullRequests(place: Place, workspace: queries.PolledWorkspace): Promise<Place> {
+  async function pullRequests(place: Place, workspace: PolledWorkspace): Promise<Place> {
     if (!hasPullRequests) return endWorkspace(place, null);
     if (workspace.membersDue && target === undefined) return begin(place, 'members');
     return chooseMethod(place);
@@ -174,12 +199,12 @@ export function createPollWalk(options: PollWalkOptions) {
   async function chooseMethod(place: Place): Promise<Place> {
     const { workspaceId } = place;
     if (workspaceId === null) return nextWorkspace(place);
-    const counts = await inTransaction((tx) => queries.countAskable(tx, workspaceOfPlace({ workspaceId })));
+    const counts = await inTransaction((tx) => countAskable(tx, workspaceOfPlace({ workspaceId })));
     // An access token may see a part of the workspace only: its repositories are asked by themselves.
     return begin(place, target === undefined ? pullRequestsBy(counts) : 'repositories');
   }
 
-  async function readMembers(place: Place, workspace: queries.PolledWorkspace): Promise<PollStep> {
+  async function readMembers(place: Place, workspace: PolledWorkspace): Promise<PollStep> {
     const of = workspaceOfPlace(workspace);
     const path = `/workspaces/${segment(workspace.slug)}/members?pagelen=100`;
     const answer = await ask(placeOf(place, path));
@@ -188,21 +213,21 @@ export function createPollWalk(options: PollWalkOptions) {
       const uuids = readRecords(memberSchema, answer, page).records.flatMap(
         ({ value }) => value.user?.uuid ?? [],
       );
-      await inTransaction((tx) => queries.rememberMembers(tx, { ...of, uuids }));
+      await inTransaction((tx) => rememberMembers(tx, { ...of, uuids }));
       const next = following(place, page, path);
       if (next !== undefined) return { place: next, requests: 1, found: 0 };
     }
     await inTransaction(async (tx) => {
-      await queries.rememberAuthors(tx, of);
-      await queries.endMembers(tx, of);
+      await rememberAuthors(tx, of);
+      await endMembers(tx, of);
     });
     return { place: await chooseMethod(place), requests: 1, found: 0 };
   }
 
   /** The pull requests of one author in the whole workspace (facts 3.7). */
-  async function askAuthor(place: Place, workspace: queries.PolledWorkspace): Promise<PollStep> {
+  async function askAuthor(place: Place, workspace: PolledWorkspace): Promise<PollStep> {
     const { workspaceId } = workspace;
-    const author = await inTransaction((tx) => queries.nextAuthor(tx, { workspaceId, after: place.after }));
+    const author = await inTransaction((tx) => nextAuthor(tx, { workspaceId, after: place.after }));
     if (author === undefined) return move(await endWorkspace(place, 'authors'));
     const since = workspace.since === null ? [] : [`updated_on>=${before(workspace.since, OVERLAP_MS)}`];
     const states = ['OPEN', 'MERGED', 'DECLINED', 'SUPERSEDED'].map((state) => `state=${state}`).join('&');
@@ -214,7 +239,7 @@ export function createPollWalk(options: PollWalkOptions) {
     const answer = await ask(placeOf(place, path));
     const behind = { ...place, after: author, next: null, pages: 0 };
     if (answer === undefined) {
-      const isGone = await inTransaction((tx) => queries.noteRefused(tx, { workspaceId, uuid: author }));
+      const isGone = await inTransaction((tx) => noteRefused(tx, { workspaceId, uuid: author }));
       // Somebody who left, or a workspace that cannot be seen for a while: the latter must not move the watermark.
       return { place: { ...behind, incomplete: place.incomplete || !isGone }, requests: 1, found: 0 };
     }
@@ -224,9 +249,7 @@ export function createPollWalk(options: PollWalkOptions) {
         ? []
         : [{ repository: value.destination.repository.uuid, number: value.id, updated: value.updated_on }],
     );
-    const changed = await inTransaction((tx) =>
-      queries.selectWithNewerPullRequests(tx, { ...integration, seen }),
-    );
+    const changed = await inTransaction((tx) => selectWithNewerPullRequests(tx, { ...integration, seen }));
     const here = { ...place, began: place.began ?? canonicalInstant(answer.date ?? answer.observedAt) };
     return {
       place: following(here, page, path) ?? { ...behind, began: here.began },
@@ -236,9 +259,9 @@ export function createPollWalk(options: PollWalkOptions) {
   }
 
   /** Whether one repository has pull requests that changed since the newest that is stored. */
-  async function askRepository(place: Place, workspace: queries.PolledWorkspace): Promise<PollStep> {
+  async function askRepository(place: Place, workspace: PolledWorkspace): Promise<PollStep> {
     const due = await inTransaction((tx) =>
-      queries.nextDueRepository(tx, { ...workspaceOfPlace(workspace), after: place.after }),
+      nextDueRepository(tx, { ...workspaceOfPlace(workspace), after: place.after }),
     );
     if (due === undefined) return move(await endWorkspace(place, 'repositories'));
     const q = segment(due.newest === null ? 'id>0' : `updated_on>${due.newest}`);
@@ -248,7 +271,7 @@ export function createPollWalk(options: PollWalkOptions) {
     const isNews = answer !== undefined && readPage(answer, path).values.length > 0;
     const found = isNews ? await hint([due], ['pull_requests']) : 0;
     const { repositoryId } = due;
-    await inTransaction((tx) => queries.notePolled(tx, { organizationId, repositoryId, rotated: false }));
+    await inTransaction((tx) => notePolled(tx, { organizationId, repositoryId, rotated: false }));
     return { place: { ...place, after: due.repositoryId }, requests: 1, found };
   }
 
@@ -257,7 +280,7 @@ export function createPollWalk(options: PollWalkOptions) {
     const { workspaceId, began, incomplete } = place;
     if (workspaceId !== null && began !== null && !incomplete) {
       await inTransaction((tx) =>
-        queries.endWorkspacePoll(tx, { ...integration, workspaceId, since: began, method }),
+        endWorkspacePoll(tx, { ...integration, workspaceId, since: began, method }),
       );
     }
     return nextWorkspace(place);
@@ -265,9 +288,7 @@ export function createPollWalk(options: PollWalkOptions) {
 
   async function rotate(place: Place): Promise<PollStep> {
     if (place.rotationLeft <= 0) return move(null);
-    const next = await inTransaction((tx) =>
-      queries.nextInRotation(tx, { ...integration, before: place.startedAt }),
-    );
+    const next = await inTransaction((tx) => nextInRotation(tx, { ...integration, before: place.startedAt }));
     if (next === undefined) return move(null);
     const { repositoryId } = next;
     const changed: Service[] = [];
@@ -277,13 +298,13 @@ export function createPollWalk(options: PollWalkOptions) {
     const isNews = hasPullRequests && (await hasNews(next));
     if (isNews) changed.push('pull_requests');
     if (changed.length > 0) await hint([next], changed, 'rotation');
-    await inTransaction((tx) => queries.notePolled(tx, { organizationId, repositoryId, rotated: true }));
+    await inTransaction((tx) => notePolled(tx, { organizationId, repositoryId, rotated: true }));
     const requests = hasPullRequests ? 1 : 0;
     return { place: { ...place, rotationLeft: place.rotationLeft - 1 }, requests, found: isNews ? 1 : 0 };
   }
 
   /** Whether one of the newest entries of the repository's activity is not stored. */
-  async function hasNews({ repositoryId, fullName }: queries.RotatedRepository): Promise<boolean> {
+  async function hasNews({ repositoryId, fullName }: RotatedRepository): Promise<boolean> {
     const path = `/repositories/${fullName}/pullrequests/activity?pagelen=10`;
     const answer = await ask({ path });
     if (answer === undefined) return false;
@@ -293,7 +314,7 @@ export function createPollWalk(options: PollWalkOptions) {
       return item === undefined ? [] : [{ number: item.row.pull_request_number, key: item.row.entry_key }];
     });
     if (rejected.length > 0) return true;
-    return inTransaction((tx) => queries.hasUnknownEntry(tx, { repositoryId, entries }));
+    return inTransaction((tx) => hasUnknownEntry(tx, { repositoryId, entries }));
   }
 
   return {

@@ -5,7 +5,8 @@ import type { Database } from '../../db/client.ts';
 import { readAllowance } from '../../db/queries/allowance.ts';
 import { readClock } from '../../db/queries/clock.ts';
 import { holdIntegration } from '../../db/queries/discovery.ts';
-import * as queries from '../../db/queries/polls.ts';
+import { listKept } from '../../db/queries/poll/keptRepositories.ts';
+import { endPoll, readAccountKey, readPollPlan, startPoll } from '../../db/queries/poll/rounds.ts';
 import { readDiscoveryAge } from '../../db/queries/presence.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { PollActivities, PollQuestions } from '../../workflows/contracts/polls.ts';
@@ -47,7 +48,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
   return {
     beginPoll: ({ atOnce, ...integration }) =>
       database.transaction(integration.organizationId, async (tx) => {
-        const plan = await queries.readPollPlan(tx, integration);
+        const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return { due: false, why: 'the integration is not there any more' };
         if (plan.state !== 'active') return { due: false, why: `the integration is ${plan.state}` };
         const last = await readDiscoveryAge(tx, integration);
@@ -60,7 +61,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
         if (isEarly && !atOnce)
           return { due: false, why: 'the allowance is too small for a round already', ...discover };
-        await queries.startPoll(tx, integration);
+        await startPoll(tx, integration);
         const place: Place = {
           step: 'missed',
           workspaceId: null,
@@ -77,9 +78,9 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
 
     finishPoll: ({ requests, found, error, ...integration }) =>
       database.transaction(integration.organizationId, async (tx) => {
-        const plan = await queries.readPollPlan(tx, integration);
+        const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return;
-        const accountKey = await queries.readAccountKey(tx, integration);
+        const accountKey = await readAccountKey(tx, integration);
         const allowance =
           accountKey === null ? undefined : await readAllowance(tx, { accountKey, group: 'repository_data' });
         const interval = effectiveIntervalMs({
@@ -88,14 +89,14 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           limit: allowance?.limit ?? null,
           windowMs: allowance?.windowMs ?? 0,
         });
-        await queries.endPoll(tx, { ...integration, requests, found, effectiveIntervalMs: interval, error });
+        await endPoll(tx, { ...integration, requests, found, effectiveIntervalMs: interval, error });
       }),
 
     syncEach: ({ after, ...integration }) =>
       withHeartbeats(async () => {
         const { plan, next } = await database.transaction(integration.organizationId, async (tx) => ({
-          plan: await queries.readPollPlan(tx, integration),
-          next: await queries.listKept(tx, { ...integration, after, limit: TOLD_AT_ONCE }),
+          plan: await readPollPlan(tx, integration),
+          next: await listKept(tx, { ...integration, after, limit: TOLD_AT_ONCE }),
         }));
         const services = SERVICES.filter((service) => plan?.services.includes(service));
         await tell(integration, { repositories: next, services, by: 'person' });
@@ -134,7 +135,7 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
     pollChunk: ({ place: from, ...integration }) =>
       withHeartbeats(async (signal) => {
         const plan = await database.transaction(integration.organizationId, (tx) =>
-          queries.readPollPlan(tx, integration),
+          readPollPlan(tx, integration),
         );
         if (plan === undefined || plan.state !== 'active') return { place: null, requests: 0, found: 0 };
         const credential = await credentials.ofIntegration(integration);

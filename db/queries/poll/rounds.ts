@@ -1,0 +1,76 @@
+import { sql } from 'drizzle-orm';
+import type { Finding, IntegrationState, Service } from '../../../workflows/words.ts';
+import type { Transaction } from '../../client.ts';
+import { escapeJson } from '../../text.ts';
+import { kept } from './keptRepositories.ts';
+import type { OfIntegration } from './scope.ts';
+
+/** Rows of poll rounds. Every function runs inside a transaction of the tenant. */
+
+export interface PollPlan extends Record<string, unknown> {
+  state: IntegrationState;
+  services: Service[];
+  /** how many repositories are kept current */
+  repositories: number;
+  /** since the round before began, by Postgres' clock; null: there was none */
+  sinceMs: number | null;
+  /** what the last round asks the next one to wait; null: there was none */
+  effectiveIntervalMs: number | null;
+}
+
+/** What a round needs to know before it begins; `undefined`: the integration is gone. */
+export async function readPollPlan(
+  tx: Transaction,
+  integration: OfIntegration,
+): Promise<PollPlan | undefined> {
+  const [row] = await tx.execute<PollPlan>(sql`
+    select n.state, n.services, p.effective_interval_ms as "effectiveIntervalMs",
+      (extract(epoch from clock_timestamp() - p.last_started_at) * 1000)::float8 as "sinceMs",
+      (select count(*)::int from repositories r where ${kept(integration)}) as repositories
+    from integrations n
+    left join integration_polls p on p.organization_id = n.organization_id and p.integration_id = n.id
+    where n.id = ${integration.integrationId}`);
+  return row;
+}
+
+/** A round begins. */
+export async function startPoll(
+  tx: Transaction,
+  { organizationId, integrationId }: OfIntegration,
+): Promise<void> {
+  await tx.execute(sql`
+    insert into integration_polls (organization_id, integration_id, last_started_at)
+    values (${organizationId}, ${integrationId}, clock_timestamp())
+    on conflict (organization_id, integration_id) do update set last_started_at = excluded.last_started_at`);
+}
+
+/** A round ended. */
+export async function endPoll(
+  tx: Transaction,
+  input: OfIntegration & {
+    requests: number;
+    found: number;
+    effectiveIntervalMs: number;
+    error: Finding | null;
+  },
+): Promise<void> {
+  const error = input.error === null ? null : JSON.stringify(escapeJson(input.error));
+  await tx.execute(sql`
+    update integration_polls set requests = ${input.requests}, found = ${input.found},
+      effective_interval_ms = ${input.effectiveIntervalMs}, last_error = ${error}::jsonb,
+      last_finished_at = case when ${error}::jsonb is null then clock_timestamp() else last_finished_at end
+    where integration_id = ${input.integrationId}`);
+}
+
+/** The account whose allowance the integration's requests count for; null: it has no credential. */
+export async function readAccountKey(
+  tx: Transaction,
+  { integrationId }: { integrationId: string },
+): Promise<string | null> {
+  const [row] = await tx.execute<{ key: string | null }>(sql`
+    select coalesce(c.account_key, 'credential:' || c.id::text) as key
+    from integrations n
+    join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id
+    where n.id = ${integrationId}`);
+  return row?.key ?? null;
+}

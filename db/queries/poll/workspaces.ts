@@ -1,0 +1,63 @@
+import { sql } from 'drizzle-orm';
+import type { Transaction } from '../../client.ts';
+import { isoInstant as iso } from '../isoInstant.ts';
+import { kept } from './keptRepositories.ts';
+import type { OfIntegration, OfWorkspace } from './scope.ts';
+
+/** How far the polls of each workspace have come. Every function runs inside a transaction of the tenant. */
+
+export interface PolledWorkspace extends Record<string, unknown> {
+  workspaceId: string;
+  slug: string;
+  providerUuid: string;
+  /** what changed before this is known, ISO; null: nothing is */
+  since: string | null;
+  /** its members were not listed for a day */
+  membersDue: boolean;
+}
+
+/** The workspace itself, or the next one behind `after`, in the order of ids, with repositories to keep current. */
+export async function readPolledWorkspace(
+  tx: Transaction,
+  input: OfIntegration & ({ workspaceId: string } | { after: string | null }),
+): Promise<PolledWorkspace | undefined> {
+  const which =
+    'workspaceId' in input
+      ? sql`w.id = ${input.workspaceId}`
+      : input.after === null
+        ? sql`true`
+        : sql`w.id > ${input.after}::uuid`;
+  const [row] = await tx.execute<PolledWorkspace>(sql`
+    select w.id as "workspaceId", w.slug, w.provider_uuid as "providerUuid", ${iso(sql`p.since`)} as since,
+      coalesce(p.members_read_at < clock_timestamp() - interval '1 day', true) as "membersDue"
+    from workspaces w
+    left join workspace_polls p on p.organization_id = w.organization_id and p.workspace_id = w.id
+      and p.integration_id = ${input.integrationId}
+    where ${which} and exists (select from repositories r where r.workspace_id = w.id and ${kept(input)})
+    order by w.id limit 1`);
+  return row;
+}
+
+/** All that changed before `since` is found. */
+export async function endWorkspacePoll(
+  tx: Transaction,
+  input: OfWorkspace & { since: string; method: 'authors' | 'repositories' | null },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into workspace_polls as p (organization_id, integration_id, workspace_id, since, method)
+    values (${input.organizationId}, ${input.integrationId}, ${input.workspaceId}, ${input.since}, ${input.method})
+    on conflict (organization_id, integration_id, workspace_id) do update set
+      since = greatest(p.since, excluded.since), method = coalesce(excluded.method, p.method)`);
+}
+
+/** How many there are to ask for changed pull requests: authors of the workspace, or its repositories that are due. */
+export async function countAskable(
+  tx: Transaction,
+  input: OfWorkspace,
+): Promise<{ authors: number; repositories: number }> {
+  const [row] = await tx.execute<{ authors: number; repositories: number }>(sql`
+    select (select count(*)::int from workspace_authors a where a.workspace_id = ${input.workspaceId}) as authors,
+      (select count(*)::int from repositories r where r.workspace_id = ${input.workspaceId} and ${kept(input)})
+        as repositories`);
+  return row ?? { authors: 0, repositories: 0 };
+}
