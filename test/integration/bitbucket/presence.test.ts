@@ -1,161 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createVanishedRows } from '../../../activities/presence/vanishedRows.ts';
-import type { VanishedDecision } from '../../../workflows/contracts/vanished.ts';
-import {
-  createBitbucketEngine,
-  createCredentialRows,
-  createTestKeys,
-  inActivity,
-  type BitbucketEngine,
-  type CredentialRows,
-} from '../../support/bitbucketEngine.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createSimulator, type Simulator } from '../../support/simulator.ts';
+import { describe, expect, it } from 'vitest';
+import { SLUGS, usePresenceBench } from '../../support/presenceBench.ts';
 
 /** Repositories that vanish, are renamed, moved and hidden, as one discovery after the other sees them. */
-const keys = createTestKeys();
-const SLUGS = Array.from({ length: 24 }, (_, n) => `r${String(n + 1).padStart(2, '0')}`);
-const WORLD = {
-  workspaces: [
-    {
-      slug: 'acme',
-      name: 'Acme',
-      isPrivate: true,
-      projects: [
-        { key: 'ONE', name: 'One' },
-        { key: 'TWO', name: 'Two' },
-      ],
-    },
-    { slug: 'other', name: 'Other', isPrivate: true, projects: [{ key: 'ONLY', name: 'Only' }] },
-  ],
-  repositories: [
-    ...SLUGS.map((slug) => ({
-      workspace: 'acme',
-      project: 'ONE',
-      slug,
-      pullRequests: 0,
-      commits: 0,
-      isPrivate: true,
-    })),
-    { workspace: 'other', project: 'ONLY', slug: 'stays', pullRequests: 0, commits: 0 },
-  ],
-};
-
-let testDatabase: TestDatabase;
-let rows: CredentialRows;
-let simulator: Simulator;
-let engine: BitbucketEngine;
-const undo: (() => Promise<unknown>)[] = [];
-
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  rows = createCredentialRows(testDatabase, keys);
-  simulator = await createSimulator({ limit: 0, world: WORLD });
-  engine = createBitbucketEngine({
-    databaseUrl: testDatabase.workerUrl,
-    keys,
-    apiUrl: simulator.apiUrl,
-    webUrl: simulator.url,
-  });
-});
-
-afterEach(async () => {
-  simulator.faults.clear();
-  for (const again of undo.splice(0).toReversed()) await again();
-});
-
-afterAll(async () => {
-  await engine.end();
-  await rows.end();
-  await testDatabase.drop();
-  await simulator.close();
-});
-
-interface Integration {
-  organizationId: string;
-  integrationId: string;
-}
-
-async function connect(name = 'api_token.admin', organizationId?: string): Promise<Integration> {
-  const found = simulator.credential(name);
-  const more = organizationId === undefined ? {} : { organizationId };
-  if (found.kind === 'api_token')
-    return rows.integration('api_token', { email: found.login ?? '', token: found.secret }, more);
-  const fields = { workspace: found.workspace, project: found.project };
-  const given = Object.entries(fields).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
-  return rows.integration(
-    'access_token',
-    { token: found.secret },
-    { ...more, fields: Object.fromEntries(given) as Record<string, string> },
-  );
-}
-
-/** One discovery; how many requests it took. */
-async function discover({ organizationId, integrationId }: Integration): Promise<number> {
-  const mark = [...simulator.journal.since(0)].at(-1)?.sequence ?? 0;
-  let cursor: string | null = null;
-  do {
-    const from: string | null = cursor;
-    const chunk: { cursor: string | null } = await inActivity(() =>
-      engine.discovery.discoverChunk({ organizationId, integrationId, cursor: from }),
-    );
-    ({ cursor } = chunk);
-  } while (cursor !== null);
-  await engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
-  return [...simulator.journal.since(mark)].length;
-}
-
-/** What was missed then was missed so much longer ago. */
-async function passHours({ integrationId }: Integration, hours = 1): Promise<void> {
-  const ago = `${String(hours)} hours`;
-  await rows.sql`update integration_repositories set missing_since = missing_since - ${ago}::interval
-    where integration_id = ${integrationId}`;
-  await rows.sql`update integration_workspaces set missing_since = missing_since - ${ago}::interval
-    where integration_id = ${integrationId}`;
-}
-
-/** How often a repository is there in each way. */
-async function presences({ integrationId }: Integration): Promise<Record<string, number>> {
-  const found = await rows.sql<{ word: string; count: number }[]>`
-    select case when presence = 'present' and missing_since is not null then 'missing' else presence end as word,
-      count(*)::int as count
-    from integration_repositories where integration_id = ${integrationId} group by 1`;
-  return Object.fromEntries(found.map(({ word, count }) => [word, count]));
-}
-
-const asked = async ({ integrationId }: Integration): Promise<number> =>
-  (
-    await rows.sql`select from integration_repositories
-      where integration_id = ${integrationId} and asked_at is not null`
-  ).length;
-
-const eventsOf = async ({ integrationId }: Integration) =>
-  (
-    await rows.sql<{ type: string; data: Record<string, unknown> }[]>`
-      select type, data from events where integration_id = ${integrationId} order by xact, id`
-  ).filter(({ type }) => type !== 'discovery_done');
-
-const settle = (integration: Integration, decision: VanishedDecision) =>
-  createVanishedRows({ database: engine.database }).settleVanished({
-    ...integration,
-    decision,
-    actor: { apiKeyId: '01990000-0000-7000-8000-000000000001', actingUser: 'ada' },
-  });
-
-const restore = (uuid: string) => simulator.mutate({ kind: 'repository.restore', repository: uuid });
-
-/** Deletes repositories of acme that were discovered before; they are there again after the test. Gives their uuids. */
-async function removeAtBitbucket(...slugs: string[]): Promise<string[]> {
-  const names = slugs.map((slug) => `acme/${slug}`);
-  const found = await rows.sql<{ uuid: string }[]>`
-    select distinct provider_uuid as uuid from repositories where full_name = any (${names})`;
-  expect(found).toHaveLength(slugs.length);
-  for (const { uuid } of found) {
-    await simulator.mutate({ kind: 'repository.delete', repository: uuid });
-    undo.push(() => restore(uuid));
-  }
-  return found.map(({ uuid }) => uuid);
-}
+const bench = usePresenceBench();
+const { connect, discover, passHours, presences, asked, eventsOf, settle, removeAtBitbucket, restore, undo } =
+  bench;
 
 describe('what vanished', () => {
   it('is gone after two full lists an hour apart and a look-up, and back when it is seen again', async () => {
@@ -187,7 +36,7 @@ describe('what vanished', () => {
       data: { full_name: 'acme/r01', was: 'gone' },
     });
     const { organizationId } = integration;
-    expect((await rows.sql`select from repositories where organization_id = ${organizationId}`).length).toBe(
+    expect((await bench.sql`select from repositories where organization_id = ${organizationId}`).length).toBe(
       25,
     );
   });
@@ -201,7 +50,7 @@ describe('what vanished', () => {
   ])('%s marks nothing, however often', async (_, fault, counts) => {
     const integration = await connect();
     await discover(integration);
-    simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
+    bench.simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
     await discover(integration);
     // Whether what it lacks is noted at all.
     expect('missing' in (await presences(integration))).toBe(counts);
@@ -212,7 +61,7 @@ describe('what vanished', () => {
     expect(Object.keys(await presences(integration)).filter((word) => word !== 'missing')).toEqual([
       'present',
     ]);
-    simulator.faults.clear();
+    bench.simulator.faults.clear();
     await discover(integration);
     expect([await presences(integration), await asked(integration)]).toEqual([{ present: 25 }, 0]);
   });
@@ -220,15 +69,15 @@ describe('what vanished', () => {
   it('a list that lacks the same twice is found out by a look-up', async () => {
     const integration = await connect();
     await discover(integration);
-    const { login, secret } = simulator.credential('api_token.admin');
+    const { login, secret } = bench.simulator.credential('api_token.admin');
     const authorization = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;
-    const answer = await fetch(`${simulator.apiUrl}/repositories/acme?pagelen=100`, {
+    const answer = await fetch(`${bench.simulator.apiUrl}/repositories/acme?pagelen=100`, {
       headers: { authorization },
     });
     const list = (await answer.json()) as { values: unknown[]; size: number };
     const body = JSON.stringify({ ...list, values: list.values.slice(1), size: list.size - 1 });
     const fault = { kind: 'status', status: 200, content_type: 'application/json', body };
-    simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
+    bench.simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
     await discover(integration);
     expect(await presences(integration)).toEqual({ present: 24, missing: 1 });
     await passHours(integration);
@@ -240,7 +89,7 @@ describe('what vanished', () => {
     const integration = await connect();
     await discover(integration);
     await removeAtBitbucket('r05');
-    simulator.faults.set({
+    bench.simulator.faults.set({
       rules: [{ match: { path: '/repositories/acme\\?' }, fault: { kind: 'truncate' } }],
     });
     await expect(discover(integration)).rejects.toMatchObject({ type: 'Unreachable' });
@@ -276,7 +125,7 @@ describe('what vanished', () => {
       ['vanished_confirmed', 7],
     ]);
     const [audit] =
-      await rows.sql`select * from audit_events where integration_id = ${integration.integrationId}`;
+      await bench.sql`select * from audit_events where integration_id = ${integration.integrationId}`;
     expect(audit).toMatchObject({ action: 'vanished_confirmed', acting_user: 'ada' });
   });
 
@@ -327,14 +176,14 @@ describe('what is somewhere else', () => {
     const integration = await connect();
     await discover(integration);
     const rename = (repository: string, slug: string) =>
-      simulator.mutate({ kind: 'repository.rename', repository, slug });
+      bench.simulator.mutate({ kind: 'repository.rename', repository, slug });
     undo.push(() => rename('acme/renamed', 'r11'));
     await rename('acme/r11', 'renamed');
     await discover(integration);
     await discover(integration);
     const { organizationId } = integration;
     expect(
-      await rows.sql`select r.full_name, n.full_name as old from repository_names n
+      await bench.sql`select r.full_name, n.full_name as old from repository_names n
         join repositories r on r.id = n.repository_id where n.organization_id = ${organizationId}`,
     ).toEqual([{ full_name: 'acme/renamed', old: 'acme/r11' }]);
     expect(await eventsOf(integration)).toEqual([
@@ -348,23 +197,23 @@ describe('what is somewhere else', () => {
     await discover(integration);
     const here = 'acme/r12';
     undo.push(
-      () => simulator.mutate({ kind: 'repository.edit', repository: here, project: 'ONE' }),
+      () => bench.simulator.mutate({ kind: 'repository.edit', repository: here, project: 'ONE' }),
       () =>
-        simulator.mutate({
+        bench.simulator.mutate({
           kind: 'repository.transfer',
           repository: 'other/r13',
           workspace: 'acme',
           project: 'ONE',
         }),
     );
-    await simulator.mutate({ kind: 'repository.edit', repository: here, project: 'TWO' });
-    await simulator.mutate({ kind: 'repository.transfer', repository: 'acme/r13', workspace: 'other' });
-    await simulator.mutate({
+    await bench.simulator.mutate({ kind: 'repository.edit', repository: here, project: 'TWO' });
+    await bench.simulator.mutate({ kind: 'repository.transfer', repository: 'acme/r13', workspace: 'other' });
+    await bench.simulator.mutate({
       kind: 'repository.create',
       workspace: 'acme',
       slug: 'brand-new',
     });
-    undo.push(() => simulator.mutate({ kind: 'repository.delete', repository: 'acme/brand-new' }));
+    undo.push(() => bench.simulator.mutate({ kind: 'repository.delete', repository: 'acme/brand-new' }));
     await discover(integration);
     const told = await eventsOf(integration);
     expect(told.map(({ type, data }) => [type, data['to'] ?? data])).toEqual(
@@ -386,8 +235,12 @@ describe('what is somewhere else', () => {
     const before = await presences(service);
     const show = async (right: 'read' | null) => {
       const at = { repository: 'acme/r14', user: 'service' };
-      await simulator.mutate({ kind: 'repository.edit', repository: at.repository, member_right: right });
-      await simulator.mutate({ kind: 'user.right', ...at, right });
+      await bench.simulator.mutate({
+        kind: 'repository.edit',
+        repository: at.repository,
+        member_right: right,
+      });
+      await bench.simulator.mutate({ kind: 'user.right', ...at, right });
     };
     undo.push(() => show('read'));
     await show(null);
@@ -405,16 +258,16 @@ describe('what is somewhere else', () => {
   it('a workspace that is not listed any more is out of reach after two lists, and back with the next', async () => {
     const admin = await connect();
     await discover(admin);
-    simulator.faults.set({
+    bench.simulator.faults.set({
       rules: [{ match: { path: '^/2.0/user/workspaces' }, fault: { kind: 'empty_list' } }],
     });
     await discover(admin);
     await passHours(admin);
     await discover(admin);
     expect(await presences(admin)).toEqual({ present: 25 });
-    simulator.faults.clear();
+    bench.simulator.faults.clear();
     const right = (value: string | null) =>
-      simulator.mutate({ kind: 'user.right', user: 'admin', workspace: 'other', right: value });
+      bench.simulator.mutate({ kind: 'user.right', user: 'admin', workspace: 'other', right: value });
     undo.push(() => right('owner'));
     await right(null);
     await discover(admin);
