@@ -5,10 +5,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { z } from 'zod';
 import { privateKeysFile } from '../../platform/secrets/keyFiles.ts';
-import { createOpener } from '../../platform/secrets/open.ts';
-import { Secret } from '../../platform/secrets/secret.ts';
 import { KEY_FILES } from '../../scripts/keys/keyFolder.ts';
 import {
   activeIntegration,
@@ -22,18 +19,15 @@ import {
   submitCredential,
 } from '../support/connect.ts';
 import { oauthCode } from '../support/oauthBrowser.ts';
+import { openSealed } from '../support/openSealed.ts';
 import { findSecrets, formsOf, type Place } from '../support/secretSearch.ts';
 import { createStack, RETURN_URL, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
+import { wild, wildToken } from '../support/wildSecrets.ts';
 import { clonePlaces, databasePlaces, historyPlaces, watchProcesses } from '../support/writtenPlaces.ts';
 
-/** Secrets unlike any other text, new in every run. */
+/** Of which the host makes its own secrets: new ones in every run. */
 const SEED = randomBytes(4).readUInt32BE();
-/** What encodings and escapes stumble over. */
-const wild = (name: string): string => `${name} "q'\\ %41+&=/?#<b>é🔑 ${randomBytes(9).toString('hex')}`;
-
-/** The same for tokens, which are visible ASCII. */
-const wildToken = (name: string): string => `${name}"q'\\%41+&=/?#<b>${randomBytes(9).toString('hex')}`;
 
 const WORLD = {
   workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
@@ -81,32 +75,10 @@ afterAll(async () => {
   await stack?.close();
 });
 
-const openedJson = z.record(z.string(), z.string());
-
-/** Opens everything that is sealed at the moment, as the worker can: all of it are secrets to search for. */
+/** Everything that is sealed at the moment: all of it are secrets to search for. */
 async function rememberSealed(): Promise<void> {
-  const ring = privateKeysFile.parse(
-    JSON.parse(await readFile(join(stack.folder, 'keys', KEY_FILES.privateKeys), 'utf8')),
-  );
-  const opener = createOpener({
-    keys: ring.keys.map((key) => ({ keyId: key.key_id, privateKey: new Secret(key.private_key) })),
-  });
-  const rows = await admin`
-    select organization_id, owner_id, 'credential' as field, key_id, sealed from credentials where sealed is not null
-    union all select organization_id, integration_id, 'oauth_verifier', key_id, sealed_verifier from oauth_flows
-      where sealed_verifier is not null
-    union all select organization_id, integration_id, 'oauth_code', key_id, sealed_code from oauth_flows
-      where sealed_code is not null`;
-  for (const row of rows) {
-    const context = { organizationId: row['organization_id'], ownerId: row['owner_id'], field: row['field'] };
-    const opened = Buffer.from(await opener.open({ keyId: row['key_id'], sealed: row['sealed'] }, context));
-    const text = opened.toString('utf8');
-    const parts =
-      row['field'] === 'credential' ? openedJson.parse(JSON.parse(text)) : { [row['field']]: text };
-    for (const [name, value] of Object.entries(parts)) {
-      if (name !== 'email' && name !== 'username') secrets.set(`sealed ${name} ${secrets.size}`, value);
-    }
-  }
+  for (const [name, value] of await openSealed(stack, admin))
+    secrets.set(`sealed ${name} ${secrets.size}`, value);
 }
 
 /** An answer of the host that repeats a secret: some proxies and debug pages do. */
