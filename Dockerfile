@@ -32,6 +32,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["nod
 USER node
 
 FROM base AS simulator
+COPY --from=build /app/dist/launcher ./dist/launcher
 COPY --from=build /app/dist-simulator ./dist/simulator
 EXPOSE 7990
 ENV HEALTH_URL=http://127.0.0.1:7990/_simulator/credentials

@@ -59,6 +59,16 @@ export class SwitchedOff extends Error {
  * `repository_removed`.
  */
 export async function openStream(database: Database, stream: ImportedStream): Promise<StoredCheckpoint> {
+  const { checkpoint } = await openStreamWith(database, stream, async () => undefined);
+  return checkpoint;
+}
+
+/** The same, with what else is to be found out or done before the first page in one transaction. */
+export async function openStreamWith<T>(
+  database: Database,
+  stream: ImportedStream,
+  more: (tx: Transaction, checkpoint: StoredCheckpoint) => Promise<T>,
+): Promise<{ checkpoint: StoredCheckpoint; more: T }> {
   return database.transaction(stream.organizationId, async (tx) => {
     // Sent one behind the other without waiting; an epoch raised for nothing is rolled back.
     const [off, checkpoint] = await Promise.all([
@@ -67,8 +77,11 @@ export async function openStream(database: Database, stream: ImportedStream): Pr
     ]);
     if (checkpoint === undefined) throw repositoryRemoved();
     if (off) throw new SwitchedOff(stream.stream);
-    await setImportStreamState(tx, stream, { state: 'processing', error: null });
-    return checkpoint;
+    const [, found] = await Promise.all([
+      setImportStreamState(tx, stream, { state: 'processing', error: null }),
+      more(tx, checkpoint),
+    ]);
+    return { checkpoint, more: found };
   });
 }
 

@@ -4,7 +4,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import { addProgress, readStreamCounts, writeStreamCounts } from '../db/queries/importProgress.ts';
 import { noteStream } from '../db/queries/streamNotes.ts';
-import { adoptQuarantined, countQuarantined, countQuarantinedBy } from '../db/queries/quarantine.ts';
+import { countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
 import { readPage as readListPage } from './bitbucket/paging.ts';
@@ -51,6 +51,8 @@ export interface StreamRun {
   reader: StreamReader;
   /** a closing round: how this import left the stream */
   closing: LastRead | undefined;
+  /** some of its records are in quarantine: a page that brings them takes them out */
+  hasQuarantined: boolean;
   allowance: Allowance;
   signal: AbortSignal;
   get(place: Place): Promise<BitbucketAnswer>;
@@ -92,12 +94,6 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let firstAnswerAt = firstAnswerOf(stored);
   let ahead: Ahead | undefined;
-  const release = await database.transaction(stream.organizationId, async (tx) => {
-    const others = stored?.['import'];
-    if (typeof others === 'string' && others !== stream.importId) await adoptQuarantined(tx, stream, others);
-    return (await countQuarantined(tx, stream)) > 0;
-  });
-
   /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
   const signed = (move: Position): Position => ({
     ...move,
@@ -230,7 +226,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       whenWritten,
       bytes,
       requests,
-      release,
+      release: run.hasQuarantined,
       source: { requestPath: pathOf(step.place), observedAt: answer.observedAt },
     });
     unrecorded -= requests;

@@ -172,7 +172,7 @@ export function createGitActivities(
   }
 
   async function findTarget(input: GitInput): Promise<GitTarget> {
-    const target = await database.transaction(input.organizationId, (tx) => readGitTarget(tx, input));
+    const target = await database.read(input.organizationId, (tx) => readGitTarget(tx, input));
     if (target !== undefined) return target;
     throw new RepositoryGone({
       finding: {

@@ -23,11 +23,14 @@ interface Situation {
 
 /** What is read, and how far this import is with each stream. */
 export async function readSituation(database: Database, input: ChunkInput): Promise<Situation> {
-  return database.transaction(input.organizationId, async (tx) => {
-    const source = await readRepositorySource(tx, input);
+  return database.read(input.organizationId, async (tx) => {
+    const [source, knowledge, imported] = await Promise.all([
+      readRepositorySource(tx, input),
+      readKnowledge(tx, input),
+      readImportStreams(tx, input),
+    ]);
     if (source === undefined) throw gone();
-    const knowledge = await readKnowledge(tx, input);
-    const streams = new Map((await readImportStreams(tx, input)).map((row) => [row.stream, row]));
+    const streams = new Map(imported.map((row) => [row.stream, row]));
     const names = STREAMS.filter((name) => input.streams.includes(name));
     const stateOf = (name: Stream) => streams.get(name)?.state;
     return {
@@ -47,7 +50,7 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
 
 /** Records expected in all streams of the repository, where known so far. */
 export async function expectedInAll(database: Database, input: ChunkInput): Promise<number | null> {
-  const streams = await database.transaction(input.organizationId, (tx) => readImportStreams(tx, input));
+  const streams = await database.read(input.organizationId, (tx) => readImportStreams(tx, input));
   const known = streams.flatMap(({ expected }) => expected ?? []);
   return known.length === 0 ? null : known.reduce((sum, expected) => sum + expected, 0);
 }

@@ -53,8 +53,8 @@ export function createCommentReader(
   const whole = mode === 'full' || checkpoint.watermark === null;
   const known = whole ? {} : knownShort(checkpoint.memory);
   const counted = closing?.whole ?? whole;
-  const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
-    database.transaction(scope.organizationId, work);
+  const inRead = <T>(work: Parameters<typeof database.read<T>>[1]) =>
+    database.read(scope.organizationId, work);
 
   const begin = (): CommentPosition => {
     const inHand = positionSchema.safeParse(checkpoint.position);
@@ -69,17 +69,17 @@ export function createCommentReader(
   };
   const { since } = begin();
   const candidates = createCandidates((after, limit) =>
-    inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
+    inRead((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
   );
 
   async function end({ read }: CommentPosition): Promise<Step> {
-    const [rows, standing, left] = await Promise.all([
-      inTransaction((tx) => countComments(tx, scope)),
-      inTransaction((tx) => commentStanding(tx, scope)),
-      inTransaction((tx) =>
+    const [rows, standing, left] = await inRead((tx) =>
+      Promise.all([
+        countComments(tx, scope),
+        commentStanding(tx, scope),
         pullRequestsShortOfComments(tx, scope, { after: 0, since: null, known: {}, limit: MAX_REMEMBERED }),
-      ),
-    ]);
+      ]),
+    );
     return {
       kind: 'end',
       completion: {

@@ -56,6 +56,15 @@ describe('the Dockerfile', () => {
     ).toContain('npm ci --omit=dev');
   });
 
+  it('brings what starts git into both images, from where both look for it', () => {
+    for (const target of ['engine', 'simulator']) {
+      const copies = linesOf(target).filter((line) =>
+        /^COPY --from=build \/app\/dist(\/launcher)? /.test(line),
+      );
+      expect(copies, target).toHaveLength(1);
+    }
+  });
+
   it('is sent everything that the build reads, and no secret', async () => {
     const ignore = (await read('.dockerignore'))
       .split('\n')
