@@ -78,6 +78,20 @@ describe.each(WAYS)('a delivery, through the %s,', (through) => {
     expect(Buffer.compare(row!['body'], body)).toBe(0);
   });
 
+  test('is stored as its bytes alone and beside others, text or not', async () => {
+    const bodies = ['{"n":"ä€😀"}', '{"n":"\\u0000 \\ud800"}', '\ufeff{"n":1}', '', '\r\n']
+      .map((text) => Buffer.from(text))
+      .concat(Buffer.of(0xc3), Buffer.of(0x28, 0x00), Buffer.of(0xed, 0xa0, 0x80));
+    const before = (await stored()).length;
+    const told = await Promise.all(bodies.map((body) => post(hook.path, hook.delivery('repo:push', body))));
+    for (const { status } of told) expect(status).toBe(202);
+    for (const body of bodies.slice(0, 4))
+      expect(await post(hook.path, hook.delivery('repo:fork', body))).toEqual({ status: 202 });
+    const rows: string[] = (await stored()).slice(before).map((row) => row['body'].toString('hex'));
+    const sent = [...bodies, ...bodies.slice(0, 4)].map((body) => body.toString('hex'));
+    expect(rows.toSorted()).toEqual(sent.toSorted());
+  });
+
   test('is answered under the name that its request had', async () => {
     const { headers, body } = hook.delivery('repo:push', pushBody('{named}'));
     const init = { method: 'POST', headers: { ...headers, 'X-Request-Id': 'backend:17' }, body };
