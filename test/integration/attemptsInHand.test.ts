@@ -6,32 +6,33 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createOwner } from '../../activities/git/owner.ts';
 import { createLogger } from '../../platform/log.ts';
 import { type AttemptsInHand, createAttemptsInHand } from '../../worker/attemptsInHand.ts';
-import { importRepositoryWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { importRepositoryWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { repositoryRun, tellImport, untilImport } from '../support/importBench.ts';
 import type { Step } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { actor, command, createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import {
+  actor,
+  type BenchRun,
+  command,
+  integrationGoesOn,
+  useWorkflowBench,
+} from '../support/workflowBench.ts';
 
 /** Temporal itself would need ten seconds. */
 const SOONER_MS = 5_000;
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
-
 let folder: string;
 let attempts: AttemptsInHand;
-let bench: WorkflowBench;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'attempts-'));
-  const log = createLogger({ service: 'worker', level: 'silent' });
-  bench = await createWorkflowBench({
-    attempts: (client) => (attempts = createAttemptsInHand({ folder, client, log, noteAfterMs: 0 })),
-  });
 });
-afterAll(async () => {
-  await bench.close();
-  await rm(folder, { recursive: true });
+// Before the bench's own: hooks behind the tests run from last to first, so its workers close before their folder goes.
+afterAll(() => rm(folder, { recursive: true }));
+const log = createLogger({ service: 'worker', level: 'silent' });
+const bench = useWorkflowBench({
+  attempts: (client) => (attempts = createAttemptsInHand({ folder, client, log, noteAfterMs: 0 })),
 });
 beforeEach(async () => {
   for (const name of await readdir(join(folder, 'attempts')).catch(() => []))
@@ -61,10 +62,10 @@ async function kill(repositoryId: string): Promise<void> {
   }
 }
 
-const readsOf = (run: Run, repositoryId: string): number =>
+const readsOf = (run: BenchRun, repositoryId: string): number =>
   run.bitbucket.calls.filter((call) => call === `importGit ${repositoryId}`).length;
 
-async function untilRead(run: Run, repositoryId: string, times: number): Promise<void> {
+async function untilRead(run: BenchRun, repositoryId: string, times: number): Promise<void> {
   await waitFor({
     what: `git is read ${String(times)} times`,
     read: () => readsOf(run, repositoryId),
@@ -82,7 +83,7 @@ const untilNotes = (repositoryId: string, count: number): Promise<string[]> =>
 
 /** An import of one repository whose git hangs and, tried again, ends. */
 async function hanging(
-  run: Run,
+  run: BenchRun,
   tenant: TestTenant,
   step: Step = 'hang',
 ): Promise<{ importId: string; repositoryId: string }> {
@@ -95,10 +96,6 @@ async function hanging(
   return { importId, repositoryId: repositoryId! };
 }
 
-const unfinished = (tenant: TestTenant) => ({
-  unfinished: () => [integrationWorkflowId(tenant.integrationId)],
-});
-
 test('what a dead worker had in hand is tried again at once; what ended leaves no note', async () => {
   const tenant = await bench.tenant('active');
   await bench.run(async (run) => {
@@ -109,7 +106,7 @@ test('what a dead worker had in hand is tried again at once; what ended leaves n
     await untilImport(tenant, importId, 'completed');
     expect(await untilNotes(repositoryId, 0)).toEqual([]);
     await run.record('worker-lost', importRepositoryWorkflowId(repositoryId));
-  }, unfinished(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('what a living worker has in hand stays with it, as does that of another machine; a note cut off says nothing', async () => {
@@ -130,7 +127,7 @@ test('what a living worker has in hand stays with it, as does that of another ma
     // Nothing was told to Temporal that it could not take back: the attempt can still be stopped.
     await tellImport(run, importId, messages.cancelImport);
     await untilImport(tenant, importId, 'cancelled');
-  }, unfinished(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('an import that was cancelled when its worker died is cancelled, not failed', async () => {
@@ -152,5 +149,5 @@ test('an import that was cancelled when its worker died is cancelled, not failed
     end({ done: true });
     expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'cancelled', error: null }]);
     await untilImport(tenant, importId, 'cancelled');
-  }, unfinished(tenant));
+  }, integrationGoesOn(tenant));
 });

@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createAutoImportActivities } from '../../activities/autoImport.ts';
 import type { AutoImportRule } from '../../autoImport/rules.ts';
 import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
@@ -11,18 +11,14 @@ import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
   command,
-  createWorkflowBench,
   handleOf,
+  integrationGoesOn,
   refusalOf,
-  type WorkflowBench,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 import type { WorkflowRun } from '../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 /** A rule for the tenant's workspace, as the api saves it. */
 async function saveRule(tenant: TestTenant, more: Partial<AutoImportRule> = {}): Promise<void> {
@@ -97,8 +93,6 @@ const untilLooked = async (run: WorkflowRun, tenant: TestTenant, times: number):
   });
 };
 
-const ownRun = (tenant: TestTenant) => ({ unfinished: () => [integrationWorkflowId(tenant.integrationId)] });
-
 test('after each discovery what the rules take is imported, each repository by one import and once', async () => {
   const tenant = await bench.tenant('active');
   const [, , removed, failed] = await tenant.repositories(5);
@@ -146,7 +140,7 @@ test('after each discovery what the rules take is imported, each repository by o
     const owners = await bench.sql`select distinct integration_id from repositories r
       join import_repositories i on i.repository_id = r.id where i.import_id = ${first!.id}`;
     expect(owners).toMatchObject([{ integration_id: tenant.integrationId }]);
-  }, ownRun(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('a paused integration imports nothing by itself, and catches up when it goes on; so does one without a credential', async () => {
@@ -161,7 +155,7 @@ test('a paused integration imports nothing by itself, and catches up when it goe
     await run.restart();
     await command(run, paused, messages.resume, { actor });
     expect((await untilImports(paused, 1))[0]?.repositories).toHaveLength(2);
-  }, ownRun(paused));
+  }, integrationGoesOn(paused));
 
   const refused = await bench.tenant('needs_credential');
   await refused.repositories(1);
@@ -171,13 +165,13 @@ test('a paused integration imports nothing by itself, and catches up when it goe
     expect(await imports(refused)).toEqual([]);
     await command(run, refused, messages.submitCredential, { ...(await refused.credential()), actor });
     await untilImports(refused, 1);
-  }, ownRun(refused));
+  }, integrationGoesOn(refused));
 
   const draft = await bench.tenant('connected');
   await bench.run(async (run) => {
     const applied = command(run, draft, messages.applyAutoImport, { actor });
     expect(await refusalOf(applied)).toBe('needs_create');
-  }, ownRun(draft));
+  }, integrationGoesOn(draft));
 });
 
 test('continues as new with rules that wait to be applied', async () => {
@@ -192,7 +186,7 @@ test('continues as new with rules that wait to be applied', async () => {
     expect(await imports(tenant)).toEqual([]);
     await command(run, tenant, messages.resume, { actor });
     await untilImports(tenant, 1);
-  }, ownRun(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('rules that are new take nothing that was there, and what came since; nothing out of sight or of an excluded owner', async () => {
@@ -258,7 +252,7 @@ test('an import that was stored when the run was lost is started by the next one
     await untilImport(tenant, importId, 'completed', 15_000);
     await run.client.workflow.getHandle(importWorkflowId(importId)).result();
     expect(await imports(tenant)).toHaveLength(1);
-  }, ownRun(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('a repository that a webhook names is looked up by itself, and imported by what the rules say of it', async () => {
@@ -280,5 +274,5 @@ test('a repository that a webhook names is looked up by itself, and imported by 
       ['lookUpRepositories {named}'],
     );
     await run.record('looked-up-repository', discoveryWorkflowId(integrationId));
-  }, ownRun(tenant));
+  }, integrationGoesOn(tenant));
 });

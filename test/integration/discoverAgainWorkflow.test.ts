@@ -1,5 +1,5 @@
 import { WorkflowFailedError } from '@temporalio/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { discoveryWorkflowId, pollId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
@@ -8,23 +8,17 @@ import { hint, importedRepository, syncRun, syncsOf } from '../support/syncBench
 import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
+  type BenchRun,
   command,
-  createWorkflowBench,
   handleOf,
   refusalOf,
-  type WorkflowBench,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 
 /** Discoveries that come by themselves, and what follows from what they miss. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench({ discoveryIntervalMs: 6 * 3_600_000 });
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench({ discoveryIntervalMs: 6 * 3_600_000 });
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
-
-const poll = async (run: Run, { organizationId, integrationId }: TestTenant): Promise<string> => {
+const poll = async (run: BenchRun, { organizationId, integrationId }: TestTenant): Promise<string> => {
   const workflowId = pollId(integrationId);
   const handle = await run.client.workflow.start<typeof pollIntegration>('pollIntegration', {
     workflowId,
@@ -35,7 +29,7 @@ const poll = async (run: Run, { organizationId, integrationId }: TestTenant): Pr
   return workflowId;
 };
 
-const discoveriesOf = (run: Run): number =>
+const discoveriesOf = (run: BenchRun): number =>
   run.bitbucket.calls.filter((call) => call === 'discoverChunk null').length;
 
 /** When the last discovery began, how it ended, and since when something is missing. */

@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
-import { estimateWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { estimateWorkflowId } from '../../workflows/ids.ts';
 import type { estimateImport } from '../../workflows/estimateImport.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import {
-  actor,
-  command,
-  createWorkflowBench,
-  handleOf,
-  type WorkflowBench,
-} from '../support/workflowBench.ts';
+import { actor, command, handleOf, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
 import type { WorkflowRun } from '../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 async function storeEstimate(tenant: TestTenant, selection: object = { all: true }): Promise<string> {
   const { organizationId, integrationId } = tenant;
@@ -93,29 +83,26 @@ test('a refused credential ends it with the finding, and the integration looks i
   const tenant = await bench.tenant('active');
   await tenant.repositories(1);
   const id = await storeEstimate(tenant);
-  await bench.run(
-    async (run) => {
-      await command(run, tenant, messages.resume, { actor });
-      run.bitbucket.estimate.push(failureOf('AuthRefused'));
-      const handle = await start(run, tenant, id);
-      await handle.result();
-      await run.record('refused-estimate', handle.workflowId);
-      expect(await rowOf(id)).toMatchObject({
-        state: 'failed',
-        error: { code: 'AuthRefused' },
-        result: null,
-      });
-      await waitFor({
-        what: 'the integration is told',
-        read: async () => (await handleOf(run.client, tenant).fetchHistory()).events ?? [],
-        until: (events) =>
-          events.some(
-            (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'credentialRefused',
-          ),
-      });
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+  await bench.run(async (run) => {
+    await command(run, tenant, messages.resume, { actor });
+    run.bitbucket.estimate.push(failureOf('AuthRefused'));
+    const handle = await start(run, tenant, id);
+    await handle.result();
+    await run.record('refused-estimate', handle.workflowId);
+    expect(await rowOf(id)).toMatchObject({
+      state: 'failed',
+      error: { code: 'AuthRefused' },
+      result: null,
+    });
+    await waitFor({
+      what: 'the integration is told',
+      read: async () => (await handleOf(run.client, tenant).fetchHistory()).events ?? [],
+      until: (events) =>
+        events.some(
+          (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'credentialRefused',
+        ),
+    });
+  }, integrationGoesOn(tenant));
 });
 
 test('cancelled by an operator it says so in its row; removed meanwhile it just ends', async () => {

@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
-import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { importWorkflowId } from '../../workflows/ids.ts';
 import { PAUSED } from '../../workflows/import/paused.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
@@ -17,16 +17,13 @@ import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
   command,
-  createWorkflowBench,
+  integrationGoesOn,
   refusalOf,
+  useWorkflowBench,
   type WorkflowBench,
 } from '../support/workflowBench.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 const inAnHour = () => ({
   limited: { until: new Date(Date.now() + 3_600_000).toISOString(), why: 'Bitbucket allowance' },
@@ -168,76 +165,70 @@ describe("a person's pause and the integration's", () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
     const importId = await tenant.storeImport({ all: true });
-    await bench.run(
-      async (run) => {
-        run.bitbucket.git.set(id!, ['hang', 'hang', { done: true }]);
-        await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-        await waitFor({
-          what: 'git is being read',
-          read: () => run.bitbucket.calls.length,
-          until: (count) => count === 1,
-        });
-        await tellImport(run, importId, messages.pauseImport);
-        await untilRepository(tenant, importId, id!, 'paused');
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, ['hang', 'hang', { done: true }]);
+      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+      await waitFor({
+        what: 'git is being read',
+        read: () => run.bitbucket.calls.length,
+        until: (count) => count === 1,
+      });
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, id!, 'paused');
 
-        // The integration is paused and resumed: the person's pause stays.
-        await command(run, tenant, messages.pause, { actor });
-        await command(run, tenant, messages.resume, { actor });
-        await settled(run, importId);
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
-        expect(run.bitbucket.calls).toHaveLength(1);
+      // The integration is paused and resumed: the person's pause stays.
+      await command(run, tenant, messages.pause, { actor });
+      await command(run, tenant, messages.resume, { actor });
+      await settled(run, importId);
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
+      expect(run.bitbucket.calls).toHaveLength(1);
 
-        // The person resumes while the integration is paused: it waits for that one.
-        await command(run, tenant, messages.pause, { actor });
-        await tellImport(run, importId, messages.resumeImport);
-        await waitFor({
-          what: 'the row says for whom it waits',
-          read: () => tenant.importRow(importId),
-          until: (row) => row?.['waiting_reason'] === 'The integration is paused',
-          timeoutMs: 5_000,
-        });
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
-        expect(run.bitbucket.calls).toHaveLength(1);
-        await command(run, tenant, messages.resume, { actor });
-        await waitFor({
-          what: 'git is read again',
-          read: () => run.bitbucket.calls.length,
-          until: (count) => count === 2,
-          timeoutMs: 5_000,
-        });
+      // The person resumes while the integration is paused: it waits for that one.
+      await command(run, tenant, messages.pause, { actor });
+      await tellImport(run, importId, messages.resumeImport);
+      await waitFor({
+        what: 'the row says for whom it waits',
+        read: () => tenant.importRow(importId),
+        until: (row) => row?.['waiting_reason'] === 'The integration is paused',
+        timeoutMs: 5_000,
+      });
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
+      expect(run.bitbucket.calls).toHaveLength(1);
+      await command(run, tenant, messages.resume, { actor });
+      await waitFor({
+        what: 'git is read again',
+        read: () => run.bitbucket.calls.length,
+        until: (count) => count === 2,
+        timeoutMs: 5_000,
+      });
 
-        // Nobody but the integration paused it: the import's own resume is no way out.
-        await command(run, tenant, messages.pause, { actor });
-        await tellImport(run, importId, messages.pauseImport);
-        await untilRepository(tenant, importId, id!, 'paused');
-        await command(run, tenant, messages.resume, { actor });
-        await settled(run, importId);
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
-        await tellImport(run, importId, messages.resumeImport);
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+      // Nobody but the integration paused it: the import's own resume is no way out.
+      await command(run, tenant, messages.pause, { actor });
+      await tellImport(run, importId, messages.pauseImport);
+      await untilRepository(tenant, importId, id!, 'paused');
+      await command(run, tenant, messages.resume, { actor });
+      await settled(run, importId);
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
+      await tellImport(run, importId, messages.resumeImport);
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+    }, integrationGoesOn(tenant));
   });
 
   test('resume of an import whose integration is paused is refused with the way out', async () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
     const importId = await tenant.storeImport({ all: true });
-    await bench.run(
-      async (run) => {
-        run.bitbucket.git.set(id!, ['hang', { done: true }]);
-        await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-        await untilRepository(tenant, importId, id!, 'running');
-        await command(run, tenant, messages.pause, { actor });
-        await untilImport(tenant, importId, 'paused');
-        expect(await refusalOf(tellImport(run, importId, messages.resumeImport))).toBe('integration_paused');
-        await command(run, tenant, messages.resume, { actor });
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, ['hang', { done: true }]);
+      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+      await untilRepository(tenant, importId, id!, 'running');
+      await command(run, tenant, messages.pause, { actor });
+      await untilImport(tenant, importId, 'paused');
+      expect(await refusalOf(tellImport(run, importId, messages.resumeImport))).toBe('integration_paused');
+      await command(run, tenant, messages.resume, { actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+    }, integrationGoesOn(tenant));
   });
 
   /** Every signal so far has been taken up: a query is answered behind them. */
@@ -278,33 +269,30 @@ test('an import whose run an operator ended goes on where it stood, still paused
   const tenant = await bench.tenant('active');
   const ids = await tenant.repositories(3);
   const importId = await tenant.storeImport({ all: true });
-  await bench.run(
-    async (run) => {
-      run.bitbucket.git.set(ids[0]!, ['hang', { done: true }]);
-      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      await untilRepository(tenant, importId, ids[2]!, 'completed', 10_000);
-      await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, ids[0]!, 'paused');
-      const handle = run.client.workflow.getHandle(importWorkflowId(importId));
-      await handle.terminate('by the test');
-      await command(run, tenant, messages.reviveImport, { importId, actor });
-      expect(await tellImport(run, importId, messages.pauseImport)).toEqual({ changed: false });
-      expect((await repositoryRun(run, ids[0]!).describe()).status.name).toBe('RUNNING');
-      await tellImport(run, importId, messages.resumeImport);
-      await handle.result();
-      expect(await tenant.importRow(importId)).toMatchObject({
-        state: 'completed',
-        repositories_completed: 3,
-      });
-      // Started once more although it has ended: nothing happens.
-      const events = await tenant.events(importId);
-      await command(run, tenant, messages.reviveImport, { importId, actor });
-      await handle.result();
-      expect(await tenant.events(importId)).toEqual(events);
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(4);
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(ids[0]!, ['hang', { done: true }]);
+    await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+    await untilRepository(tenant, importId, ids[2]!, 'completed', 10_000);
+    await tellImport(run, importId, messages.pauseImport);
+    await untilRepository(tenant, importId, ids[0]!, 'paused');
+    const handle = run.client.workflow.getHandle(importWorkflowId(importId));
+    await handle.terminate('by the test');
+    await command(run, tenant, messages.reviveImport, { importId, actor });
+    expect(await tellImport(run, importId, messages.pauseImport)).toEqual({ changed: false });
+    expect((await repositoryRun(run, ids[0]!).describe()).status.name).toBe('RUNNING');
+    await tellImport(run, importId, messages.resumeImport);
+    await handle.result();
+    expect(await tenant.importRow(importId)).toMatchObject({
+      state: 'completed',
+      repositories_completed: 3,
+    });
+    // Started once more although it has ended: nothing happens.
+    const events = await tenant.events(importId);
+    await command(run, tenant, messages.reviveImport, { importId, actor });
+    await handle.result();
+    expect(await tenant.events(importId)).toEqual(events);
+    expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(4);
+  }, integrationGoesOn(tenant));
 });
 
 test.each([

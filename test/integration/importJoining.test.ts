@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { totalStreams } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { ImportMode } from '../../workflows/words.ts';
@@ -12,19 +12,13 @@ import {
   untilRepository,
 } from '../support/importBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** Several imports want the same repository: one run reads it, for all of them, whatever becomes of one. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 /** Two imports of one repository; the first one's run reads git when the second has joined. */
-async function joined(run: Run, git: Step[], modes: [ImportMode, ImportMode] = ['changed', 'changed']) {
+async function joined(run: BenchRun, git: Step[], modes: [ImportMode, ImportMode] = ['changed', 'changed']) {
   const tenant = await bench.tenant('active');
   const [id] = await tenant.repositories(1);
   run.bitbucket.git.set(id!, git);
@@ -38,7 +32,7 @@ async function joined(run: Run, git: Step[], modes: [ImportMode, ImportMode] = [
   return { tenant, id: id!, one, two, first, second };
 }
 
-const untilGit = (run: Run, times: number) =>
+const untilGit = (run: BenchRun, times: number) =>
   waitFor({
     what: `git is read for the ${times}th time`,
     read: () => run.bitbucket.calls.filter((call) => call.startsWith('importGit')).length,

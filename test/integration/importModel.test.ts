@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { commandImport } from '../../api/importCommand.ts';
 import { createOrchestrator, type Orchestrator } from '../../api/orchestrator.ts';
 import { Problem } from '../../api/problem.ts';
 import type { ChunkResult } from '../../workflows/contracts/streams.ts';
-import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { importWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { isEndedImport } from '../../workflows/words.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
@@ -24,29 +24,25 @@ import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
+  type BenchRun,
   command,
-  createWorkflowBench,
   handleOf,
-  type WorkflowBench,
+  integrationGoesOn,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 
 /**
  * An import against a few lines of model: what people command (through the api's own code), how its chunks end, workers
  * that are restarted and runs that are lost, in any order; two different commands at once must end as one of their orders.
  */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
 /** One that is being cancelled has ended soon after: who asks meanwhile is told the same in other words. */
 const told = (code: string | undefined): string | undefined =>
   code === 'import_cancelling' ? 'import_ended' : code;
 
 /** The import as people and the test hold it. */
-function createHandles(run: Run, tenant: TestTenant, importId: string, orchestrator: Orchestrator) {
+function createHandles(run: BenchRun, tenant: TestTenant, importId: string, orchestrator: Orchestrator) {
   const { organizationId } = tenant;
   const variables = {
     dependencies: { database: bench.database, orchestrator },
@@ -126,120 +122,117 @@ async function follow(steps: readonly Step[]): Promise<void> {
   const tenant = await bench.tenant('active');
   const ids = (await tenant.repositories(REPOSITORIES)).toSorted();
   const importId = await tenant.storeImport({ all: true });
-  await bench.run(
-    async (run) => {
-      const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
-      const { taskQueue } = run;
-      const orchestrator = createOrchestrator({ address, namespace, taskQueue, commandTimeoutMs: 60_000 });
-      try {
-        const handles = createHandles(run, tenant, importId, orchestrator);
-        await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-        let model = fresh();
-        const at = async (
-          candidates: readonly Model[],
-          after: string,
-          meanwhile: () => void = () => {},
-        ): Promise<Model> => {
-          const found = await waitFor({
-            what: `${after} leads to ${JSON.stringify(candidates)}`,
-            read: () => {
-              meanwhile();
-              return look().then((seen) => ({ seen, candidates }));
-            },
-            until: ({ seen }) => candidates.some((one) => isSeen(one, seen)),
-            timeoutMs: 40_000,
-          });
-          return candidates.find((one) => isSeen(one, found.seen))!;
+  await bench.run(async (run) => {
+    const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
+    const { taskQueue } = run;
+    const orchestrator = createOrchestrator({ address, namespace, taskQueue, commandTimeoutMs: 60_000 });
+    try {
+      const handles = createHandles(run, tenant, importId, orchestrator);
+      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+      let model = fresh();
+      const at = async (
+        candidates: readonly Model[],
+        after: string,
+        meanwhile: () => void = () => {},
+      ): Promise<Model> => {
+        const found = await waitFor({
+          what: `${after} leads to ${JSON.stringify(candidates)}`,
+          read: () => {
+            meanwhile();
+            return look().then((seen) => ({ seen, candidates }));
+          },
+          until: ({ seen }) => candidates.some((one) => isSeen(one, seen)),
+          timeoutMs: 40_000,
+        });
+        return candidates.find((one) => isSeen(one, found.seen))!;
+      };
+      const look = async () => {
+        const rows = await tenant.repositoryRows(importId);
+        return {
+          state: String((await tenant.importRow(importId))?.['state']),
+          repositories: ids.map((id) => rows.find((row) => row.id === id)?.state ?? 'none'),
+          underWay: await Promise.all(
+            ids.map(async (id) => handles.underWay.has(id) || (await handles.isStopping(id))),
+          ),
         };
-        const look = async () => {
-          const rows = await tenant.repositoryRows(importId);
-          return {
-            state: String((await tenant.importRow(importId))?.['state']),
-            repositories: ids.map((id) => rows.find((row) => row.id === id)?.state ?? 'none'),
-            underWay: await Promise.all(
-              ids.map(async (id) => handles.underWay.has(id) || (await handles.isStopping(id))),
-            ),
-          };
-        };
-        model = await at([model], 'the start');
+      };
+      model = await at([model], 'the start');
 
-        // A pause on its way stops the chunk that ends meanwhile: its checkpoint is kept, its end is not, so it comes again.
-        let isPauseOnItsWay = false;
-        for (const step of steps) {
-          let meanwhile = (): void => {};
-          const before = structuredClone(model);
-          const said = JSON.stringify({ before, step });
-          switch (step.do) {
-            case 'say':
-            case 'restart while': {
-              const wanted = say(model, step.what);
-              const answer = handles.say(step.what);
-              if (step.do === 'restart while') await run.restart();
-              expect(await answer, said).toBe(wanted);
-              break;
-            }
-            case 'say both': {
-              const [one, other] = step.what;
-              const answers = await Promise.all([handles.say(one), handles.say(other)]);
-              const orders = [
-                [one, other],
-                [other, one],
-              ] as const;
-              const candidates = orders.flatMap(([first, second]) => {
-                const after = structuredClone(before);
-                const codes = new Map([[first, say(after, first)] as const]);
-                codes.set(second, say(after, second));
-                return codes.get(one) === answers[0] && codes.get(other) === answers[1] ? [after] : [];
-              });
-              isPauseOnItsWay ||= step.what.includes('pause');
-              expect(candidates.length, `${said} was answered ${JSON.stringify(answers)}`).toBeGreaterThan(0);
-              model = await at(candidates, said);
-              break;
-            }
-            case 'chunk': {
-              if (model.paused || model.repositories[step.of] !== 'open') break;
-              const id = ids[step.of]!;
-              handles.endChunk(id, endOf(step.ends));
-              if (isPauseOnItsWay && (step.ends === 'done' || step.ends === 'fails')) {
-                meanwhile = () => handles.underWay.has(id) && handles.endChunk(id, endOf(step.ends));
-              }
-              isPauseOnItsWay = false;
-              if (step.ends === 'done') model.repositories[step.of] = 'completed';
-              if (step.ends === 'fails') model.repositories[step.of] = 'failed';
-              end(model);
-              break;
-            }
-            case 'restart workers':
-              await run.restart();
-              break;
-            default:
-              await handles.lose(step.do === 'lose both runs');
-              model.resumed = false;
+      // A pause on its way stops the chunk that ends meanwhile: its checkpoint is kept, its end is not, so it comes again.
+      let isPauseOnItsWay = false;
+      for (const step of steps) {
+        let meanwhile = (): void => {};
+        const before = structuredClone(model);
+        const said = JSON.stringify({ before, step });
+        switch (step.do) {
+          case 'say':
+          case 'restart while': {
+            const wanted = say(model, step.what);
+            const answer = handles.say(step.what);
+            if (step.do === 'restart while') await run.restart();
+            expect(await answer, said).toBe(wanted);
+            break;
           }
-          model = await at([model], said, meanwhile);
+          case 'say both': {
+            const [one, other] = step.what;
+            const answers = await Promise.all([handles.say(one), handles.say(other)]);
+            const orders = [
+              [one, other],
+              [other, one],
+            ] as const;
+            const candidates = orders.flatMap(([first, second]) => {
+              const after = structuredClone(before);
+              const codes = new Map([[first, say(after, first)] as const]);
+              codes.set(second, say(after, second));
+              return codes.get(one) === answers[0] && codes.get(other) === answers[1] ? [after] : [];
+            });
+            isPauseOnItsWay ||= step.what.includes('pause');
+            expect(candidates.length, `${said} was answered ${JSON.stringify(answers)}`).toBeGreaterThan(0);
+            model = await at(candidates, said);
+            break;
+          }
+          case 'chunk': {
+            if (model.paused || model.repositories[step.of] !== 'open') break;
+            const id = ids[step.of]!;
+            handles.endChunk(id, endOf(step.ends));
+            if (isPauseOnItsWay && (step.ends === 'done' || step.ends === 'fails')) {
+              meanwhile = () => handles.underWay.has(id) && handles.endChunk(id, endOf(step.ends));
+            }
+            isPauseOnItsWay = false;
+            if (step.ends === 'done') model.repositories[step.of] = 'completed';
+            if (step.ends === 'fails') model.repositories[step.of] = 'failed';
+            end(model);
+            break;
+          }
+          case 'restart workers':
+            await run.restart();
+            break;
+          default:
+            await handles.lose(step.do === 'lose both runs');
+            model.resumed = false;
         }
-
-        // In the end everything is read that nobody cancelled.
-        if (model.paused) expect(await handles.say('resume')).toBe(say(model, 'resume'));
-        for (const [index, id] of ids.entries()) {
-          if (model.repositories[index] !== 'open') continue;
-          await at([model], 'the last resume');
-          const done = (): void => {
-            if (handles.underWay.has(id)) handles.endChunk(id, { done: true });
-          };
-          done();
-          model.repositories[index] = 'completed';
-          end(model);
-          await at([model], 'the end of a repository', isPauseOnItsWay ? done : undefined);
-        }
-        await at([model], 'the end');
-        await expectTold(tenant, importId, model);
-      } finally {
-        await orchestrator.close();
+        model = await at([model], said, meanwhile);
       }
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+
+      // In the end everything is read that nobody cancelled.
+      if (model.paused) expect(await handles.say('resume')).toBe(say(model, 'resume'));
+      for (const [index, id] of ids.entries()) {
+        if (model.repositories[index] !== 'open') continue;
+        await at([model], 'the last resume');
+        const done = (): void => {
+          if (handles.underWay.has(id)) handles.endChunk(id, { done: true });
+        };
+        done();
+        model.repositories[index] = 'completed';
+        end(model);
+        await at([model], 'the end of a repository', isPauseOnItsWay ? done : undefined);
+      }
+      await at([model], 'the end');
+      await expectTold(tenant, importId, model);
+    } finally {
+      await orchestrator.close();
+    }
+  }, integrationGoesOn(tenant));
 }
 
 interface Seen {

@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { describe, expect, test } from 'vitest';
+import { importRepositoryWorkflowId, importWorkflowId } from '../../workflows/ids.ts';
 import type { importRepository } from '../../workflows/importRepository.ts';
 import * as messages from '../../workflows/messages.ts';
 import { createImportActivities } from '../../activities/imports.ts';
@@ -18,33 +18,28 @@ import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
+  type BenchRun,
   command,
-  createWorkflowBench,
   handleOf,
+  integrationGoesOn,
   refusalOf,
-  type WorkflowBench,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
-
-const begin = (run: Run, tenant: TestTenant, importId: string) =>
+const begin = (run: BenchRun, tenant: TestTenant, importId: string) =>
   command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
 
-const retry = (run: Run, tenant: TestTenant, importId: string, repositoryIds: string[] | null = null) =>
+const retry = (run: BenchRun, tenant: TestTenant, importId: string, repositoryIds: string[] | null = null) =>
   command(run, tenant, messages.retryFailed, { importId, repositoryIds, actor });
 
-const readsOf = (run: Run, repositoryId: string) =>
+const readsOf = (run: BenchRun, repositoryId: string) =>
   run.bitbucket.calls.filter((call) => call === `importGit ${repositoryId}`).length;
 
 /** It can be told the same as ever: a pause reaches the repository, and resumed the import ends well. */
 async function pausesAndEnds(
-  run: Run,
+  run: BenchRun,
   tenant: TestTenant,
   importId: string,
   repositoryId: string,
@@ -57,7 +52,7 @@ async function pausesAndEnds(
 
 /** Begins an import, and holds the run of the repository that fails behind its row until released. */
 async function failedAndHeld(
-  run: Run,
+  run: BenchRun,
   tenant: TestTenant,
   importId: string,
   repositoryId: string,
@@ -68,10 +63,6 @@ async function failedAndHeld(
   await untilRepository(tenant, importId, repositoryId, 'failed', 10_000);
   return release;
 }
-
-const unfinished = (tenant: TestTenant) => ({
-  unfinished: () => [integrationWorkflowId(tenant.integrationId)],
-});
 
 describe('failed repositories are tried again', () => {
   test('in an import that has ended: only they run, and it ends anew', async () => {
@@ -120,7 +111,7 @@ describe('failed repositories are tried again', () => {
         ['import_retried', 1],
         ['import_retried', 1],
       ]);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('in an import that still runs, asked for twice at once', async () => {
@@ -137,7 +128,7 @@ describe('failed repositories are tried again', () => {
       await untilRepository(tenant, importId, ids[0]!, 'running');
       await pausesAndEnds(run, tenant, importId, ids[0]!);
       expect(ids.map((id) => readsOf(run, id))).toEqual([3, 2]);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('in an import that still runs, before the run that failed has ended', async () => {
@@ -166,7 +157,7 @@ describe('failed repositories are tried again', () => {
       await untilRepository(tenant, importId, id!, 'completed');
       hanging.length = 0;
       await pausesAndEnds(run, tenant, importId, other!);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('at the moment in which the import ends: nothing is left over, however close', async () => {
@@ -188,7 +179,7 @@ describe('failed repositories are tried again', () => {
       // The integration knows that it has ended, whatever overtook what.
       await command(run, tenant, messages.pause, { actor });
       await command(run, tenant, messages.resume, { actor });
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('also when the integration and its import lost their runs, and workers died in the middle', async () => {
@@ -217,7 +208,7 @@ describe('failed repositories are tried again', () => {
       for (const steps of [failing, hanging]) steps.length = 0;
       await tellImport(run, importId, messages.resumeImport);
       await untilImport(tenant, importId, 'completed', 20_000);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('also when the run that failed has not ended when its import, which was lost, wants it once more', async () => {
@@ -241,7 +232,7 @@ describe('failed repositories are tried again', () => {
       });
       await pausesAndEnds(run, tenant, importId, id!);
       await run.record('repository-wanted-once-more', importRepositoryWorkflowId(id!), runId);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 
   test('the pause of the integration holds an import that runs again', async () => {
@@ -259,7 +250,7 @@ describe('failed repositories are tried again', () => {
       expect(await refusalOf(retry(run, tenant, importId))).toBe('paused');
       await command(run, tenant, messages.resume, { actor });
       await untilImport(tenant, importId, 'completed', 20_000);
-    }, unfinished(tenant));
+    }, integrationGoesOn(tenant));
   });
 });
 
@@ -302,7 +293,7 @@ test('a run of a repository that comes when its outcome is written reads nothing
     await late.result();
     expect(readsOf(run, id!)).toBe(1);
     expect(await tenant.repositoryRows(importId)).toEqual(before);
-  }, unfinished(tenant));
+  }, integrationGoesOn(tenant));
 });
 
 test('what has not failed, or was cancelled, is not tried again, and the refusal says what to do', async () => {
@@ -327,5 +318,5 @@ test('what has not failed, or was cancelled, is not tried again, and the refusal
     await tellImport(run, cancelled, messages.cancelImport);
     await untilImport(tenant, cancelled, 'cancelled');
     expect(await refusalOf(retry(run, tenant, cancelled))).toBe('import_ended');
-  }, unfinished(tenant));
+  }, integrationGoesOn(tenant));
 });

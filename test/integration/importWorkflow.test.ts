@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import type { importRepositories } from '../../workflows/importRepositories.ts';
 import * as messages from '../../workflows/messages.ts';
@@ -6,20 +6,10 @@ import type { ImportTiming } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import {
-  actor,
-  command,
-  createWorkflowBench,
-  handleOf,
-  type WorkflowBench,
-} from '../support/workflowBench.ts';
+import { actor, command, handleOf, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
 import type { WorkflowRun } from '../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 /** Starts an import as the integration does, with short waits. */
 function start(run: WorkflowRun, tenant: TestTenant, importId: string, timing: Partial<ImportTiming> = {}) {
@@ -43,43 +33,40 @@ describe('an import', () => {
     const tenant = await bench.tenant('active');
     const [bad, ...good] = await tenant.repositories(5);
     const importId = await tenant.storeImport({ all: true });
-    await bench.run(
-      async (run) => {
-        run.bitbucket.git.set(bad!, [failureOf('RepositoryGone')]);
-        run.bitbucket.chunks.set(good[0]!, [{ records: 50, stream: 'pull_requests' }, { done: true }]);
-        await command(run, tenant, messages.resume, { actor });
-        const sent = { importId, mode: 'changed' as const, actor };
-        const answers = await Promise.all([
-          command(run, tenant, messages.startImport, sent),
-          command(run, tenant, messages.startImport, sent),
-        ]);
-        expect(answers[0]).toEqual(answers[1]);
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        expect(await tenant.importRow(importId)).toMatchObject({
-          state: 'completed_with_failures',
-          repositories_total: 5,
-          repositories_completed: 4,
-          repositories_failed: 1,
-        });
-        const rows = await tenant.repositoryRows(importId);
-        expect(rows.map(({ state }) => state).toSorted()).toEqual([
-          'completed',
-          'completed',
-          'completed',
-          'completed',
-          'failed',
-        ]);
-        expect(rows.find(({ id }) => id === bad)?.error?.code).toBe('RepositoryGone');
-        const events = await tenant.events(importId);
-        expect(events[0]).toBe('import_started');
-        expect(events.at(-1)).toBe('import_completed_with_failures');
-        expect(events.filter((type) => type === 'repository_completed')).toHaveLength(4);
-        // Asked for again, it is the same import.
-        await command(run, tenant, messages.startImport, sent);
-        expect((await tenant.events(importId)).length).toBe(events.length);
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(bad!, [failureOf('RepositoryGone')]);
+      run.bitbucket.chunks.set(good[0]!, [{ records: 50, stream: 'pull_requests' }, { done: true }]);
+      await command(run, tenant, messages.resume, { actor });
+      const sent = { importId, mode: 'changed' as const, actor };
+      const answers = await Promise.all([
+        command(run, tenant, messages.startImport, sent),
+        command(run, tenant, messages.startImport, sent),
+      ]);
+      expect(answers[0]).toEqual(answers[1]);
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(await tenant.importRow(importId)).toMatchObject({
+        state: 'completed_with_failures',
+        repositories_total: 5,
+        repositories_completed: 4,
+        repositories_failed: 1,
+      });
+      const rows = await tenant.repositoryRows(importId);
+      expect(rows.map(({ state }) => state).toSorted()).toEqual([
+        'completed',
+        'completed',
+        'completed',
+        'completed',
+        'failed',
+      ]);
+      expect(rows.find(({ id }) => id === bad)?.error?.code).toBe('RepositoryGone');
+      const events = await tenant.events(importId);
+      expect(events[0]).toBe('import_started');
+      expect(events.at(-1)).toBe('import_completed_with_failures');
+      expect(events.filter((type) => type === 'repository_completed')).toHaveLength(4);
+      // Asked for again, it is the same import.
+      await command(run, tenant, messages.startImport, sent);
+      expect((await tenant.events(importId)).length).toBe(events.length);
+    }, integrationGoesOn(tenant));
   });
 
   test('chooses by repository, project or workspace, and only what the integration sees', async () => {
@@ -142,27 +129,24 @@ describe('an import', () => {
     const tenant = await bench.tenant('active');
     const ids = await tenant.repositories(3);
     const importId = await tenant.storeImport({ all: true });
-    await bench.run(
-      async (run) => {
-        run.bitbucket.chunks.set(ids[0]!, ['hang', { done: true }]);
-        await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-        await waitFor({
-          what: 'a chunk is being read',
-          read: () => run.bitbucket.calls,
-          until: (calls) => calls.some((call) => call.startsWith(`importChunk ${ids[0]}`)),
-        });
-        await command(run, tenant, messages.pause, { actor });
-        await untilRepository(tenant, importId, ids[0]!, 'paused');
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
-        await command(run, tenant, messages.pause, { actor });
-        await run.restart();
-        await command(run, tenant, messages.resume, { actor });
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        await run.record('paused-import', importWorkflowId(importId));
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.chunks.set(ids[0]!, ['hang', { done: true }]);
+      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+      await waitFor({
+        what: 'a chunk is being read',
+        read: () => run.bitbucket.calls,
+        until: (calls) => calls.some((call) => call.startsWith(`importChunk ${ids[0]}`)),
+      });
+      await command(run, tenant, messages.pause, { actor });
+      await untilRepository(tenant, importId, ids[0]!, 'paused');
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
+      await command(run, tenant, messages.pause, { actor });
+      await run.restart();
+      await command(run, tenant, messages.resume, { actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      await run.record('paused-import', importWorkflowId(importId));
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+    }, integrationGoesOn(tenant));
   });
 
   test('a pause that is taken back at once stops nothing for good', async () => {
@@ -192,32 +176,29 @@ describe('an import', () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
     const importId = await tenant.storeImport({ all: true });
-    await bench.run(
-      async (run) => {
-        run.bitbucket.probes.push(false, false, false);
-        run.bitbucket.chunks.set(id!, [failureOf('AuthRefused'), { done: true }]);
-        const timing = { probeEveryMs: 300, confirmMs: 500 };
-        await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }, timing);
-        await untilRepository(tenant, importId, id!, 'needs_credential');
-        await waitFor({
-          what: 'the integration asks for a credential',
-          read: () => tenant.integration(),
-          until: (row) => row?.['state'] === 'needs_credential',
-        });
-        await waitFor({
-          what: 'the import is told',
-          read: () => tenant.importRow(importId),
-          until: (row) => row?.['state'] === 'needs_credential',
-        });
-        const check = await tenant.credential();
-        await command(run, tenant, messages.submitCredential, { ...check, actor });
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        await run.record('refused-integration', integrationWorkflowId(tenant.integrationId));
-        await run.record('refused-repository', importRepositoryWorkflowId(id!));
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.probes.push(false, false, false);
+      run.bitbucket.chunks.set(id!, [failureOf('AuthRefused'), { done: true }]);
+      const timing = { probeEveryMs: 300, confirmMs: 500 };
+      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }, timing);
+      await untilRepository(tenant, importId, id!, 'needs_credential');
+      await waitFor({
+        what: 'the integration asks for a credential',
+        read: () => tenant.integration(),
+        until: (row) => row?.['state'] === 'needs_credential',
+      });
+      await waitFor({
+        what: 'the import is told',
+        read: () => tenant.importRow(importId),
+        until: (row) => row?.['state'] === 'needs_credential',
+      });
+      const check = await tenant.credential();
+      await command(run, tenant, messages.submitCredential, { ...check, actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      await run.record('refused-integration', integrationWorkflowId(tenant.integrationId));
+      await run.record('refused-repository', importRepositoryWorkflowId(id!));
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+    }, integrationGoesOn(tenant));
   });
 
   test('cancelled: what runs stops at its checkpoint, and every row ends', async () => {
@@ -368,22 +349,19 @@ test('the integration forgets an import that ended', async () => {
   const tenant = await bench.tenant('active');
   await tenant.repositories(1);
   const importId = await tenant.storeImport({ all: true });
-  await bench.run(
-    async (run) => {
-      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-      const signals = async () =>
-        (await handleOf(run.client, tenant).fetchHistory()).events?.flatMap(
-          (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
-        );
-      expect(
-        await waitFor({
-          what: 'the signal arrives',
-          read: signals,
-          until: (names) => names !== undefined && names.length > 0,
-        }),
-      ).toEqual(['importFinished']);
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+  await bench.run(async (run) => {
+    await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+    await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+    const signals = async () =>
+      (await handleOf(run.client, tenant).fetchHistory()).events?.flatMap(
+        (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+      );
+    expect(
+      await waitFor({
+        what: 'the signal arrives',
+        read: signals,
+        until: (names) => names !== undefined && names.length > 0,
+      }),
+    ).toEqual(['importFinished']);
+  }, integrationGoesOn(tenant));
 });

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as messages from '../../workflows/messages.ts';
 import { type IntegrationState, type Service, SERVICES } from '../../workflows/words.ts';
 import { refusal } from '../support/fakeBitbucket.ts';
@@ -9,18 +9,14 @@ import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
   command,
-  createWorkflowBench,
   handleOf,
+  integrationGoesOn,
   refusalOf,
-  type WorkflowBench,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 import type { WorkflowRun } from '../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 /** What the guide says, in a few lines: states and names, nothing of how it is done. */
 interface Model {
@@ -212,30 +208,27 @@ async function untilModel(tenant: TestTenant, models: readonly Model[], after: s
 
 async function follow(steps: readonly (Step | Both)[]): Promise<void> {
   const tenant = await bench.tenant();
-  await bench.run(
-    async (run) => {
-      let model: Model = { state: 'awaiting_credential', name: null, services: [] };
-      // A first credential that fails, so that there is a run from the start.
-      await act(run, tenant, { do: 'submit', passes: false });
-      await untilModel(tenant, [model], 'the first credential');
-      for (const step of steps) {
-        const before = { ...model };
-        if (step.do === 'both') {
-          const outcomes = await actBoth(run, tenant, before, step);
-          model = await untilModel(tenant, outcomes, JSON.stringify({ before, step }));
-          continue;
-        }
-        const wanted = expected(model, step);
-        expect(await act(run, tenant, step), JSON.stringify({ before, step })).toBe(wanted);
-        if (model.state === 'deleted') break;
-        await untilModel(tenant, [model], JSON.stringify({ before, step }));
+  await bench.run(async (run) => {
+    let model: Model = { state: 'awaiting_credential', name: null, services: [] };
+    // A first credential that fails, so that there is a run from the start.
+    await act(run, tenant, { do: 'submit', passes: false });
+    await untilModel(tenant, [model], 'the first credential');
+    for (const step of steps) {
+      const before = { ...model };
+      if (step.do === 'both') {
+        const outcomes = await actBoth(run, tenant, before, step);
+        model = await untilModel(tenant, outcomes, JSON.stringify({ before, step }));
+        continue;
       }
-      if (model.state === 'deleted') expect(await tenant.integration()).toBeUndefined();
-      // An import that was not over when the integration was paused goes on with it, so none is left at the end.
-      if (model.state === 'paused') await act(run, tenant, { do: 'resume' });
-    },
-    { unfinished: () => [`integration/${tenant.integrationId}`] },
-  );
+      const wanted = expected(model, step);
+      expect(await act(run, tenant, step), JSON.stringify({ before, step })).toBe(wanted);
+      if (model.state === 'deleted') break;
+      await untilModel(tenant, [model], JSON.stringify({ before, step }));
+    }
+    if (model.state === 'deleted') expect(await tenant.integration()).toBeUndefined();
+    // An import that was not over when the integration was paused goes on with it, so none is left at the end.
+    if (model.state === 'paused') await act(run, tenant, { do: 'resume' });
+  }, integrationGoesOn(tenant));
 }
 
 /** What few random runs may leave out: commands of a created integration that meet. */

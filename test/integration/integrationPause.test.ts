@@ -1,121 +1,105 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
 import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { EFFECTIVE_MS, untilImport, untilRepository } from '../support/importBench.ts';
 import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import {
-  actor,
-  command,
-  createWorkflowBench,
-  refusalOf,
-  type WorkflowBench,
-} from '../support/workflowBench.ts';
+import { actor, command, integrationGoesOn, refusalOf, useWorkflowBench } from '../support/workflowBench.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 test('a pause stops imports and the discovery at their places, begins nothing, and says so; resume goes on', async () => {
   const tenant = await bench.tenant('active');
   const [id] = await tenant.repositories(1);
   const importId = await tenant.storeImport({ all: true });
-  await bench.run(
-    async (run) => {
-      run.bitbucket.git.set(id!, ['hang', { done: true }]);
-      run.bitbucket.discovery.push({ cursor: 'a place' }, 'hang');
-      await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      await command(run, tenant, messages.discover, { actor });
-      await waitFor({
-        what: 'git and the second chunk of the discovery are under way',
-        read: () => run.bitbucket.calls,
-        until: (calls) =>
-          calls.includes(`importGit ${id}`) &&
-          calls.filter((call) => call.startsWith('discoverChunk')).length === 2,
-      });
-      for (const _ of ['once', 'again']) {
-        expect(await command(run, tenant, messages.pause, { actor })).toMatchObject({ state: 'paused' });
-      }
-      await untilRepository(tenant, importId, id!, 'paused');
-      await untilImport(tenant, importId, 'paused');
-      expect(await tenant.importRow(importId)).toMatchObject({ waiting_reason: 'The integration is paused' });
-      expect(await tenant.integration()).toMatchObject({ state: 'paused', reason: { code: 'paused' } });
-      await waitFor({
-        what: 'the discovery let go of its chunk',
-        read: () => run.bitbucket.stopped,
-        until: (stopped) => stopped.includes('discoverChunk'),
-        timeoutMs: EFFECTIVE_MS,
-      });
-      for (const refused of [
-        command(run, tenant, messages.discover, { actor }),
-        command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }),
-      ]) {
-        expect(await refusalOf(refused)).toBe('paused');
-      }
-      const calls = [...run.bitbucket.calls];
-      // Workers that know nothing must know from the history that it is paused.
-      await run.restart();
-      await command(run, tenant, messages.rename, { name: 'Still paused', actor });
-      expect(run.bitbucket.calls).toEqual(calls);
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id!, ['hang', { done: true }]);
+    run.bitbucket.discovery.push({ cursor: 'a place' }, 'hang');
+    await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+    await command(run, tenant, messages.discover, { actor });
+    await waitFor({
+      what: 'git and the second chunk of the discovery are under way',
+      read: () => run.bitbucket.calls,
+      until: (calls) =>
+        calls.includes(`importGit ${id}`) &&
+        calls.filter((call) => call.startsWith('discoverChunk')).length === 2,
+    });
+    for (const _ of ['once', 'again']) {
+      expect(await command(run, tenant, messages.pause, { actor })).toMatchObject({ state: 'paused' });
+    }
+    await untilRepository(tenant, importId, id!, 'paused');
+    await untilImport(tenant, importId, 'paused');
+    expect(await tenant.importRow(importId)).toMatchObject({ waiting_reason: 'The integration is paused' });
+    expect(await tenant.integration()).toMatchObject({ state: 'paused', reason: { code: 'paused' } });
+    await waitFor({
+      what: 'the discovery let go of its chunk',
+      read: () => run.bitbucket.stopped,
+      until: (stopped) => stopped.includes('discoverChunk'),
+      timeoutMs: EFFECTIVE_MS,
+    });
+    for (const refused of [
+      command(run, tenant, messages.discover, { actor }),
+      command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }),
+    ]) {
+      expect(await refusalOf(refused)).toBe('paused');
+    }
+    const calls = [...run.bitbucket.calls];
+    // Workers that know nothing must know from the history that it is paused.
+    await run.restart();
+    await command(run, tenant, messages.rename, { name: 'Still paused', actor });
+    expect(run.bitbucket.calls).toEqual(calls);
 
-      for (const _ of ['once', 'again']) {
-        expect(await command(run, tenant, messages.resume, { actor })).toMatchObject({ state: 'active' });
-      }
-      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-      await run.client.workflow.getHandle(discoveryWorkflowId(tenant.integrationId)).result();
-      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-      expect(await tenant.integration()).toMatchObject({ reason: null, discovery_state: 'done' });
-      // The chunk that was stopped is read again from its place, and no other.
-      const places = run.bitbucket.calls.filter((call) => call.startsWith('discoverChunk'));
-      expect(places).toEqual(['discoverChunk null', 'discoverChunk a place', 'discoverChunk a place']);
-      const audit = await bench.sql`select action, acting_user from audit_events
+    for (const _ of ['once', 'again']) {
+      expect(await command(run, tenant, messages.resume, { actor })).toMatchObject({ state: 'active' });
+    }
+    await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+    await run.client.workflow.getHandle(discoveryWorkflowId(tenant.integrationId)).result();
+    expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+    expect(await tenant.integration()).toMatchObject({ reason: null, discovery_state: 'done' });
+    // The chunk that was stopped is read again from its place, and no other.
+    const places = run.bitbucket.calls.filter((call) => call.startsWith('discoverChunk'));
+    expect(places).toEqual(['discoverChunk null', 'discoverChunk a place', 'discoverChunk a place']);
+    const audit = await bench.sql`select action, acting_user from audit_events
         where integration_id = ${tenant.integrationId} and action ~ 'paused|resumed' order by id`;
-      expect(audit).toMatchObject([
-        { action: 'integration_paused', acting_user: 'anna' },
-        { action: 'integration_resumed', acting_user: 'anna' },
-      ]);
-      await run.record('paused-integration', integrationWorkflowId(tenant.integrationId));
-      await run.record('paused-discovery', discoveryWorkflowId(tenant.integrationId));
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+    expect(audit).toMatchObject([
+      { action: 'integration_paused', acting_user: 'anna' },
+      { action: 'integration_resumed', acting_user: 'anna' },
+    ]);
+    await run.record('paused-integration', integrationWorkflowId(tenant.integrationId));
+    await run.record('paused-discovery', discoveryWorkflowId(tenant.integrationId));
+  }, integrationGoesOn(tenant));
 });
 
 test('a pause stops a sync at its checkpoint too, and a hint that comes meanwhile is remembered', async () => {
   const tenant = await bench.tenant('active');
   const id = await importedRepository(bench, tenant);
-  await bench.run(
-    async (run) => {
-      run.bitbucket.git.set(id, ['hang', { done: true }]);
-      const sync = await hint(run, tenant, id, { services: ['repositories'] });
-      await waitFor({
-        what: 'git is being read',
-        read: () => run.bitbucket.calls.length,
-        until: (count) => count === 1,
-      });
-      const outcome = async () => (await syncsOf(bench.sql, id))[0]?.outcome;
-      await command(run, tenant, messages.pause, { actor });
-      await waitFor({
-        what: 'the sync is paused',
-        read: outcome,
-        until: (state) => state === 'paused',
-        timeoutMs: EFFECTIVE_MS,
-      });
-      await hint(run, tenant, id, { services: ['pull_requests'] });
-      expect(run.bitbucket.calls).toHaveLength(1);
-      await command(run, tenant, messages.resume, { actor });
-      await sync.result();
-      expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual([
-        'importGit',
-        'importGit',
-        'importChunk',
-      ]);
-    },
-    { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-  );
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id, ['hang', { done: true }]);
+    const sync = await hint(run, tenant, id, { services: ['repositories'] });
+    await waitFor({
+      what: 'git is being read',
+      read: () => run.bitbucket.calls.length,
+      until: (count) => count === 1,
+    });
+    const outcome = async () => (await syncsOf(bench.sql, id))[0]?.outcome;
+    await command(run, tenant, messages.pause, { actor });
+    await waitFor({
+      what: 'the sync is paused',
+      read: outcome,
+      until: (state) => state === 'paused',
+      timeoutMs: EFFECTIVE_MS,
+    });
+    await hint(run, tenant, id, { services: ['pull_requests'] });
+    expect(run.bitbucket.calls).toHaveLength(1);
+    await command(run, tenant, messages.resume, { actor });
+    await sync.result();
+    expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual([
+      'importGit',
+      'importGit',
+      'importChunk',
+    ]);
+  }, integrationGoesOn(tenant));
 });
 
 test('a repository whose run begins behind the pause learns of it from the row', async () => {
@@ -142,12 +126,9 @@ test('what a state forbids is refused with the way out', async () => {
     ['disconnecting', 'disconnecting'],
   ] as const) {
     const tenant = await bench.tenant(state);
-    await bench.run(
-      async (run) => {
-        expect(await refusalOf(command(run, tenant, messages.pause, { actor })), state).toBe(code);
-        expect(await refusalOf(command(run, tenant, messages.resume, { actor })), state).toBe(code);
-      },
-      { unfinished: () => [integrationWorkflowId(tenant.integrationId)] },
-    );
+    await bench.run(async (run) => {
+      expect(await refusalOf(command(run, tenant, messages.pause, { actor })), state).toBe(code);
+      expect(await refusalOf(command(run, tenant, messages.resume, { actor })), state).toBe(code);
+    }, integrationGoesOn(tenant));
   }
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { advance, openStream } from '../../activities/checkpoint.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
@@ -10,27 +10,20 @@ import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
+  type BenchRun,
   command,
-  createWorkflowBench,
+  integrationGoesOn,
   refusalOf,
-  type WorkflowBench,
+  useWorkflowBench,
 } from '../support/workflowBench.ts';
 
 /** Services that are switched off and on while things run. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
-
-const change = (run: Run, tenant: TestTenant, services: Service[]) =>
+const change = (run: BenchRun, tenant: TestTenant, services: Service[]) =>
   command(run, tenant, messages.changeServices, { services, actor });
 
-const ownRun = (tenant: TestTenant) => () => [integrationWorkflowId(tenant.integrationId)];
-
-const untilCalled = (run: Run, name: string, times: number) =>
+const untilCalled = (run: BenchRun, name: string, times: number) =>
   waitFor({
     what: `${name} is called ${times} times`,
     read: () => run.bitbucket.calls.filter((call) => call.startsWith(name)).length,
@@ -51,7 +44,7 @@ const catchUpsOf = ({ integrationId }: TestTenant) =>
     select id, services, state, mode, started_by_user from imports
     where integration_id = ${integrationId} and selection ? 'imported_by' order by created_at`;
 
-async function begunImport(run: Run, tenant: TestTenant): Promise<string> {
+async function begunImport(run: BenchRun, tenant: TestTenant): Promise<string> {
   const importId = await tenant.storeImport({ all: true });
   await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
   return importId;
@@ -61,141 +54,123 @@ describe('a service that is switched off while an import runs', () => {
   test('stops what is in hand; the import goes on without it, and what is stored stays', async () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
-    await bench.run(
-      async (run) => {
-        run.bitbucket.chunks.set(id!, ['hang', { done: true }]);
-        const importId = await begunImport(run, tenant);
-        await untilCalled(run, 'importChunk', 1);
-        const answer = await change(run, tenant, ['pull_requests', 'repositories']);
-        expect(answer).toMatchObject({ state: 'active', services: ['repositories', 'pull_requests'] });
-        await untilCalled(run, 'importChunk', 2);
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-        expect(await streamsOf(importId)).toMatchObject({
-          commits: 'healthy',
-          pull_requests: 'healthy',
-          tickets: 'switched_off',
-          ticket_changes: 'switched_off',
-        });
-        // Git was done before, and is not read again.
-        expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(1);
-        await run.record('services-changed', `repository/${id}/import`);
-      },
-      { unfinished: ownRun(tenant) },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.chunks.set(id!, ['hang', { done: true }]);
+      const importId = await begunImport(run, tenant);
+      await untilCalled(run, 'importChunk', 1);
+      const answer = await change(run, tenant, ['pull_requests', 'repositories']);
+      expect(answer).toMatchObject({ state: 'active', services: ['repositories', 'pull_requests'] });
+      await untilCalled(run, 'importChunk', 2);
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      expect(await streamsOf(importId)).toMatchObject({
+        commits: 'healthy',
+        pull_requests: 'healthy',
+        tickets: 'switched_off',
+        ticket_changes: 'switched_off',
+      });
+      // Git was done before, and is not read again.
+      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(1);
+      await run.record('services-changed', `repository/${id}/import`);
+    }, integrationGoesOn(tenant));
   });
 
   test('ends a clone, and nothing but what is left of the services is read', async () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
-    await bench.run(
-      async (run) => {
-        run.bitbucket.git.set(id!, ['hang']);
-        const importId = await begunImport(run, tenant);
-        await untilCalled(run, 'importGit', 1);
-        await change(run, tenant, ['pull_requests']);
-        await untilCalled(run, 'importChunk', 1);
-        await untilImport(tenant, importId, 'completed');
-        expect(await streamsOf(importId)).toMatchObject({
-          commits: 'switched_off',
-          pull_requests: 'healthy',
-        });
-      },
-      { unfinished: ownRun(tenant) },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.git.set(id!, ['hang']);
+      const importId = await begunImport(run, tenant);
+      await untilCalled(run, 'importGit', 1);
+      await change(run, tenant, ['pull_requests']);
+      await untilCalled(run, 'importChunk', 1);
+      await untilImport(tenant, importId, 'completed');
+      expect(await streamsOf(importId)).toMatchObject({
+        commits: 'switched_off',
+        pull_requests: 'healthy',
+      });
+    }, integrationGoesOn(tenant));
   });
 
   test('and on again, is read by the import that runs', async () => {
     const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
-    await bench.run(
-      async (run) => {
-        let end: (result: { done: boolean }) => void = () => {};
-        const last = new Promise<{ done: boolean }>((resolve) => (end = resolve));
-        run.bitbucket.chunks.set(id!, ['hang', 'hang', last]);
-        const importId = await begunImport(run, tenant);
-        await untilCalled(run, 'importChunk', 1);
-        await change(run, tenant, ['repositories', 'pull_requests']);
-        await untilCalled(run, 'importChunk', 2);
-        await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
-        end({ done: true });
-        await untilImport(tenant, importId, 'completed');
-        expect(new Set(Object.values(await streamsOf(importId)))).toEqual(new Set(['healthy']));
-        // Nothing is imported yet that would have to catch up.
-        expect(await catchUpsOf(tenant)).toEqual([]);
-      },
-      { unfinished: ownRun(tenant) },
-    );
+    await bench.run(async (run) => {
+      let end: (result: { done: boolean }) => void = () => {};
+      const last = new Promise<{ done: boolean }>((resolve) => (end = resolve));
+      run.bitbucket.chunks.set(id!, ['hang', 'hang', last]);
+      const importId = await begunImport(run, tenant);
+      await untilCalled(run, 'importChunk', 1);
+      await change(run, tenant, ['repositories', 'pull_requests']);
+      await untilCalled(run, 'importChunk', 2);
+      await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
+      end({ done: true });
+      await untilImport(tenant, importId, 'completed');
+      expect(new Set(Object.values(await streamsOf(importId)))).toEqual(new Set(['healthy']));
+      // Nothing is imported yet that would have to catch up.
+      expect(await catchUpsOf(tenant)).toEqual([]);
+    }, integrationGoesOn(tenant));
   });
 });
 
 test('switched off, a sync of it stops and ends; of the others it goes on', async () => {
   const tenant = await bench.tenant('active');
   const id = await importedRepository(bench, tenant);
-  await bench.run(
-    async (run) => {
-      run.bitbucket.chunks.set(id, ['hang', { done: true }]);
-      const sync = await hint(run, tenant, id, { services: ['tickets', 'pull_requests'] });
-      await untilCalled(run, 'importChunk', 1);
-      await change(run, tenant, ['repositories', 'pull_requests']);
-      await sync.result();
-      const [last] = await syncsOf(bench.sql, id);
-      expect(last).toMatchObject({ outcome: 'completed' });
-      expect(await streamsOf(last!.id)).toMatchObject({ tickets: 'switched_off', pull_requests: 'healthy' });
-    },
-    { unfinished: ownRun(tenant) },
-  );
+  await bench.run(async (run) => {
+    run.bitbucket.chunks.set(id, ['hang', { done: true }]);
+    const sync = await hint(run, tenant, id, { services: ['tickets', 'pull_requests'] });
+    await untilCalled(run, 'importChunk', 1);
+    await change(run, tenant, ['repositories', 'pull_requests']);
+    await sync.result();
+    const [last] = await syncsOf(bench.sql, id);
+    expect(last).toMatchObject({ outcome: 'completed' });
+    expect(await streamsOf(last!.id)).toMatchObject({ tickets: 'switched_off', pull_requests: 'healthy' });
+  }, integrationGoesOn(tenant));
 });
 
 test('switched on, it catches up over what is imported, and over nothing else; the same twice is once', async () => {
   const tenant = await bench.tenant('active');
   const id = await importedRepository(bench, tenant);
   await tenant.repositories(2);
-  await bench.run(
-    async (run) => {
-      await change(run, tenant, ['repositories']);
-      await Promise.all([
-        change(run, tenant, ['repositories', 'tickets']),
-        change(run, tenant, ['tickets', 'repositories']),
-      ]);
-      const [catchUp, ...more] = await catchUpsOf(tenant);
-      expect(more).toEqual([]);
-      expect(catchUp).toMatchObject({ services: ['tickets'], mode: 'changed', started_by_user: 'anna' });
-      await untilImport(tenant, catchUp!.id, 'completed');
-      expect(await tenant.repositoryRows(catchUp!.id)).toMatchObject([{ id, state: 'completed' }]);
-      expect(Object.keys(await streamsOf(catchUp!.id))).toEqual([
-        'ticket_changes',
-        'ticket_comments',
-        'tickets',
-      ]);
-      expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual(['importChunk']);
-      const audit = await bench.sql`select details from audit_events
+  await bench.run(async (run) => {
+    await change(run, tenant, ['repositories']);
+    await Promise.all([
+      change(run, tenant, ['repositories', 'tickets']),
+      change(run, tenant, ['tickets', 'repositories']),
+    ]);
+    const [catchUp, ...more] = await catchUpsOf(tenant);
+    expect(more).toEqual([]);
+    expect(catchUp).toMatchObject({ services: ['tickets'], mode: 'changed', started_by_user: 'anna' });
+    await untilImport(tenant, catchUp!.id, 'completed');
+    expect(await tenant.repositoryRows(catchUp!.id)).toMatchObject([{ id, state: 'completed' }]);
+    expect(Object.keys(await streamsOf(catchUp!.id))).toEqual([
+      'ticket_changes',
+      'ticket_comments',
+      'tickets',
+    ]);
+    expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual(['importChunk']);
+    const audit = await bench.sql`select details from audit_events
         where integration_id = ${tenant.integrationId} and action = 'services_changed' order by id`;
-      expect(audit.map(({ details }) => details as unknown)).toEqual([
-        { on: [], off: ['pull_requests', 'tickets'] },
-        { on: ['tickets'], off: [] },
-      ]);
-    },
-    { unfinished: ownRun(tenant) },
-  );
+    expect(audit.map(({ details }) => details as unknown)).toEqual([
+      { on: [], off: ['pull_requests', 'tickets'] },
+      { on: ['tickets'], off: [] },
+    ]);
+  }, integrationGoesOn(tenant));
 });
 
 test('switched on while the integration is paused, it catches up when that goes on', async () => {
   const tenant = await bench.tenant('active');
   await importedRepository(bench, tenant);
-  await bench.run(
-    async (run) => {
-      await change(run, tenant, ['repositories']);
-      await command(run, tenant, messages.pause, { actor });
-      await change(run, tenant, ['repositories', 'pull_requests']);
-      const [catchUp] = await catchUpsOf(tenant);
-      await untilImport(tenant, catchUp!.id, 'paused');
-      expect(run.bitbucket.calls).toEqual([]);
-      await command(run, tenant, messages.resume, { actor });
-      await untilImport(tenant, catchUp!.id, 'completed');
-    },
-    { unfinished: ownRun(tenant) },
-  );
+  await bench.run(async (run) => {
+    await change(run, tenant, ['repositories']);
+    await command(run, tenant, messages.pause, { actor });
+    await change(run, tenant, ['repositories', 'pull_requests']);
+    const [catchUp] = await catchUpsOf(tenant);
+    await untilImport(tenant, catchUp!.id, 'paused');
+    expect(run.bitbucket.calls).toEqual([]);
+    await command(run, tenant, messages.resume, { actor });
+    await untilImport(tenant, catchUp!.id, 'completed');
+  }, integrationGoesOn(tenant));
 });
 
 test('no service at all, and one that the credential does not allow, are refused; one that is on may stay', async () => {

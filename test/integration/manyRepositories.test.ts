@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { importRepositoryWorkflowId, importWorkflowId } from '../../workflows/ids.ts';
 import { IMPORT_TIMING } from '../../workflows/timing.ts';
 import { startImportRun } from '../support/importBench.ts';
 import { isSoak, seedsTimeoutMs } from '../support/seeds.ts';
-import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import { useWorkflowBench } from '../support/workflowBench.ts';
 import { collectHistories } from '../support/workflows.ts';
 
 /**
@@ -19,11 +19,7 @@ const MOST_BYTES = 16_384;
 
 vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 /** The size of each payload anywhere in a message. */
 function payloadSizes(value: unknown): number[] {

@@ -1,29 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { pollId, syncAllWorkflowId } from '../../workflows/ids.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import {
-  createWorkflowBench,
-  handleOf,
-  command,
-  actor,
-  type WorkflowBench,
-} from '../support/workflowBench.ts';
+import { actor, type BenchRun, command, handleOf, useWorkflowBench } from '../support/workflowBench.ts';
 import * as messages from '../../workflows/messages.ts';
 
 /** `pollIntegration`: a round at a time, as often as the allowance bears. What a round asks is tested in `sync.test.ts`. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
-
-const poll = async (run: Run, { organizationId, integrationId }: TestTenant, everything = false) => {
+const poll = async (run: BenchRun, { organizationId, integrationId }: TestTenant, everything = false) => {
   const workflowId = everything ? syncAllWorkflowId(integrationId) : pollId(integrationId);
   const handle = await run.client.workflow.start<typeof pollIntegration>('pollIntegration', {
     workflowId,
@@ -37,7 +25,7 @@ const poll = async (run: Run, { organizationId, integrationId }: TestTenant, eve
 const pollRow = async ({ integrationId }: TestTenant) =>
   (await bench.sql`select * from integration_polls where integration_id = ${integrationId}`)[0];
 
-const chunksOf = (run: Run): number =>
+const chunksOf = (run: BenchRun): number =>
   run.bitbucket.calls.filter((call) => call.startsWith('pollChunk')).length;
 
 test('a round goes on from chunk to chunk, waits for the allowance, and says how it went', async () => {

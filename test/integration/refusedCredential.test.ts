@@ -1,12 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import { describe, expect, test } from 'vitest';
+import { importWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { INTEGRATION_TIMING } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import { EFFECTIVE_MS, untilImport } from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { actor, command, createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import {
+  actor,
+  type BenchRun,
+  command,
+  integrationGoesOn,
+  useWorkflowBench,
+} from '../support/workflowBench.ts';
 
 /**
  * A credential that Bitbucket refuses (reliability.md, F31), 600 times as fast: a probe every second in place of ten
@@ -18,16 +24,10 @@ const TIMING = {
 };
 const REPOSITORIES = 4;
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 /** An import of some repositories, all of which are answered 401 in their first chunk. */
-async function refusedImport(run: Run, tenant: TestTenant): Promise<string> {
+async function refusedImport(run: BenchRun, tenant: TestTenant): Promise<string> {
   for (const id of await tenant.repositories(REPOSITORIES)) {
     run.bitbucket.chunks.set(id, [{}, failureOf('AuthRefused'), { done: true }]);
   }
@@ -42,95 +42,88 @@ async function refusedImport(run: Run, tenant: TestTenant): Promise<string> {
   return importId;
 }
 
-const chunks = ({ bitbucket }: Run) =>
+const chunks = ({ bitbucket }: BenchRun) =>
   bitbucket.calls.filter((call) => call.startsWith('importChunk')).length;
-const probes = ({ bitbucket }: Run) => bitbucket.calls.filter((call) => call === 'probeCredential').length;
-const ownRun = (tenant: TestTenant) => () => [integrationWorkflowId(tenant.integrationId)];
-
+const probes = ({ bitbucket }: BenchRun) =>
+  bitbucket.calls.filter((call) => call === 'probeCredential').length;
 describe('a brownout of 15 minutes', () => {
   test('pauses nothing: one probe asks for all, and when it is accepted all go on', async () => {
     const tenant = await bench.tenant('active');
-    await bench.run(
-      async (run) => {
-        run.bitbucket.probes.push(false, true);
-        const importId = await refusedImport(run, tenant);
-        const before = chunks(run);
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-        expect(await tenant.integration()).toMatchObject({ state: 'active', reason: null });
-        expect(probes(run)).toBe(2);
-        // Each went on with the chunk that was refused, and asked for nothing before.
-        expect(chunks(run)).toBe(before + REPOSITORIES);
-        const types = await bench.sql`select type from events where integration_id = ${tenant.integrationId}`;
-        expect(types.map(({ type }) => type as string)).not.toContain('needs_credential');
-      },
-      { unfinished: ownRun(tenant) },
-    );
+    await bench.run(async (run) => {
+      run.bitbucket.probes.push(false, true);
+      const importId = await refusedImport(run, tenant);
+      const before = chunks(run);
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      expect(await tenant.integration()).toMatchObject({ state: 'active', reason: null });
+      expect(probes(run)).toBe(2);
+      // Each went on with the chunk that was refused, and asked for nothing before.
+      expect(chunks(run)).toBe(before + REPOSITORIES);
+      const types = await bench.sql`select type from events where integration_id = ${tenant.integrationId}`;
+      expect(types.map(({ type }) => type as string)).not.toContain('needs_credential');
+    }, integrationGoesOn(tenant));
   });
 });
 
 describe('a revoked credential', () => {
   test('shows once it is sure, with nothing but probes until then; one of another account goes on from the checkpoints', async () => {
     const tenant = await bench.tenant('active');
-    await bench.run(
-      async (run) => {
-        const first = await tenant.credential();
-        await command(run, tenant, messages.submitCredential, { ...first, actor }, TIMING);
-        await waitFor({
-          what: 'the first credential signs',
-          read: () => tenant.integration(),
-          until: (row) => row?.['connected_account'] != null,
-        });
-        run.bitbucket.probes.push(...Array.from({ length: 20 }, () => false));
-        const importId = await refusedImport(run, tenant);
-        const before = chunks(run);
-        await waitFor({
-          what: 'the integration needs a credential',
-          read: () => tenant.integration(),
-          until: (row) => row?.['state'] === 'needs_credential',
-        });
-        await untilImport(tenant, importId, 'needs_credential', EFFECTIVE_MS);
-        expect(chunks(run)).toBe(before);
-        expect(probes(run)).toBeLessThanOrEqual(3);
+    await bench.run(async (run) => {
+      const first = await tenant.credential();
+      await command(run, tenant, messages.submitCredential, { ...first, actor }, TIMING);
+      await waitFor({
+        what: 'the first credential signs',
+        read: () => tenant.integration(),
+        until: (row) => row?.['connected_account'] != null,
+      });
+      run.bitbucket.probes.push(...Array.from({ length: 20 }, () => false));
+      const importId = await refusedImport(run, tenant);
+      const before = chunks(run);
+      await waitFor({
+        what: 'the integration needs a credential',
+        read: () => tenant.integration(),
+        until: (row) => row?.['state'] === 'needs_credential',
+      });
+      await untilImport(tenant, importId, 'needs_credential', EFFECTIVE_MS);
+      expect(chunks(run)).toBe(before);
+      expect(probes(run)).toBeLessThanOrEqual(3);
 
-        const other = await tenant.credential();
-        run.bitbucket.accounts.set(other.credentialId, {
-          uuid: '{2}',
-          name: 'Another account',
-          kind: 'user',
-        });
-        await command(run, tenant, messages.submitCredential, { ...other, actor });
-        await run.client.workflow.getHandle(importWorkflowId(importId)).result();
-        expect(chunks(run)).toBe(before + REPOSITORIES);
-        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-        expect(await tenant.integration()).toMatchObject({
-          state: 'active',
-          reason: null,
-          connected_account: { name: 'Another account' },
-          previous_account: { uuid: '{1}', name: 'Service account', kind: 'user', until: expect.any(String) },
-        });
-        // It sees other repositories.
-        await waitFor({
-          what: 'what it sees is discovered',
-          read: () => run.bitbucket.calls,
-          until: (calls) => calls.includes('finishDiscovery done'),
-        });
-        const events = await bench.sql<{ type: string; data: Record<string, unknown> }[]>`
+      const other = await tenant.credential();
+      run.bitbucket.accounts.set(other.credentialId, {
+        uuid: '{2}',
+        name: 'Another account',
+        kind: 'user',
+      });
+      await command(run, tenant, messages.submitCredential, { ...other, actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(chunks(run)).toBe(before + REPOSITORIES);
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      expect(await tenant.integration()).toMatchObject({
+        state: 'active',
+        reason: null,
+        connected_account: { name: 'Another account' },
+        previous_account: { uuid: '{1}', name: 'Service account', kind: 'user', until: expect.any(String) },
+      });
+      // It sees other repositories.
+      await waitFor({
+        what: 'what it sees is discovered',
+        read: () => run.bitbucket.calls,
+        until: (calls) => calls.includes('finishDiscovery done'),
+      });
+      const events = await bench.sql<{ type: string; data: Record<string, unknown> }[]>`
           select type, data from events
           where integration_id = ${tenant.integrationId} and type ~ 'credential|connected' order by xact, id`;
-        expect(events.map(({ type }) => type)).toEqual([
-          'credential_submitted',
-          'connected',
-          'needs_credential',
-          'credential_submitted',
-          'credential_replaced',
-        ]);
-        expect(events.at(-1)?.data).toMatchObject({
-          account: { name: 'Another account' },
-          previous_account: { name: 'Service account' },
-        });
-      },
-      { unfinished: ownRun(tenant) },
-    );
+      expect(events.map(({ type }) => type)).toEqual([
+        'credential_submitted',
+        'connected',
+        'needs_credential',
+        'credential_submitted',
+        'credential_replaced',
+      ]);
+      expect(events.at(-1)?.data).toMatchObject({
+        account: { name: 'Another account' },
+        previous_account: { name: 'Service account' },
+      });
+    }, integrationGoesOn(tenant));
   });
 });

@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, tellImport, untilRepository } from '../support/importBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** A large repository: git and the API are read at the same time, then what links them. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 const LARGE_BYTES = 10 * 1024 ** 2;
 const waits = (seconds: number) => ({
@@ -24,7 +18,7 @@ const waits = (seconds: number) => ({
 });
 
 /** Starts an import of one large repository that does what it is told. */
-async function begin(run: Run, script: { git?: Step[]; chunks?: Step[] }, historyLimit = 2_000) {
+async function begin(run: BenchRun, script: { git?: Step[]; chunks?: Step[] }, historyLimit = 2_000) {
   const tenant = await bench.tenant('active');
   const [id = ''] = await tenant.repositories(1, LARGE_BYTES);
   run.bitbucket.git.set(id, script.git ?? []);
@@ -35,10 +29,10 @@ async function begin(run: Run, script: { git?: Step[]; chunks?: Step[] }, histor
 }
 
 /** The names of what was called so far, in order. */
-const called = (run: Run): string[] =>
+const called = (run: BenchRun): string[] =>
   run.bitbucket.calls.map((call) => call.split(' ')[0] ?? '').filter((name) => /^(import|link)/.test(name));
 
-const untilCalled = (run: Run, name: string, times = 1) =>
+const untilCalled = (run: BenchRun, name: string, times = 1) =>
   waitFor({
     what: `${name} is called ${times} times`,
     read: () => called(run).filter((one) => one === name).length,

@@ -1,23 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, tellImport, untilRepository } from '../support/importBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** A small repository: one activity reads git, then the API. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 const SMALL_BYTES = 1024 ** 2;
 const waits = { limited: { until: new Date(Date.now() + 1_000).toISOString(), why: 'Bitbucket allowance' } };
 
-async function begin(run: Run, script: { git?: Step[]; chunks?: Step[] }) {
+async function begin(run: BenchRun, script: { git?: Step[]; chunks?: Step[] }) {
   const tenant = await bench.tenant('active');
   const [id = ''] = await tenant.repositories(1, SMALL_BYTES);
   run.bitbucket.git.set(id, script.git ?? []);
@@ -28,7 +22,7 @@ async function begin(run: Run, script: { git?: Step[]; chunks?: Step[] }) {
 }
 
 /** The names of what was called so far, in order. */
-const called = (run: Run): string[] =>
+const called = (run: BenchRun): string[] =>
   run.bitbucket.calls.map((call) => call.split(' ')[0] ?? '').filter((name) => /^(import|link)/.test(name));
 
 test('takes one activity, and two tasks of its workflow', async () => {

@@ -1,18 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, untilJoined } from '../support/importBench.ts';
 import { hint, importedRepository, syncRow, syncRun, syncsOf, untilSyncRow } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { createWorkflowBench, type WorkflowBench } from '../support/workflowBench.ts';
+import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** `syncRepository`: hints become syncs, one at a time, and none is lost. */
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 const GIT_STREAMS = ['commits', 'refs'];
 
@@ -23,7 +17,7 @@ const streamsOf = async (syncId: string): Promise<string[]> =>
     .toSorted();
 
 /** Every chunk waits until what is given is called, and then is the last. */
-function holdChunks({ bitbucket }: Run): () => void {
+function holdChunks({ bitbucket }: BenchRun): () => void {
   let release = (): void => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;

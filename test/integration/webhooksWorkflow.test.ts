@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { webhooksWorkflowId } from '../../workflows/ids.ts';
 import type { keepWebhooks } from '../../workflows/keepWebhooks.ts';
 import * as messages from '../../workflows/messages.ts';
@@ -6,20 +6,10 @@ import type { WebhookTiming } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import {
-  actor,
-  command,
-  createWorkflowBench,
-  refusalOf,
-  type WorkflowBench,
-} from '../support/workflowBench.ts';
+import { actor, command, integrationGoesOn, refusalOf, useWorkflowBench } from '../support/workflowBench.ts';
 import type { WorkflowRun } from '../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 const upkeep = async ({ integrationId }: TestTenant) =>
   (await bench.sql`select * from webhook_upkeep where integration_id = ${integrationId}`)[0];
@@ -88,18 +78,15 @@ describe('the webhooks of an integration', () => {
 
   test('a state that does not allow it refuses', async () => {
     const tenant = await bench.tenant('paused');
-    await bench.run(
-      async (run) => {
-        const refused = await refusalOf(
-          command(run, tenant, messages.registerWebhooks, { rotate: false, actor }),
-        );
-        expect(refused).toBe('paused');
-        run.bitbucket.webhooks.push({ off: true });
-        await command(run, tenant, messages.removeWebhooks, { actor });
-        await until(tenant, 'done');
-      },
-      { unfinished: () => [`integration/${tenant.integrationId}`] },
-    );
+    await bench.run(async (run) => {
+      const refused = await refusalOf(
+        command(run, tenant, messages.registerWebhooks, { rotate: false, actor }),
+      );
+      expect(refused).toBe('paused');
+      run.bitbucket.webhooks.push({ off: true });
+      await command(run, tenant, messages.removeWebhooks, { actor });
+      await until(tenant, 'done');
+    }, integrationGoesOn(tenant));
   });
 
   test('a limit is waited for on a timer that says until when, and ends early when there is room', async () => {

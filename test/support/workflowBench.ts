@@ -1,6 +1,7 @@
 import { type Client, type WorkflowHandle, WithStartWorkflowOperation } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import postgres from 'postgres';
+import { afterAll, beforeAll } from 'vitest';
 import { createAutoImportActivities } from '../../activities/autoImport.ts';
 import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
@@ -27,6 +28,9 @@ import type { IntegrationState } from '../../workflows/words.ts';
 
 export const actor = { apiKeyId: '01990000-0000-7000-8000-000000000001', actingUser: 'anna' };
 
+/** A run of the workers, and the Bitbucket that is scripted for it. */
+export type BenchRun = WorkflowRun & { bitbucket: FakeBitbucket };
+
 /** The workflows with their real rows in Postgres; only what calls Bitbucket is scripted. */
 export interface WorkflowBench {
   readonly sql: postgres.Sql;
@@ -35,15 +39,39 @@ export interface WorkflowBench {
   /** What the next `finishRepository` waits for when it has written, so that its run is told later. */
   holdOutcome(until: Promise<void>): void;
   run(
-    test: (run: WorkflowRun & { bitbucket: FakeBitbucket }) => Promise<void>,
+    test: (run: BenchRun) => Promise<void>,
     options?: { unfinished?: () => readonly string[] },
   ): Promise<void>;
-  close(): Promise<void>;
 }
 
-export async function createWorkflowBench(
-  options: { attempts?: (client: Client) => AttemptsInHand; discoveryIntervalMs?: number } = {},
-): Promise<WorkflowBench> {
+interface WorkflowBenchOptions {
+  attempts?: (client: Client) => AttemptsInHand;
+  discoveryIntervalMs?: number;
+}
+
+/** Called at the top of a test file: opens before its tests, closes behind them. */
+export function useWorkflowBench(options: WorkflowBenchOptions = {}): WorkflowBench {
+  let bench: Awaited<ReturnType<typeof createWorkflowBench>>;
+  beforeAll(async () => {
+    bench = await createWorkflowBench(options);
+  });
+  afterAll(() => bench.close());
+  return {
+    get sql() {
+      return bench.sql;
+    },
+    get database() {
+      return bench.database;
+    },
+    tenant: (state, draftMs) => bench.tenant(state, draftMs),
+    holdOutcome: (until) => bench.holdOutcome(until),
+    run: (test, runOptions) => bench.run(test, runOptions),
+  };
+}
+
+async function createWorkflowBench(
+  options: WorkflowBenchOptions,
+): Promise<WorkflowBench & { close(): Promise<void> }> {
   const testDatabase: TestDatabase = await createTestDatabase();
   const sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
   const database = createDatabase({
@@ -154,6 +182,11 @@ export async function refusalOf(sent: Promise<unknown>): Promise<string | undefi
   }
   return undefined;
 }
+
+/** For the end of `run`: the integration's own run goes on. */
+export const integrationGoesOn = ({ integrationId }: TestTenant) => ({
+  unfinished: () => [integrationWorkflowId(integrationId)],
+});
 
 export const handleOf = (client: Client, tenant: TestTenant): WorkflowHandle =>
   client.workflow.getHandle(integrationWorkflowId(tenant.integrationId));

@@ -1,5 +1,5 @@
 import { v7 as uuid } from 'uuid';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createSyncActivities } from '../../../activities/syncs.ts';
 import { syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { SYNC_TIMING } from '../../../workflows/timing.ts';
@@ -16,7 +16,7 @@ import {
   untilSyncRow,
 } from '../../support/syncBench.ts';
 import { waitFor } from '../../support/waitFor.ts';
-import { createWorkflowBench, type WorkflowBench } from '../../support/workflowBench.ts';
+import { type BenchRun, useWorkflowBench } from '../../support/workflowBench.ts';
 import { collectHistories } from '../../support/workflows.ts';
 
 /**
@@ -31,16 +31,10 @@ const SLACK = 8 * AT_ONCE;
 
 vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 /** Every chunk waits until what is given is called, and then is the last. */
-function holdChunks({ bitbucket }: Run): () => void {
+function holdChunks({ bitbucket }: BenchRun): () => void {
   let release = (): void => {};
   const held = new Promise<void>((resolve) => {
     release = resolve;
@@ -49,19 +43,20 @@ function holdChunks({ bitbucket }: Run): () => void {
   return () => release();
 }
 
-const untilRead = ({ bitbucket }: Run) =>
+const untilRead = ({ bitbucket }: BenchRun) =>
   waitFor({
     what: 'a chunk is read',
     read: () => bitbucket.calls.some((call) => call.startsWith('importChunk')),
     until: Boolean,
   });
-const chunksOf = ({ bitbucket }: Run) => bitbucket.calls.filter((call) => call.startsWith('importChunk'));
+const chunksOf = ({ bitbucket }: BenchRun) =>
+  bitbucket.calls.filter((call) => call.startsWith('importChunk'));
 
 /**
  * Throws when one of them is refused; ends when the run has continued as new over them. One in the middle says more than the
  * others.
  */
-async function sendHints(run: Run, tenant: TestTenant, repositoryId: string): Promise<void> {
+async function sendHints(run: BenchRun, tenant: TestTenant, repositoryId: string): Promise<void> {
   const first = (await syncRun(run, repositoryId).describe()).runId;
   for (let sent = 0; sent < HINTS; sent += AT_ONCE) {
     await Promise.all(
@@ -83,7 +78,7 @@ async function sendHints(run: Run, tenant: TestTenant, repositoryId: string): Pr
 }
 
 /** No run of the sync grew much beyond its limit. */
-async function expectShortRuns({ client, taskQueue }: Run, repositoryId: string): Promise<void> {
+async function expectShortRuns({ client, taskQueue }: BenchRun, repositoryId: string): Promise<void> {
   const all = await collectHistories(client, taskQueue);
   const lengths = all
     .filter(({ run }) => run.workflowId === syncRepositoryWorkflowId(repositoryId))

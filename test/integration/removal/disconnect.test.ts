@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   disconnectWorkflowId,
   importRepositoryWorkflowId,
@@ -11,25 +11,13 @@ import { fillRepository, rowsLeft } from '../../support/importedRows.ts';
 import { untilRepository } from '../../support/importBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
 import { waitFor } from '../../support/waitFor.ts';
-import {
-  actor,
-  command,
-  createWorkflowBench,
-  refusalOf,
-  type WorkflowBench,
-} from '../../support/workflowBench.ts';
+import { actor, type BenchRun, command, refusalOf, useWorkflowBench } from '../../support/workflowBench.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
-
-type Run = Parameters<Parameters<WorkflowBench['run']>[0]>[0];
+const bench = useWorkflowBench();
 
 const nameOf = async (tenant: TestTenant): Promise<string> => String((await tenant.integration())?.['name']);
 
-const disconnect = async (run: Run, tenant: TestTenant) =>
+const disconnect = async (run: BenchRun, tenant: TestTenant) =>
   command(run, tenant, messages.disconnect, { confirm: await nameOf(tenant), actor });
 
 const untilGone = (tenant: TestTenant, timeoutMs = 20_000) =>

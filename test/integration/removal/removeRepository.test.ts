@@ -1,5 +1,5 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { importRepositoryWorkflowId, removeRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { repositoryMarked } from '../../../workflows/messages.ts';
 import type { removeRepository } from '../../../workflows/removeRepository.ts';
@@ -7,14 +7,10 @@ import { fillRepository, rowsLeft } from '../../support/importedRows.ts';
 import { startImportRun, untilImport, untilRepository } from '../../support/importBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
 import { waitFor } from '../../support/waitFor.ts';
-import { actor, createWorkflowBench, type WorkflowBench } from '../../support/workflowBench.ts';
+import { actor, useWorkflowBench } from '../../support/workflowBench.ts';
 import type { WorkflowRun } from '../../support/workflows.ts';
 
-let bench: WorkflowBench;
-beforeAll(async () => {
-  bench = await createWorkflowBench();
-});
-afterAll(() => bench.close());
+const bench = useWorkflowBench();
 
 /** Asks for the removal as the api does. */
 function remove({ client, taskQueue }: WorkflowRun, { organizationId }: TestTenant, repositoryId: string) {
