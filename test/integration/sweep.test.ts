@@ -1,33 +1,18 @@
-import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../db/client.ts';
+import { expect, test } from 'vitest';
 import { sweep } from '../../worker/sweep.ts';
-import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { createTenant } from '../support/integrationRows.ts';
+import { useDatabaseBench } from '../support/databaseBench.ts';
 
-let testDatabase: TestDatabase;
-let database: Database;
-let sql: postgres.Sql;
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  sql = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
-  database = createDatabase({ url: testDatabase.workerUrl, maxConnections: 2, applicationName: 'sweep' });
-});
-afterAll(async () => {
-  await database.end();
-  await sql.end();
-  await testDatabase.drop();
-});
+const bench = useDatabaseBench({ role: 'worker' });
 
 test('secrets that waited too long are removed in every organization; those in time or in use stay', async () => {
-  const [one, other] = [await createTenant(sql), await createTenant(sql)];
+  const [one, other] = [await bench.tenant(), await bench.tenant()];
   const overdue = [await one.credential(), await other.credential()].map(({ credentialId }) => credentialId);
   const inTime = (await one.credential()).credentialId;
   const used = (await other.credential()).credentialId;
-  await sql`update credentials set discard_after = now() - interval '1 second' where id = any(${[...overdue, used]}::uuid[])`;
-  await sql`update credentials set discard_after = now() + interval '1 minute' where id = ${inTime}`;
-  await sql`update credentials set state = 'active' where id = ${used}`;
-  expect(await sweep(database)).toEqual({
+  await bench.sql`update credentials set discard_after = now() - interval '1 second' where id = any(${[...overdue, used]}::uuid[])`;
+  await bench.sql`update credentials set discard_after = now() + interval '1 minute' where id = ${inTime}`;
+  await bench.sql`update credentials set state = 'active' where id = ${used}`;
+  expect(await sweep(bench.database)).toEqual({
     secrets: 2,
     flows: 0,
     answers: 0,
@@ -35,9 +20,11 @@ test('secrets that waited too long are removed in every organization; those in t
     deliveryDays: 0,
     expiring: 0,
   });
-  const left = await sql<{ id: string }[]>`select id from credentials where sealed is not null order by id`;
+  const left = await bench.sql<
+    { id: string }[]
+  >`select id from credentials where sealed is not null order by id`;
   expect(left.map(({ id }) => id)).toEqual([inTime, used].toSorted());
-  expect(await sweep(database)).toEqual({
+  expect(await sweep(bench.database)).toEqual({
     secrets: 0,
     flows: 0,
     answers: 0,
@@ -48,20 +35,20 @@ test('secrets that waited too long are removed in every organization; those in t
 });
 
 test('OAuth flows and kept answers whose time is over are removed in every organization; the others stay', async () => {
-  const tenants = [await createTenant(sql), await createTenant(sql)];
+  const tenants = [await bench.tenant(), await bench.tenant()];
   const kept: string[] = [];
   for (const tenant of tenants) {
     const { organizationId } = tenant;
     const { oauthFlowId: over } = await tenant.oauthFlow();
     const { oauthFlowId: underWay } = await tenant.oauthFlow();
-    await sql`update oauth_flows set expires_at = now() - interval '61 minutes' where id = ${over}`;
-    await sql`update oauth_flows set expires_at = now() - interval '59 minutes' where id = ${underWay}`;
-    await sql`insert into idempotency_keys (organization_id, key, operation, fingerprint, created_at) values
+    await bench.sql`update oauth_flows set expires_at = now() - interval '61 minutes' where id = ${over}`;
+    await bench.sql`update oauth_flows set expires_at = now() - interval '59 minutes' where id = ${underWay}`;
+    await bench.sql`insert into idempotency_keys (organization_id, key, operation, fingerprint, created_at) values
       (${organizationId}, 'old', 'POST /', 'x', now() - interval '25 hours'),
       (${organizationId}, 'young', 'POST /', 'x', now() - interval '23 hours')`;
     kept.push(underWay);
   }
-  expect(await sweep(database)).toEqual({
+  expect(await sweep(bench.database)).toEqual({
     secrets: 0,
     flows: 2,
     answers: 2,
@@ -69,18 +56,18 @@ test('OAuth flows and kept answers whose time is over are removed in every organ
     deliveryDays: 0,
     expiring: 0,
   });
-  const flows = await sql<{ id: string }[]>`select id from oauth_flows order by id`;
+  const flows = await bench.sql<{ id: string }[]>`select id from oauth_flows order by id`;
   expect(flows.map(({ id }) => id)).toEqual(kept.toSorted());
-  const answers = await sql<{ key: string }[]>`select key from idempotency_keys`;
+  const answers = await bench.sql<{ key: string }[]>`select key from idempotency_keys`;
   expect(answers.map(({ key }) => key)).toEqual(['young', 'young']);
 });
 
 test('estimates are removed a day after they were asked for, with what they learned', async () => {
-  const [one, other] = [await createTenant(sql), await createTenant(sql)];
+  const [one, other] = [await bench.tenant(), await bench.tenant()];
   const ids: string[] = [];
   for (const { organizationId, integrationId } of [one, other]) {
     for (const age of ['25 hours', '23 hours']) {
-      const [row] = await sql<{ id: string }[]>`
+      const [row] = await bench.sql<{ id: string }[]>`
         insert into import_estimates (id, organization_id, integration_id, mode, selection, created_at)
         values (gen_random_uuid(), ${organizationId}, ${integrationId}, 'full', '{"all": true}', now() - ${age}::interval)
         returning id`;
@@ -88,9 +75,9 @@ test('estimates are removed a day after they were asked for, with what they lear
     }
   }
   const [repository] = await one.repositories(1);
-  await sql`insert into import_estimate_repositories (organization_id, estimate_id, repository_id, place, stratum, weight)
+  await bench.sql`insert into import_estimate_repositories (organization_id, estimate_id, repository_id, place, stratum, weight)
     values (${one.organizationId}, ${ids[0]!}, ${repository!}, 1, 0, 1)`;
-  expect(await sweep(database)).toEqual({
+  expect(await sweep(bench.database)).toEqual({
     secrets: 0,
     flows: 0,
     answers: 0,
@@ -98,31 +85,33 @@ test('estimates are removed a day after they were asked for, with what they lear
     deliveryDays: 0,
     expiring: 0,
   });
-  const left = await sql<{ id: string }[]>`select id from import_estimates where id = any(${ids}::uuid[])`;
+  const left = await bench.sql<
+    { id: string }[]
+  >`select id from import_estimates where id = any(${ids}::uuid[])`;
   expect(left.map(({ id }) => id).toSorted()).toEqual([ids[1]!, ids[3]!].toSorted());
-  expect(await sql`select 1 from import_estimate_repositories`).toHaveLength(0);
+  expect(await bench.sql`select 1 from import_estimate_repositories`).toHaveLength(0);
 });
 
 test('people are told 30, 7 and 1 days before a credential ends, once each, whatever is swept how often', async () => {
-  const tenant = await createTenant(sql, 'active');
+  const tenant = await bench.tenant('active');
   const { credentialId } = await tenant.credential();
   const { credentialId: candidate } = await tenant.credential();
   const endsIn = (days: number, id = credentialId) =>
-    sql`update credentials set expires_on = now() + make_interval(secs => ${days * 86_400}) where id = ${id}`;
-  await sql`update credentials set state = 'active' where id = ${credentialId}`;
+    bench.sql`update credentials set expires_on = now() + make_interval(secs => ${days * 86_400}) where id = ${id}`;
+  await bench.sql`update credentials set state = 'active' where id = ${credentialId}`;
   await endsIn(2, candidate);
   const told: number[] = [];
   for (const days of [31, 29, 29, 8, 6.9, 3, 0.9, 0.1, -1]) {
     await endsIn(days);
-    await Promise.all([sweep(database), sweep(database)]);
-    const rows = await sql<{ days: number }[]>`select (data ->> 'days')::int as days from events
+    await Promise.all([sweep(bench.database), sweep(bench.database)]);
+    const rows = await bench.sql<{ days: number }[]>`select (data ->> 'days')::int as days from events
       where integration_id = ${tenant.integrationId} and type = 'credential_expiring' order by id`;
     told.push(rows.length);
     if (days === -1) expect(rows.map((row) => row.days)).toEqual([30, 7, 1]);
   }
   expect(told).toEqual([0, 1, 1, 1, 2, 2, 3, 3, 3]);
   // The successor is a credential of its own, which ends when it ends.
-  await sql`update credentials set state = 'shredded' where id = ${credentialId}`;
-  await sql`update credentials set state = 'active' where id = ${candidate}`;
-  expect(await sweep(database)).toMatchObject({ expiring: 1 });
+  await bench.sql`update credentials set state = 'shredded' where id = ${credentialId}`;
+  await bench.sql`update credentials set state = 'active' where id = ${candidate}`;
+  expect(await sweep(bench.database)).toMatchObject({ expiring: 1 });
 });

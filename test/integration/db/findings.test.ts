@@ -1,13 +1,10 @@
-import postgres from 'postgres';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { markStream, openStream } from '../../../activities/checkpoint.ts';
 import { createImportActivities } from '../../../activities/imports.ts';
 import { presentFinding } from '../../../api/schemas/finding.ts';
-import { createDatabase, type Database } from '../../../db/client.ts';
 import type { Finding } from '../../../workflows/words.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createTenant } from '../../support/integrationRows.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
 
 // What git says of a host's words may be cut in the middle of a character, or hold a NUL.
 const UNSTORABLE: Finding = {
@@ -16,33 +13,24 @@ const UNSTORABLE: Finding = {
   remedy: 'Nothing to do: it is tried again by itself.',
 };
 
-let testDatabase: TestDatabase;
-let database: Database;
-let sql: postgres.Sql;
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  sql = postgres(testDatabase.superuserUrl, { max: 1, onnotice: () => {} });
-  database = createDatabase({ url: testDatabase.workerUrl, maxConnections: 2, applicationName: 'findings' });
-});
-afterAll(async () => {
-  await database.end();
-  await sql.end();
-  await testDatabase.drop();
-});
+const bench = useDatabaseBench({ role: 'worker' });
 
 test('an error with text that Postgres refuses is stored for stream and repository, and read back unchanged', async () => {
-  const tenant = await createTenant(sql, 'active');
+  const tenant = await bench.tenant('active');
   const { organizationId, integrationId } = tenant;
   const [repositoryId = ''] = await tenant.repositories(1);
   const importId = await tenant.storeImport({ all: true });
-  const activities = createImportActivities({ database, isRunning: () => Promise.resolve(true) });
+  const activities = createImportActivities({
+    database: bench.database,
+    isRunning: () => Promise.resolve(true),
+  });
   await new MockActivityEnvironment().run(() =>
     activities.prepareImport({ organizationId, integrationId, importId }),
   );
 
   const stream = { organizationId, repositoryId, importId, stream: 'commits' as const };
-  const { epoch } = await openStream(database, stream);
-  await database.transaction(organizationId, (tx) =>
+  const { epoch } = await openStream(bench.database, stream);
+  await bench.database.transaction(organizationId, (tx) =>
     markStream(tx, { ...stream, epoch }, { state: 'failed', error: UNSTORABLE }),
   );
   await activities.finishRepository({
@@ -54,7 +42,7 @@ test('an error with text that Postgres refuses is stored for stream and reposito
     error: UNSTORABLE,
   });
 
-  const stored = await sql<{ error: Finding }[]>`
+  const stored = await bench.sql<{ error: Finding }[]>`
     select last_error as error from streams where repository_id = ${repositoryId}
     union all select last_error from import_streams where repository_id = ${repositoryId}
     union all select error from import_repositories where repository_id = ${repositoryId}`;

@@ -1,25 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import postgres from 'postgres';
-import { createDatabase, type Database } from '../../../db/client.ts';
+import { describe, expect, test } from 'vitest';
+import { createDatabase } from '../../../db/client.ts';
 import { listImportRepositories, totalStreams } from '../../../db/queries/api/imports.ts';
 import { forecastImport, readRepositoryOutlook } from '../../../db/queries/importForecast.ts';
 import { addProgress } from '../../../db/queries/importProgress.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
 
-let testDatabase: TestDatabase;
-let sql: postgres.Sql;
-let database: Database;
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
-  database = createDatabase({ url: testDatabase.apiUrl, maxConnections: 2, applicationName: 'forecast' });
-});
-afterAll(async () => {
-  await database.end();
-  await sql.end();
-  await testDatabase.drop();
-});
+const bench = useDatabaseBench({ role: 'api' });
 
 interface Row {
   stream: string;
@@ -34,16 +20,16 @@ interface Row {
 
 /** An import of `count` repositories; the rows are the streams of the first, which has begun. */
 async function running(count: number, rows: Row[]) {
-  const tenant = await createTenant(sql, 'active');
+  const tenant = await bench.tenant('active');
   const ids = await tenant.repositories(count);
   const importId = await tenant.storeImport({ all: true });
-  await sql`update imports set state = 'running', started_at = now() where id = ${importId}`;
+  await bench.sql`update imports set state = 'running', started_at = now() where id = ${importId}`;
   for (const [place, id] of ids.entries()) {
-    await sql`insert into import_repositories (organization_id, import_id, repository_id, place, state)
+    await bench.sql`insert into import_repositories (organization_id, import_id, repository_id, place, state)
       values (${tenant.organizationId}, ${importId}, ${id}, ${place + 1}, ${place === 0 ? 'running' : 'pending'})`;
   }
   for (const row of rows) {
-    await sql`insert into import_streams (organization_id, import_id, repository_id, stream, state, records_stored,
+    await bench.sql`insert into import_streams (organization_id, import_id, repository_id, stream, state, records_stored,
         records_expected, requests, started_at, window_at, window_records, before_records)
       values (${tenant.organizationId}, ${importId}, ${ids[0]!}, ${row.stream}, ${row.state}, ${row.stored},
         ${row.expected ?? null}, ${row.requests ?? 0}, now() - interval '1 hour',
@@ -51,9 +37,6 @@ async function running(count: number, rows: Row[]) {
   }
   return { tenant, ids, importId };
 }
-
-const inTenant = <T>({ organizationId }: TestTenant, read: Parameters<Database['transaction']>[1]) =>
-  database.transaction(organizationId, read) as Promise<T>;
 
 const READING: Row[] = [
   { stream: 'refs', state: 'healthy', stored: 3 },
@@ -76,9 +59,7 @@ const READING: Row[] = [
 describe('what is left of an import', () => {
   test('is pages of what is expected; of what is not counted yet the least that it can be', async () => {
     const { tenant, importId, ids } = await running(1, READING);
-    const streams = await inTenant<Awaited<ReturnType<typeof totalStreams>>>(tenant, (tx) =>
-      totalStreams(tx, importId),
-    );
+    const streams = await bench.inTenant(tenant, (tx) => totalStreams(tx, importId));
     const left = Object.fromEntries(streams.map(({ stream, requestsLeft }) => [stream, requestsLeft]));
     expect(left).toEqual({
       refs: 0,
@@ -89,11 +70,9 @@ describe('what is left of an import', () => {
       pull_request_comments: 0,
       tickets: 0,
     });
-    const whole = await inTenant<Awaited<ReturnType<typeof forecastImport>>>(tenant, (tx) =>
-      forecastImport(tx, importId),
-    );
+    const whole = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(whole.requestsLeft).toBe(11);
-    const own = await inTenant<typeof whole>(tenant, (tx) =>
+    const own = await bench.inTenant(tenant, (tx) =>
       readRepositoryOutlook(tx, { importId, repositoryId: ids[0]! }),
     );
     // Read a moment later, by a clock that goes on.
@@ -105,18 +84,17 @@ describe('what is left of an import', () => {
 
   test('counts repositories that have not begun by those that have; nothing is known before', async () => {
     const { tenant, importId } = await running(10, READING);
-    type Outlook = Awaited<ReturnType<typeof forecastImport>>;
     // 3 made and 11 left of the first, 14 for each of nine others.
-    expect((await inTenant<Outlook>(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(137);
+    expect((await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(137);
     const fresh = await running(10, []);
-    await sql`update import_repositories set state = 'pending' where import_id = ${fresh.importId}`;
-    const unknown = await inTenant<Outlook>(fresh.tenant, (tx) => forecastImport(tx, fresh.importId));
+    await bench.sql`update import_repositories set state = 'pending' where import_id = ${fresh.importId}`;
+    const unknown = await bench.inTenant(fresh.tenant, (tx) => forecastImport(tx, fresh.importId));
     expect(unknown).toEqual({ requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null });
-    await sql`update imports set state = 'paused' where id = ${importId}`;
-    const paused = await inTenant<Outlook>(tenant, (tx) => forecastImport(tx, importId));
+    await bench.sql`update imports set state = 'paused' where id = ${importId}`;
+    const paused = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(paused).toMatchObject({ requestsLeft: 137, estimatedEnd: null });
-    await sql`update imports set state = 'completed' where id = ${importId}`;
-    const ended = await inTenant<Outlook>(tenant, (tx) => forecastImport(tx, importId));
+    await bench.sql`update imports set state = 'completed' where id = ${importId}`;
+    const ended = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(ended).toEqual({ requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null });
   });
 });
@@ -125,23 +103,19 @@ describe('records per second', () => {
   test('are those of the last minute', async () => {
     const { tenant, importId } = await running(1, READING);
     const rate = async () =>
-      (
-        await inTenant<Awaited<ReturnType<typeof forecastImport>>>(tenant, (tx) =>
-          forecastImport(tx, importId),
-        )
-      ).recordsPerSecond;
+      (await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).recordsPerSecond;
     // 90 in the last 30 s, and half of the 60 in the minute before.
     expect(await rate()).toBeCloseTo(2, 0);
-    await sql`update import_streams set window_at = now() - interval '90 seconds' where import_id = ${importId}`;
+    await bench.sql`update import_streams set window_at = now() - interval '90 seconds' where import_id = ${importId}`;
     expect(await rate()).toBeCloseTo(0.75, 1);
-    await sql`update import_streams set window_at = now() - interval '3 minutes' where import_id = ${importId}`;
+    await bench.sql`update import_streams set window_at = now() - interval '3 minutes' where import_id = ${importId}`;
     expect(await rate()).toBe(0);
   });
 
   test('move on with the pages that are stored', async () => {
     const { tenant, importId, ids } = await running(1, READING);
     const worker = createDatabase({
-      url: testDatabase.workerUrl,
+      url: bench.testDatabase.workerUrl,
       maxConnections: 1,
       applicationName: 'pages',
     });
@@ -154,17 +128,17 @@ describe('records per second', () => {
         ),
       );
     const windows = async () => {
-      const [row] = await sql`select window_records::int as now, before_records::int as before,
+      const [row] = await bench.sql`select window_records::int as now, before_records::int as before,
           window_requests::int as requests from import_streams
         where import_id = ${importId} and stream = 'pull_requests'`;
       return row;
     };
     await page(50);
     expect(await windows()).toEqual({ now: 140, before: 60, requests: 1 });
-    await sql`update import_streams set window_at = now() - interval '70 seconds' where import_id = ${importId}`;
+    await bench.sql`update import_streams set window_at = now() - interval '70 seconds' where import_id = ${importId}`;
     await page(20);
     expect(await windows()).toEqual({ now: 20, before: 140, requests: 1 });
-    await sql`update import_streams set window_at = now() - interval '5 minutes' where import_id = ${importId}`;
+    await bench.sql`update import_streams set window_at = now() - interval '5 minutes' where import_id = ${importId}`;
     await page(10);
     expect(await windows()).toEqual({ now: 10, before: 0, requests: 1 });
     await worker.end();
@@ -173,7 +147,7 @@ describe('records per second', () => {
 
 test('a page of repositories shows each stream the same way', async () => {
   const { tenant, importId } = await running(2, READING);
-  const rows = await inTenant<Awaited<ReturnType<typeof listImportRepositories>>>(tenant, (tx) =>
+  const rows = await bench.inTenant(tenant, (tx) =>
     listImportRepositories(tx, { importId, limit: 10, afterPlace: null, state: undefined }),
   );
   expect(rows.map(({ streams }) => streams.length)).toEqual([6, 0]);

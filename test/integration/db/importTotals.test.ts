@@ -1,43 +1,25 @@
 import { sql } from 'drizzle-orm';
-import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../../db/client.ts';
+import { describe, expect, test } from 'vitest';
 import { totalCompleteness } from '../../../db/queries/api/completeness.ts';
 import { totalStreams } from '../../../db/queries/api/imports.ts';
 import { rollUp } from '../../../db/queries/imports.ts';
 import { settleStreams } from '../../../db/queries/importTotals.ts';
 import { IMPORT_REPOSITORY_STATES, STREAM_STATES, STREAMS } from '../../../workflows/words.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 
-let database: TestDatabase;
-let admin: postgres.Sql;
-let worker: Database;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = postgres(database.superuserUrl, { max: 2, onnotice: () => {} });
-  worker = createDatabase({ url: database.workerUrl, maxConnections: 4, applicationName: 'test' });
-});
-afterAll(async () => {
-  await worker.end();
-  await admin.end();
-  await database.drop();
-});
-
-const inTenant = <T>(tenant: TestTenant, work: Parameters<typeof worker.transaction<T>>[1]) =>
-  worker.transaction(tenant.organizationId, work);
+const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
 
 async function begun(repositories: number) {
-  const tenant = await createTenant(admin, 'active');
+  const tenant = await bench.tenant('active');
   const ids = await tenant.repositories(repositories);
   const importId = await tenant.storeImport({ all: true });
   for (const [at, id] of ids.entries()) {
-    await admin`insert into import_repositories (organization_id, import_id, repository_id, place)
+    await bench.sql`insert into import_repositories (organization_id, import_id, repository_id, place)
       values (${tenant.organizationId}, ${importId}, ${id}, ${at + 1})`;
   }
   const totals = () =>
-    inTenant(tenant, async (tx) => ({
+    bench.inTenant(tenant, async (tx) => ({
       streams: (await totalStreams(tx, importId)).map((row) => ({
         ...row,
         recordsPerSecond: 0,
@@ -71,41 +53,41 @@ describe('the totals of an import', () => {
         () => sql`delete from import_streams where repository_id = ${id} and stream = ${pick(STREAMS)}`,
         undefined,
       ]);
-      if (change !== undefined) await inTenant(tenant, (tx) => tx.execute(change()));
-      else await inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
+      if (change !== undefined) await bench.inTenant(tenant, (tx) => tx.execute(change()));
+      else await bench.inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
       const shown = await totals();
-      const [row] = await admin`select count(*)::int as settled from import_streams where settled`;
+      const [row] = await bench.sql`select count(*)::int as settled from import_streams where settled`;
       counted = Math.max(counted, row?.['settled'] ?? 0);
       const [wrong] =
-        await admin`select count(*)::int as found from import_streams s join import_repositories r
+        await bench.sql`select count(*)::int as found from import_streams s join import_repositories r
         using (import_id, repository_id) where s.settled and r.state not in ('completed', 'failed', 'cancelled')`;
       expect(wrong?.['found'], `step ${step}`).toBe(0);
       // Nothing counted: all of it is added up from the streams themselves.
-      await admin.begin(async (all) => {
+      await bench.sql.begin(async (all) => {
         await all`set local session_replication_role = replica`;
         await all`update import_streams set settled = false`;
         await all`delete from import_totals`;
       });
       const addedUp = await totals();
       expect(shown, `step ${step}`).toEqual(addedUp);
-      await inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
+      await bench.inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
     }
     expect(counted).toBeGreaterThan(3);
   });
 
   test('leave out for two minutes what says how fast the import goes', async () => {
     const { tenant, ids, importId } = await begun(2);
-    await admin`insert into import_streams (organization_id, import_id, repository_id, stream, state)
+    await bench.sql`insert into import_streams (organization_id, import_id, repository_id, stream, state)
       select organization_id, import_id, repository_id, 'refs', 'healthy' from import_repositories where import_id = ${importId}`;
-    await admin`update import_repositories set state = 'completed', finished_at = now() where import_id = ${importId}`;
-    await admin`update import_repositories set finished_at = now() - interval '3 minutes' where repository_id = ${ids[0]!}`;
+    await bench.sql`update import_repositories set state = 'completed', finished_at = now() where import_id = ${importId}`;
+    await bench.sql`update import_repositories set finished_at = now() - interval '3 minutes' where repository_id = ${ids[0]!}`;
     const settled = async () =>
       (
-        await admin`select repository_id as id from import_streams where import_id = ${importId} and settled`
+        await bench.sql`select repository_id as id from import_streams where import_id = ${importId} and settled`
       ).map(({ id }) => id as string);
-    await inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'rates' }));
+    await bench.inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'rates' }));
     expect(await settled()).toEqual([ids[0]]);
-    await inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
+    await bench.inTenant(tenant, (tx) => settleStreams(tx, { importId, keep: 'none' }));
     expect((await settled()).toSorted()).toEqual(ids.toSorted());
   });
 });

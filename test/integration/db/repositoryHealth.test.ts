@@ -1,30 +1,16 @@
 import { sql } from 'drizzle-orm';
-import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type Database } from '../../../db/client.ts';
+import { describe, expect, test } from 'vitest';
 import { summarizeHealth } from '../../../db/queries/api/health.ts';
 import { BY_URGENCY, STREAM_STATES, STREAMS, type StreamState } from '../../../workflows/words.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
+import type { TestTenant } from '../../support/integrationRows.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 
-let database: TestDatabase;
-let admin: postgres.Sql;
-let worker: Database;
-beforeAll(async () => {
-  database = await createTestDatabase();
-  admin = postgres(database.superuserUrl, { max: 2, onnotice: () => {} });
-  worker = createDatabase({ url: database.workerUrl, maxConnections: 4, applicationName: 'test' });
-});
-afterAll(async () => {
-  await worker.end();
-  await admin.end();
-  await database.drop();
-});
+const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
 
 /** How the repositories fare by the rule, from the streams and syncs themselves. */
 async function byTheRule({ organizationId }: TestTenant) {
-  const rows = await admin<
+  const rows = await bench.sql<
     {
       id: string;
       integration: string | null;
@@ -53,18 +39,15 @@ async function byTheRule({ organizationId }: TestTenant) {
 }
 
 const kept = async ({ organizationId }: TestTenant) => [
-  ...(await admin`
+  ...(await bench.sql`
     select repository_id as id, integration_id as integration, full_name as name, imported, state,
       stream_states as streams
     from repository_health where organization_id = ${organizationId} order by repository_id`),
 ];
 
-const inTenant = <T>(tenant: TestTenant, work: Parameters<typeof worker.transaction<T>>[1]) =>
-  worker.transaction(tenant.organizationId, work);
-
 describe('how repositories fare, in a row of each', () => {
   test('is what the rule says of streams and syncs after any change of them', async () => {
-    const tenant = await createTenant(admin, 'active');
+    const tenant = await bench.tenant('active');
     const ids = await tenant.repositories(6);
     const random = seededRandom(7);
     const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
@@ -86,33 +69,33 @@ describe('how repositories fare, in a row of each', () => {
         () => sql`update repositories set full_name = ${`acme/${step}`}, integration_id = ${pick([null, tenant.integrationId])},
           first_imported_at = ${pick([null, '2026-01-01T00:00:00Z'])}::timestamptz where id = ${id}`,
       ]);
-      await inTenant(tenant, (tx) => tx.execute(change()));
+      await bench.inTenant(tenant, (tx) => tx.execute(change()));
       expect(await kept(tenant), `step ${step}`).toEqual(await byTheRule(tenant));
     }
-    await inTenant(tenant, (tx) => tx.execute(sql`delete from repositories where id = ${ids[0]!}`));
+    await bench.inTenant(tenant, (tx) => tx.execute(sql`delete from repositories where id = ${ids[0]!}`));
     expect(await kept(tenant)).toEqual(await byTheRule(tenant));
   });
 
   test('holds both changes when two streams of a repository change at the same moment', async () => {
-    const tenant = await createTenant(admin, 'active');
+    const tenant = await bench.tenant('active');
     const [id] = await tenant.repositories(1);
     for (const stream of ['refs', 'commits'])
-      await admin`insert into streams (organization_id, repository_id, stream) values (${tenant.organizationId}, ${id!}, ${stream})`;
+      await bench.sql`insert into streams (organization_id, repository_id, stream) values (${tenant.organizationId}, ${id!}, ${stream})`;
     let first = (): void => {};
     const firstIsDone = new Promise<void>((resolve) => (first = resolve));
     let commit = (): void => {};
     const mayCommit = new Promise<void>((resolve) => (commit = resolve));
-    const one = inTenant(tenant, async (tx) => {
+    const one = bench.inTenant(tenant, async (tx) => {
       await tx.execute(sql`update streams set state = 'healthy' where stream = 'refs'`);
       first();
       await mayCommit;
     });
     await firstIsDone;
-    const other = inTenant(tenant, (tx) =>
+    const other = bench.inTenant(tenant, (tx) =>
       tx.execute(sql`update streams set state = 'failed' where stream = 'commits'`),
     );
     await expect
-      .poll(async () => (await admin`select from pg_locks where not granted`).length, { timeout: 10_000 })
+      .poll(async () => (await bench.sql`select from pg_locks where not granted`).length, { timeout: 10_000 })
       .toBeGreaterThan(0);
     commit();
     await Promise.all([one, other]);
@@ -120,17 +103,17 @@ describe('how repositories fare, in a row of each', () => {
   });
 
   test('is summarized by state and by stream, with the first failure and the last attempt', async () => {
-    const tenant = await createTenant(admin, 'active');
+    const tenant = await bench.tenant('active');
     const ids = await tenant.repositories(3);
-    await admin`update repositories set integration_id = ${tenant.integrationId} where organization_id = ${tenant.organizationId}`;
-    await admin`insert into streams (organization_id, repository_id, stream, state, failing_since, last_attempt_at)
+    await bench.sql`update repositories set integration_id = ${tenant.integrationId} where organization_id = ${tenant.organizationId}`;
+    await bench.sql`insert into streams (organization_id, repository_id, stream, state, failing_since, last_attempt_at)
       select ${tenant.organizationId}, id, stream, state, since::timestamptz, '2026-02-02T00:00:00Z'::timestamptz
       from unnest(${[ids[0]!, ids[0]!, ids[1]!]}::uuid[], ${['refs', 'commits', 'refs']}::text[],
         ${['healthy', 'failed', 'healthy']}::text[], ${[null, '2026-01-01T00:00:00Z', null]}::text[])
         as s (id, stream, state, since)`;
-    await admin`insert into repository_syncs (organization_id, repository_id, last_attempt_at, next_attempt_at)
+    await bench.sql`insert into repository_syncs (organization_id, repository_id, last_attempt_at, next_attempt_at)
       values (${tenant.organizationId}, ${ids[2]!}, '2026-03-03T00:00:00Z', '2026-04-04T00:00:00Z')`;
-    expect(await inTenant(tenant, (tx) => summarizeHealth(tx, tenant.integrationId))).toMatchObject({
+    expect(await bench.inTenant(tenant, (tx) => summarizeHealth(tx, tenant.integrationId))).toMatchObject({
       repositories: [
         { state: 'failed', count: 1 },
         { state: 'healthy', count: 1 },

@@ -1,36 +1,18 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import postgres from 'postgres';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { advance, Fenced, markStream, openStream } from '../../../activities/checkpoint.ts';
 import { createPurgeActivities, createRuns } from '../../../activities/removal/purge.ts';
 import { createRemovalActivities } from '../../../activities/removal/removal.ts';
 import { createImportActivities } from '../../../activities/imports.ts';
-import { createDatabase, type Database } from '../../../db/client.ts';
 import { holdIntegration } from '../../../db/queries/discovery.ts';
 import { lockStream } from '../../../db/queries/quarantineRetries.ts';
 import { readSyncSubject } from '../../../db/queries/syncs.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { fillRepository, fillUpkeep, rowsLeft } from '../../support/importedRows.ts';
-import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
+import type { TestTenant } from '../../support/integrationRows.ts';
 import { actor } from '../../support/workflowBench.ts';
 
-let testDatabase: TestDatabase;
-let sql: postgres.Sql;
-let database: Database;
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  sql = postgres(testDatabase.superuserUrl, { max: 4, onnotice: () => {} });
-  database = createDatabase({
-    url: testDatabase.workerUrl,
-    maxConnections: 6,
-    applicationName: 'purge-test',
-  });
-});
-afterAll(async () => {
-  await database.end();
-  await sql.end();
-  await testDatabase.drop();
-});
+const bench = useDatabaseBench({ role: 'worker', maxConnections: 6 });
 
 const noRuns = {
   running: async () => [],
@@ -41,10 +23,10 @@ const noRuns = {
 
 /** The steps as their workflows take them, in transactions of `rowsATransaction`. */
 function removal({ rowsATransaction = 5_000 } = {}) {
-  const createRun = createRuns(database, { rowsATransaction });
+  const createRun = createRuns(bench.database, { rowsATransaction });
   const clones: string[] = [];
   const activities = {
-    ...createRemovalActivities({ database, runs: noRuns, createRun }),
+    ...createRemovalActivities({ database: bench.database, runs: noRuns, createRun }),
     ...createPurgeActivities({
       createRun,
       clones: { remove: async (id) => void clones.push(id) },
@@ -72,17 +54,17 @@ const idsOf = ({ organizationId, integrationId }: TestTenant) => ({ organization
 
 /** An integration that imported its repositories. */
 async function imported(repositories: number, rows = 3) {
-  const tenant = await createTenant(sql, 'active');
+  const tenant = await bench.tenant('active');
   const { organizationId, integrationId } = tenant;
   const ids = (await tenant.repositories(repositories)).toSorted();
   const importId = await tenant.storeImport({ all: true });
-  const imports = createImportActivities({ database, isRunning: async () => false });
+  const imports = createImportActivities({ database: bench.database, isRunning: async () => false });
   await new MockActivityEnvironment().run(() =>
     imports.prepareImport({ organizationId, integrationId, importId }),
   );
-  await sql`update repositories set first_imported_at = now(), last_imported_at = now()
+  await bench.sql`update repositories set first_imported_at = now(), last_imported_at = now()
     where organization_id = ${organizationId}`;
-  for (const repositoryId of ids) await fillRepository(sql, { organizationId, repositoryId }, rows);
+  for (const repositoryId of ids) await fillRepository(bench.sql, { organizationId, repositoryId }, rows);
   return {
     tenant,
     ids,
@@ -92,22 +74,22 @@ async function imported(repositories: number, rows = 3) {
 }
 
 const disconnecting = (tenant: TestTenant) =>
-  sql`update integrations set state = 'disconnecting' where id = ${tenant.integrationId}`;
+  bench.sql`update integrations set state = 'disconnecting' where id = ${tenant.integrationId}`;
 
 const removalRow = async (subjectId: string) =>
   (
-    await sql`select step, rows_total::int as total, rows_removed::int as removed from removals
+    await bench.sql`select step, rows_total::int as total, rows_removed::int as removed from removals
     where subject_id = ${subjectId}`
   )[0];
 
 describe('an integration', () => {
   test('leaves nothing, counts what it removes, and takes its clones along', async () => {
     const { tenant, ids, importId } = await imported(2, 20);
-    await sql`insert into import_events (organization_id, import_id, type)
+    await bench.sql`insert into import_events (organization_id, import_id, type)
       select ${tenant.organizationId}, ${importId}, 'x' from generate_series(1, 50)`;
     await tenant.credential();
     await tenant.oauthFlow();
-    await fillUpkeep(sql, tenant, ids[0]!, 30);
+    await fillUpkeep(bench.sql, tenant, ids[0]!, 30);
     await disconnecting(tenant);
     const steps = removal({ rowsATransaction: 7 });
     expect(await steps.begin(tenant)).toEqual({ gone: false });
@@ -121,8 +103,8 @@ describe('an integration', () => {
     expect(steps.clones.toSorted()).toEqual(ids);
     await steps.finish(tenant);
     await steps.finish(tenant);
-    expect(await rowsLeft(sql, tenant.organizationId)).toEqual({});
-    const deleted = await sql`select from audit_events
+    expect(await rowsLeft(bench.sql, tenant.organizationId)).toEqual({});
+    const deleted = await bench.sql`select from audit_events
       where organization_id = ${tenant.organizationId} and action = 'integration_deleted'`;
     expect(deleted).toHaveLength(1);
   });
@@ -147,7 +129,7 @@ describe('an integration', () => {
     }
     expect(attempts).toBeGreaterThan(1);
     await removal().finish(tenant);
-    expect(await rowsLeft(sql, tenant.organizationId)).toEqual({});
+    expect(await rowsLeft(bench.sql, tenant.organizationId)).toEqual({});
     expect(ids).toHaveLength(2);
   });
 
@@ -156,19 +138,19 @@ describe('an integration', () => {
     const { organizationId } = tenant;
     const sibling = await tenant.sibling();
     const paused = await tenant.sibling();
-    await sql`update integrations set services = '{repositories,pull_requests}' where id = ${sibling.integrationId}`;
-    await sql`update integrations set services = '{tickets}' where id = ${paused.integrationId}`;
+    await bench.sql`update integrations set services = '{repositories,pull_requests}' where id = ${sibling.integrationId}`;
+    await bench.sql`update integrations set services = '{tickets}' where id = ${paused.integrationId}`;
     const [seen, seenByTickets, unseen] = ids as [string, string, string];
-    await sql`delete from integration_repositories where repository_id = ${unseen}
+    await bench.sql`delete from integration_repositories where repository_id = ${unseen}
       and integration_id <> ${tenant.integrationId}`;
-    await sql`delete from integration_repositories where repository_id = ${seenByTickets}
+    await bench.sql`delete from integration_repositories where repository_id = ${seenByTickets}
       and integration_id = ${sibling.integrationId}`;
-    const before = await rowsLeft(sql, organizationId, seen);
+    const before = await rowsLeft(bench.sql, organizationId, seen);
     await disconnecting(tenant);
     const steps = removal();
     await steps.begin(tenant);
     expect(await steps.handOver(tenant)).toEqual({ done: true });
-    const owners = await sql`select id, integration_id as owner from repositories
+    const owners = await bench.sql`select id, integration_id as owner from repositories
       where organization_id = ${organizationId} order by id`;
     expect(owners).toEqual([
       { id: seen, owner: sibling.integrationId },
@@ -178,7 +160,7 @@ describe('an integration', () => {
     await steps.purge(idsOf(tenant));
     await steps.finish(tenant);
 
-    const after = await rowsLeft(sql, organizationId, seen);
+    const after = await rowsLeft(bench.sql, organizationId, seen);
     const gone = ['tickets', 'ticket_comments', 'ticket_changes', 'import_repositories'];
     expect(Object.keys(after).toSorted()).toEqual(
       Object.keys(before)
@@ -189,21 +171,21 @@ describe('an integration', () => {
       expect(after[table], table).toBe(before[table]);
     }
     expect(after['streams']).toBe(5);
-    const ofTickets = await rowsLeft(sql, organizationId, seenByTickets);
+    const ofTickets = await rowsLeft(bench.sql, organizationId, seenByTickets);
     expect([ofTickets['tickets'], ofTickets['commits'], ofTickets['streams']]).toEqual([3, undefined, 3]);
-    expect(await rowsLeft(sql, organizationId, unseen)).toEqual({});
+    expect(await rowsLeft(bench.sql, organizationId, unseen)).toEqual({});
     const left =
-      await sql`select count(*)::int as n from repositories where organization_id = ${organizationId}`;
+      await bench.sql`select count(*)::int as n from repositories where organization_id = ${organizationId}`;
     expect(left).toEqual([{ n: 2 }]);
     // Something is left that may name them.
-    expect((await rowsLeft(sql, organizationId))['accounts']).toBe(3);
+    expect((await rowsLeft(bench.sql, organizationId))['accounts']).toBe(3);
   });
 
   test('leaves a repository that was only discovered by another one, and frees what nobody sees', async () => {
     const { tenant, ids } = await imported(2);
     const sibling = await tenant.sibling();
-    await sql`update integrations set services = '{}' where id = ${sibling.integrationId}`;
-    await sql`delete from integration_repositories where repository_id = ${ids[1]!}
+    await bench.sql`update integrations set services = '{}' where id = ${sibling.integrationId}`;
+    await bench.sql`delete from integration_repositories where repository_id = ${ids[1]!}
       and integration_id = ${sibling.integrationId}`;
     await disconnecting(tenant);
     const steps = removal();
@@ -211,10 +193,10 @@ describe('an integration', () => {
     await steps.handOver(tenant);
     await steps.purge(idsOf(tenant));
     await steps.finish(tenant);
-    const left = await sql`select id, integration_id, first_imported_at from repositories
+    const left = await bench.sql`select id, integration_id, first_imported_at from repositories
       where organization_id = ${tenant.organizationId}`;
     expect(left).toEqual([{ id: ids[0], integration_id: null, first_imported_at: null }]);
-    expect(Object.keys(await rowsLeft(sql, tenant.organizationId)).toSorted()).toEqual([
+    expect(Object.keys(await rowsLeft(bench.sql, tenant.organizationId)).toSorted()).toEqual([
       'integration_repositories',
       'integrations',
       'repositories',
@@ -229,20 +211,23 @@ describe('an integration', () => {
     await disconnecting(tenant);
     await removal().begin(tenant);
     const importId = await sibling.storeImport({ repositories: ids });
-    const imports = createImportActivities({ database, isRunning: async () => false });
+    const imports = createImportActivities({ database: bench.database, isRunning: async () => false });
     await new MockActivityEnvironment().run(() => imports.prepareImport({ ...idsOf(sibling), importId }));
     const steps = removal();
     await steps.purge(idsOf(tenant));
     await steps.finish(tenant);
-    expect(await rowsLeft(sql, tenant.organizationId, ids[0])).toMatchObject({ commits: 50, streams: 8 });
-    const [row] = await sql`select integration_id from repositories where id = ${ids[0]!}`;
+    expect(await rowsLeft(bench.sql, tenant.organizationId, ids[0])).toMatchObject({
+      commits: 50,
+      streams: 8,
+    });
+    const [row] = await bench.sql`select integration_id from repositories where id = ${ids[0]!}`;
     expect(row!['integration_id']).toBe(sibling.integrationId);
   });
 });
 
 describe('a writer that wakes up late', () => {
   const write = (stream: Parameters<typeof openStream>[1], epoch: number) =>
-    database.transaction(stream.organizationId, async (tx) => {
+    bench.database.transaction(stream.organizationId, async (tx) => {
       await advance(tx, { ...stream, epoch, expectedPosition: null, position: { page: 2 } });
       await markStream(tx, { ...stream, epoch }, { state: 'healthy', error: null });
     });
@@ -250,46 +235,46 @@ describe('a writer that wakes up late', () => {
   test('cannot store its page or open a stream, while the integration is removed and when it is gone', async () => {
     const { tenant, stream } = await imported(1);
     const { organizationId } = tenant;
-    const { epoch } = await openStream(database, stream);
+    const { epoch } = await openStream(bench.database, stream);
     await disconnecting(tenant);
     // A page that is being stored when the state changes is stored, and removed with the others.
     await write(stream, epoch);
-    await expect(openStream(database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
-    const held = await database.transaction(organizationId, (tx) => holdIntegration(tx, idsOf(tenant)));
+    await expect(openStream(bench.database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
+    const held = await bench.database.transaction(organizationId, (tx) => holdIntegration(tx, idsOf(tenant)));
     expect(held).toBe(false);
     const steps = removal();
     await steps.begin(tenant);
     await steps.purge(idsOf(tenant));
     await expect(write(stream, epoch)).rejects.toBeInstanceOf(Fenced);
-    await expect(openStream(database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
+    await expect(openStream(bench.database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
     await steps.finish(tenant);
     await expect(write(stream, epoch)).rejects.toBeInstanceOf(Fenced);
-    await expect(openStream(database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
-    expect(await rowsLeft(sql, organizationId)).toEqual({});
+    await expect(openStream(bench.database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
+    expect(await rowsLeft(bench.sql, organizationId)).toEqual({});
   });
 
   test('of a repository that was removed and imported again is below the new epoch', async () => {
     const { tenant, stream, ids } = await imported(1);
     const { organizationId } = tenant;
     const repository = { organizationId, repositoryId: ids[0]! };
-    await sql`delete from streams where repository_id = ${ids[0]!}`;
-    const { epoch } = await openStream(database, stream);
+    await bench.sql`delete from streams where repository_id = ${ids[0]!}`;
+    const { epoch } = await openStream(bench.database, stream);
     const steps = removal();
     await steps.mark(repository);
-    await expect(openStream(database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
-    const subject = await database.transaction(organizationId, (tx) =>
+    await expect(openStream(bench.database, stream)).rejects.toMatchObject({ type: 'repository_removed' });
+    const subject = await bench.database.transaction(organizationId, (tx) =>
       readSyncSubject(tx, { ...idsOf(tenant), repositoryId: ids[0]! }),
     );
     expect(subject).toBeUndefined();
     await steps.purge(repository);
-    const kept = await database.transaction(organizationId, (tx) => lockStream(tx, stream));
+    const kept = await bench.database.transaction(organizationId, (tx) => lockStream(tx, stream));
     expect(kept).toBe(false);
     await steps.release(repository);
 
     const importId = await tenant.storeImport({ repositories: ids });
-    const imports = createImportActivities({ database, isRunning: async () => false });
+    const imports = createImportActivities({ database: bench.database, isRunning: async () => false });
     await new MockActivityEnvironment().run(() => imports.prepareImport({ ...idsOf(tenant), importId }));
-    const anew = await openStream(database, { ...stream, importId });
+    const anew = await openStream(bench.database, { ...stream, importId });
     expect(anew).toMatchObject({ position: null, watermark: null });
     expect(anew.epoch).toBeGreaterThan(epoch);
     await expect(write(stream, epoch)).rejects.toBeInstanceOf(Fenced);
@@ -301,7 +286,7 @@ describe('one repository', () => {
     const { tenant, ids, importId } = await imported(2);
     const { organizationId, integrationId } = tenant;
     const [gone, stays] = ids as [string, string];
-    const before = await rowsLeft(sql, organizationId, stays);
+    const before = await rowsLeft(bench.sql, organizationId, stays);
     const repository = { organizationId, repositoryId: gone };
     const steps = removal({ rowsATransaction: 2 });
     expect(await steps.mark(repository)).toMatchObject({ importIds: [importId] });
@@ -311,22 +296,22 @@ describe('one repository', () => {
     expect(await removalRow(gone)).toMatchObject({ removed: rows });
     await steps.release(repository);
     await steps.release(repository);
-    expect(Object.keys(await rowsLeft(sql, organizationId, gone)).toSorted()).toEqual([
+    expect(Object.keys(await rowsLeft(bench.sql, organizationId, gone)).toSorted()).toEqual([
       'import_events',
       'import_repositories',
       'integration_repositories',
       'repository_health',
     ]);
-    expect(await rowsLeft(sql, organizationId, stays)).toEqual(before);
+    expect(await rowsLeft(bench.sql, organizationId, stays)).toEqual(before);
     expect(steps.clones).toEqual([gone]);
     expect(await tenant.repositoryRows(importId)).toEqual(
       expect.arrayContaining([expect.objectContaining({ id: gone, state: 'cancelled' })]),
     );
-    const [row] = await sql`select integration_id, first_imported_at, removed_at is not null as removed
+    const [row] = await bench.sql`select integration_id, first_imported_at, removed_at is not null as removed
       from repositories where id = ${gone}`;
     expect(row).toEqual({ integration_id: null, first_imported_at: null, removed: true });
     const audit =
-      await sql`select action, integration_id, acting_user, details ->> 'repository_id' as repository
+      await bench.sql`select action, integration_id, acting_user, details ->> 'repository_id' as repository
       from audit_events where organization_id = ${organizationId} order by id`;
     const who = { integration_id: integrationId, acting_user: 'anna', repository: gone };
     expect(audit).toEqual([
@@ -336,7 +321,7 @@ describe('one repository', () => {
 
     const chosen = async (selection: Record<string, unknown>) => {
       const next = await tenant.storeImport(selection);
-      const imports = createImportActivities({ database, isRunning: async () => false });
+      const imports = createImportActivities({ database: bench.database, isRunning: async () => false });
       await new MockActivityEnvironment().run(() =>
         imports.prepareImport({ ...idsOf(tenant), importId: next }),
       );

@@ -1,39 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
-import postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterEach, describe, expect, inject, test } from 'vitest';
 import { deliveryFacts } from '../../../api/webhooks/deliveryFacts.ts';
-import { createDatabase, type Database } from '../../../db/client.ts';
 import { createLogger } from '../../../platform/log.ts';
 import { startRelay } from '../../../worker/relay/relay.ts';
 import { takeUp } from '../../../worker/relay/takeUp.ts';
 import { createWaker, type Waker } from '../../../worker/relay/waker.ts';
 import { discoveryWorkflowId, syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import type { Service } from '../../../workflows/words.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
-import { createTenant, type TestTenant } from '../../support/integrationRows.ts';
+import { useDatabaseBench } from '../../support/databaseBench.ts';
+import type { TestTenant } from '../../support/integrationRows.ts';
 import { WEBHOOK_KEY } from '../../support/localApi.ts';
 import { waitFor } from '../../support/waitFor.ts';
 import { createHook, pushBody, type TestHook } from '../../support/webhooks.ts';
 
-let testDatabase: TestDatabase;
-let sql: postgres.Sql;
-let database: Database;
+const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
 const stops: (() => Promise<void>)[] = [];
 
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
-  database = createDatabase({ url: testDatabase.workerUrl, maxConnections: 4, applicationName: 'relay' });
-});
 afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()));
-  await sql`delete from webhooks`;
-});
-afterAll(async () => {
-  await database.end();
-  await sql.end();
-  await testDatabase.drop();
+  await bench.sql`delete from webhooks`;
 });
 
 interface Situation {
@@ -44,15 +30,15 @@ interface Situation {
 }
 
 async function situation(): Promise<Situation> {
-  const tenant = await createTenant(sql, 'active');
+  const tenant = await bench.tenant('active');
   const [notImported] = await tenant.repositories(3);
-  await sql`update repositories set integration_id = ${tenant.integrationId}, first_imported_at = now()
+  await bench.sql`update repositories set integration_id = ${tenant.integrationId}, first_imported_at = now()
     where organization_id = ${tenant.organizationId} and id <> ${notImported!}`;
-  await sql`update repositories set provider_uuid = '{' || provider_uuid || '}' where organization_id = ${tenant.organizationId}`;
-  const repositories = await sql<{ id: string; uuid: string }[]>`
+  await bench.sql`update repositories set provider_uuid = '{' || provider_uuid || '}' where organization_id = ${tenant.organizationId}`;
+  const repositories = await bench.sql<{ id: string; uuid: string }[]>`
     select id, provider_uuid as uuid from repositories where organization_id = ${tenant.organizationId}
     order by first_imported_at nulls last, id`;
-  return { tenant, hook: await createHook(sql, tenant, { key: WEBHOOK_KEY }), repositories };
+  return { tenant, hook: await createHook(bench.sql, tenant, { key: WEBHOOK_KEY }), repositories };
 }
 
 async function deliver({ tenant, hook }: Situation, eventKey: string, texts: string[]): Promise<void> {
@@ -70,12 +56,12 @@ async function deliver({ tenant, hook }: Situation, eventKey: string, texts: str
       pull_request_state: pullRequestState,
     };
   });
-  await sql`insert into webhook_deliveries ${sql(rows)}`;
+  await bench.sql`insert into webhook_deliveries ${bench.sql(rows)}`;
 }
 
 const outcomes = async ({ hook }: Situation) =>
   (
-    await sql<{ outcome: string | null; reason: string | null; count: number }[]>`
+    await bench.sql<{ outcome: string | null; reason: string | null; count: number }[]>`
     select outcome, reason, count(*)::integer from webhook_deliveries where webhook_id = ${hook.id}
     group by 1, 2 order by 1, 2`
   ).map((row) => ({ ...row }));
@@ -115,7 +101,7 @@ function recordingWaker() {
 
 function relay(waker: Waker): () => Promise<void> {
   const log = createLogger({ service: 'worker', level: 'silent' });
-  const stop = startRelay({ database, waker, log, everyMs: 20 });
+  const stop = startRelay({ database: bench.database, waker, log, everyMs: 20 });
   stops.push(stop);
   return stop;
 }
@@ -165,7 +151,7 @@ describe('the relay', () => {
     expect(await outcomes(here)).toEqual([{ outcome: null, reason: null, count: 51 }]);
     state.away = false;
     // Those that failed are taken up again after ten seconds: let them pass.
-    await sql`update webhook_deliveries set due_at = now() where due_at is not null`;
+    await bench.sql`update webhook_deliveries set due_at = now() where due_at is not null`;
     expect(await untilAllDone(here)).toEqual([{ outcome: 'woken', reason: null, count: 51 }]);
     expect(new Set(sent.map(({ repositoryId }) => repositoryId)).size).toBe(2);
   });
@@ -176,13 +162,13 @@ describe('the relay', () => {
       pushBody(here.repositories[0]!.uuid),
       pushBody(here.repositories[1]!.uuid),
     ]);
-    expect((await takeUp(database, 100)).wakes).toHaveLength(2);
-    expect((await takeUp(database, 100)).due).toBe(0);
+    expect((await takeUp(bench.database, 100)).wakes).toHaveLength(2);
+    expect((await takeUp(bench.database, 100)).due).toBe(0);
     const [lease] =
-      await sql`select min(due_at) > now() + interval '20 seconds' and max(due_at) < now() + interval '40 seconds'
+      await bench.sql`select min(due_at) > now() + interval '20 seconds' and max(due_at) < now() + interval '40 seconds'
       as held from webhook_deliveries where webhook_id = ${here.hook.id}`;
     expect(lease!['held']).toBe(true);
-    await sql`update webhook_deliveries set due_at = now()`;
+    await bench.sql`update webhook_deliveries set due_at = now()`;
     const { waker, sent } = recordingWaker();
     relay(waker);
     await untilAllDone(here);
@@ -198,7 +184,8 @@ describe('the relay', () => {
     // Within the second of the first: this one waits for its turn.
     await deliver(here, 'repo:push', [pushBody(here.repositories[0]!.uuid)]);
     await stop();
-    const [waiting] = await sql`select due_at <= now() as due from webhook_deliveries where outcome is null`;
+    const [waiting] =
+      await bench.sql`select due_at <= now() as due from webhook_deliveries where outcome is null`;
     if (waiting !== undefined) expect(waiting['due']).toBe(true);
     relay(waker);
     await untilAllDone(here);
@@ -214,7 +201,7 @@ describe('the relay', () => {
     await deliver(here, 'repo:of_tomorrow', [pushBody(imported!.uuid)]);
     relay(waker);
     await untilAllDone(here);
-    await sql`update integrations set state = 'paused' where id = ${here.tenant.integrationId}`;
+    await bench.sql`update integrations set state = 'paused' where id = ${here.tenant.integrationId}`;
     await deliver(here, 'pullrequest:updated', [pushBody(imported!.uuid)]);
     await deliver(here, 'repo:created', ['{}']);
     expect(await untilAllDone(here)).toEqual([
@@ -226,19 +213,20 @@ describe('the relay', () => {
       { outcome: 'ignored', reason: 'repository_unknown', count: 1 },
     ]);
     expect(sent).toEqual([]);
-    const [missed] = await sql`select missed from repository_syncs where repository_id = ${imported!.id}`;
+    const [missed] =
+      await bench.sql`select missed from repository_syncs where repository_id = ${imported!.id}`;
     expect(missed!['missed']).toEqual(['pull_requests']);
     const [hook] =
-      await sql`select last_delivery_at > now() - interval '1 minute' as recent from webhooks where id = ${here.hook.id}`;
+      await bench.sql`select last_delivery_at > now() - interval '1 minute' as recent from webhooks where id = ${here.hook.id}`;
     expect(hook!['recent']).toBe(true);
   });
 
   test('wakes a repository whose first import is under way', async () => {
     const here = await situation();
     const discovered = here.repositories[2]!;
-    await sql`update repositories set integration_id = ${here.tenant.integrationId} where id = ${discovered.id}`;
+    await bench.sql`update repositories set integration_id = ${here.tenant.integrationId} where id = ${discovered.id}`;
     const importId = await here.tenant.storeImport({ all: true });
-    await sql`insert into import_repositories (organization_id, import_id, repository_id, place, state)
+    await bench.sql`insert into import_repositories (organization_id, import_id, repository_id, place, state)
       values (${here.tenant.organizationId}, ${importId}, ${discovered.id}, 1, 'running')`;
     const { waker, sent } = recordingWaker();
     relay(waker);
@@ -257,14 +245,14 @@ describe('the relay', () => {
       what: 'they wait for the next discovery',
       read: async () =>
         (
-          await sql`select 1 from webhook_deliveries where due_at between now() + interval '5 seconds' and now() + interval '11 seconds'`
+          await bench.sql`select 1 from webhook_deliveries where due_at between now() + interval '5 seconds' and now() + interval '11 seconds'`
         ).length,
       until: (waiting) => waiting === 2,
     });
     state.discoveryRuns = false;
     const aMinuteLater = async () => {
-      await sql`update webhook_wakes set woken_at = woken_at - interval '1 minute'`;
-      await sql`update webhook_deliveries set due_at = now() where due_at is not null`;
+      await bench.sql`update webhook_wakes set woken_at = woken_at - interval '1 minute'`;
+      await bench.sql`update webhook_deliveries set due_at = now() where due_at is not null`;
     };
     await aMinuteLater();
     await untilAllDone(here);
@@ -273,7 +261,8 @@ describe('the relay', () => {
     await waitFor({
       what: 'it waits for its minute',
       read: async () =>
-        (await sql`select 1 from webhook_deliveries where due_at > now() + interval '5 seconds'`).length,
+        (await bench.sql`select 1 from webhook_deliveries where due_at > now() + interval '5 seconds'`)
+          .length,
       until: (waiting) => waiting === 1,
     });
     expect(discoveries).toHaveLength(1);
@@ -289,13 +278,14 @@ describe('the relay', () => {
     const holding: Waker = {
       ...waker,
       async sync(hint) {
-        await sql`update webhook_deliveries set repeats = repeats + 1 where webhook_id = ${here.hook.id}`;
+        await bench.sql`update webhook_deliveries set repeats = repeats + 1 where webhook_id = ${here.hook.id}`;
         await waker.sync(hint);
       },
     };
     relay(holding);
     await untilAllDone(here);
-    const [row] = await sql`select due_at > now() + interval '50 seconds' as again from webhook_deliveries`;
+    const [row] =
+      await bench.sql`select due_at > now() + interval '50 seconds' as again from webhook_deliveries`;
     expect([row!['again'], sent.length]).toEqual([true, 1]);
   });
 });
