@@ -31,6 +31,7 @@ import {
 } from './bitbucketEngine.ts';
 import { createTestDatabase } from './database.ts';
 import { createLocalApi, WEBHOOK_KEY } from './localApi.ts';
+import { integrationWith } from './presentedCredential.ts';
 import { createSimulator } from './simulator.ts';
 import { createHook } from './webhooks.ts';
 
@@ -89,11 +90,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
   const connection = Connection.lazy({ address });
   const temporal = { client: new Client({ connection, namespace }), taskQueue: 'nobody-listens' };
 
-  const admin = simulator.credential('api_token.admin');
-  const { organizationId, integrationId } = await rows.integration('api_token', {
-    email: admin.login ?? '',
-    token: admin.secret,
-  });
+  const { organizationId, integrationId } = await integrationWith({ rows, simulator }, 'api_token.admin');
   const ids = { organizationId, integrationId };
   await sql`update integrations set state = 'active', name = 'Acme' where id = ${integrationId}`;
 

@@ -1,19 +1,11 @@
 import type postgres from 'postgres';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 import { createVanishedRows } from '../../activities/presence/vanishedRows.ts';
 import type { VanishedDecision } from '../../workflows/contracts/vanished.ts';
-import {
-  createBitbucketEngine,
-  createCredentialRows,
-  createTestKeys,
-  inActivity,
-  type BitbucketEngine,
-  type CredentialRows,
-} from './bitbucketEngine.ts';
-import { createTestDatabase, type TestDatabase } from './database.ts';
-import { createSimulator, type Simulator } from './simulator.ts';
+import { inActivity } from './bitbucketEngine.ts';
+import { type EngineBench, useEngineBench } from './engineBench.ts';
+import type { Simulator } from './simulator.ts';
 
-const keys = createTestKeys();
 /** The repositories of the workspace acme; one more is in the workspace other. */
 export const SLUGS = Array.from({ length: 24 }, (_, n) => `r${String(n + 1).padStart(2, '0')}`);
 const WORLD = {
@@ -54,7 +46,7 @@ export interface PresenceBench {
   /** what is done behind the test, the last first, so that the host is for the next test as it was */
   readonly undo: (() => Promise<unknown>)[];
   /** An integration with the credential of that name. */
-  readonly connect: (name?: string, organizationId?: string) => Promise<Integration>;
+  readonly connect: EngineBench['connect'];
   /** One discovery; how many requests it took. */
   readonly discover: (integration: Integration) => Promise<number>;
   /** What was missed then was missed so much longer ago. */
@@ -73,74 +65,38 @@ export interface PresenceBench {
 
 /** Called at the top of a test file: opens before its tests, closes behind them. */
 export function usePresenceBench(): PresenceBench {
-  let testDatabase: TestDatabase;
-  let rows: CredentialRows;
-  let simulator: Simulator;
-  let engine: BitbucketEngine;
+  const bench = useEngineBench({ simulator: { world: WORLD } });
   const undo: (() => Promise<unknown>)[] = [];
 
-  beforeAll(async () => {
-    testDatabase = await createTestDatabase();
-    rows = createCredentialRows(testDatabase, keys);
-    simulator = await createSimulator({ limit: 0, world: WORLD });
-    engine = createBitbucketEngine({
-      databaseUrl: testDatabase.workerUrl,
-      keys,
-      apiUrl: simulator.apiUrl,
-      webUrl: simulator.url,
-    });
-  });
-
   afterEach(async () => {
-    simulator.faults.clear();
+    bench.simulator.faults.clear();
     for (const again of undo.splice(0).toReversed()) await again();
   });
 
-  afterAll(async () => {
-    await engine.end();
-    await rows.end();
-    await testDatabase.drop();
-    await simulator.close();
-  });
-
-  async function connect(name = 'api_token.admin', organizationId?: string): Promise<Integration> {
-    const found = simulator.credential(name);
-    const more = organizationId === undefined ? {} : { organizationId };
-    if (found.kind === 'api_token')
-      return rows.integration('api_token', { email: found.login ?? '', token: found.secret }, more);
-    const fields = { workspace: found.workspace, project: found.project };
-    const given = Object.entries(fields).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
-    return rows.integration(
-      'access_token',
-      { token: found.secret },
-      { ...more, fields: Object.fromEntries(given) as Record<string, string> },
-    );
-  }
-
   async function discover({ organizationId, integrationId }: Integration): Promise<number> {
-    const mark = [...simulator.journal.since(0)].at(-1)?.sequence ?? 0;
+    const mark = [...bench.simulator.journal.since(0)].at(-1)?.sequence ?? 0;
     let cursor: string | null = null;
     do {
       const from: string | null = cursor;
       const chunk: { cursor: string | null } = await inActivity(() =>
-        engine.discovery.discoverChunk({ organizationId, integrationId, cursor: from }),
+        bench.engine.discovery.discoverChunk({ organizationId, integrationId, cursor: from }),
       );
       ({ cursor } = chunk);
     } while (cursor !== null);
-    await engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
-    return [...simulator.journal.since(mark)].length;
+    await bench.engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
+    return [...bench.simulator.journal.since(mark)].length;
   }
 
   async function passHours({ integrationId }: Integration, hours = 1): Promise<void> {
     const ago = `${String(hours)} hours`;
-    await rows.sql`update integration_repositories set missing_since = missing_since - ${ago}::interval
+    await bench.rows.sql`update integration_repositories set missing_since = missing_since - ${ago}::interval
       where integration_id = ${integrationId}`;
-    await rows.sql`update integration_workspaces set missing_since = missing_since - ${ago}::interval
+    await bench.rows.sql`update integration_workspaces set missing_since = missing_since - ${ago}::interval
       where integration_id = ${integrationId}`;
   }
 
   async function presences({ integrationId }: Integration): Promise<Record<string, number>> {
-    const found = await rows.sql<{ word: string; count: number }[]>`
+    const found = await bench.rows.sql<{ word: string; count: number }[]>`
       select case when presence = 'present' and missing_since is not null then 'missing' else presence end as word,
         count(*)::int as count
       from integration_repositories where integration_id = ${integrationId} group by 1`;
@@ -149,32 +105,32 @@ export function usePresenceBench(): PresenceBench {
 
   const asked = async ({ integrationId }: Integration): Promise<number> =>
     (
-      await rows.sql`select from integration_repositories
+      await bench.rows.sql`select from integration_repositories
         where integration_id = ${integrationId} and asked_at is not null`
     ).length;
 
   const eventsOf = async ({ integrationId }: Integration) =>
     (
-      await rows.sql<{ type: string; data: Record<string, unknown> }[]>`
+      await bench.rows.sql<{ type: string; data: Record<string, unknown> }[]>`
         select type, data from events where integration_id = ${integrationId} order by xact, id`
     ).filter(({ type }) => type !== 'discovery_done');
 
   const settle = (integration: Integration, decision: VanishedDecision) =>
-    createVanishedRows({ database: engine.database }).settleVanished({
+    createVanishedRows({ database: bench.engine.database }).settleVanished({
       ...integration,
       decision,
       actor: { apiKeyId: '01990000-0000-7000-8000-000000000001', actingUser: 'ada' },
     });
 
-  const restore = (uuid: string) => simulator.mutate({ kind: 'repository.restore', repository: uuid });
+  const restore = (uuid: string) => bench.simulator.mutate({ kind: 'repository.restore', repository: uuid });
 
   async function removeAtBitbucket(...slugs: string[]): Promise<string[]> {
     const names = slugs.map((slug) => `acme/${slug}`);
-    const found = await rows.sql<{ uuid: string }[]>`
+    const found = await bench.rows.sql<{ uuid: string }[]>`
       select distinct provider_uuid as uuid from repositories where full_name = any (${names})`;
     expect(found).toHaveLength(slugs.length);
     for (const { uuid } of found) {
-      await simulator.mutate({ kind: 'repository.delete', repository: uuid });
+      await bench.simulator.mutate({ kind: 'repository.delete', repository: uuid });
       undo.push(() => restore(uuid));
     }
     return found.map(({ uuid }) => uuid);
@@ -182,13 +138,13 @@ export function usePresenceBench(): PresenceBench {
 
   return {
     get simulator() {
-      return simulator;
+      return bench.simulator;
     },
     get sql() {
-      return rows.sql;
+      return bench.rows.sql;
     },
     undo,
-    connect,
+    connect: bench.connect,
     discover,
     passHours,
     presences,

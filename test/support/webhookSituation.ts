@@ -13,6 +13,7 @@ import {
 } from './bitbucketEngine.ts';
 import { createTestDatabase } from './database.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
+import { integrationWith } from './presentedCredential.ts';
 import { actor } from './workflowBench.ts';
 
 /** A hook as the simulated host lists it. */
@@ -145,17 +146,7 @@ async function createWebhookSituation(options: {
 }) {
   const { simulator, engine, receiver, rows, imported = () => true } = options;
   const { sql } = rows;
-  const found = simulator.credential(options.credential);
-  const { workspace, project, repository } = found;
-  const fields = Object.fromEntries(
-    Object.entries({ workspace, project, repository }).filter(
-      (entry): entry is [string, string] => entry[1] !== null,
-    ),
-  );
-  const integration =
-    found.kind === 'api_token'
-      ? await rows.integration('api_token', { email: found.login ?? '', token: found.secret })
-      : await rows.integration('access_token', { token: found.secret }, { fields });
+  const integration = await integrationWith(options, options.credential);
   const { organizationId, integrationId } = integration;
   await sql`update integrations set state = 'active', name = 'Acme', services = '{repositories,pull_requests,tickets}'
     where id = ${integrationId}`;

@@ -10,39 +10,16 @@ import {
   Unreachable,
   Upstream,
 } from '../../../activities/bitbucket/errors.ts';
-import { createSimulator, type Simulator } from '../../support/simulator.ts';
-import {
-  createBitbucketEngine,
-  createCredentialRows,
-  createTestKeys,
-  type BitbucketEngine,
-  type CredentialRows,
-} from '../../support/bitbucketEngine.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { useEngineBench } from '../../support/engineBench.ts';
 
-const keys = createTestKeys();
-let testDatabase: TestDatabase;
-let rows: CredentialRows;
-let simulator: Simulator;
-let engine: BitbucketEngine;
 let credential: CredentialRef;
 /** another server of this machine: what a redirect must never reach */
 let attacker: { server: Server; url: string; connections: number };
 
 const MEGABYTE = 1_048_576;
+const bench = useEngineBench({ engine: { deadlineMs: 1_500, maxBytes: 4 * MEGABYTE } });
 
 beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  rows = createCredentialRows(testDatabase, keys);
-  simulator = await createSimulator({ limit: 0 });
-  engine = createBitbucketEngine({
-    databaseUrl: testDatabase.workerUrl,
-    keys,
-    apiUrl: simulator.apiUrl,
-    webUrl: simulator.url,
-    deadlineMs: 1_500,
-    maxBytes: 4 * MEGABYTE,
-  });
   const server = createServer((_, response) => {
     attacker.connections += 1;
     response.end('{}');
@@ -55,28 +32,22 @@ beforeAll(async () => {
   attacker = { server, url: `http://127.0.0.1:${String(port)}`, connections: 0 };
 });
 
-afterAll(async () => {
-  await engine.end();
-  await rows.end();
-  await testDatabase.drop();
-  await simulator.close();
-  attacker.server.close();
-});
+afterAll(() => void attacker.server.close());
 
 beforeEach(async () => {
-  const { secret, login } = simulator.credential('api_token.admin');
-  credential = await rows.integration('api_token', { email: login ?? '', token: secret });
+  credential = await bench.connect();
 });
 
-afterEach(() => simulator.faults.clear());
+afterEach(() => bench.simulator.faults.clear());
 
 const REPOSITORY = '/repositories/acme-rockets/flight-control';
 const LIST = `${REPOSITORY}/pullrequests?pagelen=10`;
 const get = (path = LIST, more: { maxWaitMs?: number; onWait?: (until: string) => void } = {}) =>
-  engine.client.get({ credential, path, signal: new AbortController().signal, ...more });
+  bench.engine.client.get({ credential, path, signal: new AbortController().signal, ...more });
 const next = (url: string) =>
-  engine.client.get({ credential, next: url, signal: new AbortController().signal });
-const play = (fault: object, more: object = {}) => simulator.faults.set({ rules: [{ ...more, fault }] });
+  bench.engine.client.get({ credential, next: url, signal: new AbortController().signal });
+const play = (fault: object, more: object = {}) =>
+  bench.simulator.faults.set({ rules: [{ ...more, fault }] });
 const failure = async (work: Promise<unknown>): Promise<BitbucketError> =>
   work.then(
     () => {
@@ -85,8 +56,8 @@ const failure = async (work: Promise<unknown>): Promise<BitbucketError> =>
     (error: BitbucketError) => error,
   );
 const requests = (since: number) =>
-  [...simulator.journal.since(since)].filter(({ path }) => path.startsWith('/2.0/')).length;
-const mark = () => [...simulator.journal.since(0)].at(-1)?.sequence ?? 0;
+  [...bench.simulator.journal.since(since)].filter(({ path }) => path.startsWith('/2.0/')).length;
+const mark = () => [...bench.simulator.journal.since(0)].at(-1)?.sequence ?? 0;
 
 describe('a request', () => {
   it('gives JSON, bytes, both clocks and the scopes', async () => {
@@ -103,7 +74,7 @@ describe('a request', () => {
   it('asks for what has changed only, when it has an etag', async () => {
     const first = await get(REPOSITORY);
     expect(first.etag).toBeDefined();
-    const again = await engine.client.get({
+    const again = await bench.engine.client.get({
       credential,
       path: REPOSITORY,
       etag: first.etag ?? '',
@@ -116,7 +87,7 @@ describe('a request', () => {
     const asked = async (slug: string, hashes: string[]) => {
       const form = hashes.map((hash) => `include=${hash}`).join('&');
       const path = `/repositories/acme-rockets/${slug}/commits?pagelen=2`;
-      const { json } = await engine.client.get({
+      const { json } = await bench.engine.client.get({
         credential,
         path,
         form,
@@ -127,7 +98,7 @@ describe('a request', () => {
     const [, second] = await asked('telemetry', []);
     const since = mark();
     expect((await asked('telemetry-old', [second ?? '']))[0]).toBe(second);
-    const sent = [...simulator.journal.since(since)];
+    const sent = [...bench.simulator.journal.since(since)];
     expect(sent.map(({ method, status }) => [method, status])).toEqual([
       ['POST', 301],
       ['POST', 200],
@@ -140,7 +111,9 @@ describe('a request', () => {
     const reason = new Error('stopped');
     setTimeout(() => abort.abort(reason), 100);
     const began = performance.now();
-    await expect(engine.client.get({ credential, path: LIST, signal: abort.signal })).rejects.toBe(reason);
+    await expect(bench.engine.client.get({ credential, path: LIST, signal: abort.signal })).rejects.toBe(
+      reason,
+    );
     expect(performance.now() - began).toBeLessThan(1_000);
   });
 });
@@ -207,9 +180,9 @@ describe('a redirect', () => {
   it('or next to another place is not followed', async () => {
     const foreign = [
       `${attacker.url}/2.0/x`,
-      `http://127.0.0.1:${new URL(simulator.url).port}@${new URL(attacker.url).host}/2.0/x`,
-      `${simulator.url}/internal`,
-      `${simulator.apiUrl}/../internal`,
+      `http://127.0.0.1:${new URL(bench.simulator.url).port}@${new URL(attacker.url).host}/2.0/x`,
+      `${bench.simulator.url}/internal`,
+      `${bench.simulator.apiUrl}/../internal`,
     ];
     for (const url of foreign) {
       expect(await failure(next(url)), url).toMatchObject({
@@ -224,9 +197,7 @@ describe('a redirect', () => {
     const locations = [`${attacker.url}/2.0/x`, '/2.0/loop', '//127.0.0.1/2.0/x', undefined];
     for (const location of locations) {
       const host = await redirecting(location);
-      const other = createBitbucketEngine({
-        databaseUrl: testDatabase.workerUrl,
-        keys,
+      const other = bench.anotherEngine({
         apiUrl: `${host.url}/2.0`,
         webUrl: host.url,
       });
@@ -283,7 +254,7 @@ describe('a limit', () => {
     for (let probe = 0; probe < 8; probe += 1) {
       waits.push(untilIn(await failure(get())));
       // the wait passes
-      await rows.sql`update request_limits set blocked_until = clock_timestamp()
+      await bench.rows.sql`update request_limits set blocked_until = clock_timestamp()
         where account_key = ${`credential:${credential.credentialId}`}`;
     }
     const wanted = [60, 120, 240, 480, 960, 1920, 3600, 3600];
@@ -294,12 +265,12 @@ describe('a limit', () => {
     play(limit('none'), { count: 1 });
     await failure(get());
     play({ kind: 'delay', ms: 300 });
-    await rows.sql`update request_limits set blocked_until = clock_timestamp()`;
+    await bench.rows.sql`update request_limits set blocked_until = clock_timestamp()`;
     const sent = mark();
     const answers = await Promise.allSettled(Array.from({ length: 10 }, () => get(LIST, { maxWaitMs: 0 })));
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect(requests(sent)).toBe(1);
-    simulator.faults.clear();
+    bench.simulator.faults.clear();
     await Promise.all(Array.from({ length: 5 }, () => get()));
   });
 
@@ -334,9 +305,9 @@ it('a brownout is a refusal of the credential, and a token that cannot be renewe
 });
 
 it('a stored next that has lost its meaning is a bad request', async () => {
-  expect(await failure(next(`${simulator.apiUrl}${REPOSITORY}/pullrequests?pagelen=5000`))).toBeInstanceOf(
-    BadRequest,
-  );
+  expect(
+    await failure(next(`${bench.simulator.apiUrl}${REPOSITORY}/pullrequests?pagelen=5000`)),
+  ).toBeInstanceOf(BadRequest);
 });
 
 it('nothing of all this has reached another place', () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConnectionReport } from '../../../activities/bitbucket/connectionCheck/report.ts';
-import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import type { CredentialKind } from '../../../workflows/words.ts';
+import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,
@@ -11,6 +11,8 @@ import {
   type CredentialRows,
 } from '../../support/bitbucketEngine.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { oauthTokens } from '../../support/oauthBrowser.ts';
+import { presentedCredential, type PresentedCredential } from '../../support/presentedCredential.ts';
 
 const keys = createTestKeys();
 let testDatabase: TestDatabase;
@@ -41,33 +43,10 @@ afterAll(async () => {
   await Promise.all(Object.values(hosts).map(({ simulator }) => simulator.close()));
 });
 
-interface Presented {
-  kind: CredentialKind;
-  secret: Record<string, string>;
-  fields?: Record<string, string>;
-  expiresOn?: string;
-}
-
-/** A credential of the simulator's list as the api would store it. */
-function presented(simulator: Simulator, name: string): Presented {
-  const found = simulator.credential(name);
-  const { kind, secret, login } = found;
-  if (kind === 'api_token') return { kind, secret: { email: login ?? '', token: secret } };
-  if (kind === 'password' || kind === 'app_password') {
-    return { kind: 'basic', secret: { username: login ?? '', password: secret } };
-  }
-  const fields = { workspace: found.workspace, project: found.project, repository: found.repository };
-  return {
-    kind: 'access_token',
-    secret: { token: secret },
-    fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as Record<
-      string,
-      string
-    >,
-  };
-}
-
-async function run(engine: BitbucketEngine, { kind, secret, ...more }: Presented): Promise<ConnectionReport> {
+async function run(
+  engine: BitbucketEngine,
+  { kind, secret, ...more }: PresentedCredential,
+): Promise<ConnectionReport> {
   const integration = await rows.integration(kind, secret, more);
   await inActivity(() => engine.connection.checkConnection(integration));
   const [check] = await rows.sql`select * from connection_checks where id = ${integration.checkId}`;
@@ -76,27 +55,13 @@ async function run(engine: BitbucketEngine, { kind, secret, ...more }: Presented
   return check?.['report'] as ConnectionReport;
 }
 
-const check = (era: 'guide' | 'today', name: string | Presented) =>
-  run(hosts[era].engine, typeof name === 'string' ? presented(hosts[era].simulator, name) : name);
+const check = (era: 'guide' | 'today', name: string | PresentedCredential) =>
+  run(hosts[era].engine, typeof name === 'string' ? presentedCredential(hosts[era].simulator, name) : name);
 
 const codes = (report: ConnectionReport, ...severities: string[]) =>
   report.findings.filter(({ severity }) => severities.includes(severity)).map(({ code }) => code);
 const statuses = (report: ConnectionReport) =>
   Object.fromEntries(report.services.map(({ service, status }) => [service, status]));
-
-/** What somebody fits in who has the browser's part of OAuth behind them. */
-async function oauthTokens(simulator: Simulator, person: string): Promise<Record<string, string>> {
-  const { oauthCode } = await import('../../support/oauthBrowser.ts');
-  const { code, redirectUri } = await oauthCode(simulator, person);
-  const { key, secret } = simulator.consumer;
-  const answer = await fetch(`${simulator.url}/site/oauth2/access_token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}` },
-    body: new URLSearchParams({ grant_type: 'authorization_code', code, redirect_uri: redirectUri }),
-  });
-  const { access_token, refresh_token } = (await answer.json()) as Record<string, string>;
-  return { access_token: access_token!, refresh_token: refresh_token! };
-}
 
 describe('a credential that does all we want', () => {
   it.each([
@@ -151,7 +116,7 @@ describe('a credential that does all we want', () => {
 });
 
 describe('a credential that is refused', () => {
-  const wrong = (kind: CredentialKind): Presented => ({
+  const wrong = (kind: CredentialKind): PresentedCredential => ({
     kind,
     secret: {
       oauth: { access_token: 'wrong', refresh_token: 'wrong' },
@@ -186,7 +151,7 @@ describe('a credential that is refused', () => {
   );
 
   it('says so when a user name stands where the e-mail belongs', async () => {
-    const { secret } = presented(hosts.today.simulator, 'api_token.service');
+    const { secret } = presentedCredential(hosts.today.simulator, 'api_token.service');
     const report = await check('today', { kind: 'api_token', secret: { ...secret, email: 'service' } });
     expect(codes(report, 'error')).toEqual(['username_instead_of_email']);
   });
@@ -204,7 +169,7 @@ describe('a credential that is refused', () => {
   });
 
   it('past its given end is not even sent', async () => {
-    const token = presented(hosts.today.simulator, 'api_token.service');
+    const token = presentedCredential(hosts.today.simulator, 'api_token.service');
     const report = await check('today', { ...token, expiresOn: '2026-01-01T00:00:00Z' });
     expect(codes(report, 'error')).toEqual(['credential_expired']);
     expect(report.requests).toBe(0);
@@ -261,7 +226,7 @@ describe('a credential that lacks something', () => {
   });
 
   it('an access token whose workspace is written wrong sees nothing', async () => {
-    const token = presented(hosts.today.simulator, 'access_token.workspace');
+    const token = presentedCredential(hosts.today.simulator, 'access_token.workspace');
     const report = await check('today', { ...token, fields: { workspace: 'no-such-place' } });
     expect(codes(report, 'warning')).toEqual(['nothing_visible']);
   });
@@ -276,7 +241,7 @@ describe('a credential with a remark', () => {
   });
 
   it('ends soon', async () => {
-    const token = presented(hosts.today.simulator, 'api_token.service');
+    const token = presentedCredential(hosts.today.simulator, 'api_token.service');
     const expiresOn = new Date(Date.now() + 3 * 86_400_000).toISOString();
     const report = await check('today', { ...token, expiresOn });
     expect(codes(report, 'warning')).toEqual(['credential_expiring']);
@@ -284,7 +249,7 @@ describe('a credential with a remark', () => {
 });
 
 describe('a host that does not answer as it should', () => {
-  const token = () => presented(hosts.today.simulator, 'api_token.service');
+  const token = () => presentedCredential(hosts.today.simulator, 'api_token.service');
 
   async function withHost(apiUrl: string): Promise<ConnectionReport> {
     const engine = createBitbucketEngine({

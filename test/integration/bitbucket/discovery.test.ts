@@ -1,46 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createSimulator, type Simulator } from '../../support/simulator.ts';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { DiscoveryActivities } from '../../../workflows/contracts/discovery.ts';
-import {
-  createBitbucketEngine,
-  createCredentialRows,
-  createTestKeys,
-  inActivity,
-  type BitbucketEngine,
-  type CredentialRows,
-} from '../../support/bitbucketEngine.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { inActivity } from '../../support/bitbucketEngine.ts';
+import { useEngineBench } from '../../support/engineBench.ts';
 
-const keys = createTestKeys();
-let testDatabase: TestDatabase;
-let rows: CredentialRows;
-let simulator: Simulator;
-let engine: BitbucketEngine;
-
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  rows = createCredentialRows(testDatabase, keys);
-  simulator = await createSimulator({ limit: 0 });
-  // One request a chunk: every place is carried over once.
-  engine = createBitbucketEngine({
-    databaseUrl: testDatabase.workerUrl,
-    keys,
-    apiUrl: simulator.apiUrl,
-    webUrl: simulator.url,
-    maxRequests: 1,
-  });
-});
+// One request a chunk: every place is carried over once.
+const bench = useEngineBench({ engine: { maxRequests: 1 } });
 
 afterEach(async () => {
-  simulator.faults.clear();
-  await rows.sql`delete from request_limits`;
-});
-
-afterAll(async () => {
-  await engine.end();
-  await rows.end();
-  await testDatabase.drop();
-  await simulator.close();
+  bench.simulator.faults.clear();
+  await bench.rows.sql`delete from request_limits`;
 });
 
 type Chunk = Awaited<ReturnType<DiscoveryActivities['discoverChunk']>>;
@@ -49,23 +17,8 @@ interface Integration {
   integrationId: string;
 }
 
-async function connect(name: string, organizationId?: string) {
-  const found = simulator.credential(name);
-  const more = organizationId === undefined ? {} : { organizationId };
-  if (found.kind === 'api_token') {
-    return rows.integration('api_token', { email: found.login ?? '', token: found.secret }, more);
-  }
-  const fields = { workspace: found.workspace, project: found.project, repository: found.repository };
-  const given = Object.entries(fields).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
-  return rows.integration(
-    'access_token',
-    { token: found.secret },
-    { ...more, fields: Object.fromEntries(given) as Record<string, string> },
-  );
-}
-
 const chunk = ({ organizationId, integrationId }: Integration, cursor: string | null): Promise<Chunk> =>
-  inActivity(() => engine.discovery.discoverChunk({ organizationId, integrationId, cursor }));
+  inActivity(() => bench.engine.discovery.discoverChunk({ organizationId, integrationId, cursor }));
 
 /** Runs chunks to the end as the workflow does. */
 async function discover(integration: Integration) {
@@ -80,27 +33,27 @@ async function discover(integration: Integration) {
     total.chunks += 1;
   } while (cursor !== null);
   const { organizationId, integrationId } = integration;
-  await engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
+  await bench.engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
   return total;
 }
 
 const seenRepositories = async ({ integrationId }: Integration) =>
   (
-    await rows.sql<{ full_name: string }[]>`
+    await bench.rows.sql<{ full_name: string }[]>`
       select r.full_name from integration_repositories l join repositories r on r.id = l.repository_id
       where l.integration_id = ${integrationId} order by 1`
   ).map(({ full_name }) => full_name);
 
 /** Row versions: they change with every write. */
 const versions = async ({ organizationId }: Integration) =>
-  await rows.sql`
+  await bench.rows.sql`
     select id, xmin::text from workspaces where organization_id = ${organizationId}
     union all select id, xmin::text from projects where organization_id = ${organizationId}
     union all select id, xmin::text from repositories where organization_id = ${organizationId} order by 1`;
 
 describe('discovery', () => {
   it('finds everything that the account sees, chunk by chunk', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     const total = await discover(integration);
     expect(total).toMatchObject({ workspaces: 2, projects: 3, repositories: 7 });
     expect(total.chunks).toBeGreaterThan(5);
@@ -115,16 +68,16 @@ describe('discovery', () => {
     ]);
     const { organizationId, integrationId } = integration;
     expect(
-      await rows.sql`select w.slug, w.name, l.administrator from workspaces w
+      await bench.rows.sql`select w.slug, w.name, l.administrator from workspaces w
         join integration_workspaces l on l.workspace_id = w.id
         where w.organization_id = ${organizationId} order by 1`,
     ).toMatchObject([
       { slug: 'acme-rockets', name: 'Acme Rockets', administrator: true },
       { slug: 'globex', name: 'Globex Gläser & Söhne', administrator: true },
     ]);
-    const [row] = await rows.sql`select * from integrations where id = ${integrationId}`;
+    const [row] = await bench.rows.sql`select * from integrations where id = ${integrationId}`;
     expect(row).toMatchObject({ discovery_state: 'done', discovery_error: null });
-    const [shop] = await rows.sql`
+    const [shop] = await bench.rows.sql`
       select r.*, p.key from repositories r join projects p on p.id = r.project_id
       where r.organization_id = ${organizationId} and r.slug = 'shop'`;
     expect(shop).toMatchObject({ name: 'Shop – Läden & مرحبا', key: 'WEB', is_private: true });
@@ -132,7 +85,7 @@ describe('discovery', () => {
   });
 
   it('run again writes no row that has not changed', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     await discover(integration);
     const before = await versions(integration);
     await discover(integration);
@@ -140,13 +93,13 @@ describe('discovery', () => {
   });
 
   it('shows two organizations the same repositories, each their own rows', async () => {
-    const [one, two] = [await connect('api_token.service'), await connect('api_token.service')];
+    const [one, two] = [await bench.connect('api_token.service'), await bench.connect('api_token.service')];
     await discover(one);
     await discover(two);
     expect(await seenRepositories(one)).toEqual(await seenRepositories(two));
     expect(await seenRepositories(one)).not.toContain('acme-rockets/secret-sauce');
     const ids = async ({ organizationId }: Integration) =>
-      (await rows.sql`select id from repositories where organization_id = ${organizationId}`).map(
+      (await bench.rows.sql`select id from repositories where organization_id = ${organizationId}`).map(
         ({ id }) => id as string,
       );
     const [idsOfOne, idsOfTwo] = [await ids(one), await ids(two)];
@@ -154,8 +107,8 @@ describe('discovery', () => {
   });
 
   it('gives two integrations of one organization one set of rows', async () => {
-    const admin = await connect('api_token.admin');
-    const service = await connect('api_token.service', admin.organizationId);
+    const admin = await bench.connect();
+    const service = await bench.connect('api_token.service', admin.organizationId);
     await discover(admin);
     const before = await versions(admin);
     await discover(service);
@@ -168,12 +121,12 @@ describe('discovery', () => {
     ['access_token.project', 2],
     ['access_token.repository', 1],
   ])('starts where %s begins', async (name, repositories) => {
-    const integration = await connect(name);
+    const integration = await bench.connect(name);
     await discover(integration);
     const found = await seenRepositories(integration);
     expect(found.every((fullName) => fullName.startsWith('acme-rockets/'))).toBe(true);
     expect(found).toHaveLength(repositories);
-    const [place] = await rows.sql`
+    const [place] = await bench.rows.sql`
       select w.name, count(p.id)::int as projects from workspaces w left join projects p on p.workspace_id = w.id
       where w.organization_id = ${integration.organizationId} group by 1`;
     expect(place?.['name']).toBe('Acme Rockets');
@@ -181,24 +134,24 @@ describe('discovery', () => {
   });
 
   it('stops at a limit with its place, and goes on from there', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     const first = await chunk(integration, null);
-    simulator.faults.set({
+    bench.simulator.faults.set({
       rules: [{ count: 1, fault: { kind: 'rate_limit', retry_after: 'seconds', seconds: 600 } }],
     });
     const limited = await chunk(integration, first.cursor);
     expect(limited.cursor).toBe(first.cursor);
     expect(Date.parse(limited.limited?.until ?? '') - Date.now()).toBeGreaterThan(500_000);
-    await rows.sql`delete from request_limits`;
+    await bench.rows.sql`delete from request_limits`;
     let cursor = limited.cursor;
     while (cursor !== null) cursor = (await chunk(integration, cursor)).cursor;
     expect(await seenRepositories(integration)).toHaveLength(7);
   });
 
   it('an empty list removes nothing', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     await discover(integration);
-    simulator.faults.set({
+    bench.simulator.faults.set({
       rules: [{ match: { path: '/repositories/' }, fault: { kind: 'empty_list' } }],
     });
     await discover(integration);
@@ -208,8 +161,8 @@ describe('discovery', () => {
   it.each([{ kind: 'wrong_shape' }, { kind: 'html' }, { kind: 'status', status: 401 }])(
     'does not take %j for an empty list',
     async (fault) => {
-      const integration = await connect('api_token.admin');
-      simulator.faults.set({ rules: [{ match: { path: '^/2.0/user/workspaces' }, fault }] });
+      const integration = await bench.connect();
+      bench.simulator.faults.set({ rules: [{ match: { path: '^/2.0/user/workspaces' }, fault }] });
       await expect(chunk(integration, null)).rejects.toMatchObject({
         type: expect.stringMatching(/^(InvalidResponse|AuthRefused)$/) as string,
       });
@@ -217,15 +170,15 @@ describe('discovery', () => {
   );
 
   it('keeps the row of a renamed repository', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     await discover(integration);
     const idOf = async (slug: string) =>
       (
-        await rows.sql`select id from repositories
+        await bench.rows.sql`select id from repositories
           where organization_id = ${integration.organizationId} and slug = ${slug}`
       )[0]?.['id'] as string | undefined;
     const id = await idOf('launch-scripts');
-    await simulator.mutate({
+    await bench.simulator.mutate({
       kind: 'repository.rename',
       repository: 'acme-rockets/launch-scripts',
       slug: 'launch-pad',
@@ -236,37 +189,37 @@ describe('discovery', () => {
   });
 
   it('finds a repository that a webhook names by one request, and nothing where it may not look', async () => {
-    const integration = await connect('api_token.admin');
+    const integration = await bench.connect();
     await discover(integration);
-    const { repository } = (await simulator.mutate({
+    const { repository } = (await bench.simulator.mutate({
       kind: 'repository.create',
       workspace: 'acme-rockets',
       slug: 'named-by-a-webhook',
     })) as { repository: string };
-    const hidden = (await simulator.mutate({
+    const hidden = (await bench.simulator.mutate({
       kind: 'repository.create',
       workspace: 'globex',
       slug: 'hidden',
     })) as { repository: string };
     const { organizationId, integrationId } = integration;
     const lookUp = (uuids: string[], of = { organizationId, integrationId }) =>
-      inActivity(() => engine.discovery.lookUpRepositories({ ...of, uuids }));
-    const before = simulator.journal.since(0).at(-1)?.sequence ?? 0;
+      inActivity(() => bench.engine.discovery.lookUpRepositories({ ...of, uuids }));
+    const before = bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
     expect(await lookUp([repository])).toEqual({ left: [], found: 1 });
-    expect(simulator.journal.since(before)).toHaveLength(1);
+    expect(bench.simulator.journal.since(before)).toHaveLength(1);
     expect(await seenRepositories(integration)).toContain('acme-rockets/named-by-a-webhook');
-    const [row] = await rows.sql`
+    const [row] = await bench.rows.sql`
       select p.key from repositories r join projects p on p.id = r.project_id
       where r.organization_id = ${organizationId} and r.slug = 'named-by-a-webhook'`;
     expect(row).toBeDefined();
 
-    const narrow = await connect('access_token.workspace');
+    const narrow = await bench.connect('access_token.workspace');
     expect(await lookUp([hidden.repository, '{00000000-0000-4000-8000-000000000000}'], narrow)).toEqual({
       left: [],
       found: 0,
     });
     expect(await seenRepositories(narrow)).toEqual([]);
-    simulator.faults.set({
+    bench.simulator.faults.set({
       rules: [{ count: 1, fault: { kind: 'rate_limit', retry_after: 'seconds', seconds: 600 } }],
     });
     const limited = await lookUp([hidden.repository, repository]);
