@@ -4,6 +4,7 @@ import { createImportActivities } from '../../activities/imports.ts';
 import { importWorkflowId } from '../../workflows/ids.ts';
 import { PAUSED } from '../../workflows/import/paused.ts';
 import * as messages from '../../workflows/messages.ts';
+import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
   EFFECTIVE_AFTER_STOP_MS,
@@ -59,11 +60,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
     if (phase.chunks !== undefined) run.bitbucket.chunks.set(id!, phase.chunks());
     const handle = await startImportRun(run, tenant, importId);
     await untilRepository(tenant, importId, id!, phase.state, 10_000);
-    await waitFor({
-      what: 'the phase is reached',
-      read: () => run.bitbucket.calls.filter((call) => call.startsWith(phase.calls)).length,
-      until: (count) => count >= (phase.chunks?.().length ?? 2) - 1,
-    });
+    await untilCalled(run, phase.calls, (phase.chunks?.().length ?? 2) - 1);
     return { tenant, id: id!, importId, handle };
   }
 
@@ -291,7 +288,7 @@ test('an import whose run an operator ended goes on where it stood, still paused
     await command(run, tenant, messages.reviveImport, { importId, actor });
     await handle.result();
     expect(await tenant.events(importId)).toEqual(events);
-    expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(4);
+    expect(callsOf(run, 'importGit')).toHaveLength(4);
   }, integrationGoesOn(tenant));
 });
 

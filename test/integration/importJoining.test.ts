@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { totalStreams } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { ImportMode } from '../../workflows/words.ts';
+import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
   repositoryRun,
@@ -11,7 +12,6 @@ import {
   untilJoined,
   untilRepository,
 } from '../support/importBench.ts';
-import { waitFor } from '../support/waitFor.ts';
 import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** Several imports want the same repository: one run reads it, for all of them, whatever becomes of one. */
@@ -33,12 +33,7 @@ async function joined(run: BenchRun, git: Step[], modes: [ImportMode, ImportMode
 }
 
 const untilGit = (run: BenchRun, times: number) =>
-  waitFor({
-    what: `git is read for the ${times}th time`,
-    read: () => run.bitbucket.calls.filter((call) => call.startsWith('importGit')).length,
-    until: (count) => count >= times,
-    timeoutMs: times === 1 ? 10_000 : 5_000,
-  });
+  untilCalled(run, 'importGit', times, times === 1 ? 10_000 : 5_000);
 
 describe('the import whose run reads a repository', () => {
   test('is cancelled: the one that joined goes on at once', async () => {
@@ -119,7 +114,7 @@ describe('the import whose run reads a repository', () => {
       await tellImport(run, two, messages.pauseImport);
       await tellImport(run, two, messages.resumeImport);
       await second.result();
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(3);
+      expect(callsOf(run, 'importGit')).toHaveLength(3);
       for (const importId of [one, two]) {
         expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
       }

@@ -3,6 +3,7 @@ import { importRepositoryWorkflowId, importWorkflowId, integrationWorkflowId } f
 import type { importRepositories } from '../../workflows/importRepositories.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { ImportTiming } from '../../workflows/timing.ts';
+import { callsOf } from '../support/bitbucketCalls.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -121,7 +122,7 @@ describe('an import', () => {
       await run.client.workflow.getHandle(importRepositoryWorkflowId(id!)).signal(messages.allowanceFreed);
       await handle.result();
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed', waiting_until: null });
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toHaveLength(2);
+      expect(callsOf(run, 'importChunk')).toHaveLength(2);
     });
   });
 
@@ -243,7 +244,7 @@ describe('an import', () => {
       const parent = await run.client.workflow.getHandle(handle.workflowId).describe();
       expect(parent.runId).not.toBe(handle.firstExecutionRunId);
       expect((await child.describe()).status.name).toBe('RUNNING');
-      expect(run.bitbucket.calls.filter((call) => call.startsWith(`importChunk ${ids[0]}`))).toHaveLength(1);
+      expect(callsOf(run, `importChunk ${ids[0]}`)).toHaveLength(1);
       await run.client.workflow.getHandle(handle.workflowId).signal(messages.setPaused, {
         paused: true,
         reason: 'person',
@@ -302,7 +303,7 @@ describe('an import', () => {
       await repository.signal(messages.setPaused, { paused: true, reason: 'person' });
       await repository.signal(messages.setPaused, { paused: false, reason: null });
       await Promise.all([first.result(), third.result()]);
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(2);
+      expect(callsOf(run, 'importGit')).toHaveLength(2);
       expect(await tenant.importRow(one)).toMatchObject({ state: 'completed' });
       expect(await tenant.importRow(three)).toMatchObject({ state: 'completed' });
     });
@@ -322,8 +323,8 @@ describe('an import', () => {
       await run.record('repository-resumed-run', importRepositoryWorkflowId(id!));
       const last = await run.client.workflow.getHandle(importRepositoryWorkflowId(id!)).describe();
       expect(last.historyLength).toBeLessThan(80);
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(1);
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toHaveLength(13);
+      expect(callsOf(run, 'importGit')).toHaveLength(1);
+      expect(callsOf(run, 'importChunk')).toHaveLength(13);
     });
   });
 
@@ -340,7 +341,7 @@ describe('an import', () => {
         state: 'completed',
         repositories_completed: 6,
       });
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(6);
+      expect(callsOf(run, 'importGit')).toHaveLength(6);
     });
   });
 });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
 import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
+import { callsOf } from '../support/bitbucketCalls.ts';
 import { EFFECTIVE_MS, untilImport, untilRepository } from '../support/importBench.ts';
 import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -58,7 +59,7 @@ test('a pause stops imports and the discovery at their places, begins nothing, a
     expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
     expect(await tenant.integration()).toMatchObject({ reason: null, discovery_state: 'done' });
     // The chunk that was stopped is read again from its place, and no other.
-    const places = run.bitbucket.calls.filter((call) => call.startsWith('discoverChunk'));
+    const places = callsOf(run, 'discoverChunk');
     expect(places).toEqual(['discoverChunk null', 'discoverChunk a place', 'discoverChunk a place']);
     const audit = await bench.sql`select action, acting_user from audit_events
         where integration_id = ${tenant.integrationId} and action ~ 'paused|resumed' order by id`;

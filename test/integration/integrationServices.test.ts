@@ -4,10 +4,10 @@ import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { Service, Stream } from '../../workflows/words.ts';
+import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { EFFECTIVE_MS, untilImport } from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
-import { waitFor } from '../support/waitFor.ts';
 import {
   actor,
   type BenchRun,
@@ -23,13 +23,8 @@ const bench = useWorkflowBench();
 const change = (run: BenchRun, tenant: TestTenant, services: Service[]) =>
   command(run, tenant, messages.changeServices, { services, actor });
 
-const untilCalled = (run: BenchRun, name: string, times: number) =>
-  waitFor({
-    what: `${name} is called ${times} times`,
-    read: () => run.bitbucket.calls.filter((call) => call.startsWith(name)).length,
-    until: (count) => count >= times,
-    timeoutMs: EFFECTIVE_MS,
-  });
+const untilAsked = (run: BenchRun, name: string, times: number) =>
+  untilCalled(run, name, times, EFFECTIVE_MS);
 
 const streamsOf = async (importId: string): Promise<Record<string, string>> =>
   Object.fromEntries(
@@ -57,10 +52,10 @@ describe('a service that is switched off while an import runs', () => {
     await bench.run(async (run) => {
       run.bitbucket.chunks.set(id!, ['hang', { done: true }]);
       const importId = await begunImport(run, tenant);
-      await untilCalled(run, 'importChunk', 1);
+      await untilAsked(run, 'importChunk', 1);
       const answer = await change(run, tenant, ['pull_requests', 'repositories']);
       expect(answer).toMatchObject({ state: 'active', services: ['repositories', 'pull_requests'] });
-      await untilCalled(run, 'importChunk', 2);
+      await untilAsked(run, 'importChunk', 2);
       await run.client.workflow.getHandle(importWorkflowId(importId)).result();
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
       expect(await streamsOf(importId)).toMatchObject({
@@ -70,7 +65,7 @@ describe('a service that is switched off while an import runs', () => {
         ticket_changes: 'switched_off',
       });
       // Git was done before, and is not read again.
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(1);
+      expect(callsOf(run, 'importGit')).toHaveLength(1);
       await run.record('services-changed', `repository/${id}/import`);
     }, integrationGoesOn(tenant));
   });
@@ -81,9 +76,9 @@ describe('a service that is switched off while an import runs', () => {
     await bench.run(async (run) => {
       run.bitbucket.git.set(id!, ['hang']);
       const importId = await begunImport(run, tenant);
-      await untilCalled(run, 'importGit', 1);
+      await untilAsked(run, 'importGit', 1);
       await change(run, tenant, ['pull_requests']);
-      await untilCalled(run, 'importChunk', 1);
+      await untilAsked(run, 'importChunk', 1);
       await untilImport(tenant, importId, 'completed');
       expect(await streamsOf(importId)).toMatchObject({
         commits: 'switched_off',
@@ -100,9 +95,9 @@ describe('a service that is switched off while an import runs', () => {
       const last = new Promise<{ done: boolean }>((resolve) => (end = resolve));
       run.bitbucket.chunks.set(id!, ['hang', 'hang', last]);
       const importId = await begunImport(run, tenant);
-      await untilCalled(run, 'importChunk', 1);
+      await untilAsked(run, 'importChunk', 1);
       await change(run, tenant, ['repositories', 'pull_requests']);
-      await untilCalled(run, 'importChunk', 2);
+      await untilAsked(run, 'importChunk', 2);
       await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
       end({ done: true });
       await untilImport(tenant, importId, 'completed');
@@ -119,7 +114,7 @@ test('switched off, a sync of it stops and ends; of the others it goes on', asyn
   await bench.run(async (run) => {
     run.bitbucket.chunks.set(id, ['hang', { done: true }]);
     const sync = await hint(run, tenant, id, { services: ['tickets', 'pull_requests'] });
-    await untilCalled(run, 'importChunk', 1);
+    await untilAsked(run, 'importChunk', 1);
     await change(run, tenant, ['repositories', 'pull_requests']);
     await sync.result();
     const [last] = await syncsOf(bench.sql, id);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as messages from '../../workflows/messages.ts';
+import { callsOf } from '../support/bitbucketCalls.ts';
 import { refusal } from '../support/fakeBitbucket.ts';
 import { waitFor } from '../support/waitFor.ts';
 import {
@@ -88,7 +89,7 @@ describe('the integration', () => {
       ]);
       const again = await command(run, tenant, messages.submitCredential, { ...good, actor });
       expect(again).toMatchObject({ state: 'connected', checkId: good.checkId });
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('checkConnection'))).toHaveLength(2);
+      expect(callsOf(run, 'checkConnection')).toHaveLength(2);
     }, integrationGoesOn(tenant));
   });
 
@@ -130,7 +131,7 @@ describe('the integration', () => {
         command(run, tenant, messages.completeOauth, { ...flow, actor }),
       ]);
       await until(tenant, 'connected');
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('exchange'))).toHaveLength(1);
+      expect(callsOf(run, 'exchange')).toHaveLength(1);
       expect((await tenant.credentialStates()).map(({ state }) => state)).toEqual(['active']);
     }, integrationGoesOn(tenant));
   });

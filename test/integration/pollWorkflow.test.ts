@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { pollId, syncAllWorkflowId } from '../../workflows/ids.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
+import { callsOf } from '../support/bitbucketCalls.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { importedRepository, syncsOf } from '../support/syncBench.ts';
@@ -25,8 +26,7 @@ const poll = async (run: BenchRun, { organizationId, integrationId }: TestTenant
 const pollRow = async ({ integrationId }: TestTenant) =>
   (await bench.sql`select * from integration_polls where integration_id = ${integrationId}`)[0];
 
-const chunksOf = (run: BenchRun): number =>
-  run.bitbucket.calls.filter((call) => call.startsWith('pollChunk')).length;
+const chunksOf = (run: BenchRun): number => callsOf(run, 'pollChunk').length;
 
 test('a round goes on from chunk to chunk, waits for the allowance, and says how it went', async () => {
   await bench.run(async (run) => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
+import { untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, tellImport, untilRepository } from '../support/importBench.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -31,13 +32,6 @@ async function begin(run: BenchRun, script: { git?: Step[]; chunks?: Step[] }, h
 /** The names of what was called so far, in order. */
 const called = (run: BenchRun): string[] =>
   run.bitbucket.calls.map((call) => call.split(' ')[0] ?? '').filter((name) => /^(import|link)/.test(name));
-
-const untilCalled = (run: BenchRun, name: string, times = 1) =>
-  waitFor({
-    what: `${name} is called ${times} times`,
-    read: () => called(run).filter((one) => one === name).length,
-    until: (count) => count >= times,
-  });
 
 test('the API is read while git is; a pause stops both, and the links come behind both', async () => {
   await bench.run(async (run) => {

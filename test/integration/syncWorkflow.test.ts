@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { callsOf, holdChunks, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, untilJoined } from '../support/importBench.ts';
 import { hint, importedRepository, syncRow, syncRun, syncsOf, untilSyncRow } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { type BenchRun, useWorkflowBench } from '../support/workflowBench.ts';
+import { useWorkflowBench } from '../support/workflowBench.ts';
 
 /** `syncRepository`: hints become syncs, one at a time, and none is lost. */
 const bench = useWorkflowBench();
@@ -16,23 +17,6 @@ const streamsOf = async (syncId: string): Promise<string[]> =>
     .map(({ stream }) => stream)
     .toSorted();
 
-/** Every chunk waits until what is given is called, and then is the last. */
-function holdChunks({ bitbucket }: BenchRun): () => void {
-  let release = (): void => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  bitbucket.decide = (_id, cancelled) => Promise.race([held, cancelled]).then(() => ({ done: true }));
-  return () => release();
-}
-
-const untilCalled = (calls: readonly string[], name: string) =>
-  waitFor({
-    what: `${name} is called`,
-    read: () => calls.filter((call) => call.startsWith(name)).length,
-    until: (n) => n > 0,
-  });
-
 test('a push asks git alone, and nothing of the API', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');
@@ -41,7 +25,7 @@ test('a push asks git alone, and nothing of the API', async () => {
     const [sync] = await syncsOf(bench.sql, id);
     expect(sync).toMatchObject({ state: 'completed', outcome: 'completed', services: ['repositories'] });
     expect(await streamsOf(sync!.id)).toEqual(GIT_STREAMS);
-    expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toEqual([]);
+    expect(callsOf(run, 'importChunk')).toEqual([]);
     expect(await syncRow(bench.sql, id)).toMatchObject({ last_sync_id: sync!.id, failures: 0, missed: null });
     await run.record('sync', syncRun(run, id).workflowId);
   });
@@ -53,12 +37,12 @@ test('a hint that comes while a sync reads is taken up by another round; of thos
     const id = await importedRepository(bench, tenant);
     const release = holdChunks(run);
     const handle = await hint(run, tenant, id, { services: ['pull_requests'] });
-    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await untilCalled(run, 'importChunk');
     await hint(run, tenant, id, { services: ['pull_requests'] });
     await hint(run, tenant, id, { services: ['repositories'] });
     release();
     await handle.result();
-    expect(run.bitbucket.calls.filter((call) => call.startsWith('importChunk'))).toHaveLength(2);
+    expect(callsOf(run, 'importChunk')).toHaveLength(2);
     expect(await syncsOf(bench.sql, id)).toMatchObject([
       { outcome: 'completed', services: ['repositories', 'pull_requests'] },
     ]);
@@ -72,7 +56,7 @@ test('a sync waits for the import that reads the repository, and comes behind it
     const release = holdChunks(run);
     const importId = await tenant.storeImport({ all: true });
     const importing = await startImportRun(run, tenant, importId);
-    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await untilCalled(run, 'importChunk');
     const syncing = await hint(run, tenant, id, { services: ['pull_requests'] });
     await waitFor({
       what: 'the sync waits',
@@ -94,7 +78,7 @@ test('a sync that waits long for an import continues as new, and forgets no hint
     const release = holdChunks(run);
     const importId = await tenant.storeImport({ all: true });
     const importing = await startImportRun(run, tenant, importId);
-    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await untilCalled(run, 'importChunk');
     const timing = { busyMs: 20, mostBusyMs: 20, historyLimit: 30 };
     const syncing = await hint(run, tenant, id, { services: ['pull_requests'], timing });
     await waitFor({
@@ -117,7 +101,7 @@ test('an import that joins the sync of a part is not ended by it: it reads the r
     const id = await importedRepository(bench, tenant);
     const release = holdChunks(run);
     const syncing = await hint(run, tenant, id, { services: ['pull_requests'] });
-    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await untilCalled(run, 'importChunk');
     const importId = await tenant.storeImport({ all: true });
     const importing = await startImportRun(run, tenant, importId);
     await untilJoined(run, id);
@@ -194,7 +178,7 @@ test('a run that an operator ends leaves a parked repository, not a hanging one'
     const id = await importedRepository(bench, tenant);
     run.bitbucket.chunks.set(id, ['hang', { done: true }]);
     const handle = await hint(run, tenant, id, { services: ['pull_requests'] });
-    await untilCalled(run.bitbucket.calls, 'importChunk');
+    await untilCalled(run, 'importChunk');
     await repositoryRun(run, id).terminate('by an operator');
     await untilSyncRow(bench.sql, id, 'it is parked', (row) => row?.failures === 1);
     expect(await syncsOf(bench.sql, id)).toMatchObject([

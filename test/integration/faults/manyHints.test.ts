@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { createSyncActivities } from '../../../activities/syncs.ts';
 import { syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { SYNC_TIMING } from '../../../workflows/timing.ts';
+import { callsOf, holdChunks, untilCalled } from '../../support/bitbucketCalls.ts';
 import { failureOf } from '../../support/fakeBitbucket.ts';
 import { startImportRun } from '../../support/importBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
@@ -33,24 +34,7 @@ vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
 const bench = useWorkflowBench();
 
-/** Every chunk waits until what is given is called, and then is the last. */
-function holdChunks({ bitbucket }: BenchRun): () => void {
-  let release = (): void => {};
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  bitbucket.decide = (_id, cancelled) => Promise.race([held, cancelled]).then(() => ({ done: true }));
-  return () => release();
-}
-
-const untilRead = ({ bitbucket }: BenchRun) =>
-  waitFor({
-    what: 'a chunk is read',
-    read: () => bitbucket.calls.some((call) => call.startsWith('importChunk')),
-    until: Boolean,
-  });
-const chunksOf = ({ bitbucket }: BenchRun) =>
-  bitbucket.calls.filter((call) => call.startsWith('importChunk'));
+const chunksOf = (run: BenchRun) => callsOf(run, 'importChunk');
 
 /**
  * Throws when one of them is refused; ends when the run has continued as new over them. One in the middle says more than the
@@ -106,7 +90,7 @@ describe('F49: no hint is refused, and none is forgotten', () => {
       const id = await importedRepository(bench, tenant);
       const release = holdChunks(run);
       const syncing = await hint(run, tenant, id, { services: ['pull_requests'], timing: { historyLimit } });
-      await untilRead(run);
+      await untilCalled(run, 'importChunk');
       await sendHints(run, tenant, id);
       expect(chunksOf(run)).toHaveLength(1);
       release();
@@ -126,7 +110,7 @@ describe('F49: no hint is refused, and none is forgotten', () => {
       const id = await importedRepository(bench, tenant);
       const release = holdChunks(run);
       const importing = await startImportRun(run, tenant, await tenant.storeImport({ all: true }));
-      await untilRead(run);
+      await untilCalled(run, 'importChunk');
       const syncing = await hint(run, tenant, id, { services: ['pull_requests'], timing: { historyLimit } });
       await sendHints(run, tenant, id);
       expect(await syncsOf(bench.sql, id)).toEqual([]);
@@ -134,7 +118,7 @@ describe('F49: no hint is refused, and none is forgotten', () => {
       await importing.result();
       await syncing.result();
       // The import's own, and that of the one hint in the middle.
-      expect(run.bitbucket.calls.filter((call) => call.startsWith('importGit'))).toHaveLength(2);
+      expect(callsOf(run, 'importGit')).toHaveLength(2);
       expect(await syncsOf(bench.sql, id)).toMatchObject([{ outcome: 'completed' }]);
       await expectShortRuns(run, id);
     });
