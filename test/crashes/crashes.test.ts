@@ -1,14 +1,13 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { type Stored, storedSoFar } from '../support/importRows.ts';
 import { refetchedPages } from '../support/journalPages.ts';
 import { seededRandom } from '../support/seededRandom.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 /** So many while git and the API are read, so many while only the API is. */
 const [KILLS_IN_GIT, KILLS_IN_API] = [4, 6];
 /** Temporal notices a dead worker by its missing heartbeat (10 s), then tries again (bar of reliability.md, F01). */
@@ -89,9 +88,7 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
   }
 
   const ended = await importEnded(stack, importId);
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
+  await expectExact(stack);
   expect(ended.state).toBe('completed');
 
   const again = refetchedPages(journal.since(0), cuts).filter(({ page }) => !topOfFeed(page));

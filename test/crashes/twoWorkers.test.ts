@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sql } from 'drizzle-orm';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const COMMITS = 5_500;
 
 const WORLD = {
@@ -84,7 +83,5 @@ test('of two workers with folders of their own one is killed among the commits: 
   const after = await writers();
   const rewritten = [...before].filter(([hash, writer]) => after.get(hash) !== writer);
   expect(rewritten).toEqual([]);
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
+  await expectExact(stack);
 });

@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, expectStatus, importEnded, listAll, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
 import { refetchedPages } from '../support/journalPages.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { pendingActivities } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const SLUGS = ['one', 'two', 'three'];
 const WORLD = {
   workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
@@ -97,12 +96,6 @@ function requestsSince(sequence: number): () => string[] {
       .map(({ path }) => path);
 }
 
-async function expectExact(): Promise<void> {
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
-}
-
 test('paused, it asks for nothing, whoever dies meanwhile; resumed, it goes on from where it stood', async () => {
   const began = journalEnd();
   const importId = await midImport();
@@ -129,7 +122,7 @@ test('paused, it asks for nothing, whoever dies meanwhile; resumed, it goes on f
   await tell(importId, 'resume');
   stack.simulator.faults.clear();
   expect((await importEnded(stack, importId)).state).toBe('completed');
-  await expectExact();
+  await expectExact(stack);
   // A page in hand when the pause came, for each of the three repositories' streams in flight.
   const again = refetchedPages(stack.simulator.journal.since(began), [paused]);
   expect(again.filter(({ cut }) => cut === 1).length).toBeLessThanOrEqual(2 * SLUGS.length);
@@ -151,7 +144,7 @@ test('cancelled, it ends and asks for nothing more; the next import brings what 
 
   const next = await startImport(stack, integrationId);
   expect((await importEnded(stack, next)).state).toBe('completed');
-  await expectExact();
+  await expectExact(stack);
 });
 
 test('what failed is tried again in the same import, and nothing else is asked for', async () => {
@@ -182,5 +175,5 @@ test('what failed is tried again in the same import, and nothing else is asked f
   expect(
     asked.filter(({ path }) => !path.includes('/repositories/acme/two')).map(({ path }) => path),
   ).toEqual([]);
-  await expectExact();
+  await expectExact(stack);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import type { RepositorySpec, WorldSpec } from '../../simulator/model/worldSpec.ts';
 import { activeIntegration, expectStatus, importEnded, listAll, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { type Answer, createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 
@@ -13,7 +13,6 @@ const ALLOWED = LIMIT - 2;
 
 /** How far requests and end may be from what the import then takes. */
 const WITHIN = 0.15;
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 
 /** A heavy tail of comments that the feed does not always show, ordinary discussions, tickets, small ones, an empty one. */
 function world(): WorldSpec {
@@ -85,8 +84,7 @@ test('requests, rows and end are as the import then has them', async () => {
   const importId = await startImport(stack, integrationId);
   const ended = await importEnded(stack, importId);
   // Entries that no list shows are there too.
-  const found = await stack.verify();
-  expect(describeDifferences(found), found.examples.join('\n')).toBe(EXACT);
+  await expectExact(stack);
   const repositories = await listAll(stack, `/v1/imports/${importId}/repositories?limit=200`);
   const made = new Map<string, number>(
     repositories.map(({ repository_id: id, streams }) => [

@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
 import { importEvents, parseEvents } from '../support/serverSentEvents.ts';
 import { createStack, type Answer, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const repository = (slug: string, pullRequests = 15) => ({
   workspace: 'acme',
   project: 'ENG',
@@ -51,12 +50,6 @@ beforeAll(async () => {
 afterAll(() => stack?.close());
 
 const journalEnd = (): number => stack.simulator.journal.since(0).at(-1)?.sequence ?? 0;
-
-async function expectExact(on: Stack): Promise<void> {
-  const found = await on.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
-}
 
 async function idsBySlug(on: Stack, integrationId: string): Promise<Map<string, string>> {
   const all = await listAll(on, `/v1/integrations/${integrationId}/repositories`);

@@ -1,14 +1,13 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
 import { freeze, thaw } from '../support/processes.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { createTcpProxy, type TcpProxy } from '../support/tcpProxy.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const HEARTBEAT_MS = 10_000;
 /** What the simulator takes for a page of the list, so that one can be caught on its way. */
 const ANSWER_MS = 400;
@@ -152,8 +151,6 @@ test('a worker that wakes up late with a page of earlier days writes nothing', a
   expect(last[0]).toMatch(/"attempt":1,.*(Another attempt reads pull_requests|cancelled)/);
   expect(await first.stop()).toEqual({ code: 0, signal: null });
   expect(await written()).toEqual(before);
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
+  await expectExact(stack);
   expect(ended.state).toBe('completed');
 });

@@ -1,11 +1,9 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { activeIntegration, expectStatus, importEnded, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
 import { createStack, type Stack } from '../support/stack.ts';
-
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 
 describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
   let stack: Stack;
@@ -18,9 +16,7 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
     const integrationId = await activeIntegration(stack);
     const importId = await startImport(stack, integrationId);
     const ended = await importEnded(stack, importId);
-    const found = await stack.verify();
-    expect(found.examples.join('\n')).toBe('');
-    expect(describeDifferences(found)).toBe(EXACT);
+    const found = await expectExact(stack);
     expect(found.repositories).toBeGreaterThan(3);
     expect(ended.state).toBe('completed');
   });
@@ -33,9 +29,7 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
     const before = stack.simulator.journal.since(0).at(-1)?.sequence ?? 0;
     const ended = await importEnded(other, await startImport(other, integrationId));
     const asked = stack.simulator.journal.since(before);
-    const found = await other.verify();
-    expect(found.examples.join('\n')).toBe('');
-    expect(describeDifferences(found)).toBe(EXACT);
+    const found = await expectExact(other);
     expect(found.records).toBeGreaterThan(500);
     expect(ended.state).toBe('completed');
     expect(asked.filter(({ group }) => group === 'git')).toEqual([]);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { createBrowser, type Page } from '../../scripts/start/demo/browser.ts';
 import {
   activeIntegration,
@@ -11,12 +10,12 @@ import {
   startImport,
   submitCredential,
 } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
 import { createStack, RETURN_URL, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const SERVICES = ['repositories', 'pull_requests', 'tickets'];
 
 let stack: Stack;
@@ -38,13 +37,6 @@ async function importAll(on: Stack, integrationId: string): Promise<string[]> {
   expect(ended.state).toBe('completed');
   const repositories = await listAll(on, `/v1/imports/${importId}/repositories`);
   return repositories.map((repository) => String(repository.full_name));
-}
-
-async function expectExact(on: Stack): Promise<void> {
-  const found = await on.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
-  expect(found.records).toBeGreaterThan(0);
 }
 
 describe('connected with a password, as the guide has it', () => {

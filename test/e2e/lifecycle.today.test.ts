@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import {
   activeIntegration,
   expectStatus,
@@ -9,10 +8,9 @@ import {
   startImport,
   submitCredential,
 } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
-
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 
 let stack: Stack;
 beforeAll(async () => {
@@ -75,9 +73,7 @@ test('everything imports exactly, and not one request asks for tickets', async (
   const importId = await startImport(stack, id);
   const ended = await importEnded(stack, importId);
   expect(ended.state).toBe('completed');
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
+  await expectExact(stack);
   const asked = stack.simulator.journal.since(before).filter(({ path }) => path.includes('/issues'));
   expect(asked.map(({ path }) => path)).toEqual([]);
   expect(ended.streams.map(({ stream }: { stream: string }) => stream)).not.toContain('tickets');

@@ -4,16 +4,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { migrate } from '../../db/migrate.ts';
 import { API_ROLE, OWNER_ROLE, provision, WORKER_ROLE } from '../../db/provision.ts';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { type RunningPostgres, startPostgres } from '../../scripts/servers/embeddedPostgres.ts';
 import { type RunningTemporal, startTemporal } from '../../scripts/servers/temporalDevServer.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 const DATABASE = 'restarts';
 
 const SLUGS = ['api-stopped', 'api-killed', 'temporal', 'postgres-fast', 'postgres-immediate'];
@@ -112,9 +111,7 @@ async function midImport(slug: string): Promise<string> {
 /** It must end well by itself, and nothing may have died on the way. */
 async function completes(importId: string): Promise<void> {
   const ended = await importEnded(stack, importId);
-  const found = await stack.verify();
-  expect(found.examples.join('\n')).toBe('');
-  expect(describeDifferences(found)).toBe(EXACT);
+  await expectExact(stack);
   expect(ended.state).toBe('completed');
   expect(stack.exits()).toEqual([]);
 }

@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import {
   activeIntegration,
   credentialBody,
@@ -10,10 +9,9 @@ import {
   listAll,
   startImport,
 } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
 import { createStack, type Stack } from '../support/stack.ts';
-
-const EXACT = 'lost=0 extra=0 stale=0 duplicated=0 corrupted=0';
 
 /** What a tenant has that an address can name. */
 interface Names {
@@ -62,9 +60,7 @@ afterAll(() => stack?.close());
 
 test('two organizations import the same repository with the same account at the same time: each is exact', async () => {
   for (const { on } of tenants) {
-    const found = await on.verify();
-    expect(found.examples.join('\n')).toBe('');
-    expect(describeDifferences(found)).toBe(EXACT);
+    const found = await expectExact(on);
     expect(found.repositories).toBe(1);
     expect(found.records).toBeGreaterThan(200);
   }
