@@ -51,6 +51,14 @@ export async function closeWorld(): Promise<void> {
   await stack?.close();
 }
 
+/** The same api with the stack's workers, which answers 202 to a command only when it takes longer than this; end it with `close`. */
+export async function createPatientApi(commandTimeoutMs: number): Promise<ReturnType<typeof createLocalApi>> {
+  const { database, taskQueue } = world.stack;
+  const patient = createLocalApi({ databaseUrl: database.apiUrl, taskQueue, commandTimeoutMs });
+  await patient.untilReady();
+  return patient;
+}
+
 /** Over a socket to the api's own process. */
 export const http: Send = (path, init) => fetch(`${world.stack.apiUrl}${path}`, init);
 

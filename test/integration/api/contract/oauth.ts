@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { call, http, world } from '../../../support/apiWorld.ts';
+import { call, createPatientApi, http, world } from '../../../support/apiWorld.ts';
 import type { Checked } from '../../../support/contract.ts';
-import { createLocalApi } from '../../../support/localApi.ts';
 import { oauthCode } from '../../../support/oauthBrowser.ts';
 import { RETURN_URL } from '../../../support/stack.ts';
 
@@ -185,12 +184,7 @@ export const describeOauth = (): void => {
       const completion = new URL((await approved(query)).headers.get('Location')!).searchParams.get(
         'completion',
       )!;
-      const patient = createLocalApi({
-        databaseUrl: world.stack.database.apiUrl,
-        taskQueue: world.stack.taskQueue,
-        commandTimeoutMs: 8_000,
-      });
-      await patient.untilReady();
+      const patient = await createPatientApi(8_000);
       const later = await call(
         'POST',
         `/v1/integrations/${id}/oauth/complete`,

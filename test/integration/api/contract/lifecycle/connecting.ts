@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { call, world } from '../../../../support/apiWorld.ts';
+import { call, createPatientApi, world } from '../../../../support/apiWorld.ts';
 import { credentialBody } from '../../../../support/connect.ts';
 import type { Checked } from '../../../../support/contract.ts';
-import { createLocalApi } from '../../../../support/localApi.ts';
 import { waitFor } from '../../../../support/waitFor.ts';
 import type { Line } from './line.ts';
 
@@ -19,12 +18,7 @@ export function testConnecting(line: Line): void {
     expect([done.status, done.body.verdict]).toEqual([200, expect.stringMatching(/^ok/)]);
     expect(done.body.message.code).toBe('connection_ok');
     expect((await call('GET', `/v1/connection-checks/${done.body.id}`)).body).toEqual(done.body);
-    const patient = createLocalApi({
-      databaseUrl: world.stack.database.apiUrl,
-      taskQueue: world.stack.taskQueue,
-      commandTimeoutMs: 10_000,
-    });
-    await patient.untilReady();
+    const patient = await createPatientApi(10_000);
     const later = await call(
       'POST',
       '/v1/connection-checks',
@@ -73,12 +67,7 @@ export function testConnecting(line: Line): void {
 
   test('a credential whose check takes longer is answered 202', async () => {
     const { body: other } = await call('POST', '/v1/integrations', {});
-    const patient = createLocalApi({
-      databaseUrl: world.stack.database.apiUrl,
-      taskQueue: world.stack.taskQueue,
-      commandTimeoutMs: 8_000,
-    });
-    await patient.untilReady();
+    const patient = await createPatientApi(8_000);
     const later = await call(
       'PUT',
       `/v1/integrations/${other.id}/credential`,
