@@ -1,20 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RECORD_TABLES } from '../../test/support/recordTables.ts';
 import type { Stand } from './stand.ts';
-
-const DATA = [
-  'accounts',
-  'branches',
-  'tags',
-  'commits',
-  'commit_files',
-  'pull_requests',
-  'pull_request_participants',
-  'pull_request_activity',
-  'pull_request_comments',
-  'tickets',
-  'ticket_comments',
-  'ticket_changes',
-];
 
 /** A connection reports its counts when it falls idle, at the latest 10 s after (Postgres' pgstat.c). */
 const REPORTED_AFTER_MS = 12_000;
@@ -25,7 +11,7 @@ export async function rowVersions({ sql }: Pick<Stand, 'sql'>): Promise<number> 
   const count = async (): Promise<number> => {
     const [row] = await sql<{ versions: number }[]>`
       select sum(n_tup_ins + n_tup_upd + n_tup_del)::float8 as versions
-      from pg_stat_user_tables where relname in ${sql(DATA)}`;
+      from pg_stat_user_tables where relname in ${sql(RECORD_TABLES)}`;
     return row?.versions ?? 0;
   };
   let last = await count();

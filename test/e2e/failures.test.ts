@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
+import { RECORD_TABLES } from '../support/recordTables.ts';
 import { importEvents, parseEvents } from '../support/serverSentEvents.ts';
 import { createStack, type Answer, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
@@ -27,21 +28,6 @@ const WORLD = {
     repository('blank', 0),
   ],
 };
-/** Written by imports; other tables hold progress. */
-const RECORD_TABLES = [
-  'accounts',
-  'branches',
-  'tags',
-  'commits',
-  'commit_files',
-  'pull_requests',
-  'pull_request_participants',
-  'pull_request_activity',
-  'pull_request_comments',
-  'tickets',
-  'ticket_comments',
-  'ticket_changes',
-];
 
 let stack: Stack;
 beforeAll(async () => {

@@ -32,25 +32,9 @@ import {
 import { createTestDatabase } from './database.ts';
 import { createLocalApi, WEBHOOK_KEY } from './localApi.ts';
 import { integrationWith } from './presentedCredential.ts';
+import { RECORD_TABLES } from './recordTables.ts';
 import { createSimulator } from './simulator.ts';
 import { createHook } from './webhooks.ts';
-
-/** Tables of records: what a look that found nothing new must not write. */
-const RECORDS = [
-  'accounts',
-  'branches',
-  'tags',
-  'commits',
-  'commit_files',
-  'pull_requests',
-  'pull_request_commits',
-  'pull_request_participants',
-  'pull_request_activity',
-  'pull_request_comments',
-  'tickets',
-  'ticket_comments',
-  'ticket_changes',
-];
 
 /** An event of the source that nobody was told of yet. */
 export type Event = RecordedDelivery;
@@ -278,7 +262,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     /** Every row of every table of records, with the version that Postgres gave it. */
     async versions(): Promise<string[]> {
       const all: string[] = [];
-      for (const table of RECORDS) {
+      for (const table of RECORD_TABLES) {
         const found = await sql<{ version: string }[]>`
           select concat(ctid, ' ', xmin) as version from ${sql(table)} where organization_id = ${organizationId}`;
         all.push(...found.map(({ version }) => `${table} ${version}`));

@@ -1,17 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RECORD_TABLES } from '../../support/recordTables.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
-
-const TABLES = [
-  'accounts',
-  'pull_requests',
-  'pull_request_participants',
-  'pull_request_activity',
-  'pull_request_comments',
-  'tickets',
-  'ticket_comments',
-  'ticket_changes',
-];
 
 let situation: Situation;
 beforeAll(async () => {
@@ -22,7 +12,7 @@ afterAll(() => situation.close());
 /** Which transaction wrote each row version: equal before and after means that nothing was written. */
 async function rowVersions(): Promise<string[]> {
   const all = await Promise.all(
-    TABLES.map((table) =>
+    RECORD_TABLES.map((table) =>
       situation.rows(sql`select ${table}::text as name, ctid::text as place, xmin::text as writer
         from ${sql.identifier(table)} order by ctid`),
     ),
