@@ -1,32 +1,10 @@
 import { z } from 'zod';
+import { FINDABLE_CHANGES } from '../test/support/findableChanges.ts';
 
 /** The simulated host while it changes by itself (simulator/README.md, churn and deliveries). */
 
-/**
- * Everything that can be found without its webhook. A vote that is taken back is left out: no list, feed or date shows it,
- * so only its webhook tells, and those are lost while the api is away.
- */
-const KINDS = [
-  'push',
-  'force_push',
-  'branch.create',
-  'branch.delete',
-  'tag.create',
-  'pull_request.create',
-  'pull_request.edit',
-  'pull_request.reviewers',
-  'pull_request.approve',
-  'pull_request.request_changes',
-  'pull_request.merge',
-  'pull_request.decline',
-  'comment.add',
-  'comment.edit',
-  'comment.delete',
-  'comment.resolve',
-  'comment.reopen',
-  'repository.rename',
-  'repository.edit',
-];
+/** Everything that can be found without its webhook: those are lost while the api is away. */
+const KINDS = [...FINDABLE_CHANGES, 'repository.rename', 'repository.edit'];
 
 /** What is read of its answers. */
 const answerSchema = z.object({

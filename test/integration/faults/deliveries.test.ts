@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { below } from '../../support/badAnswers.ts';
+import { churnToItsEnd } from '../../support/churnToItsEnd.ts';
 import { createDeliveryBench, type DeliveryBench, type Event } from '../../support/deliveryBench.ts';
+import { FINDABLE_CHANGES } from '../../support/findableChanges.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 import { isSoak, seeds, seedsTimeoutMs } from '../../support/seeds.ts';
-import { waitFor } from '../../support/waitFor.ts';
 
 /**
  * What the source tells comes again, in another order or much later (reliability.md, F40, F41, F43). A delivery is a hint, so
@@ -144,38 +145,10 @@ describe('F41: deliveries in another order', () => {
   });
 });
 
-/** All that can be found without its webhook: a vote that is taken back shows nowhere. */
-const KINDS = [
-  'push',
-  'force_push',
-  'branch.create',
-  'branch.delete',
-  'tag.create',
-  'pull_request.create',
-  'pull_request.edit',
-  'pull_request.reviewers',
-  'pull_request.approve',
-  'pull_request.request_changes',
-  'pull_request.merge',
-  'pull_request.decline',
-  'comment.add',
-  'comment.edit',
-  'comment.delete',
-  'comment.resolve',
-  'comment.reopen',
-];
-
 async function churn({ seed, changes }: { seed: number; changes: number }): Promise<void> {
   bench.simulator.clock.advance(BETWEEN_MS);
-  const { churn: source } = bench.simulator;
-  source.start({ seed, changes, rate_per_second: 1_000, kinds: KINDS, repositories: [REPOSITORY] });
-  const { error } = await waitFor({
-    what: 'the source has changed',
-    read: () => source.report(),
-    until: ({ running }) => !running,
-    timeoutMs: 60_000,
-  });
-  expect(error).toBeNull();
+  const plan = { seed, changes, kinds: FINDABLE_CHANGES, repositories: [REPOSITORY] };
+  await churnToItsEnd(bench.simulator, plan, 60_000);
 }
 
 /** A change of every kind that is told, in an order in which each can be made. */

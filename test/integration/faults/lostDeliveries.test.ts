@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { churnToItsEnd } from '../../support/churnToItsEnd.ts';
 import {
   createDeliveryBench,
   type DeliveryBench,
@@ -7,7 +8,6 @@ import {
 } from '../../support/deliveryBench.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 import { isSoak, seeds, seedsTimeoutMs } from '../../support/seeds.ts';
-import { waitFor } from '../../support/waitFor.ts';
 
 /**
  * Deliveries that never come (reliability.md, F42): one in twenty, every one that is too large to be sent, or all. Poll
@@ -30,7 +30,7 @@ const CHANGES = isSoak() ? 100 : 30;
 const BETWEEN_MS = 20 * 60_000;
 /** Beyond the interval of the rounds: what a round finds is stored within a minute (F42). */
 const STALE_MS = 60_000;
-/** All that can be found without its webhook: a vote that is taken back shows nowhere. */
+/** Changes that can be found without their webhook. */
 const KINDS = [
   'push',
   'force_push',
@@ -59,17 +59,12 @@ beforeAll(async () => {
 });
 afterAll(() => bench?.close());
 
-async function churn(seed: number): Promise<void> {
-  const { churn: source } = bench.simulator;
-  source.start({ seed, changes: CHANGES, rate_per_second: 1_000, kinds: KINDS, repositories: REPOSITORIES });
-  const { error } = await waitFor({
-    what: 'the source has changed',
-    read: () => source.report(),
-    until: ({ running }) => !running,
-    timeoutMs: 120_000,
-  });
-  expect(error).toBeNull();
-}
+const churn = (seed: number): Promise<void> =>
+  churnToItsEnd(
+    bench.simulator,
+    { seed, changes: CHANGES, kinds: KINDS, repositories: REPOSITORIES },
+    120_000,
+  );
 
 /** A pull request whose events are larger than Bitbucket sends. */
 async function largeChange(seed: number): Promise<void> {
