@@ -114,6 +114,7 @@ describe('refreshers', () => {
           until: (count) => count === 1,
           intervalMs: 1,
         });
+        // Waits for nothing: it is the moment of the kill, drawn from the seed, on either side of the answer and its commit.
         await sleep(killMs);
         await worker.kill();
         host.faults.clear();
