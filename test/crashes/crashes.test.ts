@@ -1,5 +1,6 @@
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { type Stored, storedSoFar } from '../support/importRows.ts';
@@ -21,16 +22,12 @@ const SEED = Number(process.env['SEED'] ?? 20_261_123);
 
 const COMMITS = 6_000;
 
-const PLACE = { workspace: 'acme', project: 'ENG' };
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    { ...PLACE, slug: 'big', pullRequests: 900, commits: COMMITS, tickets: 60 },
-    { ...PLACE, slug: 'odd', pullRequests: 40, commits: 120, oddGit: true, tickets: 10 },
-    { ...PLACE, slug: 'small', pullRequests: 20, commits: 50 },
-    { ...PLACE, slug: 'empty', pullRequests: 0, commits: 0 },
-  ],
-};
+const WORLD = acmeWorld([
+  { slug: 'big', pullRequests: 900, commits: COMMITS, tickets: 60 },
+  { slug: 'odd', pullRequests: 40, commits: 120, oddGit: true, tickets: 10 },
+  { slug: 'small', pullRequests: 20, commits: 50 },
+  { slug: 'empty', pullRequests: 0, commits: 0 },
+]);
 
 let stack: Stack;
 beforeAll(async () => {

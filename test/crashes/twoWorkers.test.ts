@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sql } from 'drizzle-orm';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
@@ -8,12 +9,7 @@ import { waitFor } from '../support/waitFor.ts';
 
 const COMMITS = 5_500;
 
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    { workspace: 'acme', project: 'ENG', slug: 'deep', pullRequests: 10, commits: COMMITS, oddGit: true },
-  ],
-};
+const WORLD = acmeWorld([{ slug: 'deep', pullRequests: 10, commits: COMMITS, oddGit: true }]);
 
 let stack: Stack;
 beforeAll(async () => {

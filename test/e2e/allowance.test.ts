@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, expect, test } from 'vitest';
 import { describeDifferences } from '../../scripts/oracle/compare.ts';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import {
   activeIntegration,
   importEnded,
@@ -13,17 +14,8 @@ import { createStack, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
-const repository = (slug: string, pullRequests: number) => ({
-  workspace: 'acme',
-  project: 'ENG',
-  slug,
-  pullRequests,
-  commits: 20,
-});
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [repository('first', 250), repository('second', 150), repository('third', 100)],
-};
+const repository = (slug: string, pullRequests: number) => ({ slug, pullRequests, commits: 20 });
+const WORLD = acmeWorld([repository('first', 250), repository('second', 150), repository('third', 100)]);
 
 let stack: Stack;
 afterEach(() => stack?.close());

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, expectStatus, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
@@ -8,17 +9,7 @@ import { pendingActivities } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
 const SLUGS = ['one', 'two', 'three'];
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: SLUGS.map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 120,
-    commits: 150,
-    tickets: 15,
-  })),
-};
+const WORLD = acmeWorld(SLUGS.map((slug) => ({ slug, pullRequests: 120, commits: 150, tickets: 15 })));
 
 let stack: Stack;
 let integrationId: string;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RepositorySpec, WorldSpec } from '../../simulator/model/worldSpec.ts';
+import type { WorldSpec } from '../../simulator/model/worldSpec.ts';
+import { type AcmeRepository, acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, expectStatus, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { type Answer, createStack, type Stack } from '../support/stack.ts';
@@ -16,25 +17,20 @@ const WITHIN = 0.15;
 
 /** A heavy tail of comments that the feed does not always show, ordinary discussions, tickets, small ones, an empty one. */
 function world(): WorldSpec {
-  const repository = (slug: string, spec: Partial<RepositorySpec>): RepositorySpec => ({
-    workspace: 'acme',
-    project: 'ENG',
+  const repository = (slug: string, spec: Partial<AcmeRepository>): AcmeRepository => ({
     slug,
     pullRequests: 0,
     commits: 10,
     trackerDisabled: true,
     ...spec,
   });
-  return {
-    workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-    repositories: [
-      repository('heavy', { pullRequests: 500, commits: 600, activity: { shortFeedEvery: 200 } }),
-      repository('ordinary', { pullRequests: 200, commits: 300 }),
-      repository('ticketed', { pullRequests: 60, tickets: 15, trackerDisabled: false }),
-      repository('empty', { commits: 0, trackerDisabled: false }),
-      ...Array.from({ length: 8 }, (_, index) => repository(`small-${index}`, { pullRequests: 3 * index })),
-    ],
-  };
+  return acmeWorld([
+    repository('heavy', { pullRequests: 500, commits: 600, activity: { shortFeedEvery: 200 } }),
+    repository('ordinary', { pullRequests: 200, commits: 300 }),
+    repository('ticketed', { pullRequests: 60, tickets: 15, trackerDisabled: false }),
+    repository('empty', { commits: 0, trackerDisabled: false }),
+    ...Array.from({ length: 8 }, (_, index) => repository(`small-${index}`, { pullRequests: 3 * index })),
+  ]);
 }
 
 let stack: Stack;

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
@@ -10,24 +11,19 @@ import { expectReplays } from '../support/stackRuns.ts';
 import { waitFor } from '../support/waitFor.ts';
 
 const repository = (slug: string, pullRequests = 15) => ({
-  workspace: 'acme',
-  project: 'ENG',
   slug,
   pullRequests,
   commits: 2 * pullRequests,
   tickets: pullRequests === 0 ? 0 : 6,
   tags: 1,
 });
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    repository('stays', 60),
-    repository('deleted'),
-    repository('hidden'),
-    repository('renamed'),
-    repository('blank', 0),
-  ],
-};
+const WORLD = acmeWorld([
+  repository('stays', 60),
+  repository('deleted'),
+  repository('hidden'),
+  repository('renamed'),
+  repository('blank', 0),
+]);
 
 let stack: Stack;
 beforeAll(async () => {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
@@ -13,11 +14,7 @@ const HEARTBEAT_MS = 10_000;
 const ANSWER_MS = 400;
 const LISTED = /\/repositories\/acme\/wide\/pullrequests\?.*id%3E(\d+)/;
 
-const PLACE = { workspace: 'acme', project: 'ENG' };
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [{ ...PLACE, slug: 'wide', pullRequests: 350, commits: 40, tickets: 20 }],
-};
+const WORLD = acmeWorld([{ slug: 'wide', pullRequests: 350, commits: 40, tickets: 20 }]);
 
 let stack: Stack;
 let temporal: TcpProxy;

@@ -1,6 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { below } from '../support/badAnswers.ts';
 import { activeIntegration, expectStatus, startImport } from '../support/connect.ts';
 import { rowsLeft } from '../support/importedRows.ts';
@@ -13,18 +14,8 @@ import { waitFor } from '../support/waitFor.ts';
  * An integration is deleted at any request of its import (reliability.md, F52), every second time with its worker killed
  * behind the command: nothing of it is left, here or at Bitbucket, and nobody writes or asks any more.
  */
-const repository = (slug: string, pullRequests: number) => ({
-  workspace: 'acme',
-  project: 'ENG',
-  slug,
-  pullRequests,
-  commits: 20,
-  tickets: 10,
-});
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [repository('first', 120), repository('second', 30)],
-};
+const repository = (slug: string, pullRequests: number) => ({ slug, pullRequests, commits: 20, tickets: 10 });
+const WORLD = acmeWorld([repository('first', 120), repository('second', 30)]);
 /** Fewer than an import of both makes. */
 const REQUESTS = 25;
 

@@ -7,6 +7,7 @@ import { API_ROLE, OWNER_ROLE, provision, WORKER_ROLE } from '../../db/provision
 import { type RunningPostgres, startPostgres } from '../../scripts/servers/embeddedPostgres.ts';
 import { type RunningTemporal, startTemporal } from '../../scripts/servers/temporalDevServer.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, listAll, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { storedSoFar } from '../support/importRows.ts';
@@ -16,17 +17,7 @@ import { waitFor } from '../support/waitFor.ts';
 const DATABASE = 'restarts';
 
 const SLUGS = ['api-stopped', 'api-killed', 'temporal', 'postgres-fast', 'postgres-immediate'];
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: SLUGS.map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 60,
-    commits: 150,
-    tickets: 15,
-  })),
-};
+const WORLD = acmeWorld(SLUGS.map((slug) => ({ slug, pullRequests: 60, commits: 150, tickets: 15 })));
 
 let folder: string;
 let postgres: RunningPostgres;

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { privateKeysFile } from '../../platform/secrets/keyFiles.ts';
 import { KEY_FILES } from '../../scripts/keys/keyFolder.ts';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import {
   activeIntegration,
   credentialBody,
@@ -29,17 +30,9 @@ import { clonePlaces, databasePlaces, historyPlaces, watchProcesses } from '../s
 /** Of which the host makes its own secrets: new ones in every run. */
 const SEED = randomBytes(4).readUInt32BE();
 
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: ['alpha', 'doomed'].map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 12,
-    commits: 30,
-    tickets: 5,
-  })),
-};
+const WORLD = acmeWorld(
+  ['alpha', 'doomed'].map((slug) => ({ slug, pullRequests: 12, commits: 30, tickets: 5 })),
+);
 
 let stack: Stack;
 let admin: postgres.Sql;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BitbucketClient } from '../../activities/bitbucket/client.ts';
 import type { Differences } from '../../scripts/oracle/compare.ts';
 import { verifyOrganization } from '../../scripts/oracle/verifyOrganization.ts';
+import { acmeWorld } from '../support/acmeWorld.ts';
 import { type Bug, plantedDatabase, type Statement } from '../support/plantedBugs.ts';
 import { createSituation, type ImportInput, type Situation } from './streams/situation.ts';
 
@@ -11,17 +12,12 @@ import { createSituation, type ImportInput, type Situation } from './streams/sit
  * database or host, and must show as what it is.
  */
 const repository = (slug: string, pullRequests: number, tickets: number) => ({
-  workspace: 'acme',
-  project: 'ENG',
   slug,
   pullRequests,
   commits: 10,
   tickets,
 });
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [repository('subject', 120, 110), repository('other', 5, 3)],
-};
+const WORLD = acmeWorld([repository('subject', 120, 110), repository('other', 5, 3)]);
 
 let situation: Situation;
 let input: ImportInput;

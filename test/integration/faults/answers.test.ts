@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { BitbucketError, InvalidResponse, Unreachable } from '../../../activities/bitbucket/errors.ts';
 import { readPage } from '../../../activities/bitbucket/paging.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createHostileProxy, type HostileProxy } from '../../support/hostileProxy.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 import { seeds, seedsTimeoutMs } from '../../support/seeds.ts';
@@ -24,10 +25,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [{ workspace: 'acme', project: 'ENG', slug: 'subject', pullRequests: 12, commits: 10 }],
-};
+const WORLD = acmeWorld([{ slug: 'subject', pullRequests: 12, commits: 10 }]);
 
 let simulator: Simulator;
 let proxy: HostileProxy;

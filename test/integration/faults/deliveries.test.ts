@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { below } from '../../support/badAnswers.ts';
 import { churnToItsEnd } from '../../support/churnToItsEnd.ts';
 import { createDeliveryBench, type DeliveryBench, type Event } from '../../support/deliveryBench.ts';
@@ -12,19 +13,7 @@ import { isSoak, seeds, seedsTimeoutMs } from '../../support/seeds.ts';
  */
 const REPOSITORY = 'acme/subject';
 const PULL_REQUESTS = 12;
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    {
-      workspace: 'acme',
-      project: 'ENG',
-      slug: 'subject',
-      pullRequests: PULL_REQUESTS,
-      commits: 10,
-      tickets: 3,
-    },
-  ],
-};
+const WORLD = acmeWorld([{ slug: 'subject', pullRequests: PULL_REQUESTS, commits: 10, tickets: 3 }]);
 /** Longer than a sync reaches back behind its watermark: no overlap hides a gap. */
 const BETWEEN_MS = 20 * 60_000;
 const A_DAY_MS = 86_400_000;

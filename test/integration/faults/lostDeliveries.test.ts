@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { churnToItsEnd } from '../../support/churnToItsEnd.ts';
 import {
   createDeliveryBench,
@@ -15,17 +16,7 @@ import { isSoak, seeds, seedsTimeoutMs } from '../../support/seeds.ts';
  */
 const SLUGS = ['first', 'second'];
 const REPOSITORIES = SLUGS.map((slug) => `acme/${slug}`);
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: SLUGS.map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 8,
-    commits: 8,
-    tickets: 0,
-  })),
-};
+const WORLD = acmeWorld(SLUGS.map((slug) => ({ slug, pullRequests: 8, commits: 8, tickets: 0 })));
 const CHANGES = isSoak() ? 100 : 30;
 const BETWEEN_MS = 20 * 60_000;
 /** Beyond the interval of the rounds: what a round finds is stored within a minute (F42). */

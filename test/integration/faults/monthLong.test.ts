@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createBitbucketClient, type BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { walker } from '../../../activities/bitbucket/asker.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { isSoak, seedsTimeoutMs } from '../../support/seeds.ts';
 import { createOauthEngine, type OauthEngine } from '../streams/oauthEngine.ts';
 import { createSituation, type Situation } from '../streams/situation.ts';
@@ -20,19 +21,9 @@ const LAST_DAY = DAYS - 3;
 const LIMIT = 2;
 const PULL_REQUESTS = Math.round(5.5 * DAYS);
 const REPOSITORY = 'acme/subject';
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    {
-      workspace: 'acme',
-      project: 'ENG',
-      slug: 'subject',
-      pullRequests: PULL_REQUESTS,
-      commits: 10,
-      tickets: Math.round(1.4 * DAYS),
-    },
-  ],
-};
+const WORLD = acmeWorld([
+  { slug: 'subject', pullRequests: PULL_REQUESTS, commits: 10, tickets: Math.round(1.4 * DAYS) },
+]);
 const TOKENS = '/site/oauth2/access_token';
 
 vi.setConfig({ testTimeout: seedsTimeoutMs() });

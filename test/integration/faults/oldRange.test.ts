@@ -1,14 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { askRange } from '../../../db/queries/syncRanges.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryBench.ts';
 
 /** What differs from the source although nothing there says so: a person has an old range read again. */
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    { workspace: 'acme', project: 'ENG', slug: 'first', pullRequests: 30, commits: 10, tickets: 3 },
-  ],
-};
+const WORLD = acmeWorld([{ slug: 'first', pullRequests: 30, commits: 10, tickets: 3 }]);
 
 let bench: DeliveryBench;
 beforeAll(async () => {

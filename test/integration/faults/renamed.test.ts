@@ -1,22 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RepositoryGone } from '../../../activities/bitbucket/errors.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryBench.ts';
 
 /**
  * A repository that is renamed without a word of it (reliability.md, F32): git is not sent on to another address, where the
  * credential must not go. Its uuid still leads to it.
  */
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: ['first', 'second'].map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 3,
-    commits: 6,
-    tickets: 0,
-  })),
-};
+const WORLD = acmeWorld(
+  ['first', 'second'].map((slug) => ({ slug, pullRequests: 3, commits: 6, tickets: 0 })),
+);
 
 let bench: DeliveryBench;
 beforeAll(async () => {

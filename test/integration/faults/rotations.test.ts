@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { below } from '../../support/badAnswers.ts';
 import {
   type BitbucketEngine,
@@ -154,12 +155,7 @@ describe('refreshers', () => {
 describe('F30: an import whose rotation was lost', () => {
   const REPOSITORY = 'acme/subject';
   const PAGE = 10;
-  const WORLD = {
-    workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-    repositories: [
-      { workspace: 'acme', project: 'ENG', slug: 'subject', pullRequests: 30, commits: 10, tickets: 8 },
-    ],
-  };
+  const WORLD = acmeWorld([{ slug: 'subject', pullRequests: 30, commits: 10, tickets: 8 }]);
   const open: (() => Promise<void>)[] = [];
   afterAll(() => Promise.all(open.map((close) => close())));
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createHostileProxy, type HostileProxy } from '../../support/hostileProxy.ts';
 import { below, mishapOf } from '../../support/badAnswers.ts';
 import { faultPlan } from '../../support/faultPlans.ts';
@@ -16,17 +17,12 @@ import { createVirtualTime, type VirtualTime } from '../streams/virtualTime.ts';
  */
 const CI_SEEDS = 5;
 const repository = (slug: string, pullRequests: number, tickets: number) => ({
-  workspace: 'acme',
-  project: 'ENG',
   slug,
   pullRequests,
   commits: 10,
   tickets,
 });
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [repository('first', 24, 8), repository('second', 10, 3)],
-};
+const WORLD = acmeWorld([repository('first', 24, 8), repository('second', 10, 3)]);
 const NAMES = ['acme/first', 'acme/second'];
 const TOKENS = '/site/oauth2/access_token';
 /** A small page, so that a small world has many. */

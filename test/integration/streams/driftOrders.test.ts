@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { below, pick, type Random } from '../../support/badAnswers.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 import { seeds, seedsTimeoutMs } from '../../support/seeds.ts';
@@ -14,19 +15,7 @@ import { createSituation, type ImportInput, type Situation } from './situation.t
 const REPOSITORY = 'acme/subject';
 const PULL_REQUESTS = 20;
 const PAGES = 4;
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    {
-      workspace: 'acme',
-      project: 'ENG',
-      slug: 'subject',
-      pullRequests: PULL_REQUESTS,
-      commits: 10,
-      tickets: 8,
-    },
-  ],
-};
+const WORLD = acmeWorld([{ slug: 'subject', pullRequests: PULL_REQUESTS, commits: 10, tickets: 8 }]);
 /** Longer than a walk reaches back behind its watermark: no overlap hides a gap, and none of it counts as quick. */
 const BETWEEN_PAGES_MS = 20 * 60_000;
 

@@ -1,21 +1,21 @@
 import { sql } from 'drizzle-orm';
 import type { ImportMode } from '../../../workflows/words.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 const ADA = { name: 'Ada', email: 'ada@example.test' };
 const repository = (slug: string, commits: number, tags = 2) => ({
-  workspace: 'acme',
-  project: 'ENG',
   slug,
   pullRequests: 0,
   commits,
   tickets: 0,
   tags,
 });
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [repository('rocket', 450), repository('many-tags', 90, 130), repository('blank', 0)],
-};
+const WORLD = acmeWorld([
+  repository('rocket', 450),
+  repository('many-tags', 90, 130),
+  repository('blank', 0),
+]);
 
 export type Listing = Awaited<ReturnType<typeof createListing>>;
 

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { unescapeText } from '../../../db/text.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { isSoak } from '../../support/seeds.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
@@ -11,12 +12,8 @@ import { createSituation, type ImportInput, type Situation } from './situation.t
 const REPOSITORY = 'acme/records';
 /** Two pages; the record that is bent stands in the middle of one. */
 const PULL_REQUESTS = 60;
-const world = (pullRequests: number) => ({
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: [
-    { workspace: 'acme', project: 'ENG', slug: 'records', pullRequests, commits: 20, tickets: 12 },
-  ],
-});
+const world = (pullRequests: number) =>
+  acmeWorld([{ slug: 'records', pullRequests, commits: 20, tickets: 12 }]);
 
 let situation: Situation;
 let repositoryId: string;

@@ -2,22 +2,13 @@ import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { RepositoryGone } from '../../../activities/bitbucket/errors.ts';
+import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 /** Reliability row F32: what becomes of a repository in the middle of its import. */
 
 const SLUGS = ['deleted', 'hidden', 'renamed'] as const;
-const WORLD = {
-  workspaces: [{ slug: 'acme', name: 'Acme', projects: [{ key: 'ENG', name: 'Engineering' }] }],
-  repositories: SLUGS.map((slug) => ({
-    workspace: 'acme',
-    project: 'ENG',
-    slug,
-    pullRequests: 55,
-    commits: 20,
-    tickets: 4,
-  })),
-};
+const WORLD = acmeWorld(SLUGS.map((slug) => ({ slug, pullRequests: 55, commits: 20, tickets: 4 })));
 
 let situation: Situation;
 const ids = new Map<string, string>();
