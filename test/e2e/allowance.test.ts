@@ -1,6 +1,5 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, expect, test } from 'vitest';
-import { describeDifferences } from '../../scripts/oracle/compare.ts';
 import { acmeWorld } from '../support/acmeWorld.ts';
 import {
   activeIntegration,
@@ -9,6 +8,7 @@ import {
   startImport,
   submitCredential,
 } from '../support/connect.ts';
+import { expectExact } from '../support/expectExact.ts';
 import { seededRandom } from '../support/seededRandom.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { expectReplays } from '../support/stackRuns.ts';
@@ -61,7 +61,7 @@ test('an import whose allowance is used up waits on a timer, and goes on early w
 
   await stack.rows.statement((tx) => tx.execute(sql`update request_limits set stated_limit = 5000`));
   expect(await importEnded(stack, importId)).toMatchObject({ state: 'completed', waiting: null });
-  expect(describeDifferences(await stack.verify())).toBe('lost=0 extra=0 stale=0 duplicated=0 corrupted=0');
+  await expectExact(stack);
   await expectReplays(stack);
 });
 

@@ -167,18 +167,7 @@ describe('F20: limits', () => {
 
   test('a wrong limit over everything for 2 h 38 min: one probe at a time, at longer and longer intervals', async () => {
     const inputs = await begin();
-    await time.drive(inputs, { activities: { ...activities, limits: { requests: 4 } }, until: begun(2) });
-    const before = requests().length;
-    situation.simulator.faults.set({ rules: [{ fault: { kind: 'rate_limit' } }] });
-    const endsMs = time.nowMs() + 158 * 60_000;
-    const { failed } = await time.drive(inputs, {
-      activities,
-      until: () => {
-        if (time.nowMs() > endsMs) situation.simulator.faults.clear();
-        return false;
-      },
-    });
-    expect(failed.size).toBe(0);
+    const { before } = await driveThrough(inputs, { kind: 'rate_limit' }, 158);
     const found = pauses();
     const minutes = found.map((pause) => Math.round(pause / 60_000));
     expect(minutes).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
@@ -197,6 +186,30 @@ function begun(chunks: number): () => boolean {
     asked += 1;
     return asked > chunks;
   };
+}
+
+/**
+ * Drives imports to their end, while every request behind their first chunks meets a fault for so many minutes: how many
+ * requests were made before, and when the fault is over.
+ */
+async function driveThrough(
+  inputs: ImportInput[],
+  fault: object,
+  minutes: number,
+): Promise<{ before: number; endsMs: number }> {
+  await time.drive(inputs, { activities: { ...activities, limits: { requests: 4 } }, until: begun(2) });
+  const before = requests().length;
+  situation.simulator.faults.set({ rules: [{ fault }] });
+  const endsMs = time.nowMs() + minutes * 60_000;
+  const { failed } = await time.drive(inputs, {
+    activities,
+    until: () => {
+      if (time.nowMs() > endsMs) situation.simulator.faults.clear();
+      return false;
+    },
+  });
+  expect(failed.size).toBe(0);
+  return { before, endsMs };
 }
 
 describe('F21: errors of the host', () => {
@@ -220,17 +233,7 @@ describe('F21: errors of the host', () => {
 
   test('nothing else for 30 minutes: few probes, no failure, and it goes on within five minutes', async () => {
     const inputs = await begin();
-    await time.drive(inputs, { activities: { ...activities, limits: { requests: 4 } }, until: begun(2) });
-    situation.simulator.faults.set({ rules: [{ fault: { kind: 'status', status: 502 } }] });
-    const endsMs = time.nowMs() + 30 * 60_000;
-    const { failed } = await time.drive(inputs, {
-      activities,
-      until: () => {
-        if (time.nowMs() > endsMs) situation.simulator.faults.clear();
-        return false;
-      },
-    });
-    expect(failed.size).toBe(0);
+    const { endsMs } = await driveThrough(inputs, { kind: 'status', status: 502 }, 30);
     const all = requests();
     // Of all repositories together: the account asks, not each of them.
     const probes = all.filter(({ status }) => status === 502);
