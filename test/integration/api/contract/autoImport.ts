@@ -23,6 +23,13 @@ export const describeAutoImport = (): void => {
       expect(answer.status).toBe(422);
       return answer.body.errors as { location: string; message: string; fix: string }[];
     };
+    /** What the feed tells, once it is so many: an event is shown when nothing older can come any more, and so a moment later. */
+    const told = (type: string, count: number): Promise<{ data: unknown }[]> =>
+      waitFor({
+        what: `the feed tells ${count} of ${type}`,
+        read: async () => (await call('GET', `/v1/events?integration=${id}&type=${type}`)).body.data,
+        until: (events) => events.length >= count,
+      });
     const ofAcme = (more: object = {}) => ({ workspace_id: workspaces['acme-rockets'], ...more });
 
     test('there are none at first; a draft, and one whose first discovery has not ended, can have none', async () => {
@@ -166,9 +173,8 @@ export const describeAutoImport = (): void => {
       const nothing = await call('POST', `${at()}/imports`, { all: true });
       expect([nothing.status, nothing.body.code]).toEqual([409, 'nothing_to_import']);
       await api.excludeOwners(id, [globex]);
-      const events = (await call('GET', `/v1/events?integration=${id}&type=excluded_owners_changed`)).body
-        .data;
-      expect(events.map(({ data }: { data: unknown }) => data)).toEqual([
+      const events = await told('excluded_owners_changed', 3);
+      expect(events.map(({ data }) => data)).toEqual([
         { on: [globex], off: [] },
         { on: [workspaces['acme-rockets']], off: [] },
         { on: [], off: [workspaces['acme-rockets']] },
@@ -245,9 +251,9 @@ export const describeAutoImport = (): void => {
       expect((await call('GET', `/v1/imports/${started.id}/repositories`)).body.data).toMatchObject([
         { full_name: 'acme-rockets/fresh-1' },
       ]);
-      const { data: told } = (await call('GET', `/v1/events?integration=${id}&type=auto_import_started`))
-        .body;
-      expect(told).toMatchObject([{ import_id: started.id, data: { repositories: 1 }, by: null }]);
+      expect(await told('auto_import_started', 1)).toMatchObject([
+        { import_id: started.id, data: { repositories: 1 }, by: null },
+      ]);
 
       await discover();
       await discovered(stack, id);
