@@ -9,6 +9,7 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { countsOf } from '../importTotals.ts';
+import { limitTo } from './limitTo.ts';
 
 export interface ReportedStream extends Record<string, unknown> {
   stream: Stream;
@@ -118,5 +119,5 @@ export async function listOpenRepositories(
     from import_repositories ir
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
     where ir.import_id = ${importId} and ir.state in ('failed', 'cancelled')
-    order by ir.place limit ${limit}`);
+    order by ir.place ${limitTo(limit)}`);
 }

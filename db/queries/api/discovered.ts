@@ -12,6 +12,7 @@ import { escapeText } from '../../text.ts';
 import { ownerExcluded } from '../autoImport.ts';
 import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
+import { limitTo } from './limitTo.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
 
@@ -60,7 +61,7 @@ export async function listWorkspaces(
       join workspaces w on w.organization_id = seen.organization_id and w.id = seen.workspace_id
       where seen.integration_id = ${integrationId}
         and ${contains(sql`w.slug || ' ' || w.name`, search)} and ${behind(sql`(w.slug, w.id)`, after)}
-      order by w.slug, w.id limit ${limit}
+      order by w.slug, w.id ${limitTo(limit)}
     ), counted as (${countSeen(integrationId, sql`r.workspace_id`)})
     select page.id, page.slug, page.name, page.provider_uuid as "providerUuid", page.administrator, page.excluded,
       page.last_seen_at as "lastSeenAt", coalesce(counted.repositories, 0) as repositories
@@ -97,7 +98,7 @@ export async function listProjects(
       where seen.integration_id = ${integrationId}
         and ${workspaceId === undefined ? sql`not seen.excluded` : sql`p.workspace_id = ${workspaceId}`}
         and ${contains(sql`p.key || ' ' || p.name`, search)} and ${behind(sql`(p.key, p.id)`, after)}
-      order by p.key, p.id limit ${limit}
+      order by p.key, p.id ${limitTo(limit)}
     ), counted as (${countSeen(integrationId, sql`r.project_id`)})
     select page.id, page.workspace_id as "workspaceId", page.key, page.name, page.description,
       page.provider_uuid as "providerUuid", page.is_private as "isPrivate",
@@ -231,7 +232,7 @@ export async function listRepositories(
       and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
       and ${presence === undefined ? sql`true` : isShownAs(presence)}
       and (${contains(sql`r.full_name || ' ' || r.name`, search)} or ${wasCalled(search)}) and ${behind(sql`(r.full_name, r.id)`, after)}
-    order by r.full_name, r.id limit ${limit}`);
+    order by r.full_name, r.id ${limitTo(limit)}`);
 }
 
 export async function readRepository(tx: Transaction, id: string): Promise<RepositoryRow | null> {

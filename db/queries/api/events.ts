@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { limitTo } from './limitTo.ts';
 
 /** A place in the feed: the transaction and the id of the last entry seen, both as digits. */
 export interface EventPlace {
@@ -42,5 +43,5 @@ export async function listEvents(
       and ${after === null ? sql`true` : sql`(xact, id) > (${after.xact}::xid8, ${after.id}::bigint)`}
       and ${integrationId === undefined ? sql`true` : sql`integration_id = ${integrationId}`}
       and ${type === undefined ? sql`true` : sql`type = ${type}`}
-    order by e.xact, e.id limit ${limit}`);
+    order by e.xact, e.id ${limitTo(limit)}`);
 }

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import type { StreamSummary } from './discovered.ts';
+import { limitTo } from './limitTo.ts';
 
 /** How the repositories of an integration fare: those that its credential fetches, and that are there. */
 
@@ -80,9 +81,9 @@ export async function listHealth(
         from repository_health h
         where h.integration_id = ${integrationId} and h.state = faring.state
           and ${after === null ? sql`true` : sql`(h.full_name, h.repository_id) > (${after.key}, ${after.id}::uuid)`}
-        order by h.full_name, h.repository_id limit ${limit}
+        order by h.full_name, h.repository_id ${limitTo(limit)}
       ) page
-      order by page.full_name, page.id limit ${limit}
+      order by page.full_name, page.id ${limitTo(limit)}
     ) r
     left join lateral (
       select * from repository_syncs s where s.organization_id = r.organization_id and s.repository_id = r.id

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { limitTo } from './limitTo.ts';
 
 export interface ImportEventRow extends Record<string, unknown> {
   id: number;
@@ -21,7 +22,7 @@ export async function readImportEvents(
     select id::float8 as id, type, repository_id as "repositoryId", data, at,
       at > clock_timestamp() - interval '500 milliseconds' as fresh
     from import_events where import_id = ${importId} and id > ${afterId}
-    order by id limit ${limit}`);
+    order by id ${limitTo(limit)}`);
   const firstFresh = rows.findIndex(({ fresh }) => fresh);
   const events = firstFresh === -1 ? [...rows] : rows.slice(0, firstFresh);
   return { events, pending: events.length < rows.length || rows.length === limit };

@@ -15,6 +15,7 @@ import { ownerExcluded } from '../autoImport.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
+import { limitTo } from './limitTo.ts';
 
 export interface ImportRow extends Record<string, unknown> {
   id: string;
@@ -65,7 +66,7 @@ export async function listImports(
     select ${IMPORT} from imports i
     where i.integration_id = ${integrationId} and i.kind = 'import'
       and ${after === null ? sql`true` : sql`(i.created_at, i.id) < (${after.createdAt}::timestamptz, ${after.id}::uuid)`}
-    order by i.created_at desc, i.id desc limit ${limit}`);
+    order by i.created_at desc, i.id desc ${limitTo(limit)}`);
 }
 
 export async function insertImport(
@@ -178,7 +179,7 @@ export async function listImportRepositories(
       where import_id = ${importId}
         and ${afterPlace === null ? sql`true` : sql`place > ${afterPlace}`}
         and ${state === undefined ? sql`true` : sql`state = ${state}`}
-      order by place limit ${limit}
+      order by place ${limitTo(limit)}
     ) ir
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
     order by ir.place`);

@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { CommitsSource } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { account, type AccountRow, joinAccount } from './records.ts';
+import { limitTo } from './limitTo.ts';
 
 export interface ParticipantRow {
   account: AccountRow | null;
@@ -67,7 +68,7 @@ export async function listPullRequests(
   const condition = sql`pr.repository_id = ${repositoryId}
     and ${after === null ? sql`true` : sql`pr.number > ${after}`}
     and ${state === undefined ? sql`true` : sql`pr.state = ${state}`}`;
-  return tx.execute<PullRequestRow>(sql`${selectWhere(condition)} order by pr.number limit ${limit}`);
+  return tx.execute<PullRequestRow>(sql`${selectWhere(condition)} order by pr.number ${limitTo(limit)}`);
 }
 
 export async function readPullRequest(
@@ -157,5 +158,5 @@ export async function listComments(
     ${joinAccount(sql`author`, sql`m`, sql`m.author_uuid`)}
     where m.repository_id = ${repositoryId} and m.pull_request_number = ${number}
       and ${after === null ? sql`true` : sql`m.comment_id > ${after}`}
-    order by m.comment_id limit ${limit}`);
+    order by m.comment_id ${limitTo(limit)}`);
 }

@@ -3,6 +3,7 @@ import type { Finding, RetryState, Stream } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { quarantineRetries } from '../../schema/index.ts';
 import type { RetryFilter } from '../../schema/quarantine.ts';
+import { limitTo } from './limitTo.ts';
 
 export interface QuarantineRow extends Record<string, unknown> {
   id: string;
@@ -49,7 +50,7 @@ export async function listQuarantine(
     where ${after === null ? sql`true` : sql`q.id > ${after}::uuid`}
       and ${repositoryId === undefined ? sql`true` : sql`q.repository_id = ${repositoryId}`}
       and ${stream === undefined ? sql`true` : sql`q.stream = ${stream}`}
-    order by q.id limit ${limit}`);
+    order by q.id ${limitTo(limit)}`);
 }
 
 export interface RetryRow extends Record<string, unknown> {

@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { limitTo } from './limitTo.ts';
 
 /** Commits and tickets of one repository, a page at a time. */
 
@@ -74,7 +75,7 @@ export async function listCommits(
       c.files_changed as "filesChanged", c.unreachable_since as "unreachableSince", ${includeFiles ? FILES : sql`null`} as files
     from commits c
     where c.repository_id = ${repositoryId} and ${behind}
-    order by c.committed_at desc, c.hash desc limit ${limit}`);
+    order by c.committed_at desc, c.hash desc ${limitTo(limit)}`);
 }
 
 export interface TicketRow extends Record<string, unknown> {
@@ -115,5 +116,5 @@ export async function listTickets(
     where t.repository_id = ${repositoryId}
       and ${after === null ? sql`true` : sql`t.number > ${after}`}
       and ${state === undefined ? sql`true` : sql`t.state = ${state}`}
-    order by t.number limit ${limit}`);
+    order by t.number ${limitTo(limit)}`);
 }

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Finding, WebhookScope, WebhookState, WebhookUpkeepState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { limitTo } from './limitTo.ts';
 
 /** How changes reach the workspaces and imported repositories of an integration: by webhook, or by polling alone. */
 
@@ -122,5 +123,5 @@ export async function listTargets(
     from (${targets(integrationId)}) t left join webhooks w on w.id = t.hook_id
     where ${mode === undefined ? sql`true` : sql`${MODE} = ${mode}`}
       and ${after === null ? sql`true` : sql`(t.kind, t.name, t.id) > (${after.kind}, ${after.key}, ${after.id}::uuid)`}
-    order by t.kind, t.name, t.id limit ${limit}`);
+    order by t.kind, t.name, t.id ${limitTo(limit)}`);
 }
