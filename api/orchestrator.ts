@@ -27,7 +27,7 @@ import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } fro
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
 import { notFound, unavailable } from './problem.ts';
-import { hasRunEnded, problemOf } from './temporalProblems.ts';
+import { endedUnanswered, hasRunEnded, problemOf } from './temporalProblems.ts';
 
 /** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
 export interface Orchestrator {
@@ -270,7 +270,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
             .getHandle(importWorkflowId(importId))
             .executeUpdate(definition, { args: [args] });
         } catch (error) {
-          if (hasRunEnded(error)) return null;
+          if (hasRunEnded(error) || endedUnanswered(error)) return null;
           throw error;
         }
       }),

@@ -16,16 +16,19 @@ const STATUS_OF_CODE: Record<string, 404 | 422> = {
   integration_gone: 404,
 };
 
-/** The run that an update was sent to had ended, may not begin again, or ended before it answered. */
+/** The run that an update was sent to had ended, and may not begin again. */
 export const hasRunEnded = (error: unknown): boolean =>
-  error instanceof WorkflowNotFoundError ||
-  error instanceof WorkflowExecutionAlreadyStartedError ||
-  (error instanceof WorkflowUpdateFailedError &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === 'AcceptedUpdateCompletedWorkflow');
+  error instanceof WorkflowNotFoundError || error instanceof WorkflowExecutionAlreadyStartedError;
+
+/** The run took the update and ended before it answered: terminated by an operator, or failed. */
+export const endedUnanswered = (error: unknown): boolean =>
+  error instanceof WorkflowUpdateFailedError &&
+  error.cause instanceof ApplicationFailure &&
+  error.cause.type === 'AcceptedUpdateCompletedWorkflow';
 
 /** What Temporal's client threw, as a Problem where it is one of the expected things. */
 export function problemOf(error: unknown): unknown {
+  if (endedUnanswered(error)) return unavailable('worker');
   if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure) {
     return refusal(error.cause);
   }

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Command, type Ending, type LaunchedProcess, launcher } from '../../launcher/launcher.ts';
+import type { Command, Ending } from '../../launcher/command.ts';
+import type { LaunchedProcess } from '../../launcher/launchedProcess.ts';
+import { launcher } from '../../launcher/launcher.ts';
 import { answerCredentialRequests, CREDENTIAL_HELPER, type GitLogin } from './credentialHelper.ts';
 import { GitFailed } from './gitFailed.ts';
 
@@ -72,11 +74,8 @@ export function createGit(options: GitOptions): Git {
     let stopped = false;
     let halt = (): void => {};
     let lastWords = (): string => '';
-    const launching = launcher.launch({
-      ...programOf(command),
-      cwd: options.home,
-      env: environment(options),
-    });
+    const program = { ...programOf(command), cwd: options.home, env: environment(options) };
+    const launching = unlessAborted(() => launcher.launch(program), command.signal);
 
     async function run(): Promise<Ending> {
       const git = await launching;
@@ -110,7 +109,8 @@ export function createGit(options: GitOptions): Git {
         if (!stopped && code !== 0) throw new GitFailed(command.args, code, lastWords());
       },
       (error: unknown) => {
-        throw new GitFailed(command.args, null, String(error));
+        if (command.signal.aborted) throw command.signal.reason;
+        throw new GitFailed(command.args, null, error instanceof Error ? error.message : String(error));
       },
     );
     // whoever reads `output` awaits it later; until then a failure is not unhandled
@@ -134,6 +134,30 @@ export function createGit(options: GitOptions): Git {
   }
 
   return { start, bytes, text: async (command) => (await bytes(command)).toString('utf8') };
+}
+
+/** Nobody waits for a start that was called off: what starts all the same is ended. Rejects with the signal's reason then. */
+function unlessAborted(
+  launch: () => Promise<LaunchedProcess>,
+  signal: AbortSignal,
+): Promise<LaunchedProcess> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const launching = launch();
+    const abort = (): void => {
+      reject(signal.reason);
+      launching.then(endAtOnce, () => {});
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    const started = (): void => signal.removeEventListener('abort', abort);
+    launching.finally(started).then(resolve, reject);
+  });
+}
+
+function endAtOnce({ kill, stdout, stderr }: LaunchedProcess): void {
+  kill('SIGKILL');
+  stdout.resume();
+  stderr.resume();
 }
 
 /** Nothing where it could not be started: `finished` tells why. */

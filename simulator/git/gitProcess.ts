@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type LaunchedProcess, launcher } from '../../launcher/launcher.ts';
+import type { LaunchedProcess } from '../../launcher/launchedProcess.ts';
+import { launcher } from '../../launcher/launcher.ts';
 
 /**
  * The only git settings there are: nothing of the machine or its user is read.
@@ -69,10 +70,13 @@ export function createGitProcesses({ folder, path }: { folder: string; path: str
     args: string[],
     options: { environment?: Record<string, string> } = {},
   ): Promise<LaunchedProcess> {
-    const env = { ...baseEnvironment, ...options.environment };
-    const launching = launcher.launch({ file: 'git', args, cwd: folder, env });
+    const launching = launch(args, { ...baseEnvironment, ...options.environment });
     starting.add(launching);
-    const child = await launching.finally(() => starting.delete(launching));
+    return launching.finally(() => starting.delete(launching));
+  }
+
+  async function launch(args: string[], env: Record<string, string>): Promise<LaunchedProcess> {
+    const child = await launcher.launch({ file: 'git', args, cwd: folder, env });
     running.add(child);
     const forget = (): void => void running.delete(child);
     child.ended.then(forget, forget);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LaunchedProcess } from '../../launcher/launcher.ts';
+import type { LaunchedProcess } from '../../launcher/launchedProcess.ts';
 import { exitOf, type GitProcesses } from './gitProcess.ts';
 
 const HEADER_LIMIT = 16 * 1024;

@@ -1,4 +1,4 @@
-import type { LaunchedProcess } from '../../launcher/launcher.ts';
+import type { LaunchedProcess } from '../../launcher/launchedProcess.ts';
 import type { GitProcesses } from './gitProcess.ts';
 
 export interface GitObject {

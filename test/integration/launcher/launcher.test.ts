@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { type LaunchedProcess, launcher } from '../../../launcher/launcher.ts';
+import type { LaunchedProcess } from '../../../launcher/launchedProcess.ts';
+import { launcher } from '../../../launcher/launcher.ts';
 import { waitFor } from '../../support/waitFor.ts';
 
 /** Processes that are started through the fork server: theirs are the streams, the exit code and the group. */
@@ -96,9 +98,52 @@ test('a fork server that is lost fails what it had in hand, and the next command
   const first = await parentOf(pid);
   expect(first).not.toBe(process.pid);
   process.kill(first, 'SIGKILL');
-  await expect(ended).rejects.toThrow('The process that starts others has ended.');
+  await expect(ended).rejects.toMatchObject({ name: 'LaunchFailed' });
   expect(await run('echo again')).toMatchObject({ out: 'again\n', code: 0 });
   await waitFor({ what: 'it is killed', read: () => isAlive(pid), until: (alive) => !alive });
+});
+
+test('nothing of a process stays open once it has ended, whoever reads, writes or waits', async () => {
+  const open = async () => (await readdir('/proc/self/fd')).length;
+  const before = await open();
+  for (let round = 0; round < 20; round += 1) {
+    // Its input is not ended, as that of a helper is not, and of the second nothing is read.
+    const talking = await shell('echo hello');
+    talking.stderr.resume();
+    expect(await textOf(talking.stdout)).toBe('hello\n');
+    await talking.ended;
+    const silent = await shell('exec sleep 600');
+    silent.kill('SIGKILL');
+    silent.stdout.resume();
+    silent.stderr.resume();
+    await silent.ended;
+    await launcher.launch({ file: 'no-such-program', args: [], cwd: '/', env }).catch(() => {});
+  }
+  await waitFor({ what: 'all is closed', read: open, until: (now) => now <= before });
+});
+
+test('a group is killed for as long as one of it holds what is read', async () => {
+  const { pid, stdin, stdout, stderr, ended, kill } = await shell('sleep 600 & exit 0');
+  stdin.end();
+  stdout.resume();
+  stderr.resume();
+  // Its leader has ended by now or will at once; the other would sleep for ten minutes.
+  await waitFor({ what: 'the leader has ended', read: () => isAlive(pid), until: (alive) => !alive });
+  kill('SIGTERM');
+  expect(await ended).toEqual({ code: 0, signal: null });
+});
+
+test('a socket that was tidied away costs the command that met it, and no other', async () => {
+  const { pid, kill, stdout, stderr } = await shell('exec sleep 600');
+  stdout.resume();
+  stderr.resume();
+  const folder = dirname((await said('args=', await parentOf(pid))).split(' ').at(-1) ?? '');
+  expect(folder).toContain('bucket-brigade-launcher-');
+  await rm(folder, { recursive: true });
+  await expect(shell('true')).rejects.toMatchObject({ name: 'LaunchFailed', code: 'ENOENT' });
+  expect(await run('echo again')).toMatchObject({ out: 'again\n', code: 0 });
+  expect(await isAlive(pid)).toBe(true);
+  kill('SIGKILL');
 });
 
 test('a process that is killed leaves neither fork server nor folder, and its command ends at its next word', async () => {
