@@ -79,8 +79,8 @@ export async function storeDeliveries(
 }
 
 /**
- * Bytes as a parameter. The driver sends them in hexadecimal, twice as many, which cost more than all else of a delivery;
- * text, which a body mostly is, goes as it is. Postgres takes any UTF-8 but a zero for text.
+ * Bytes as a parameter. The driver sends them in hexadecimal, which is twice as many; text, which a body mostly is, goes as
+ * it is. Postgres takes any UTF-8 but a zero for text.
  */
 const bytesOf = (bytes: Buffer): SQL =>
   isUtf8(bytes) && !bytes.includes(0) ? sql`convert_to(${bytes.toString()}, 'UTF8')` : sql`${bytes}::bytea`;
