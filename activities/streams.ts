@@ -1,29 +1,17 @@
 import { cancellationSignal, heartbeat } from '@temporalio/activity';
-import type { Database, Transaction } from '../db/client.ts';
-import { readKnowledge, type StoredCheckpoint } from '../db/queries/checkpoints.ts';
-import { readNewest } from '../db/queries/newest.ts';
-import { adoptQuarantined, countQuarantined } from '../db/queries/quarantine.ts';
+import type { Database } from '../db/client.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts/streams.ts';
 import type { Finding, Stream } from '../workflows/words.ts';
 import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
-import { markStream, openStream, openStreamWith, SwitchedOff, type ImportedStream } from './checkpoint.ts';
-import { createAllowance, isOwn, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
-import { answeredAt, createRounds, lastReadOf, type LastRead } from './closing.ts';
-import { createCommitReader } from './commitList.ts';
+import { markStream, openStream, SwitchedOff, type ImportedStream } from './checkpoint.ts';
+import { createAllowance, readStream, type Allowance, type ChunkLimits } from './chunk.ts';
+import { answeredAt, createRounds, type LastRead } from './closing.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
-import { before, OVERLAP_MS } from './instants.ts';
-import { createActivityReader } from './pullRequestActivity.ts';
-import { createCommentReader } from './pullRequestComments.ts';
+import { openReader } from './openReader.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
-import { createPullRequestReader } from './pullRequests.ts';
-import { createRefReader } from './refList.ts';
-import { feedStarted } from './repairList.ts';
-import type { ReaderContext, StreamReader } from './streamReader.ts';
-import { createTicketDetailReader } from './ticketDetails.ts';
-import { createTicketReader } from './tickets.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
@@ -177,23 +165,14 @@ export function createStreamActivities(
   ): Promise<LastRead | undefined> {
     const { input, allowance, signal, onPage } = chunk;
     const stream = streamOf(input, name);
-    const { checkpoint, more: known } = await openStreamWith(database, stream, (tx, opened) =>
-      learn(tx, { input, stream, checkpoint: opened }),
-    );
+    const { checkpoint, closing, hasQuarantined, reader } = await openReader(database, {
+      input,
+      stream,
+      source,
+    });
     const { credentialId } = source;
     if (credentialId === null) throw noCredential();
     const credential = { organizationId: input.organizationId, credentialId };
-    const { closing, mode, hasQuarantined } = known;
-    const context: ReaderContext = {
-      database,
-      scope: stream,
-      source,
-      mode,
-      checkpoint,
-      resumes: isOwn(checkpoint.position, input.importId),
-      closing,
-    };
-    const reader = readerOf(context, name, known);
     try {
       return await readStream({
         database,
@@ -231,58 +210,7 @@ export function createStreamActivities(
     );
   }
 
-  function readerOf(
-    context: ReaderContext,
-    stream: Stream,
-    { knowledge, newest }: Awaited<ReturnType<typeof learn>>,
-  ): StreamReader {
-    const listed = (list: Stream): string | null => knowledge.get(list)?.watermark ?? null;
-    const feedBegan = feedStarted(knowledge.get('pull_request_activity')?.memory ?? null);
-    switch (stream) {
-      case 'refs':
-        return createRefReader(context);
-      case 'commits':
-        return createCommitReader(context);
-      case 'pull_requests':
-        return createPullRequestReader(context, newest);
-      case 'pull_request_activity':
-        return createActivityReader(context);
-      case 'pull_request_comments':
-        return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
-      case 'tickets':
-        return createTicketReader(context, newest);
-      case 'ticket_comments':
-      case 'ticket_changes':
-        return createTicketDetailReader(context, stream, listed('tickets'));
-    }
-  }
-
   return { importChunk, linkCommits };
-}
-
-/** What is to be known before the first page of a stream that was opened. */
-async function learn(
-  tx: Transaction,
-  of: { input: ChunkInput; stream: ImportedStream; checkpoint: StoredCheckpoint },
-) {
-  const { input, stream, checkpoint } = of;
-  const { position, watermark, memory } = checkpoint;
-  const closing = lastReadOf(memory, input.importId);
-  const mode = closing === undefined ? input.mode : 'changed';
-  const table = stream.stream === 'pull_requests' || stream.stream === 'tickets' ? stream.stream : undefined;
-  const others = position?.['import'];
-  const [knowledge, newest, quarantined] = await Promise.all([
-    readKnowledge(tx, stream),
-    table === undefined || watermark === null || position !== null || mode === 'full'
-      ? undefined
-      : readNewest(tx, stream, table, before(watermark, OVERLAP_MS)),
-    countQuarantined(tx, stream),
-    // What another import met there counts for this one, which goes on with its walk.
-    typeof others === 'string' && others !== input.importId
-      ? adoptQuarantined(tx, stream, others)
-      : undefined,
-  ]);
-  return { closing, mode, knowledge, newest, hasQuarantined: quarantined > 0 };
 }
 
 const streamOf = (input: ChunkInput, stream: Stream): ImportedStream => ({

@@ -1,0 +1,100 @@
+import type { Database, Transaction } from '../db/client.ts';
+import { readKnowledge, type StoredCheckpoint } from '../db/queries/checkpoints.ts';
+import type { RepositorySource } from '../db/queries/importProgress.ts';
+import { readNewest } from '../db/queries/newest.ts';
+import { adoptQuarantined, countQuarantined } from '../db/queries/quarantine.ts';
+import type { Stream } from '../workflows/words.ts';
+import { openStreamWith, type ImportedStream } from './checkpoint.ts';
+import { isOwn } from './chunk.ts';
+import { lastReadOf, type LastRead } from './closing.ts';
+import { createCommitReader } from './commitList.ts';
+import type { ChunkInput } from './importSituation.ts';
+import { before, OVERLAP_MS } from './instants.ts';
+import { createActivityReader } from './pullRequestActivity.ts';
+import { createCommentReader } from './pullRequestComments.ts';
+import { createPullRequestReader } from './pullRequests.ts';
+import { createRefReader } from './refList.ts';
+import { feedStarted } from './repairList.ts';
+import type { ReaderContext, StreamReader } from './streamReader.ts';
+import { createTicketDetailReader } from './ticketDetails.ts';
+import { createTicketReader } from './tickets.ts';
+
+/** A stream that was opened for this attempt, and what reads it. */
+export interface OpenedReader {
+  checkpoint: StoredCheckpoint;
+  reader: StreamReader;
+  /** a closing round: how this import left the stream */
+  closing: LastRead | undefined;
+  /** some of its records are in quarantine */
+  hasQuarantined: boolean;
+}
+
+/** Opens a stream and learns what its reader must know, in one transaction. Throws what `openStream` throws. */
+export async function openReader(
+  database: Database,
+  of: { input: ChunkInput; stream: ImportedStream; source: RepositorySource },
+): Promise<OpenedReader> {
+  const { input, stream, source } = of;
+  const { checkpoint, more } = await openStreamWith(database, stream, (tx, opened) =>
+    readKnown(tx, { input, stream, checkpoint: opened }),
+  );
+  const { closing, hasQuarantined } = more;
+  const context: ReaderContext = {
+    database,
+    scope: stream,
+    source,
+    mode: more.mode,
+    checkpoint,
+    resumes: isOwn(checkpoint.position, input.importId),
+    closing,
+  };
+  return { checkpoint, closing, hasQuarantined, reader: readerOf(context, stream.stream, more) };
+}
+
+type Known = Awaited<ReturnType<typeof readKnown>>;
+
+async function readKnown(
+  tx: Transaction,
+  of: { input: ChunkInput; stream: ImportedStream; checkpoint: StoredCheckpoint },
+) {
+  const { input, stream, checkpoint } = of;
+  const { position, watermark, memory } = checkpoint;
+  const closing = lastReadOf(memory, input.importId);
+  const mode = closing === undefined ? input.mode : 'changed';
+  const table = stream.stream === 'pull_requests' || stream.stream === 'tickets' ? stream.stream : undefined;
+  const others = position?.['import'];
+  const [knowledge, newest, quarantined] = await Promise.all([
+    readKnowledge(tx, stream),
+    table === undefined || watermark === null || position !== null || mode === 'full'
+      ? undefined
+      : readNewest(tx, stream, table, before(watermark, OVERLAP_MS)),
+    countQuarantined(tx, stream),
+    // What another import met there counts for this one, which goes on with its walk.
+    typeof others === 'string' && others !== input.importId
+      ? adoptQuarantined(tx, stream, others)
+      : undefined,
+  ]);
+  return { closing, mode, knowledge, newest, hasQuarantined: quarantined > 0 };
+}
+
+function readerOf(context: ReaderContext, stream: Stream, { knowledge, newest }: Known): StreamReader {
+  const listed = (list: Stream): string | null => knowledge.get(list)?.watermark ?? null;
+  const feedBegan = feedStarted(knowledge.get('pull_request_activity')?.memory ?? null);
+  switch (stream) {
+    case 'refs':
+      return createRefReader(context);
+    case 'commits':
+      return createCommitReader(context);
+    case 'pull_requests':
+      return createPullRequestReader(context, newest);
+    case 'pull_request_activity':
+      return createActivityReader(context);
+    case 'pull_request_comments':
+      return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
+    case 'tickets':
+      return createTicketReader(context, newest);
+    case 'ticket_comments':
+    case 'ticket_changes':
+      return createTicketDetailReader(context, stream, listed('tickets'));
+  }
+}
