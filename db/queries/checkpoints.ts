@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Service, Stream, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Which stream of which repository; the tenant comes from the transaction and is named again for the keys. */
 export interface StreamKey {
@@ -102,7 +102,7 @@ export async function setStreamState(
   key: StreamKey,
   change: { epoch: number; state: StreamState; error: Finding | null },
 ): Promise<boolean> {
-  const error = change.error === null ? null : JSON.stringify(escapeJson(change.error));
+  const error = jsonText(change.error);
   const rows = await tx.execute(sql`
     update streams set
       state = ${change.state},

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 interface Standing extends StreamCounts {
   stream: Stream;
@@ -25,7 +25,7 @@ export async function failIncomplete(
   tx: Transaction,
   { importId, repositoryId, error }: { importId: string; repositoryId: string; error: Finding },
 ): Promise<void> {
-  const finding = JSON.stringify(escapeJson(error));
+  const finding = jsonText(error);
   await tx.execute(sql`
     with open as (
       update import_streams set state = 'failed', last_error = ${finding}::jsonb

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Verdict } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Ends a check with its report. A check that has ended keeps its first outcome. */
 export async function finishCheck(
@@ -10,6 +10,6 @@ export async function finishCheck(
 ): Promise<void> {
   await tx.execute(sql`
     update connection_checks set state = 'done', verdict = ${check.verdict},
-      report = ${JSON.stringify(escapeJson(check.report))}::jsonb, finished_at = clock_timestamp()
+      report = ${jsonText(check.report)}::jsonb, finished_at = clock_timestamp()
     where id = ${check.checkId} and state = 'running'`);
 }

@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Finding, Presence } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 /**
  * What discovery finds. Natural keys are Bitbucket's uuids, so a renamed thing stays the same row. Of workspaces and
@@ -268,7 +268,7 @@ export async function endDiscovery(
   const rows = await tx.execute<{ before: string }>(sql`
     with old as (select id, discovery_state from integrations where id = ${integrationId} for update)
     update integrations i set discovery_state = ${end.outcome},
-      discovery_error = ${end.error === null ? null : JSON.stringify(escapeJson(end.error))}::jsonb,
+      discovery_error = ${jsonText(end.error)}::jsonb,
       last_discovery_at = case when ${end.outcome} = 'done' then clock_timestamp() else i.last_discovery_at end
     from old where i.id = old.id
     returning old.discovery_state as before`);

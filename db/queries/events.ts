@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 import { escapeJson } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 export interface NewEvent {
   organizationId: string;
@@ -19,7 +20,7 @@ export async function insertEvent(tx: Transaction, event: NewEvent): Promise<voi
     insert into events (organization_id, type, integration_id, import_id, repository_id, api_key_id, acting_user, data)
     values (${event.organizationId}, ${event.type}, ${event.integrationId}, ${event.importId ?? null},
       ${event.repositoryId ?? null}, ${event.actor?.apiKeyId ?? null}, ${event.actor?.actingUser ?? null},
-      ${JSON.stringify(escapeJson(event.data ?? {}))}::jsonb)`);
+      ${jsonText(event.data ?? {})}::jsonb)`);
 }
 
 /** Adds entries about repositories of an integration, in the order given; nobody asked for them. */
@@ -51,23 +52,22 @@ const FROM_IMPORTS: ReadonlySet<string> = new Set([
   'repository_failed',
 ]);
 
+export interface ImportEvent {
+  organizationId: string;
+  importId: string;
+  type: string;
+  repositoryId?: string;
+  data?: Record<string, unknown>;
+}
+
 /** The entry for an event of an import, where the feed tells it. Who started the import is told with its start. */
-export async function insertEventOfImport(
-  tx: Transaction,
-  event: {
-    organizationId: string;
-    importId: string;
-    type: string;
-    repositoryId?: string;
-    data?: Record<string, unknown>;
-  },
-): Promise<void> {
+export async function insertEventOfImport(tx: Transaction, event: ImportEvent): Promise<void> {
   if (!FROM_IMPORTS.has(event.type)) return;
   const started = event.type === 'import_started';
   await tx.execute(sql`
     insert into events (organization_id, type, integration_id, import_id, repository_id, api_key_id, acting_user, data)
     select organization_id, ${event.type}, integration_id, id, ${event.repositoryId ?? null}::uuid,
       ${started ? sql`started_by_key` : null}, ${started ? sql`started_by_user` : null},
-      ${JSON.stringify(escapeJson(event.data ?? {}))}::jsonb
+      ${jsonText(event.data ?? {})}::jsonb
     from imports where id = ${event.importId}`);
 }

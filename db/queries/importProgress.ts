@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, ImportKind, Stream, StreamCounts, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
 import { slideWindow } from './rates.ts';
+import { jsonText } from './jsonText.ts';
 
 export interface ImportStreamKey {
   organizationId: string;
@@ -94,7 +94,7 @@ export async function setImportStreamState(
   key: ImportStreamKey,
   change: { state: StreamState; error: Finding | null },
 ): Promise<void> {
-  const error = change.error === null ? null : JSON.stringify(escapeJson(change.error));
+  const error = jsonText(change.error);
   const ended = ['healthy', 'unavailable', 'switched_off', 'failed'].includes(change.state);
   await tx.execute(sql`
     insert into import_streams as i (organization_id, import_id, repository_id, stream, state, last_error, started_at,

@@ -2,7 +2,8 @@ import { sql } from 'drizzle-orm';
 import type { Finding, Stream } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import type { RetryFilter } from '../schema/quarantine.ts';
-import { escapeJson, escapeText } from '../text.ts';
+import { escapeText } from '../text.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Records of a quarantine that are tried again, as the worker works through them. */
 
@@ -143,7 +144,7 @@ export async function endRetry(
   tx: Transaction,
   { retryId, error }: { retryId: string; error: Finding | null },
 ): Promise<void> {
-  const finding = error === null ? null : JSON.stringify(escapeJson(error));
+  const finding = jsonText(error);
   await tx.execute(sql`
     update quarantine_retries set state = case when ${finding}::jsonb is null then 'done' else 'failed' end,
       error = ${finding}::jsonb, finished_at = clock_timestamp()

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { StreamNote } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
 import type { ImportStreamKey } from './importProgress.ts';
+import { jsonText } from './jsonText.ts';
 
 /**
  * Notes something for the completeness report of a stream, under a code; the same code again replaces it. Belongs in the
@@ -15,7 +15,7 @@ export async function noteStream(
   note: StreamNote,
 ): Promise<void> {
   await tx.execute(sql`
-    update import_streams set notes = notes || jsonb_build_object(${code}::text, ${JSON.stringify(escapeJson(note))}::jsonb)
+    update import_streams set notes = notes || jsonb_build_object(${code}::text, ${jsonText(note)}::jsonb)
     where organization_id = ${key.organizationId} and import_id = ${key.importId}
       and repository_id = ${key.repositoryId} and stream = ${key.stream}`);
 }

@@ -7,8 +7,8 @@ import {
   SERVICES,
 } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
 import { isAbsent } from './presence.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Rows of syncs. Every function runs inside a transaction of the tenant. */
 
@@ -141,7 +141,7 @@ export async function recordFailure(
   tx: Transaction,
   input: { syncId: string; repositoryId: string; error: Finding; firstMs: number; capMs: number },
 ): Promise<{ failures: number; until: string } | undefined> {
-  const error = JSON.stringify(escapeJson(input.error));
+  const error = jsonText(input.error);
   const [row] = await tx.execute<{ failures: number; until: string }>(sql`
     update repository_syncs set
       failures = case when next_attempt_at is null then failures + 1 else failures end,

@@ -1,8 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Finding, WebhookScope, WebhookState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson } from '../text.ts';
 import { isAbsent } from './presence.ts';
+import { jsonText } from './jsonText.ts';
 
 /** The hooks that an integration shall have, one row each, and what Bitbucket said of them. */
 
@@ -37,7 +37,7 @@ const FROM = sql`
 export const selectHooks = (tx: Transaction, which: SQL): Promise<HookRow[]> =>
   tx.execute<HookRow>(sql`select ${COLUMNS} ${FROM} where ${which}`);
 
-const jsonOf = (finding: Finding): SQL => sql`${JSON.stringify(escapeJson(finding))}::jsonb`;
+const jsonOf = (finding: Finding): SQL => sql`${jsonText(finding)}::jsonb`;
 /** Not looked at since then. */
 export const due = (since: string): SQL =>
   sql`(w.last_checked_at is null or w.last_checked_at < ${since}::timestamptz)`;

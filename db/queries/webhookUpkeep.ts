@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, IntegrationState, Service, WebhookUpkeepState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
-import { escapeJson, escapeText } from '../text.ts';
+import { escapeText } from '../text.ts';
 import { isoInstant } from './isoInstant.ts';
+import { jsonText } from './jsonText.ts';
 
 /** Whether an integration wants webhooks, and how their upkeep stands. */
 
@@ -69,7 +70,7 @@ export async function setUpkeepState(
   },
 ): Promise<void> {
   const { integrationId, state, begins, error, waiting, nextRoundAt } = input;
-  const finding = error === null ? null : JSON.stringify(escapeJson(error));
+  const finding = jsonText(error);
   await tx.execute(sql`
     update webhook_upkeep set state = ${state}, error = ${finding}::jsonb,
       waiting_until = ${waiting?.until ?? null}::timestamptz,

@@ -1,10 +1,10 @@
 import { sql } from 'drizzle-orm';
 import { type AutoImportRule, sameRules, type WantedRule, withSince } from '../../../autoImport/rules.ts';
 import type { Transaction } from '../../client.ts';
-import { escapeJson } from '../../text.ts';
 import { rulesOf } from '../autoImport.ts';
 import { uuids } from '../uuids.ts';
 import { isoInstant } from '../isoInstant.ts';
+import { jsonText } from '../jsonText.ts';
 
 /** Auto-import rules and excluded owners, as people read and change them. */
 
@@ -73,7 +73,7 @@ export async function saveRules(
   }
   if (saved.version !== expected) return { outcome: 'changed_meanwhile', version: saved.version };
   const version = expected + 1;
-  const rules = JSON.stringify(escapeJson(withSince(wanted, saved.rules, await readClock(tx))));
+  const rules = jsonText(withSince(wanted, saved.rules, await readClock(tx)));
   // Where nothing was saved there was no row to lock: of two at once the second finds one now.
   const rows = await tx.execute(sql`
     insert into auto_import as a (organization_id, integration_id, version, rules, updated_by_key, updated_by_user)

@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, IntegrationState, Service } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
-import { escapeJson } from '../../text.ts';
 import { kept } from './keptRepositories.ts';
 import type { OfIntegration } from './scope.ts';
+import { jsonText } from '../jsonText.ts';
 
 /** Rows of poll rounds. Every function runs inside a transaction of the tenant. */
 
@@ -54,7 +54,7 @@ export async function endPoll(
     error: Finding | null;
   },
 ): Promise<void> {
-  const error = input.error === null ? null : JSON.stringify(escapeJson(input.error));
+  const error = jsonText(input.error);
   await tx.execute(sql`
     update integration_polls set requests = ${input.requests}, found = ${input.found},
       effective_interval_ms = ${input.effectiveIntervalMs}, last_error = ${error}::jsonb,
