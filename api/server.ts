@@ -11,6 +11,12 @@ import { createRequestObserver } from './observe.ts';
 import { createOrchestrator } from './orchestrator.ts';
 import { createWebhookIntake } from './webhooks/intake.ts';
 
+/**
+ * Connections that wait to be accepted. Behind Node's 511 a storm of deliveries is refused at the socket: the sender tries
+ * again after one, two and four seconds, or never (Bitbucket does not). The system's own bound is 4,096 as a rule.
+ */
+const BACKLOG = 4_096;
+
 /** How long requests under way may take to end on shutdown: longer than a connection check is waited for. */
 const DRAIN_MS = 15_000;
 
@@ -43,7 +49,7 @@ async function main(config: ApiConfig): Promise<void> {
     stopping: stopping.signal,
   };
   const server = createHttpServer(createApi(dependencies), dependencies);
-  server.listen(config.port, config.host, () =>
+  server.listen({ port: config.port, host: config.host, backlog: BACKLOG }, () =>
     log.info({ host: config.host, port: config.port }, 'Listening'),
   );
 
