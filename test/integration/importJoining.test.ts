@@ -64,7 +64,11 @@ describe('the import whose run reads a repository', () => {
 
   test('is paused, and so is the other: it goes on with the first that is resumed', async () => {
     await bench.run(async (run) => {
-      const { tenant, id, one, two, first, second } = await joined(run, ['hang', 'hang', { done: true }]);
+      let goOn = (): void => {};
+      const held = new Promise<{ done: true }>((resolve) => {
+        goOn = () => resolve({ done: true });
+      });
+      const { tenant, id, one, two, first, second } = await joined(run, ['hang', 'hang', held]);
       await tellImport(run, one, messages.pauseImport);
       await untilGit(run, 2);
       await tellImport(run, two, messages.pauseImport);
@@ -74,6 +78,7 @@ describe('the import whose run reads a repository', () => {
       // The second is cancelled while it is paused and reads nothing.
       await tellImport(run, two, messages.cancelImport);
       await untilImport(tenant, two, 'cancelled');
+      goOn();
       await Promise.all([first.result(), second.result()]);
       expect(await tenant.importRow(one)).toMatchObject({ state: 'completed' });
     });
