@@ -12,8 +12,8 @@ import { createOrchestrator } from './orchestrator.ts';
 import { createWebhookIntake } from './webhooks/intake.ts';
 
 /**
- * Connections that wait to be accepted. Behind Node's 511 a storm of deliveries is refused at the socket: the sender tries
- * again after one, two and four seconds, or never (Bitbucket does not). The system's own bound is 4,096 as a rule.
+ * Connections that wait to be accepted. Behind Node's 511 the system drops the first packet of one more; the sender's system
+ * repeats it after one, two and four seconds, which its time for a delivery may not last. Linux caps this at `somaxconn`.
  */
 const BACKLOG = 4_096;
 
