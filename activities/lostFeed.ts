@@ -33,14 +33,14 @@ export interface LostFeed {
 /** What stands in for the repository-wide feed where it cannot be had, ends early, or would cost more. */
 export function createLostFeed(context: ReaderContext): LostFeed {
   const { database, scope } = context;
-  const inRead = <T>(work: Parameters<typeof database.read<T>>[1]) =>
-    database.read(scope.organizationId, work);
+  const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
+    database.transaction(scope.organizationId, work);
 
   /** What is left to read: older than what the feed has shown, and changed since the walk's limit. */
   const left = ({ oldest, until }: Feed): PullRequestRange => ({ createdUntil: oldest, changedSince: until });
 
   async function ask(position: Feed, range: PullRequestRange, why: WhyOwn): Promise<Step> {
-    const { pullRequests } = await inRead((tx) => measureActivity(tx, scope, range, ENTRIES_A_PAGE));
+    const { pullRequests } = await inTransaction((tx) => measureActivity(tx, scope, range, ENTRIES_A_PAGE));
     const only = position.until === null ? '' : ' Votes that change nothing else are found by a full import.';
     return {
       kind: 'move',
@@ -59,7 +59,7 @@ export function createLostFeed(context: ReaderContext): LostFeed {
     giveUp: (position) => ask(position, left(position), position.lost),
     async beginAgain(position) {
       const range = left(position);
-      const measured = await inRead((tx) => measureActivity(tx, scope, range, ENTRIES_A_PAGE));
+      const measured = await inTransaction((tx) => measureActivity(tx, scope, range, ENTRIES_A_PAGE));
       const method = chooseActivityMethod({ ...measured, passed: position.passed });
       return method === 'feed' ? undefined : ask(position, range, 'feed_refused');
     },
@@ -67,13 +67,13 @@ export function createLostFeed(context: ReaderContext): LostFeed {
       const { oldest, until, reached } = position;
       if (reached) return undefined;
       if (until !== null) {
-        const cut = await inRead((tx) => hasFeedEntriesBefore(tx, scope, oldest));
+        const cut = await inTransaction((tx) => hasFeedEntriesBefore(tx, scope, oldest));
         return cut
           ? ask(position, { createdUntil: null, changedSince: until }, 'feed_ended_early')
           : undefined;
       }
       const createdUntil = oldest === null ? null : before(oldest, CREATION_MS);
-      const [older] = await inRead((tx) =>
+      const [older] = await inTransaction((tx) =>
         pullRequestsOfRange(tx, scope, { createdUntil, changedSince: null, after: 0, limit: 1 }),
       );
       return older === undefined ? undefined : ask(position, left(position), 'feed_ended_early');

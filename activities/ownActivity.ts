@@ -33,8 +33,8 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
   // Where nothing is known for certain, those that were short are asked again.
   const known = mode === 'full' || checkpoint.watermark === null ? {} : knownShort(checkpoint.memory);
   const all = `/repositories/${source.fullName}/pullrequests`;
-  const inRead = <T>(work: Parameters<typeof database.read<T>>[1]) =>
-    database.read(scope.organizationId, work);
+  const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
+    database.transaction(scope.organizationId, work);
   let candidates: ((after: number) => Promise<number | undefined>) | undefined;
   let key = '';
 
@@ -58,14 +58,14 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
   return {
     each: (position) =>
       next(position, (after, limit) =>
-        inRead((tx) => pullRequestsOfRange(tx, scope, { ...position.range, after, limit })),
+        inTransaction((tx) => pullRequestsOfRange(tx, scope, { ...position.range, after, limit })),
       ),
     repair: ({ except, ...position }) =>
       next({ ...position, except }, (after, limit) =>
-        inRead((tx) => pullRequestsShortOfActivity(tx, scope, { after, known, limit, except })),
+        inTransaction((tx) => pullRequestsShortOfActivity(tx, scope, { after, known, limit, except })),
       ),
     async complete({ began, read, skipped, except }) {
-      const [rows, standing, short] = await inRead((tx) =>
+      const [rows, standing, short] = await inTransaction((tx) =>
         Promise.all([
           countActivity(tx, scope),
           activityStanding(tx, scope),

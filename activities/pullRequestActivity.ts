@@ -42,8 +42,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes, closing } = context;
   const feedPath = activityFeedPath(source.fullName);
   const guard = createNextGuard();
-  const inRead = <T>(work: Parameters<typeof database.read<T>>[1]) =>
-    database.read(scope.organizationId, work);
+  const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
+    database.transaction(scope.organizationId, work);
   const until =
     mode === 'full' || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS);
   const own = createOwnActivity(context);
@@ -51,7 +51,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
   const store = storeOf('pull_request_activity', scope);
   // One in quarantine is one too: the feed may tell of it.
   const hasNoPullRequests = (): Promise<boolean> =>
-    inRead(async (tx) => {
+    inTransaction(async (tx) => {
       if ((await countPullRequests(tx, scope)) > 0) return false;
       return (await countQuarantined(tx, { ...scope, stream: 'pull_requests' })) === 0;
     });
@@ -74,7 +74,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
   }
 
   const failsFor = async (since: string): Promise<number> =>
-    Date.parse(await inRead(readClock)) - Date.parse(since);
+    Date.parse(await inTransaction(readClock)) - Date.parse(since);
 
   function readOwn(position: Each | Repair, answer: BitbucketAnswer): PageRead {
     if (position.doubted) return readDoubt(position, answer, 'pullrequests');
@@ -184,7 +184,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       const position = positionSchema.parse(stored);
       if (position.phase !== 'feed' || error.type !== 'Upstream') return undefined;
       if (position.failingSince !== null) return undefined;
-      return { ...position, failingSince: await inRead(readClock) };
+      return { ...position, failingSince: await inTransaction(readClock) };
     },
   };
 }

@@ -53,8 +53,8 @@ export function createCommentReader(
   const whole = mode === 'full' || checkpoint.watermark === null;
   const known = whole ? {} : knownShort(checkpoint.memory);
   const counted = closing?.whole ?? whole;
-  const inRead = <T>(work: Parameters<typeof database.read<T>>[1]) =>
-    database.read(scope.organizationId, work);
+  const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
+    database.transaction(scope.organizationId, work);
 
   const begin = (): CommentPosition => {
     const inHand = positionSchema.safeParse(checkpoint.position);
@@ -69,11 +69,11 @@ export function createCommentReader(
   };
   const { since } = begin();
   const candidates = createCandidates((after, limit) =>
-    inRead((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
+    inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
   );
 
   async function end({ read }: CommentPosition): Promise<Step> {
-    const [rows, standing, left] = await inRead((tx) =>
+    const [rows, standing, left] = await inTransaction((tx) =>
       Promise.all([
         countComments(tx, scope),
         commentStanding(tx, scope),

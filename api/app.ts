@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import type { HonoRequest } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ApiApp, ApiDependencies, ApiEnv } from './dependencies.ts';
 import { addDocs } from './docs/addDocs.ts';
@@ -44,7 +45,10 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
     maxSize: BODY_LIMIT_BYTES,
     onError: (c) => problemResponse(tooLarge(), c.get('requestId')),
   });
-  app.use((c, next) => (c.req.path.startsWith(WEBHOOKS) ? next() : limitBody(c, next)));
+  // The body of a request that only reads is never read, and looking for one makes up a whole `Request`.
+  const isLimited = ({ method, path }: HonoRequest) =>
+    method !== 'GET' && method !== 'HEAD' && !path.startsWith(WEBHOOKS);
+  app.use((c, next) => (isLimited(c.req) ? limitBody(c, next) : next()));
 
   addRoutes(app);
   describeApi(app);

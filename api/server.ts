@@ -28,6 +28,7 @@ async function main(config: ApiConfig): Promise<void> {
     applicationName: 'bucket-brigade-api',
     connectTimeoutSeconds: 1,
     statementTimeoutMs: 5_000,
+    plansOnce: true,
   });
   const orchestrator = createOrchestrator({ ...config.temporal, taskQueue: config.taskQueue });
   const stopping = new AbortController();

@@ -13,8 +13,9 @@ export interface Connection {
    */
   transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
-   * The same for what only reads: writing fails (SQLSTATE 25006). The answer does not wait for the commit, which has
-   * nothing to keep; whoever has the connection next sends behind it.
+   * For what only reads: writing fails (SQLSTATE 25006). Its statements stand each for itself, as they would see the rows in
+   * a transaction too (read committed). The session stays this tenant's reader: whoever reads next as the same tenant sends
+   * its statements and nothing else.
    */
   read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs one statement that commits by itself. */
@@ -30,6 +31,7 @@ export interface ConnectionOptions {
     application_name: string;
     idle_in_transaction_session_timeout: number;
     statement_timeout?: number;
+    plan_cache_mode?: 'force_generic_plan';
   };
 }
 
@@ -42,15 +44,24 @@ const PLANNING = { enable_seqscan: 'off' };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * Row-level security compares with this setting (db/migrations/0001); it ends with the transaction. One message, which
- * can carry no parameters: throws for what is no uuid. '' stands for no tenant.
+ * Row-level security compares with this setting (db/migrations/0001). One message with what else is set, which can carry no
+ * parameters: throws for what is no uuid. '' stands for no tenant.
  */
-function beginAs(organizationId: string, begin: 'begin' | 'begin read only' = 'begin'): string {
+function tenant(organizationId: string): string {
   if (organizationId !== '' && !UUID.test(organizationId)) {
     throw new Error(`${JSON.stringify(organizationId)} is no organization's id.`);
   }
-  return `${begin}; set local app.organization = '${organizationId}'`;
+  return `app.organization = '${organizationId}'`;
 }
+
+/** For one transaction, whatever the session is. */
+const beginAs = (organizationId: string): string => `begin read write; set local ${tenant(organizationId)}`;
+
+const readAs = (organizationId: string): string =>
+  `set default_transaction_read_only = on; set ${tenant(organizationId)}`;
+
+/** What a session is that nobody has read in. */
+const NOBODY = `set default_transaction_read_only = off; set ${tenant('')}`;
 
 /**
  * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
@@ -94,6 +105,21 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
+  /** Whose reader the session is; undefined: nobody's. */
+  let reader: string | undefined;
+
+  /**
+   * Sent together with the statement that comes next. To be awaited behind it, before the connection is given back: a session
+   * that did not become what it was to be is never used again.
+   */
+  function become(next: string | undefined): Promise<unknown> {
+    if (reader === next) return Promise.resolve();
+    const became = reserved.unsafe(next === undefined ? NOBODY : readAs(next)).execute();
+    reader = next;
+    became.catch(() => void (lost = true));
+    return became;
+  }
+
   /** What a transaction sends through; it closes with the transaction. */
   function createGate() {
     let open = true;
@@ -131,41 +157,28 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     }
   }
 
-  async function read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const { tx, unsafe, shut } = createGate();
+  /** Statements that commit by themselves, in a session that is this tenant's reader or nobody's. */
+  async function statements<T>(as: string | undefined, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const became = become(as);
+    const { tx, shut } = createGate();
     try {
-      const begun = reserved.unsafe(beginAs(organizationId, 'begin read only')).execute();
-      begun.catch(() => {});
       const result = await work(tx);
-      await begun;
+      await became;
       return result;
     } catch (error) {
       if (saysLost(error)) lost = true;
       throw error;
     } finally {
-      // After a statement that failed it rolls back. When it fails itself, the connection is gone.
-      if (!lost) unsafe('commit').catch(() => void (lost = true));
       shut();
-    }
-  }
-
-  async function statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const { tx, shut } = createGate();
-    try {
-      return await work(tx);
-    } catch (error) {
-      if (saysLost(error)) lost = true;
-      throw error;
-    } finally {
-      shut();
+      await became.catch(() => {});
     }
   }
 
   return {
     isLost: () => lost,
     transaction: (organizationId, work) => unlessGone(() => transaction(organizationId, work)),
-    read: (organizationId, work) => unlessGone(() => read(organizationId, work)),
-    statement: (work) => unlessGone(() => statement(work)),
+    read: (organizationId, work) => unlessGone(() => statements(organizationId, work)),
+    statement: (work) => unlessGone(() => statements(undefined, work)),
     close,
   };
 }

@@ -12,6 +12,7 @@ import { escapeText } from '../../text.ts';
 import { ownerExcluded } from '../autoImport.ts';
 import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
+import { asJson, jsonList, literal, object, text, word } from './jsonText.ts';
 import { limitTo } from './limitTo.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */
@@ -23,11 +24,13 @@ interface PageOf<After> {
   search?: string | undefined;
 }
 
-/** Part of a text, whatever the case; `%` and `_` stand for themselves. */
-export const contains = (column: SQL, search: string | undefined): SQL =>
-  search === undefined
-    ? sql`true`
-    : sql`${column} ilike ${`%${escapeText(search).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`}`;
+/** Part of a text; `%` and `_` stand for themselves. */
+const patternOf = (search: string): string =>
+  `%${escapeText(search).replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+
+/** Whatever the case. */
+const contains = (column: SQL, search: string | undefined): SQL =>
+  search === undefined ? sql`true` : sql`${column} ilike ${patternOf(search)}`;
 
 const behind = (columns: SQL, after: { key: string; id: string } | null): SQL =>
   after === null ? sql`true` : sql`${columns} > (${after.key}, ${after.id}::uuid)`;
@@ -162,6 +165,19 @@ export interface StreamSummary {
   last_attempt_at: string | null;
 }
 
+/** An aggregate of streams `s`: a list of `StreamSummary`. */
+export const STREAM_SUMMARIES = jsonList(
+  object({
+    stream: word(sql`s.stream`),
+    state: word(sql`s.state`),
+    failing_since: word(sql`s.failing_since`),
+    last_error: literal(sql`s.last_error`),
+    last_success_at: word(sql`s.last_success_at`),
+    last_attempt_at: word(sql`s.last_attempt_at`),
+  }),
+  sql`s.stream`,
+);
+
 const REPOSITORY = sql`
   r.id, r.workspace_id as "workspaceId", r.project_id as "projectId", r.provider_uuid as "providerUuid",
   r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
@@ -170,22 +186,32 @@ const REPOSITORY = sql`
   r.last_imported_at as "lastImportedAt", r.removed_at as "removedAt", ${healthOf} as health,
   coalesce(seen.presence, 'no_access') as presence, seen.presence_since as "presenceSince",
   seen.missing_since as "missingSince", seen.found_at as "foundAt",
-  coalesce((select jsonb_agg(jsonb_build_object('full_name', o.full_name, 'replaced_at', o.replaced_at)
-      order by o.replaced_at desc, o.full_name)
-    from repository_names o where o.organization_id = r.organization_id and o.repository_id = r.id), '[]')
+  (select ${jsonList(
+    object({ full_name: text(sql`o.full_name`), replaced_at: word(sql`o.replaced_at`) }),
+    sql`o.replaced_at desc, o.full_name`,
+  )}
+    from repository_names o where o.organization_id = r.organization_id and o.repository_id = r.id)
     as "formerNames",
   (select jsonb_build_object('step', d.step, 'rowsTotal', d.rows_total, 'rowsRemoved', d.rows_removed,
       'requestedByKey', d.requested_by_key, 'requestedByUser', d.requested_by_user, 'requestedAt', d.requested_at,
       'updatedAt', d.updated_at)
     from removals d where d.organization_id = r.organization_id and d.subject_id = r.id) as removal,
-  coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
-      'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
-      order by s.stream)
-    from streams s where s.organization_id = r.organization_id and s.repository_id = r.id), '[]') as streams,
-  (select jsonb_build_object('state', one.state, 'services', i.services, 'last_attempt_at', y.last_attempt_at,
-      'last_success_at', y.last_success_at, 'failures', y.failures, 'failing_since', y.failing_since,
-      'last_error', y.last_error, 'next_attempt_at', y.next_attempt_at, 'waiting_until', one.waiting_until,
-      'waiting_reason', one.waiting_reason)
+  (select ${STREAM_SUMMARIES}
+    from streams s where s.organization_id = r.organization_id and s.repository_id = r.id) as streams,
+  (select ${asJson(
+    object({
+      state: word(sql`one.state`),
+      services: literal(sql`to_json(i.services)`),
+      last_attempt_at: word(sql`y.last_attempt_at`),
+      last_success_at: word(sql`y.last_success_at`),
+      failures: literal(sql`y.failures`),
+      failing_since: word(sql`y.failing_since`),
+      last_error: literal(sql`y.last_error`),
+      next_attempt_at: word(sql`y.next_attempt_at`),
+      waiting_until: word(sql`one.waiting_until`),
+      waiting_reason: text(sql`one.waiting_reason`),
+    }),
+  )}
     from repository_syncs y
     left join imports i on i.organization_id = y.organization_id and i.id = y.last_sync_id
     left join import_repositories one on one.organization_id = y.organization_id and one.import_id = y.last_sync_id
@@ -203,12 +229,23 @@ const isShownAs = (presence: ShownPresence): SQL => {
     : sql`seen.presence = ${presence}`;
 };
 
-/** Whether the repository `r` had a name before that has the text in it. */
-const wasCalled = (search: string | undefined): SQL =>
-  search === undefined
-    ? sql`false`
-    : sql`exists (select from repository_names o where o.organization_id = r.organization_id
-        and o.repository_id = r.id and ${contains(sql`o.full_name`, search)})`;
+/**
+ * Repositories as they are seen, `r`; with a search those whose full name or name has the text in it, or had it before. They
+ * are found in an index alone, in its order (`repositories_page`).
+ */
+function seenRepositories(search: string | undefined, after: { key: string; id: string } | null): SQL {
+  if (search === undefined)
+    return sql`repositories r
+      join integration_repositories seen on seen.organization_id = r.organization_id and seen.repository_id = r.id
+        and ${behind(sql`(r.full_name, r.id)`, after)}`;
+  return sql`repositories k
+    join integration_repositories seen on seen.organization_id = k.organization_id and seen.repository_id = k.id
+      and ${behind(sql`(k.full_name, k.id)`, after)}
+      and (k.search_text like (select lower(${patternOf(search)})) collate "C"
+        or exists (select from repository_names o where o.organization_id = k.organization_id
+          and o.repository_id = k.id and ${contains(sql`o.full_name`, search)}))
+    join repositories r on r.organization_id = k.organization_id and r.id = k.id`;
+}
 
 export async function listRepositories(
   tx: Transaction,
@@ -223,16 +260,14 @@ export async function listRepositories(
   const isNamed = workspaceId !== undefined || projectId !== undefined;
   return tx.execute<RepositoryRow>(sql`
     select ${REPOSITORY}
-    from integration_repositories seen
-    join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+    from ${seenRepositories(search, after)}
     where seen.integration_id = ${integrationId}
       and ${workspaceId === undefined ? sql`true` : sql`r.workspace_id = ${workspaceId}`}
       and ${projectId === undefined ? sql`true` : sql`r.project_id = ${projectId}`}
       and ${isNamed ? sql`true` : sql`(r.first_imported_at is not null or not ${ownerExcluded(sql`seen.integration_id`)})`}
       and ${imported === undefined ? sql`true` : sql`(r.first_imported_at is not null) = ${imported}`}
       and ${presence === undefined ? sql`true` : isShownAs(presence)}
-      and (${contains(sql`r.full_name || ' ' || r.name`, search)} or ${wasCalled(search)}) and ${behind(sql`(r.full_name, r.id)`, after)}
-    order by r.full_name, r.id ${limitTo(limit)}`);
+    order by ${search === undefined ? sql`r.full_name, r.id` : sql`k.full_name, k.id`} ${limitTo(limit)}`);
 }
 
 export async function readRepository(tx: Transaction, id: string): Promise<RepositoryRow | null> {

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Stream, StreamState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
-import type { StreamSummary } from './discovered.ts';
+import { STREAM_SUMMARIES, type StreamSummary } from './discovered.ts';
 import { limitTo } from './limitTo.ts';
 
 /** How the repositories of an integration fare: those that its credential fetches, and that are there. */
@@ -72,7 +72,7 @@ export async function listHealth(
       coalesce(r.next_attempt_at, (select min(ir.waiting_until) from import_repositories ir
         where ir.organization_id = r.organization_id and ir.repository_id = r.id
           and ir.state in ('rate_limited', 'needs_credential'))) as "nextAttemptAt",
-      coalesce(own.streams, '[]') as streams
+      own.streams
     from (
       select page.* from unnest(${`{${states.join(',')}}`}::text[]) as faring (state)
       cross join lateral (
@@ -92,9 +92,7 @@ export async function listHealth(
     left join lateral (
       select
         (array_agg(s.last_error order by s.failing_since) filter (where s.last_error is not null))[1] as last_error,
-        jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'failing_since', s.failing_since,
-          'last_error', s.last_error, 'last_success_at', s.last_success_at, 'last_attempt_at', s.last_attempt_at)
-          order by s.stream) as streams
+        ${STREAM_SUMMARIES} as streams
       from streams s where s.organization_id = r.organization_id and s.repository_id = r.id
     ) own on true
     order by r.full_name, r.id`);

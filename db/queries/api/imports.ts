@@ -15,6 +15,7 @@ import { ownerExcluded } from '../autoImport.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
+import { jsonList, literal, object, word } from './jsonText.ts';
 import { limitTo } from './limitTo.ts';
 
 export interface ImportRow extends Record<string, unknown> {
@@ -153,6 +154,26 @@ export interface ImportStreamRow {
   finished_at: string | null;
 }
 
+/** An aggregate of streams `s` of `progressOf`: a list of `ImportStreamRow`. */
+const IMPORT_STREAMS = jsonList(
+  object({
+    stream: word(sql`s.stream`),
+    state: word(sql`s.state`),
+    stored: literal(sql`s.records_stored`),
+    expected: literal(sql`s.records_expected`),
+    expected_basis: word(sql`s.expected_basis`),
+    quarantined: literal(sql`s.quarantined`),
+    requests: literal(sql`s.own_requests`),
+    requests_left: literal(sql`s.requests_left`),
+    records_rate: literal(sql`s.records_rate`),
+    requests_rate: literal(sql`s.requests_rate`),
+    last_error: literal(sql`s.last_error`),
+    started_at: word(sql`s.started_at`),
+    finished_at: word(sql`s.finished_at`),
+  }),
+  sql`s.started_at nulls last, s.stream`,
+);
+
 /** In the order in which they are taken up. */
 export async function listImportRepositories(
   tx: Transaction,
@@ -168,12 +189,7 @@ export async function listImportRepositories(
     select ir.repository_id as "repositoryId", r.full_name as "fullName", ir.place, ir.state, ir.error,
       ir.waiting_since as "waitingSince", ir.waiting_until as "waitingUntil", ir.waiting_reason as "waitingReason",
       ir.started_at as "startedAt", ir.finished_at as "finishedAt",
-      coalesce((select jsonb_agg(jsonb_build_object('stream', s.stream, 'state', s.state, 'stored', s.records_stored,
-          'expected', s.records_expected, 'expected_basis', s.expected_basis, 'quarantined', s.quarantined,
-          'requests', s.own_requests, 'requests_left', s.requests_left, 'records_rate', s.records_rate,
-          'requests_rate', s.requests_rate, 'last_error', s.last_error, 'started_at', s.started_at, 'finished_at', s.finished_at)
-          order by s.started_at nulls last, s.stream)
-        from ${progressOf(importId)} s where s.repository_id = ir.repository_id), '[]') as streams
+      (select ${IMPORT_STREAMS} from ${progressOf(importId)} s where s.repository_id = ir.repository_id) as streams
     from (
       select * from import_repositories
       where import_id = ${importId}

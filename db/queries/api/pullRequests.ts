@@ -1,8 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { CommitsSource } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
-import { account, type AccountRow, joinAccount } from './records.ts';
+import { jsonList, literal, object, text, word } from './jsonText.ts';
 import { limitTo } from './limitTo.ts';
+import { account, type AccountRow, accountText, joinAccount } from './records.ts';
 
 export interface ParticipantRow {
   account: AccountRow | null;
@@ -35,10 +36,16 @@ export interface PullRequestRow extends Record<string, unknown> {
   participants: ParticipantRow[];
 }
 
-const PARTICIPANTS = sql`(select coalesce(jsonb_agg(jsonb_build_object(
-    'account', case when p.account_key like '{%' then ${account(sql`person`, sql`p.account_key`)} end,
-    'role', p.role, 'approved', p.approved, 'state', p.state, 'participated_on', p.participated_on)
-    order by p.account_key), '[]')
+const PARTICIPANTS = sql`(select ${jsonList(
+  object({
+    account: sql`case when p.account_key like '{%' then ${accountText(sql`person`, sql`p.account_key`)} else 'null' end`,
+    role: text(sql`p.role`),
+    approved: literal(sql`p.approved`),
+    state: text(sql`p.state`),
+    participated_on: word(sql`p.participated_on`),
+  }),
+  sql`p.account_key`,
+)}
   from pull_request_participants p
   ${joinAccount(sql`person`, sql`p`, sql`p.account_key`)}
   where p.organization_id = pr.organization_id and p.repository_id = pr.repository_id

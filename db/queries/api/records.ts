@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { asJson, jsonList, literal, object, text } from './jsonText.ts';
 import { limitTo } from './limitTo.ts';
 
 /** Commits and tickets of one repository, a page at a time. */
@@ -12,8 +13,15 @@ interface PageOf<After> {
 
 /** An account as last seen; `null` where there is none, its uuid alone where it was never seen. */
 export const account = (alias: SQL, uuid: SQL): SQL => sql`
-  case when ${uuid} is null then null else jsonb_build_object('uuid', ${uuid},
-    'display_name', ${alias}.display_name, 'nickname', ${alias}.nickname) end`;
+  case when ${uuid} is not null then ${asJson(accountText(alias, uuid))} end`;
+
+/** The same in the text of what it is part of; the uuid is one. */
+export const accountText = (alias: SQL, uuid: SQL) =>
+  object({
+    uuid: text(uuid),
+    display_name: text(sql`${alias}.display_name`),
+    nickname: text(sql`${alias}.nickname`),
+  });
 
 export const joinAccount = (alias: SQL, row: SQL, uuid: SQL): SQL => sql`
   left join accounts ${alias} on ${alias}.organization_id = ${row}.organization_id and ${alias}.provider_uuid = ${uuid}`;
@@ -50,8 +58,15 @@ export interface CommitRow extends Record<string, unknown> {
   files: CommitFileRow[] | null;
 }
 
-const FILES = sql`(select coalesce(jsonb_agg(jsonb_build_object('path', f.path, 'old_path', f.old_path,
-    'lines_added', f.lines_added, 'lines_removed', f.lines_removed) order by f.path), '[]')
+const FILES = sql`(select ${jsonList(
+  object({
+    path: text(sql`f.path`),
+    old_path: text(sql`f.old_path`),
+    lines_added: literal(sql`f.lines_added`),
+    lines_removed: literal(sql`f.lines_removed`),
+  }),
+  sql`f.path`,
+)}
   from commit_files f where f.organization_id = c.organization_id and f.repository_id = c.repository_id
     and f.commit_hash = c.hash)`;
 

@@ -20,6 +20,8 @@ export type Mode = 'webhook' | 'polling';
 
 export interface TargetRow extends Record<string, unknown> {
   kind: number;
+  /** what it is sorted by */
+  name: string;
   id: string;
   workspaceId: string;
   workspaceSlug: string;
@@ -45,29 +47,54 @@ export async function readUpkeepRow(tx: Transaction, integrationId: string): Pro
   return row;
 }
 
-/**
- * Workspaces first, then the repositories that the integration imports. The workspace's hook covers its repositories;
- * where neither works, it is the repository's own that says why not, or else the workspace's.
- */
-const targets = (integrationId: string): SQL => sql`
-  select 0 as kind, s.slug as name, s.id, s.id as workspace_id, s.slug, null as full_name, w.id as hook_id
+const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`;
+
+/** Columns of a target and its hook `w`, in which both parts of the list agree. */
+const hookOf = sql`${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events,
+  w.last_delivery_at as "lastDeliveryAt", w.last_checked_at as "lastCheckedAt", w.generation,
+  coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"`;
+
+interface Page {
+  integrationId: string;
+  mode: Mode | undefined;
+  after: { kind: number; key: string; id: string } | null;
+  limit: number;
+}
+
+/** What comes of one kind on a page, by the index of its names. */
+function behind(page: Page, kind: number, name: SQL, id: SQL): SQL {
+  const { mode, after } = page;
+  const isMode = mode === undefined ? sql`true` : sql`${MODE} = ${mode}`;
+  if (after === null || after.kind < kind) return isMode;
+  if (after.kind > kind) return sql`false`;
+  return sql`${isMode} and (${name}, ${id}) > (${after.key}, ${after.id}::uuid)`;
+}
+
+const workspaceTargets = (page: Page): SQL => sql`
+  select 0 as kind, s.slug as name, s.id, s.id as "workspaceId", s.slug as "workspaceSlug", null as "fullName", ${hookOf}
   from integration_workspaces seen
   join workspaces s on s.organization_id = seen.organization_id and s.id = seen.workspace_id
   left join webhooks w on w.organization_id = seen.organization_id and w.integration_id = seen.integration_id
     and w.workspace_id = s.id and w.repository_id is null
-  where seen.integration_id = ${integrationId}
-  union all
-  select 1, r.full_name, r.id, r.workspace_id, s.slug, r.full_name,
-    case when whole.state = 'active' or own.id is null then whole.id else own.id end
+  where seen.integration_id = ${page.integrationId} and ${behind(page, 0, sql`s.slug`, sql`s.id`)}
+  order by s.slug, s.id ${limitTo(page.limit)}`;
+
+/**
+ * The workspace's hook covers its repositories; where neither works, it is the repository's own that says why not, or else
+ * the workspace's.
+ */
+const repositoryTargets = (page: Page): SQL => sql`
+  select 1, r.full_name, r.id, r.workspace_id, s.slug, r.full_name, ${hookOf}
   from repositories r
   join workspaces s on s.organization_id = r.organization_id and s.id = r.workspace_id
   left join webhooks own on own.organization_id = r.organization_id and own.integration_id = r.integration_id
     and own.repository_id = r.id
   left join webhooks whole on whole.organization_id = r.organization_id and whole.integration_id = r.integration_id
     and whole.workspace_id = r.workspace_id and whole.repository_id is null
-  where r.integration_id = ${integrationId}`;
-
-const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`;
+  left join webhooks w on w.organization_id = r.organization_id
+    and w.id = case when whole.state = 'active' or own.id is null then whole.id else own.id end
+  where r.integration_id = ${page.integrationId} and ${behind(page, 1, sql`r.full_name`, sql`r.id`)}
+  order by r.full_name, r.id ${limitTo(page.limit)}`;
 
 /** By workspaces, of which there are few: a workspace's hook covers all of its repositories, and the others have their own or none. */
 export async function countTargets(
@@ -105,23 +132,9 @@ export async function countTargets(
   };
 }
 
-export async function listTargets(
-  tx: Transaction,
-  page: {
-    integrationId: string;
-    mode: Mode | undefined;
-    after: { kind: number; key: string; id: string } | null;
-    limit: number;
-  },
-): Promise<TargetRow[]> {
-  const { integrationId, mode, after, limit } = page;
+/** Workspaces first, then the repositories that the integration imports, each by name. */
+export async function listTargets(tx: Transaction, page: Page): Promise<TargetRow[]> {
   return tx.execute<TargetRow>(sql`
-    select t.kind, t.id, t.workspace_id as "workspaceId", t.slug as "workspaceSlug", t.full_name as "fullName",
-      ${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events, w.last_delivery_at as "lastDeliveryAt",
-      w.last_checked_at as "lastCheckedAt", w.generation,
-      coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"
-    from (${targets(integrationId)}) t left join webhooks w on w.id = t.hook_id
-    where ${mode === undefined ? sql`true` : sql`${MODE} = ${mode}`}
-      and ${after === null ? sql`true` : sql`(t.kind, t.name, t.id) > (${after.kind}, ${after.key}, ${after.id}::uuid)`}
-    order by t.kind, t.name, t.id ${limitTo(limit)}`);
+    (${workspaceTargets(page)}) union all (${repositoryTargets(page)})
+    order by kind, name, id ${limitTo(page.limit)}`);
 }

@@ -97,6 +97,49 @@ describe('reading', () => {
     await single.end();
   });
 
+  test('a connection that has read as a tenant writes as another, and as nobody', async () => {
+    const single = createDatabase({
+      url: testDatabase.workerUrl,
+      maxConnections: 1,
+      applicationName: 'reading',
+    });
+    const [first, second] = [uuid(), uuid()];
+    const seen = sql`select current_setting('app.organization') as tenant, current_setting('transaction_read_only') as only`;
+    const read = async (organization: string) => [
+      ...(await single.read(organization, (tx) => tx.execute(seen))),
+    ];
+    expect(await read(first)).toEqual([{ tenant: first, only: 'on' }]);
+    expect([...(await single.statement((tx) => tx.execute(seen)))]).toEqual([{ tenant: '', only: 'off' }]);
+    expect(await read(second)).toEqual([{ tenant: second, only: 'on' }]);
+    expect(await read(second)).toEqual([{ tenant: second, only: 'on' }]);
+    expect([...(await single.transaction(first, (tx) => tx.execute(seen)))]).toEqual([
+      { tenant: first, only: 'off' },
+    ]);
+    expect(await read(first)).toEqual([{ tenant: first, only: 'on' }]);
+    expect([...(await single.withoutTenant((tx) => tx.execute(seen)))]).toEqual([
+      { tenant: '', only: 'off' },
+    ]);
+    await single.end();
+  });
+
+  test('sends nothing but the statement where the last reader was the same tenant', async () => {
+    const single = createDatabase({
+      url: testDatabase.workerUrl,
+      maxConnections: 1,
+      applicationName: 'reading',
+    });
+    const organization = uuid();
+    const isAlone = () =>
+      single.read(organization, (tx) =>
+        tx.execute(
+          sql`select query_start = xact_start as alone from pg_stat_activity where pid = pg_backend_pid()`,
+        ),
+      );
+    await isAlone();
+    expect([...(await isAlone())]).toEqual([{ alone: true }]);
+    await single.end();
+  });
+
   test('what is not an organization reads nothing', async () => {
     const work = vi.fn<() => Promise<void>>(async () => {});
     await expect(worker.read("'; reset role", work)).rejects.toThrow('is no organization');
