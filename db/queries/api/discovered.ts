@@ -238,12 +238,16 @@ function seenRepositories(search: string | undefined, after: { key: string; id: 
     return sql`repositories r
       join integration_repositories seen on seen.organization_id = r.organization_id and seen.repository_id = r.id
         and ${behind(sql`(r.full_name, r.id)`, after)}`;
-  return sql`repositories k
+  // `offset 0`: Postgres would find that both are the same table, and read it instead of the index.
+  return sql`(
+      select k.organization_id, k.id, k.full_name from repositories k
+      where ${behind(sql`(k.full_name, k.id)`, after)}
+        and (k.search_text like (select lower(${patternOf(search)})) collate "C"
+          or exists (select from repository_names o where o.organization_id = k.organization_id
+            and o.repository_id = k.id and ${contains(sql`o.full_name`, search)}))
+      order by k.full_name, k.id offset 0
+    ) k
     join integration_repositories seen on seen.organization_id = k.organization_id and seen.repository_id = k.id
-      and ${behind(sql`(k.full_name, k.id)`, after)}
-      and (k.search_text like (select lower(${patternOf(search)})) collate "C"
-        or exists (select from repository_names o where o.organization_id = k.organization_id
-          and o.repository_id = k.id and ${contains(sql`o.full_name`, search)}))
     join repositories r on r.organization_id = k.organization_id and r.id = k.id`;
 }
 
