@@ -5,24 +5,16 @@ import { readRemoval } from '../db/queries/api/removals.ts';
 import { readVanished } from '../db/queries/api/vanished.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { type integrationDetailSchema, presentIntegrationDetail } from './schemas/integration.ts';
-import { integrationOrNotFound } from './snapshot.ts';
+import { ofIntegration } from './snapshot.ts';
 
 /** The integration with all that is shown of one; 404 for what is not there. */
 export async function readIntegrationDetail(
   variables: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
   id: string,
 ): Promise<z.infer<typeof integrationDetailSchema>> {
-  const row = await integrationOrNotFound(variables, id);
-  const { dependencies, principal } = variables;
-  const [counts, vanished, polling, removal] = await dependencies.database.read(
-    principal.organizationId,
-    (tx) =>
-      Promise.all([
-        countDiscovered(tx, row.id),
-        readVanished(tx, row.id),
-        readPolling(tx, row.id),
-        readRemoval(tx, row.id),
-      ]),
+  const { integration, found } = await ofIntegration(variables, id, (tx) =>
+    Promise.all([countDiscovered(tx, id), readVanished(tx, id), readPolling(tx, id), readRemoval(tx, id)]),
   );
-  return presentIntegrationDetail(row, { counts, vanished, polling, removal });
+  const [counts, vanished, polling, removal] = found;
+  return presentIntegrationDetail(integration, { counts, vanished, polling, removal });
 }

@@ -1,3 +1,4 @@
+import type { Transaction } from '../db/client.ts';
 import { type IntegrationRow, readIntegration } from '../db/queries/api/integrations.ts';
 import type { Actor, IntegrationSnapshot } from '../workflows/messages.ts';
 import type { ApiEnv, Principal } from './dependencies.ts';
@@ -14,6 +15,22 @@ export async function integrationOrNotFound(
   const row = await dependencies.database.read(principal.organizationId, (tx) => readIntegration(tx, id));
   if (row === null) throw notFound('integration');
   return row;
+}
+
+/**
+ * The integration's row with what `work` reads of it, or 404. Both go together: `work` is done for an id that may be nobody's,
+ * and finds nothing there.
+ */
+export async function ofIntegration<T>(
+  { dependencies, principal }: Variables,
+  id: string,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<{ integration: IntegrationRow; found: T }> {
+  const [integration, found] = await dependencies.database.read(principal.organizationId, (tx) =>
+    Promise.all([readIntegration(tx, id), work(tx)]),
+  );
+  if (integration === null) throw notFound('integration');
+  return { integration, found };
 }
 
 /** What a fresh run of the integration's workflow starts from. */

@@ -10,7 +10,7 @@ import {
   presentIntegrationHealth,
 } from '../schemas/health.ts';
 import { idParam } from '../schemas/shared.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
+import { ofIntegration } from '../snapshot.ts';
 
 const cursor = createCursor('health', healthCursorSchema);
 
@@ -31,20 +31,21 @@ export function addGetIntegrationHealth(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const { database } = c.var.dependencies;
-    const { summary, found } = await database.read(c.var.principal.organizationId, async (tx) => {
-      const [counts, rows] = await Promise.all([
-        summarizeHealth(tx, integration.id),
+    const { id: integrationId } = c.req.valid('param');
+    // Side by side, since each takes milliseconds where there are thousands of repositories.
+    const [summary, { integration, found }] = await Promise.all([
+      c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
+        summarizeHealth(tx, integrationId),
+      ),
+      ofIntegration(c.var, integrationId, (tx) =>
         listHealth(tx, {
-          integrationId: integration.id,
+          integrationId,
           states: query.state === undefined ? NOT_HEALTHY : [query.state],
           after,
           limit: query.limit + 1,
         }),
-      ]);
-      return { summary: counts, found: rows };
-    });
+      ),
+    ]);
     const shown = page(found, query.limit, cursor, (row) => ({ key: row.fullName, id: row.id }));
     return c.json(presentIntegrationHealth(integration, summary, shown), 200);
   });

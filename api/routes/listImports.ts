@@ -5,7 +5,7 @@ import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { importSchema, presentImport } from '../schemas/import.ts';
 import { id, idParam, listOf, pageQuery } from '../schemas/shared.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
+import { ofIntegration } from '../snapshot.ts';
 
 const cursor = createCursor('imports', z.strictObject({ createdAt: cursorInstant, id }));
 
@@ -24,8 +24,8 @@ export function addListImports(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const { id: integrationId } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
+    const { id: integrationId } = c.req.valid('param');
+    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
       listImports(tx, { integrationId, limit: query.limit + 1, after }),
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({

@@ -6,7 +6,7 @@ import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { presentQuarantined, quarantinedSchema, SHOWN_BYTES } from '../schemas/quarantine.ts';
 import { id, idParam, listOf, pageQuery } from '../schemas/shared.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
+import { ofIntegration } from '../snapshot.ts';
 
 const cursor = createCursor('quarantine', z.uuid());
 
@@ -30,10 +30,10 @@ export function addListQuarantine(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
+    const { id: integrationId } = c.req.valid('param');
+    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
       listQuarantine(tx, {
-        integrationId: integration.id,
+        integrationId,
         repositoryId: query.repository,
         stream: query.stream,
         after,

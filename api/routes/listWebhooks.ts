@@ -10,7 +10,7 @@ import {
   webhooksQuery,
   webhooksSchema,
 } from '../schemas/webhooks.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
+import { ofIntegration } from '../snapshot.ts';
 
 const cursor = createCursor('webhooks', targetCursor);
 
@@ -33,17 +33,16 @@ export function addListWebhooks(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const { id: integrationId } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const [upkeep, counted, found] = await c.var.dependencies.database.read(
-      c.var.principal.organizationId,
-      (tx) =>
-        Promise.all([
-          readUpkeepRow(tx, integrationId),
-          countTargets(tx, integrationId),
-          listTargets(tx, { integrationId, mode: query.mode, after, limit: query.limit + 1 }),
-        ]),
+    const { id: integrationId } = c.req.valid('param');
+    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
+      Promise.all([
+        readUpkeepRow(tx, integrationId),
+        countTargets(tx, integrationId),
+        listTargets(tx, { integrationId, mode: query.mode, after, limit: query.limit + 1 }),
+      ]),
     );
-    const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({
+    const [upkeep, counted, targets] = found;
+    const { rows, next_cursor } = page(targets, query.limit, cursor, (row) => ({
       kind: row.kind,
       key: row.fullName ?? row.workspaceSlug,
       id: row.id,

@@ -4,7 +4,7 @@ import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { keyCursor, presentWorkspace, workspaceSchema, workspacesQuery } from '../schemas/discovered.ts';
 import { idParam, listOf } from '../schemas/shared.ts';
-import { integrationOrNotFound } from '../snapshot.ts';
+import { ofIntegration } from '../snapshot.ts';
 
 const cursor = createCursor('workspaces', keyCursor);
 
@@ -23,8 +23,8 @@ export function addListWorkspaces(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
-    const { id: integrationId } = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const found = await c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
+    const { id: integrationId } = c.req.valid('param');
+    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
       listWorkspaces(tx, {
         integrationId,
         limit: query.limit + 1,
