@@ -16,7 +16,7 @@ import {
   stampImported,
   updateRepositoryState,
 } from '../db/queries/importRepositories.ts';
-import { chooseRepositories, countChosen } from '../db/queries/importSelection.ts';
+import { analyzeChosen, chooseRepositories, countChosen } from '../db/queries/importSelection.ts';
 import { endImport, rollUp, startImport, updateImportState } from '../db/queries/imports.ts';
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
@@ -47,6 +47,9 @@ const isOfApi = (stream: Stream): boolean => !STREAMS_OF_SERVICE.repositories.in
 const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
 
 /** Begins an import, or finds how far it came: then `begun` has runs, and those of `next` may. */
+/** Repositories of an import of which Postgres must know at once. */
+const MANY = 100;
+
 async function begin(
   tx: Transaction,
   { organizationId, integrationId, importId }: Parameters<ImportActivities['prepareImport']>[0],
@@ -81,6 +84,7 @@ export function createImportActivities({
         const { begun, next, ...prepared } = await database.transaction(input.organizationId, (tx) =>
           begin(tx, input),
         );
+        if (begun === undefined && prepared.total >= MANY) await database.statement(analyzeChosen);
         if (begun === undefined || prepared.ended !== undefined) return prepared;
         // A run that was started a moment before its import's was lost has not said yet that it begins.
         const running = await Promise.all(

@@ -46,6 +46,14 @@ export async function chooseRepositories(
     on conflict (organization_id, import_id, repository_id) do nothing`);
 }
 
+/**
+ * Statistics of the table that `chooseRepositories` has filled; to be made behind its transaction, which would hold others
+ * up. Without them each stream in hand is held against all repositories of the import, with each look at its progress.
+ */
+export async function analyzeChosen(tx: Transaction): Promise<void> {
+  await tx.execute(sql`analyze (skip_locked) import_repositories`);
+}
+
 /** Stores and answers how many repositories the import has, and the name of the first. */
 export async function countChosen(
   tx: Transaction,

@@ -47,15 +47,18 @@ export const progressOf = (importId: string) => sql`(
 
 /**
  * Likewise of what is not settled (`importTotals.ts`): few rows, however many repositories have ended. Nothing is left of
- * a repository that has ended.
+ * a repository that has ended. `limit 1`: of a table that has just been filled Postgres believes that it holds a row, and
+ * would hold each stream against all repositories of the import.
  */
 export const liveProgressOf = (importId: string) => sql`(
   select s.*, s.requests as own_requests, r.state as repository_state, ${rateOf('records')} as records_rate,
     ${rateOf('requests')} as requests_rate,
     case when r.state in ('completed', 'failed', 'cancelled') then 0 else ${requestsLeft} end as requests_left
   from import_streams s
-  join import_repositories r on r.organization_id = s.organization_id and r.import_id = s.import_id
-    and r.repository_id = s.repository_id
+  cross join lateral (
+    select o.state, o.read_by from import_repositories o where o.organization_id = s.organization_id
+      and o.import_id = s.import_id and o.repository_id = s.repository_id limit 1
+  ) r
   where s.import_id = ${importId} and not s.settled and r.read_by is null
   union all
   select s.*, coalesce(mine.requests, 0), r.state, ${rateOf('records')}, ${rateOf('requests')}, ${requestsLeft}

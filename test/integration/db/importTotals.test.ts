@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { totalCompleteness } from '../../../db/queries/api/completeness.ts';
 import { totalStreams } from '../../../db/queries/api/imports.ts';
 import { rollUp } from '../../../db/queries/imports.ts';
+import { analyzeChosen } from '../../../db/queries/importSelection.ts';
 import { settleStreams } from '../../../db/queries/importTotals.ts';
 import { IMPORT_REPOSITORY_STATES, STREAM_STATES, STREAMS } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
@@ -30,6 +31,14 @@ async function begun(repositories: number) {
     }));
   return { tenant, ids, importId, totals };
 }
+
+test('a worker may have Postgres count what an import took up', async () => {
+  const { ids } = await begun(3);
+  await bench.database.statement(analyzeChosen);
+  const [table] = await bench.sql<{ rows: number }[]>`
+    select reltuples::int as rows from pg_class where relname = 'import_repositories'`;
+  expect(table?.rows).toBeGreaterThanOrEqual(ids.length);
+});
 
 describe('the totals of an import', () => {
   test('are the same whatever was counted before, however its streams change', async () => {

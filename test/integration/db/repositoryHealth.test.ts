@@ -46,6 +46,24 @@ const kept = async ({ organizationId }: TestTenant) => [
 ];
 
 describe('how repositories fare, in a row of each', () => {
+  test('is looked at without reading rows of the other repositories of the organization', async () => {
+    const tenant = await bench.tenant('active');
+    const ids = await tenant.repositories(60);
+    for (const id of ids)
+      await bench.sql`insert into repository_syncs (organization_id, repository_id) values (${tenant.organizationId}, ${id})`;
+    const read = await bench.inTenant(tenant, async (tx) => {
+      await tx.execute(sql`insert into streams (organization_id, repository_id, stream, state)
+        values (${tenant.organizationId}, ${ids[0]}, 'refs', 'processing')`);
+      const [row] = await tx.execute<{ rows: number }>(sql`
+        select sum(seq_tup_read + idx_tup_fetch)::int as rows from pg_stat_xact_user_tables
+        where relname in ('repository_syncs', 'repository_health', 'integration_repositories')`);
+      return row?.rows ?? Number.NaN;
+    });
+    // Each of its own rows at most three times.
+    expect(read).toBeLessThanOrEqual(9);
+    expect(read).toBeGreaterThan(0);
+  });
+
   test('is what the rule says of streams and syncs after any change of them', async () => {
     const tenant = await bench.tenant('active');
     const ids = await tenant.repositories(6);
