@@ -185,9 +185,18 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
 
 const connectionLost = () => new DatabaseError('08006', 'The connection to Postgres was lost.');
 
-/** Connects by a query, since a request for a connection would stay in the client's queue when it fails. */
+/**
+ * Connects by a query, since a request for a connection would stay in the client's queue when it fails. A pooler of
+ * transactions hands one session to many clients, and so one tenant's reader to another tenant: it cannot carry the
+ * settings that a session begins with, which is how it is told.
+ */
 async function reserve(client: postgres.Sql): Promise<postgres.ReservedSql> {
-  await client`select 1`;
+  const [session] = await client<{ seqscan: string }[]>`select current_setting('enable_seqscan') as seqscan`;
+  if (session?.seqscan !== PLANNING.enable_seqscan) {
+    throw new Error(
+      'The connection to Postgres does not keep its settings. Connect to Postgres itself, or through a pooler that pools sessions.',
+    );
+  }
   return client.reserve();
 }
 

@@ -12,7 +12,7 @@ import { escapeText } from '../../text.ts';
 import { ownerExcluded } from '../autoImport.ts';
 import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
-import { asJson, jsonList, literal, object, text, word } from './jsonText.ts';
+import { asJson, jsonList, literal, object, text, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
 /** What an integration sees: workspaces, projects, repositories, each a page in the order of a key that stays. */

@@ -15,7 +15,7 @@ import { ownerExcluded } from '../autoImport.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
-import { jsonList, literal, object, word } from './jsonText.ts';
+import { jsonList, literal, object, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
 export interface ImportRow extends Record<string, unknown> {

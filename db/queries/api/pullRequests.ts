@@ -1,7 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { CommitsSource } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
-import { jsonList, literal, object, text, word } from './jsonText.ts';
+import { jsonList, literal, object, text, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 import { account, type AccountRow, accountText, joinAccount } from './records.ts';
 

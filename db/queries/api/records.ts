@@ -1,6 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
-import { asJson, jsonList, literal, object, text } from './jsonText.ts';
+import { asJson, jsonList, literal, object, text } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
 /** Commits and tickets of one repository, a page at a time. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -145,4 +146,25 @@ describe('reading', () => {
     await expect(worker.read("'; reset role", work)).rejects.toThrow('is no organization');
     expect(work).not.toHaveBeenCalled();
   });
+});
+
+test('a pooler that does not pass the settings of a session on is refused', async () => {
+  const { hostname, port } = new URL(testDatabase.workerUrl);
+  const pooler = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    client.once('data', (hello) => {
+      server.write(hello.toString('latin1').replace('enable_seqscan\0off', 'enable_seqscan\0yes'), 'latin1');
+      client.pipe(server);
+    });
+    server.pipe(client);
+    for (const socket of [client, server]) socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => void pooler.listen(0, '127.0.0.1', resolve));
+  const url = new URL(testDatabase.workerUrl);
+  url.port = String((pooler.address() as AddressInfo).port);
+  const pooled = createDatabase({ url: url.href, maxConnections: 1, applicationName: 'pooled' });
+  const read = pooled.read(uuid(), (tx) => tx.execute(sql`select 1`));
+  await expect(read).rejects.toThrow('through a pooler that pools sessions');
+  await pooled.end();
+  pooler.close();
 });

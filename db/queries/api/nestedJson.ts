@@ -7,7 +7,7 @@ import { type SQL, sql } from 'drizzle-orm';
  */
 
 /** JSON text of one value, never null. */
-type JsonText = SQL & { readonly json?: never };
+type JsonText = SQL;
 
 /** Any text, escaped. */
 export const text = (value: SQL): JsonText => sql`coalesce(to_json(${value})::text, 'null')`;
