@@ -30,7 +30,7 @@ const notAllowed = (role: Role, needed: Role): Problem =>
 
 /**
  * Lets a request pass whose bearer key is valid and has at least this role, and puts who it is into
- * `c.var.principal`. A revoked key ends within a second.
+ * `c.var.principal`. A revoked key ends with the next request.
  */
 export function requireKey(needed: Role): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { freePort } from '../../../../scripts/servers/freePort.ts';
 import { call, world } from '../../../support/apiWorld.ts';
 import { createLocalApi } from '../../../support/localApi.ts';
-import { waitFor } from '../../../support/waitFor.ts';
 
 export const describeOutages = (): void => {
   describe('when Temporal is not there', () => {
@@ -51,23 +50,14 @@ export const describeOutages = (): void => {
       await down.close();
     });
 
-    test('a revoked key ends within a second', async () => {
+    test('a revoked key ends with the next request', async () => {
       const { key, prefix } = await world.operator.createKey({
         organization: world.stack.organizationId,
         role: 'viewer',
       });
       expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(200);
       await world.operator.revokeKey(prefix);
-      const revoked = performance.now();
-      const last = await waitFor({
-        what: 'the key is refused, or a request later than a second was not',
-        read: async () => {
-          const isLate = performance.now() - revoked > 1_000;
-          return { isLate, status: (await call('GET', '/v1/integrations', undefined, { key })).status };
-        },
-        until: ({ isLate, status }) => isLate || status === 401,
-      });
-      expect(last.status).toBe(401);
+      expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(401);
     });
   });
 };
