@@ -53,7 +53,8 @@ async function readGit(options: LoopOptions): Promise<void> {
   const { signal } = new AbortController();
   const remote = source.cloneOf(fullName);
   await git.text({
-    args: ['clone', '--bare', '--template=', '--', remote.url, clone],
+    // Without its progress a host is silent while it packs, for minutes where a repository is large.
+    args: ['clone', '--bare', '--progress', '--template=', '--', remote.url, clone],
     login: remote.login,
     signal,
   });
