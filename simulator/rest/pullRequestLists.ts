@@ -81,11 +81,36 @@ export function createAuthorLists(
 
 const REMEMBERED = 32;
 
-/** Remembers the last lists, so that walking a list of 2,000 pages does not choose 2,000 times. */
+/** What a client asks for that walks by ids: everything behind one, and maybe another condition. */
+const BEHIND_ID = /^(?:(?<condition>[^()]+) AND )?id>(?<after>\d+)$/;
+
+/** The list that such a page is the rest of, by the same parameters; the page of any other query is its own list. */
+function wholeOf(query: URLSearchParams): { query: URLSearchParams; after: number } {
+  const { condition, after } = BEHIND_ID.exec(query.get('q') ?? '')?.groups ?? {};
+  if (after === undefined || query.get('sort') !== 'id' || /\bOR\b/i.test(condition ?? ''))
+    return { query, after: 0 };
+  const whole = new URLSearchParams(query);
+  whole.set('q', condition ?? 'id>0');
+  return { query: whole, after: Number(after) };
+}
+
+/** The part of a list in the order of its numbers that is behind one of them. */
+function behind(list: readonly Chosen[], after: number): readonly Chosen[] {
+  if (after === 0) return list;
+  let [from, to] = [0, list.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((list[middle]?.number ?? 0) > after) to = middle;
+    else from = middle + 1;
+  }
+  return list.slice(from);
+}
+
+/** Remembers the last lists, so that walking a list of 2,000 pages, by page or by id, does not choose 2,000 times. */
 export function createListMemory(): (call: Call, repository: Repository) => readonly Chosen[] {
   const lists = new Map<string, Chosen[]>();
   return (call, repository) => {
-    const { query } = call;
+    const { query, after } = wholeOf(call.query);
     const words = [query.get('q') ?? '', query.get('sort') ?? '', ...query.getAll('state')];
     const key = JSON.stringify([repository.uuid, repository.pullRequests.version, ...words]);
     let list = lists.get(key);
@@ -94,6 +119,6 @@ export function createListMemory(): (call: Call, repository: Repository) => read
       lists.set(key, list);
       if (lists.size > REMEMBERED) lists.delete(lists.keys().next().value ?? '');
     }
-    return list;
+    return behind(list, after);
   };
 }

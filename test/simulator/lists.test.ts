@@ -49,6 +49,23 @@ describe('lists', () => {
     expect((await client.get(`${REPOSITORY}/pullrequests?state=LOST`)).status).toBe(400);
   });
 
+  it('gives what is behind an id, whatever else is asked for and however often', async () => {
+    const query = (q: string) => ids(`q=${encodeURIComponent(q)}&sort=id&pagelen=50`);
+    const everything = await query('id>0');
+    expect(everything).toHaveLength(60);
+    expect(await query('id>17')).toEqual(everything.slice(17));
+    expect(await query('id>60')).toEqual([]);
+    const merged = await query('state="MERGED"');
+    expect(await query('state="MERGED" AND id>17')).toEqual(merged.filter((id) => id > 17));
+    expect(await query('id<3 OR state="MERGED" AND id>17')).toEqual([
+      1,
+      2,
+      ...merged.filter((id) => id > 17),
+    ]);
+    const newestFirst = await ids(`q=${encodeURIComponent('id>17')}&sort=-id&pagelen=50`);
+    expect(newestFirst).toEqual(everything.slice(17).toReversed());
+  });
+
   it('filters and sorts', async () => {
     expect(await ids(`q=${encodeURIComponent('id >= 3 AND id < 6')}&sort=id`)).toEqual([3, 4, 5]);
     expect(await ids(`q=${encodeURIComponent('id IN (2, 9) OR (id > 57 AND id != 59)')}&sort=id`)).toEqual([
