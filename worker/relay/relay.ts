@@ -18,9 +18,8 @@ export interface RelayOptions {
 }
 
 const EVERY_MS = 250;
-/** So many are claimed at a time; wakes go out at the latest after so many times. */
+/** So many are claimed in a round. */
 const CHUNK = 500;
-const CHUNKS_A_ROUND = 10;
 /** How many deliveries wait for their wake at most: ids only. */
 const MOST_WAITING = 50_000;
 /** While Temporal is away: how long until the next attempt, and how many deliveries it is made with. */
@@ -31,7 +30,8 @@ const PROBE = 10;
 /**
  * Hands deliveries on as hints: claims what is due, and wakes the sync of each repository, at most once a second, whatever
  * comes. A delivery is marked only after Temporal accepted its wake; so whatever breaks off here, or is away, it is taken
- * up again, by this worker or another, and costs at most a hint more. Answers how to stop.
+ * up again, by this worker or another, and costs at most a hint more. After it claimed it rests for as long at least: in
+ * a storm, to store what comes goes before handing it on. Answers how to stop.
  */
 export function startRelay(options: RelayOptions): () => Promise<void> {
   const { database, waker, log, everyMs = EVERY_MS } = options;
@@ -41,38 +41,42 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   const stopping = new AbortController();
   let pauseMs = 0;
 
-  /** Claims until nothing is due, or enough for one round; after a failure, until there is something to try it with. */
+  /** Claims what is due, as far as one round goes; after a failure, until there is something to try it with. */
   async function collect(): Promise<void> {
     const isProbe = pauseMs > 0;
     const chunk = isProbe ? PROBE : CHUNK;
-    for (let n = 0; n < CHUNKS_A_ROUND && buffer.size < MOST_WAITING; n += 1) {
+    while (buffer.size < MOST_WAITING && !stopping.signal.aborted) {
       const taken = await takeUp(database, chunk);
       for (const wake of taken.wakes) buffer.add(wake);
       for (const reason of taken.ignored) metrics.count(reason, 1);
-      const enough = taken.due < chunk || (isProbe && buffer.size > 0);
-      if (enough || stopping.signal.aborted) return;
+      if (!isProbe || taken.due < chunk || buffer.size > 0) return;
     }
   }
 
-  async function round(): Promise<void> {
+  /** Answers how long claiming took: to wait for a Temporal that is away is no work of Postgres'. */
+  async function round(): Promise<number> {
+    const beganMs = performance.now();
     await collect();
+    const claimedMs = performance.now() - beganMs;
     const { accepted, failed } = await wakeRound();
     if (accepted > 0) pauseMs = 0;
     // One that fails alone comes again by itself; when all do, Temporal is away.
     else if (failed > 0) pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
+    return claimedMs;
   }
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       const startedAt = performance.now();
+      let claimedMs = 0;
       try {
-        await round();
+        claimedMs = await round();
       } catch (error) {
         if (!stopping.signal.aborted)
           log.warn({ error }, 'Webhook deliveries could not be handed on; tried again');
       }
-      const waitMs = Math.max(pauseMs, everyMs - (performance.now() - startedAt));
-      await sleep(Math.max(0, waitMs), undefined, { signal: stopping.signal }).catch(() => {});
+      const waitMs = Math.max(pauseMs, everyMs - (performance.now() - startedAt), claimedMs);
+      await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
     }
     await wakeRound.giveBack();
   }
