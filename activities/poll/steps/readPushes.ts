@@ -1,0 +1,75 @@
+import { notePushed, selectPushed } from '../../../db/queries/poll/changes.ts';
+import { listKeptOf } from '../../../db/queries/poll/keptRepositories.ts';
+import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
+import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
+import { asList, readPage, readRecords } from '../../bitbucket/paging.ts';
+import { repositorySchema } from '../../bitbucket/schemas.ts';
+import { before, OVERLAP_MS } from '../../instants.ts';
+import { storeRepositories } from '../../storeRepositories.ts';
+import { begin, type Place } from '../place.ts';
+import {
+  ask,
+  chooseMethod,
+  dated,
+  endWorkspace,
+  following,
+  hint,
+  inTransaction,
+  placeOf,
+  type PollContext,
+  type PollStep,
+} from '../pollContext.ts';
+
+/** A page of the workspace's repositories, those changed last first; what it shows of them is stored, as in a discovery. */
+export async function readPushes(
+  context: PollContext,
+  place: Place,
+  workspace: PolledWorkspace,
+): Promise<PollStep> {
+  const { database, integration, services, target } = context;
+  const { workspaceId, providerUuid: workspaceUuid } = workspace;
+  const hasRepositories = services.includes('repositories');
+  const path = pushesPath(workspace, target);
+  const answer = await ask(context, placeOf(place, path));
+  if (answer === undefined) {
+    // The list is refused: git is asked of each, which costs none of the allowance of the API.
+    const kept = await inTransaction(context, (tx) => listKeptOf(tx, { ...integration, workspaceId }));
+    const found = hasRepositories ? await hint(context, kept, ['repositories']) : 0;
+    const behind = await pullRequests(context, { ...place, incomplete: true }, workspace);
+    return { place: behind, requests: 1, found };
+  }
+  const single = target?.repository !== undefined;
+  const page = single ? { values: [answer.json], next: null, size: 1 } : readPage(answer, path);
+  const parsed = readRecords(repositorySchema, single ? asList(answer) : answer, page);
+  const { observedAt } = answer;
+  await storeRepositories(database, integration, { parsed, observedAt, workspaceUuid });
+  const updated = parsed.records.map(({ value }) => ({ uuid: value.uuid, at: value.updated_on }));
+  const changed = await inTransaction(context, (tx) =>
+    selectPushed(tx, { ...integration, updated, overlapMs: OVERLAP_MS }),
+  );
+  const found = hasRepositories ? await hint(context, changed, ['repositories']) : 0;
+  if (hasRepositories) await inTransaction(context, (tx) => notePushed(tx, { ...integration, updated }));
+  const here = dated(place, answer);
+  return {
+    place: following(here, page, path) ?? (await pullRequests(context, here, workspace)),
+    requests: 1,
+    found,
+  };
+}
+
+function pushesPath({ slug, since }: PolledWorkspace, target: TokenTarget | undefined): string {
+  if (target?.repository !== undefined) return repositoriesPath(target, '');
+  const filters = [
+    ...(target?.project === undefined ? [] : [`project.key=${JSON.stringify(target.project)}`]),
+    ...(since === null ? [] : [`updated_on>=${before(since, OVERLAP_MS)}`]),
+  ];
+  const query = `sort=-updated_on&pagelen=100${filters.length === 0 ? '' : `&q=${segment(filters.join(' AND '))}`}`;
+  return `/repositories/${segment(slug)}?${query}`;
+}
+
+/** How changed pull requests of the workspace are found in this round. */
+async function pullRequests(context: PollContext, place: Place, workspace: PolledWorkspace): Promise<Place> {
+  if (!context.services.includes('pull_requests')) return endWorkspace(context, place, null);
+  if (workspace.membersDue && context.target === undefined) return begin(place, 'members');
+  return chooseMethod(context, place);
+}
