@@ -10,6 +10,7 @@ import { describeApi } from './openapi.ts';
 import { noSuchAddress, Problem, problemResponse } from './problem.ts';
 import { problemOf } from './problemOf.ts';
 import { requestIdOf } from './requestId.ts';
+import { idsOf } from './requestLog.ts';
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
 import { refuseInvalid } from './validation.ts';
@@ -35,7 +36,6 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
     c.set('dependencies', dependencies);
     c.set('keys', keys);
     c.set('requestId', requestId);
-    c.set('log', dependencies.log.child({ request_id: requestId }));
     await next();
     c.res.headers.set('X-Request-Id', requestId);
   });
@@ -63,7 +63,7 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   app.onError((error, c) => {
     const problem = problemOf(error);
     const level = problem.status >= 500 ? 'error' : 'debug';
-    c.var.log[level]({ error }, 'The request was not carried out');
+    dependencies.log[level]({ ...idsOf(c), error }, 'The request was not carried out');
     return problemResponse(problem, c.var.requestId);
   });
   return app;

@@ -39,7 +39,6 @@ export function requireKey(needed: Role): MiddlewareHandler<ApiEnv> {
     if (found === null) throw notAuthenticated();
     if (RANK[found.role] < RANK[needed]) throw notAllowed(found.role, needed);
     c.set('principal', { ...found, actingUser: actingUserOf(c.req.header('Acting-User')) });
-    c.set('log', c.var.log.child({ organization_id: found.organizationId, api_key_id: found.apiKeyId }));
     await next();
   };
 }

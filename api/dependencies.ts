@@ -49,7 +49,6 @@ export interface ApiEnv {
     keys: KeyDirectory;
     requestId: string;
     principal: Principal;
-    log: Logger;
   };
 }
 

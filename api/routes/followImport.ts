@@ -8,6 +8,7 @@ import { readImportDetail } from '../importDetail.ts';
 import { instant } from '../instant.ts';
 import { operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
+import { logOf } from '../requestLog.ts';
 import { hasEnded, type ImportDetail } from '../schemas/import.ts';
 import { idParam } from '../schemas/shared.ts';
 
@@ -37,7 +38,7 @@ export function addFollowImport(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id: importId } = c.req.valid('param');
     const lastEventId = eventId(c.req.header('Last-Event-ID'));
-    const { dependencies, principal, log } = c.var;
+    const { dependencies, principal } = c.var;
     const follow = createFollower(dependencies, principal.organizationId, importId);
     const first = await follow(lastEventId);
     if (first === null) throw notFound('import');
@@ -72,7 +73,7 @@ export function addFollowImport(app: ApiApp): void {
         }
       },
       // The client resumes from the last id it saw.
-      async (error) => log.warn({ error, import_id: importId }, 'An event stream broke off'),
+      async (error) => logOf(c).warn({ error, import_id: importId }, 'An event stream broke off'),
     );
   });
 }

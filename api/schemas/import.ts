@@ -276,7 +276,10 @@ export function presentImportRepository(
     {
       state: row.state,
       streams: streams.map((stream) => ({
-        ...stream,
+        stream: stream.stream,
+        state: stream.state,
+        stored: stream.stored,
+        expected: stream.expected,
         requestsLeft: stream.requests_left,
         recordsPerSecond: stream.records_rate,
         requestsPerSecond: stream.requests_rate,

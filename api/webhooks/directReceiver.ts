@@ -82,7 +82,7 @@ async function answer(
     route: RECEIVER,
     status,
     startedAt,
-    log: () => log.child({ request_id: requestId }),
+    ids: { request_id: requestId },
   });
 }
 

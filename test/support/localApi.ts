@@ -57,18 +57,19 @@ export function createLocalApi(options: LocalApiOptions): {
   });
   const bounded = boundedDatabase(database, 1_800);
   const metrics = createMetrics({ service: 'api' });
+  const logger = createLogger({
+    service: 'api',
+    level: 'debug',
+    destination: { write: (line) => void log.push(line) },
+  });
   const dependencies: ApiDependencies = {
     database: bounded,
     orchestrator,
     // Nobody holds the private key: what is sealed here is never opened.
     sealer: createSealer({ keyId: 'nobodys', publicKey: Buffer.alloc(32, 9).toString('base64url') }),
-    log: createLogger({
-      service: 'api',
-      level: 'debug',
-      destination: { write: (line) => void log.push(line) },
-    }),
+    log: logger,
     metrics,
-    observe: createRequestObserver(metrics),
+    observe: createRequestObserver(metrics, logger),
     intake: createWebhookIntake({ database: bounded, webhookKey: WEBHOOK_KEY }),
     idempotencySecret: IDEMPOTENCY_SECRET,
     publicUrl: PUBLIC_URL,

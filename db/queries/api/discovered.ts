@@ -12,6 +12,7 @@ import { escapeText } from '../../text.ts';
 import { ownerExcluded } from '../autoImport.ts';
 import { healthOf } from '../repositoryHealth.ts';
 import type { RemovalRow } from './removals.ts';
+import { fixed } from './fixed.ts';
 import { asJson, jsonList, literal, object, text, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
@@ -166,19 +167,21 @@ export interface StreamSummary {
 }
 
 /** An aggregate of streams `s`: a list of `StreamSummary`. */
-export const STREAM_SUMMARIES = jsonList(
-  object({
-    stream: word(sql`s.stream`),
-    state: word(sql`s.state`),
-    failing_since: word(sql`s.failing_since`),
-    last_error: literal(sql`s.last_error`),
-    last_success_at: word(sql`s.last_success_at`),
-    last_attempt_at: word(sql`s.last_attempt_at`),
-  }),
-  sql`s.stream`,
+export const STREAM_SUMMARIES = fixed(
+  jsonList(
+    object({
+      stream: word(sql`s.stream`),
+      state: word(sql`s.state`),
+      failing_since: word(sql`s.failing_since`),
+      last_error: literal(sql`s.last_error`),
+      last_success_at: word(sql`s.last_success_at`),
+      last_attempt_at: word(sql`s.last_attempt_at`),
+    }),
+    sql`s.stream`,
+  ),
 );
 
-const REPOSITORY = sql`
+const REPOSITORY = fixed(sql`
   r.id, r.workspace_id as "workspaceId", r.project_id as "projectId", r.provider_uuid as "providerUuid",
   r.full_name as "fullName", r.slug, r.name, r.description, r.is_private as "isPrivate", r.language,
   r.main_branch as "mainBranch", r.size_bytes::float8 as "sizeBytes", r.created_on as "createdOn",
@@ -216,7 +219,7 @@ const REPOSITORY = sql`
     left join imports i on i.organization_id = y.organization_id and i.id = y.last_sync_id
     left join import_repositories one on one.organization_id = y.organization_id and one.import_id = y.last_sync_id
       and one.repository_id = y.repository_id
-    where y.organization_id = r.organization_id and y.repository_id = r.id) as sync`;
+    where y.organization_id = r.organization_id and y.repository_id = r.id) as sync`);
 
 /** `missing`: the last list lacked it, which proves nothing yet. */
 export const SHOWN_PRESENCES = ['present', 'missing', 'gone', 'no_access'] as const;

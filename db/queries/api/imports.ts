@@ -15,6 +15,7 @@ import { ownerExcluded } from '../autoImport.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
+import { fixed } from './fixed.ts';
 import { jsonList, literal, object, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
@@ -42,13 +43,13 @@ export interface ImportRow extends Record<string, unknown> {
   finishedAt: string | null;
 }
 
-const IMPORT = sql`
+const IMPORT = fixed(sql`
   i.id, i.integration_id as "integrationId", i.mode, i.state, i.selection, i.services, i.repositories_total as total,
   i.repositories_completed as completed, i.repositories_failed as failed, i.records::float8 as records,
   i.requests::float8 as requests, i.waiting_since as "waitingSince", i.waiting_until as "waitingUntil",
   i.waiting_reason as "waitingReason", i.paused_by_person_at is not null as "pausedByPerson",
   i.cancel_requested_at is not null as "cancelRequested", i.started_by_key as "startedByKey", i.started_by_user as "startedByUser",
-  i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"`;
+  i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"`);
 
 export async function readImport(tx: Transaction, id: string): Promise<ImportRow | null> {
   const [row] = await tx.execute<ImportRow>(
@@ -155,23 +156,25 @@ export interface ImportStreamRow {
 }
 
 /** An aggregate of streams `s` of `progressOf`: a list of `ImportStreamRow`. */
-const IMPORT_STREAMS = jsonList(
-  object({
-    stream: word(sql`s.stream`),
-    state: word(sql`s.state`),
-    stored: literal(sql`s.records_stored`),
-    expected: literal(sql`s.records_expected`),
-    expected_basis: word(sql`s.expected_basis`),
-    quarantined: literal(sql`s.quarantined`),
-    requests: literal(sql`s.own_requests`),
-    requests_left: literal(sql`s.requests_left`),
-    records_rate: literal(sql`s.records_rate`),
-    requests_rate: literal(sql`s.requests_rate`),
-    last_error: literal(sql`s.last_error`),
-    started_at: word(sql`s.started_at`),
-    finished_at: word(sql`s.finished_at`),
-  }),
-  sql`s.started_at nulls last, s.stream`,
+const IMPORT_STREAMS = fixed(
+  jsonList(
+    object({
+      stream: word(sql`s.stream`),
+      state: word(sql`s.state`),
+      stored: literal(sql`s.records_stored`),
+      expected: literal(sql`s.records_expected`),
+      expected_basis: word(sql`s.expected_basis`),
+      quarantined: literal(sql`s.quarantined`),
+      requests: literal(sql`s.own_requests`),
+      requests_left: literal(sql`s.requests_left`),
+      records_rate: literal(sql`s.records_rate`),
+      requests_rate: literal(sql`s.requests_rate`),
+      last_error: literal(sql`s.last_error`),
+      started_at: word(sql`s.started_at`),
+      finished_at: word(sql`s.finished_at`),
+    }),
+    sql`s.started_at nulls last, s.stream`,
+  ),
 );
 
 /** In the order in which they are taken up. */

@@ -1,6 +1,7 @@
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { CommitsSource } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { fixed } from './fixed.ts';
 import { jsonList, literal, object, text, word } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 import { account, type AccountRow, accountText, joinAccount } from './records.ts';
@@ -51,7 +52,7 @@ const PARTICIPANTS = sql`(select ${jsonList(
   where p.organization_id = pr.organization_id and p.repository_id = pr.repository_id
     and p.pull_request_number = pr.number)`;
 
-const selectWhere = (condition: SQL): SQL => sql`
+const SELECT = fixed(sql`
   select pr.number, pr.title, pr.description, pr.state, pr.draft, pr.reason,
     ${account(sql`author`, sql`pr.author_uuid`)} as author,
     ${account(sql`closer`, sql`pr.closed_by_uuid`)} as "closedBy",
@@ -63,8 +64,7 @@ const selectWhere = (condition: SQL): SQL => sql`
     ${PARTICIPANTS} as participants
   from pull_requests pr
   ${joinAccount(sql`author`, sql`pr`, sql`pr.author_uuid`)}
-  ${joinAccount(sql`closer`, sql`pr`, sql`pr.closed_by_uuid`)}
-  where ${condition}`;
+  ${joinAccount(sql`closer`, sql`pr`, sql`pr.closed_by_uuid`)}`);
 
 /** By number. */
 export async function listPullRequests(
@@ -75,7 +75,7 @@ export async function listPullRequests(
   const condition = sql`pr.repository_id = ${repositoryId}
     and ${after === null ? sql`true` : sql`pr.number > ${after}`}
     and ${state === undefined ? sql`true` : sql`pr.state = ${state}`}`;
-  return tx.execute<PullRequestRow>(sql`${selectWhere(condition)} order by pr.number ${limitTo(limit)}`);
+  return tx.execute<PullRequestRow>(sql`${SELECT} where ${condition} order by pr.number ${limitTo(limit)}`);
 }
 
 export async function readPullRequest(
@@ -83,7 +83,7 @@ export async function readPullRequest(
   { repositoryId, number }: { repositoryId: string; number: number },
 ): Promise<PullRequestRow | null> {
   const [row] = await tx.execute<PullRequestRow>(
-    selectWhere(sql`pr.repository_id = ${repositoryId} and pr.number = ${number}`),
+    sql`${SELECT} where pr.repository_id = ${repositoryId} and pr.number = ${number}`,
   );
   return row ?? null;
 }

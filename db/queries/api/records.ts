@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { fixed } from './fixed.ts';
 import { asJson, jsonList, literal, object, text } from './nestedJson.ts';
 import { limitTo } from './limitTo.ts';
 
@@ -58,7 +59,7 @@ export interface CommitRow extends Record<string, unknown> {
   files: CommitFileRow[] | null;
 }
 
-const FILES = sql`(select ${jsonList(
+const FILES = fixed(sql`(select ${jsonList(
   object({
     path: text(sql`f.path`),
     old_path: text(sql`f.old_path`),
@@ -68,7 +69,7 @@ const FILES = sql`(select ${jsonList(
   sql`f.path`,
 )}
   from commit_files f where f.organization_id = c.organization_id and f.repository_id = c.repository_id
-    and f.commit_hash = c.hash)`;
+    and f.commit_hash = c.hash)`);
 
 /** Newest first by commit time, the order of the index; the odd commit without a time comes before all others. */
 export async function listCommits(

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Finding, WebhookScope, WebhookState, WebhookUpkeepState } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { fixed } from './fixed.ts';
 import { limitTo } from './limitTo.ts';
 
 /** How changes reach the workspaces and imported repositories of an integration: by webhook, or by polling alone. */
@@ -50,9 +51,9 @@ export async function readUpkeepRow(tx: Transaction, integrationId: string): Pro
 const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`;
 
 /** Columns of a target and its hook `w`, in which both parts of the list agree. */
-const hookOf = sql`${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events,
+const hookOf = fixed(sql`${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events,
   w.last_delivery_at as "lastDeliveryAt", w.last_checked_at as "lastCheckedAt", w.generation,
-  coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"`;
+  coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"`);
 
 interface Page {
   integrationId: string;
