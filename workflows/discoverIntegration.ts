@@ -5,18 +5,16 @@ import {
   patched,
   setCurrentDetails,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { readFailure } from './failures.ts';
 import { DISCOVERY_INTERRUPTED } from './findings.ts';
 import type { DiscoverIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellDiscovered, tellRefused } from './limits.ts';
+import { isLongHistory } from './longHistory.ts';
 import { lookUpRepositories } from './lookUpRepositories.ts';
 import { bitbucketChunk, bitbucketRows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
-
-const HISTORY_LIMIT = 2_000;
 
 /**
  * Finds the workspaces, projects and repositories that an integration's account sees.
@@ -81,13 +79,10 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
         return chunk;
       });
       if (isFree && cursor === null) return true;
-      if (isLong(input)) return false;
+      if (isLongHistory(input.historyLimit)) return false;
     }
   }
 }
-
-const isLong = ({ historyLimit }: DiscoverIntegrationInput): boolean =>
-  workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > (historyLimit ?? HISTORY_LIMIT);
 
 async function finish(
   ids: { organizationId: string; integrationId: string },

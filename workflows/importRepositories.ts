@@ -8,7 +8,6 @@ import {
   setHandler,
   type SignalDefinition,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { Outlook } from './contracts/streams.ts';
 import { importDetails, summary } from './details.ts';
@@ -28,6 +27,7 @@ import {
   servicesChanged,
   setPaused,
 } from './messages.ts';
+import { isLongHistory } from './longHistory.ts';
 import { manyRows, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { IMPORT_TIMING } from './timing.ts';
@@ -258,7 +258,6 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
   }
 
   function isLong(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > timing.historyLimit;
+    return isLongHistory(timing.historyLimit);
   }
 }

@@ -18,6 +18,7 @@ import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
+import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
@@ -291,7 +292,6 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   }
 
   function isLong(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > timing.historyLimit;
+    return isLongHistory(timing.historyLimit);
   }
 }

@@ -5,7 +5,6 @@ import {
   patched,
   setCurrentDetails,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { clock, integrationDetails } from './details.ts';
 import { isAutoImportDue, startAutoImport } from './integration/autoImport.ts';
@@ -15,6 +14,7 @@ import { isConfirmed } from './integration/refusals.ts';
 import { isDraft } from './integration/rules.ts';
 import { confirmRefusals, runNextCheck } from './integration/work.ts';
 import { CHECK_INTERRUPTED } from './findings.ts';
+import { isLongHistory } from './longHistory.ts';
 import type { IntegrationInput } from './messages.ts';
 import { rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
@@ -110,10 +110,7 @@ const expiryOf = ({ snapshot: { state, draftExpiresAt } }: Entity): Due | null =
 
 const isDue = (due: Due | null): boolean => due !== null && due.atMs <= Date.now();
 
-const isLong = ({ timing }: Entity): boolean => {
-  const { historyLength, continueAsNewSuggested } = workflowInfo();
-  return continueAsNewSuggested || historyLength > timing.historyLimit;
-};
+const isLong = ({ timing }: Entity): boolean => isLongHistory(timing.historyLimit);
 
 /** Sleeps until a command or signal brings work, or the next date is there. */
 async function waitForWork(entity: Entity): Promise<void> {

@@ -4,7 +4,6 @@ import {
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { Limited } from './contracts/waiting.ts';
 import { clock, summary } from './details.ts';
@@ -12,6 +11,7 @@ import { readFailure } from './failures.ts';
 import { integrationWorkflowId } from './ids.ts';
 import { tell } from './import/tell.ts';
 import type { KeepWebhooksInput } from './inputs.ts';
+import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, credentialRefused, webhooksCommanded } from './messages.ts';
 import { bitbucketChunk, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
@@ -137,8 +137,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
   }
 
   function isLong(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > timing.historyLimit;
+    return isLongHistory(timing.historyLimit);
   }
 
   function goOnAnew(): Promise<never> {

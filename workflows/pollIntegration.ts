@@ -4,19 +4,17 @@ import {
   isCancellation,
   setCurrentDetails,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { pollDetails, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import { POLL_INTERRUPTED } from './findings.ts';
 import type { PollIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellRefused } from './limits.ts';
+import { isLongHistory } from './longHistory.ts';
 import { bitbucketChunk, rows } from './policies.ts';
 import { discoverAgain } from './presence/discoverAgain.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
-
-const HISTORY_LIMIT = 2_000;
 
 /**
  * Finds what changed at Bitbucket without webhooks, and what they missed. Id: `integration/{integrationId}/poll` and the
@@ -112,7 +110,6 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   }
 
   function isLong(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > (input.historyLimit ?? HISTORY_LIMIT);
+    return isLongHistory(input.historyLimit);
   }
 }

@@ -4,16 +4,14 @@ import {
   isCancellation,
   setCurrentDetails,
   upsertSearchAttributes,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { readFailure } from './failures.ts';
 import { RETRY_INTERRUPTED } from './findings.ts';
 import type { RetryQuarantineInput } from './inputs.ts';
+import { isLongHistory } from './longHistory.ts';
 import { quarantineChunk, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
-
-const HISTORY_LIMIT = 2_000;
 
 /**
  * Tries the records of a quarantine again, after an upgrade of the engine. Id: `quarantine-retry/{retryId}`.
@@ -56,8 +54,7 @@ export async function retryQuarantine(input: RetryQuarantineInput): Promise<void
       stored += chunk.stored;
       show('tries again');
       if (!chunk.more) return true;
-      const { continueAsNewSuggested, historyLength } = workflowInfo();
-      if (continueAsNewSuggested || historyLength > (input.historyLimit ?? HISTORY_LIMIT)) return false;
+      if (isLongHistory(input.historyLimit)) return false;
     }
   }
 

@@ -13,13 +13,13 @@ import {
   startChild,
   upsertSearchAttributes,
   uuid4,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { SyncActivities } from './contracts/syncs.ts';
 import { clock, summary, syncDetails } from './details.ts';
 import { importRepositoryWorkflowId } from './ids.ts';
 import { importRepository } from './importRepository.ts';
 import type { SyncRepositoryInput, SyncRound } from './inputs.ts';
+import { isLongHistory } from './longHistory.ts';
 import { changed } from './messages.ts';
 import { rows, rowsHere, soon } from './policies.ts';
 import { priorityOf } from './priority.ts';
@@ -218,7 +218,6 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
   }
 
   function isLong(): boolean {
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    return continueAsNewSuggested || historyLength > timing.historyLimit;
+    return isLongHistory(timing.historyLimit);
   }
 }

@@ -2,6 +2,12 @@ import type { IntegrationTiming } from './messages.ts';
 
 const MINUTE_MS = 60_000;
 
+/**
+ * A run has at most so many events, unless its input says otherwise, and continues as new (`longHistory.ts`): replaying them
+ * takes about a second (the server's limit is 51,200).
+ */
+export const HISTORY_LIMIT = 2_000;
+
 /** Runs that were asked to end stop at their checkpoints within seconds; what has not ended then is terminated. */
 export const REMOVAL_GRACE_MS = 30_000;
 
@@ -12,7 +18,7 @@ export const INTEGRATION_TIMING: IntegrationTiming = {
   probeEveryMs: 10 * MINUTE_MS,
   confirmMs: 20 * MINUTE_MS,
   graceMs: REMOVAL_GRACE_MS,
-  historyLimit: 2_000,
+  historyLimit: HISTORY_LIMIT,
 };
 
 /** How an import walks; tests give shorter waits. */
@@ -28,7 +34,7 @@ export interface ImportTiming {
    * the integration takes to be sure (`confirmMs`): meanwhile its one probe asks for all.
    */
   refusedEveryMs: number;
-  /** a run of this many events continues as new: replaying 2,000 takes about a second (the limit is 51,200) */
+  /** how many events a run has at most */
   historyLimit: number;
 }
 
@@ -37,7 +43,7 @@ export const IMPORT_TIMING: ImportTiming = {
   rollUpEveryMs: 30_000,
   lookAgainEveryMs: 2 * MINUTE_MS,
   refusedEveryMs: 30 * MINUTE_MS,
-  historyLimit: 2_000,
+  historyLimit: HISTORY_LIMIT,
 };
 
 /** How a sync waits; tests give shorter waits. */
@@ -48,7 +54,7 @@ export interface SyncTiming {
   /** how long a repository is parked after its first failure, and at most: the wait doubles with each further one */
   firstParkedMs: number;
   mostParkedMs: number;
-  /** a run of this many events continues as new */
+  /** how many events a run has at most */
   historyLimit: number;
 }
 
@@ -57,7 +63,7 @@ export const SYNC_TIMING: SyncTiming = {
   mostBusyMs: 5 * MINUTE_MS,
   firstParkedMs: 5 * MINUTE_MS,
   mostParkedMs: 12 * 60 * MINUTE_MS,
-  historyLimit: 2_000,
+  historyLimit: HISTORY_LIMIT,
 };
 
 /** How often webhooks are looked after. */
@@ -70,5 +76,5 @@ export interface WebhookTiming {
 export const WEBHOOK_TIMING: WebhookTiming = {
   // What happened to a hook at Bitbucket is found within the hour, the round itself included.
   everyMs: 50 * MINUTE_MS,
-  historyLimit: 2_000,
+  historyLimit: HISTORY_LIMIT,
 };

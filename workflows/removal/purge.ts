@@ -1,8 +1,6 @@
-import { workflowInfo } from '@temporalio/workflow';
 import type { Removal } from '../contracts/removal.ts';
+import { isLongHistory } from '../longHistory.ts';
 import { purgeChunk } from '../policies.ts';
-
-const HISTORY_LIMIT = 2_000;
 
 /**
  * Removes rows, chunk after chunk; false: the history is long, and the next run goes on. The rows themselves say what is
@@ -14,7 +12,6 @@ export async function purge(removal: Removal): Promise<boolean> {
       removal,
     ]);
     if (done) return true;
-    const { continueAsNewSuggested, historyLength } = workflowInfo();
-    if (continueAsNewSuggested || historyLength > HISTORY_LIMIT) return false;
+    if (isLongHistory()) return false;
   }
 }
