@@ -22,10 +22,14 @@ const EVERY_MS = 250;
 const CHUNK = 500;
 /** How many deliveries wait for their wake at most: ids only. */
 const MOST_WAITING = 50_000;
-/** While Temporal is away: how long until the next attempt, and how many deliveries it is made with. */
+/**
+ * While Temporal is away: how long until the next attempt, how many deliveries it is made with, and how often so many are
+ * claimed in search of one that wakes somebody.
+ */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 10_000;
 const PROBE = 10;
+const PROBES = 10;
 
 /**
  * Hands deliveries on as hints: claims what is due, and wakes the sync of each repository, at most once a second, whatever
@@ -45,7 +49,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   async function collect(): Promise<void> {
     const isProbe = pauseMs > 0;
     const chunk = isProbe ? PROBE : CHUNK;
-    while (buffer.size < MOST_WAITING && !stopping.signal.aborted) {
+    for (let n = 0; n < PROBES && buffer.size < MOST_WAITING && !stopping.signal.aborted; n += 1) {
       const taken = await takeUp(database, chunk);
       for (const wake of taken.wakes) buffer.add(wake);
       for (const reason of taken.ignored) metrics.count(reason, 1);
