@@ -8,6 +8,8 @@ export interface CommitGraph {
 }
 
 const HASH_BYTES = 20;
+/** Hashes of a block of memory: 1.3 MB, so that little stands empty and nothing is ever copied into a larger one. */
+const BLOCK = 65_536;
 const FIRST = 1;
 const OTHER = 2;
 
@@ -30,24 +32,55 @@ export function createCommitGraph(): {
       parentCounts.push(parents.length);
       for (const parent of parents) parentHashes.add(parent);
     },
-    build() {
-      const all = hashes.take();
-      return graphOf(all, linkParents(all, parentCounts, parentHashes.take()));
-    },
+    build: () => graphOf(hashes, linkParents(hashes, parentCounts, parentHashes)),
   };
 }
 
-/** Hashes one behind the other in one buffer that doubles when it is full. */
-function createHashList(): { add(hash: string): void; take(): Buffer } {
-  let bytes = Buffer.alloc(1_024 * HASH_BYTES);
-  let end = 0;
+interface HashList {
+  length(): number;
+  add(hash: string): void;
+  /** the hash at a place, in hexadecimal digits */
+  at(place: number): string;
+  /** the place of a hash, where they were added in order; -1: it is not here */
+  find(hash: Buffer): number;
+  /** all of them in order, and lets go of their memory behind it */
+  take(each: (hash: Buffer, place: number) => void): void;
+}
+
+function createHashList(): HashList {
+  const blocks: Buffer[] = [];
+  let length = 0;
+  const blockOf = (place: number): Buffer => blocks[Math.floor(place / BLOCK)] ?? Buffer.alloc(0);
+  const startOf = (place: number): number => (place % BLOCK) * HASH_BYTES;
   return {
+    length: () => length,
     add(hash) {
-      if (end === bytes.length) bytes = Buffer.concat([bytes], bytes.length * 2);
-      bytes.write(hash, end, 'hex');
-      end += HASH_BYTES;
+      if (length % BLOCK === 0) blocks.push(Buffer.allocUnsafeSlow(BLOCK * HASH_BYTES));
+      blockOf(length).write(hash, startOf(length), 'hex');
+      length += 1;
     },
-    take: () => bytes.subarray(0, end),
+    at: (place) => blockOf(place).toString('hex', startOf(place), startOf(place) + HASH_BYTES),
+    find(hash) {
+      let low = 0;
+      let high = length - 1;
+      while (low <= high) {
+        const middle = (low + high) >> 1;
+        const start = startOf(middle);
+        const order = blockOf(middle).compare(hash, 0, HASH_BYTES, start, start + HASH_BYTES);
+        if (order === 0) return middle;
+        if (order < 0) low = middle + 1;
+        else high = middle - 1;
+      }
+      return -1;
+    },
+    take(each) {
+      for (let place = 0; place < length; place += 1) {
+        each(blockOf(place).subarray(startOf(place), startOf(place) + HASH_BYTES), place);
+        if ((place + 1) % BLOCK === 0) blocks[Math.floor(place / BLOCK)] = Buffer.alloc(0);
+      }
+      blocks.length = 0;
+      length = 0;
+    },
   };
 }
 
@@ -57,34 +90,19 @@ interface Parents {
   of: Int32Array;
 }
 
-function linkParents(all: Buffer, counts: readonly number[], hashes: Buffer): Parents {
+function linkParents(all: HashList, counts: readonly number[], hashes: HashList): Parents {
   const from = new Int32Array(counts.length + 1);
   counts.forEach((count, at) => {
     from[at + 1] = (from[at] ?? 0) + count;
   });
-  const of = new Int32Array(hashes.length / HASH_BYTES);
-  for (let at = 0; at < of.length; at += 1) {
-    of[at] = find(all, hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES));
-  }
+  const of = new Int32Array(hashes.length());
+  hashes.take((hash, at) => {
+    of[at] = all.find(hash);
+  });
   return { from, of };
 }
 
-/** The place of a hash among sorted ones, or -1. */
-function find(all: Buffer, hash: Buffer): number {
-  let low = 0;
-  let high = all.length / HASH_BYTES - 1;
-  while (low <= high) {
-    const middle = (low + high) >> 1;
-    const at = middle * HASH_BYTES;
-    const order = all.compare(hash, 0, HASH_BYTES, at, at + HASH_BYTES);
-    if (order === 0) return middle;
-    if (order < 0) low = middle + 1;
-    else high = middle - 1;
-  }
-  return -1;
-}
-
-function graphOf(all: Buffer, parents: Parents): CommitGraph {
+function graphOf(all: HashList, parents: Parents): CommitGraph {
   const generations = generationsOf(parents);
   const paint = new Uint8Array(generations.length);
   const parentsOf = (commit: number): Int32Array =>
@@ -129,13 +147,11 @@ function graphOf(all: Buffer, parents: Parents): CommitGraph {
 
   return {
     side(merge) {
-      const at = find(all, Buffer.from(merge, 'hex'));
+      const at = all.find(Buffer.from(merge, 'hex'));
       if (at < 0) return undefined;
       const [first, ...others] = parentsOf(at);
       if (first === undefined || first < 0 || others.length === 0 || others.includes(-1)) return undefined;
-      return exclusive(first, others).map((commit) =>
-        all.toString('hex', commit * HASH_BYTES, (commit + 1) * HASH_BYTES),
-      );
+      return exclusive(first, others).map((commit) => all.at(commit));
     },
   };
 }

@@ -3,7 +3,7 @@ import {
   commitParentsAfter,
   mergesToLink,
   storeLinks,
-  type MergeToLink,
+  type MergedPullRequest,
   type PullRequestLinks,
 } from '../../db/queries/pullRequestCommits.ts';
 import type { RepositoryScope } from '../../db/queries/upsert.ts';
@@ -37,24 +37,27 @@ export async function linkPullRequestCommits(run: LinkRun): Promise<number> {
   for (let after = 0; ; ) {
     signal.throwIfAborted();
     const range = { all, after, limit: PULL_REQUESTS_AT_ONCE };
-    const merges = await inTransaction((tx) => mergesToLink(tx, scope, range));
-    const last = merges.at(-1);
+    const merged = await inTransaction((tx) => mergesToLink(tx, scope, range));
+    const last = merged.at(-1);
     if (last === undefined) return added;
     // Read only where there is a merge to look into: a sync mostly finds none.
-    if (graph === undefined && merges.some(({ parents }) => parents > 1)) graph = await readGraph(run);
-    const links = merges.map((merge) => linksOf(merge, graph));
-    added += await inTransaction((tx) => storeLinks(tx, scope, links));
+    if (graph === undefined && merged.some(({ merge }) => (merge?.parents ?? 0) > 1))
+      graph = await readGraph(run);
+    const links = merged.flatMap((one) => linksOf(one, graph) ?? []);
+    if (links.length > 0) added += await inTransaction((tx) => storeLinks(tx, scope, links));
     after = last.number;
     onProgress();
   }
 }
 
-function linksOf({ number, merge, parents, isSource }: MergeToLink, graph?: CommitGraph): PullRequestLinks {
-  if (parents > 1) {
-    const hashes = graph?.side(merge);
+/** Undefined: its merge commit is not known. */
+function linksOf({ number, merge }: MergedPullRequest, graph?: CommitGraph): PullRequestLinks | undefined {
+  if (merge === null) return undefined;
+  if (merge.parents > 1) {
+    const hashes = graph?.side(merge.hash);
     if (hashes !== undefined) return { number, source: 'merge_commit', hashes };
-  } else if (parents === 1 && !isSource) {
-    return { number, source: 'squash', hashes: [merge] };
+  } else if (merge.parents === 1 && !merge.isSource) {
+    return { number, source: 'squash', hashes: [merge.hash] };
   }
   return { number, source: 'unknown', hashes: [] };
 }

@@ -73,7 +73,6 @@ export const pullRequestCommits = pgTable(
       name: 'pull_request_commits_key',
       columns: [t.organizationId, t.repositoryId, t.pullRequestNumber, t.commitHash],
     }),
-    index('pull_request_commits_of_commit').on(t.organizationId, t.repositoryId, t.commitHash),
     oneOf('pull_request_commits_source', t.source, COMMITS_SOURCES),
     foreignKey({
       name: 'pull_request_commits_pull_request',

@@ -115,8 +115,11 @@ describe('what a merge brought in', () => {
   });
 });
 
-test('a straight line of 50,000 commits is no deep recursion', () => {
+test('a straight line of 150,000 commits is no deep recursion, and whole', () => {
+  const [line, from] = [150_000, 100_000];
   const graph = createCommitGraph();
-  for (let at = 1; at <= 50_000; at += 1) graph.add(hashOf(at), at === 50_000 ? [] : [hashOf(at + 1)]);
-  expect(graph.build().side(hashOf(1))).toBeUndefined();
+  graph.add(hashOf(1), [hashOf(from), hashOf(2)]);
+  for (let at = 2; at <= line; at += 1) graph.add(hashOf(at), at === line ? [] : [hashOf(at + 1)]);
+  const side = graph.build().side(hashOf(1));
+  expect(side).toEqual(Array.from({ length: from - 2 }, (_, index) => hashOf(index + 2)));
 });
