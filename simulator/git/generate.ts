@@ -21,8 +21,8 @@ import type { GeneratedRepository, GenerateSpec, GitPullRequest } from './store.
 const GENERATOR_VERSION = 1;
 const MARKER = 'generated.json';
 const SQUASH_SHARE = 0.15;
-/** Commits from which a clone of what fast-import wrote takes minutes of git's time. */
-const LARGE = 100_000;
+/** Commits from which a clone of what fast-import wrote takes seconds more of git's time than of what is packed. */
+const LARGE = 10_000;
 
 /**
  * Builds the bare repository `path` from the spec, or answers from its marker when it stands already, or copies it from
