@@ -33,6 +33,8 @@ const positionSchema = z.object({
 type CommentPosition = z.infer<typeof positionSchema>;
 
 const MAX_REMEMBERED = 5_000;
+/** A few more than a chunk reads: those behind them are looked for by the next one. */
+const LOOKED_UP = 50;
 
 /**
  * Completes the comments. Most come with the activity feed, which shows them in full; here the lists are read of those
@@ -68,8 +70,10 @@ export function createCommentReader(
     };
   };
   const { since } = begin();
-  const candidates = createCandidates((after, limit) =>
-    inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
+  const candidates = createCandidates(
+    (after, limit) =>
+      inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
+    LOOKED_UP,
   );
 
   async function end({ read }: CommentPosition): Promise<Step> {

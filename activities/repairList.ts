@@ -5,7 +5,7 @@ export interface Candidate {
   number: number;
 }
 
-/** Numbers are looked up this many at a time: the comparison reads the whole table once a look-up. */
+/** Numbers are looked up this many at a time, where a look-up reads the whole table. */
 const BATCH = 500;
 
 /**
@@ -14,6 +14,7 @@ const BATCH = 500;
  */
 export function createCandidates(
   find: (after: number, limit: number) => Promise<Candidate[]>,
+  batch = BATCH,
 ): (after: number) => Promise<number | undefined> {
   let found: number[] = [];
   let complete = false;
@@ -21,8 +22,8 @@ export function createCandidates(
   return async (after) => {
     found = found.filter((number) => number > after);
     if (found.length === 0 && !(complete && after >= from)) {
-      found = (await find(after, BATCH)).map((one) => one.number);
-      complete = found.length < BATCH;
+      found = (await find(after, batch)).map((one) => one.number);
+      complete = found.length < batch;
       from = after;
     }
     return found[0];

@@ -22,6 +22,9 @@ export interface CommentRow extends Row {
   raw: unknown;
 }
 
+/** The largest of Postgres' type `integer`. */
+const MAX_NUMBER = 2_147_483_647;
+
 const upsert = createUpsert({
   name: 'pull_request_comments',
   key: { pull_request_number: 'integer', comment_id: 'bigint' },
@@ -56,33 +59,70 @@ export async function countComments(tx: Transaction, scope: RepositoryScope): Pr
   return row?.count ?? 0;
 }
 
+/** Pull requests that are held against their comments at once. */
+const WINDOW = 5_000;
+
+export interface ShortOfComments {
+  number: number;
+  updatedOn: string;
+  /** its stored comments do not match its count; false: it only changed */
+  short: boolean;
+}
+
 /**
  * Pull requests above `after` whose comments must be read from their own list: their stored comments do not match
  * `comment_count`, or they changed since `since` and have comments (an edit or a deletion shows nowhere else).
  * Ordered by number. Those in `known` at their present version are left out.
+ * Reads on in windows until `limit` are found, so that a few of a large repository do not cost a look at all of it.
  */
 export async function pullRequestsShortOfComments(
   tx: Transaction,
   scope: RepositoryScope,
   range: { after: number; since: string | null; known: KnownShort; limit: number },
-): Promise<{ number: number; updatedOn: string; short: boolean }[]> {
+): Promise<ShortOfComments[]> {
   await joinByHash(tx);
-  return tx.execute<{ number: number; updatedOn: string; short: boolean }>(sql`
-    with counted as materialized (
+  const found: ShortOfComments[] = [];
+  for (let after: number | undefined = range.after; after !== undefined && found.length < range.limit; ) {
+    const window = await shortInWindow(tx, scope, { ...range, after, limit: range.limit - found.length });
+    found.push(...window.found);
+    after = window.through;
+  }
+  return found;
+}
+
+/** Of the next pull requests above `after`. `through`: the last one that was looked at; undefined: none is behind it. */
+async function shortInWindow(
+  tx: Transaction,
+  scope: RepositoryScope,
+  range: { after: number; since: string | null; known: KnownShort; limit: number },
+): Promise<{ found: ShortOfComments[]; through: number | undefined }> {
+  const rows = await tx.execute<{ number: number; updatedOn: string | null; short: boolean | null }>(sql`
+    with bound as materialized (
+      select number as through from pull_requests
+      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+        and number > ${range.after}
+      order by number offset ${WINDOW - 1} limit 1
+    ), counted as materialized (
       select pull_request_number as number, count(*) filter (where not deleted) as live, count(*) as stored
       from pull_request_comments
       where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
         and pull_request_number > ${range.after}
+        and pull_request_number <= coalesce((select through from bound), ${MAX_NUMBER})
       group by pull_request_number
     ), compared as (
       select p.number, p.updated_on, p.comment_count is distinct from coalesce(c.live, 0) as short,
         coalesce(p.comment_count, 0) + coalesce(c.stored, 0) > 0 as any
       from pull_requests p left join counted c using (number)
       where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
-        and p.number > ${range.after}
+        and p.number > ${range.after} and p.number <= coalesce((select through from bound), ${MAX_NUMBER})
     )
-    select number, updated_on::text as "updatedOn", short from compared
-    where (short and coalesce((${JSON.stringify(range.known)}::jsonb ->> number::text)::timestamptz <> updated_on, true))
-      or ("any" and updated_on >= ${range.since}::timestamptz)
-    order by number limit ${range.limit}`);
+    (select number, updated_on::text as "updatedOn", short from compared
+      where (short and coalesce((${JSON.stringify(range.known)}::jsonb ->> number::text)::timestamptz <> updated_on, true))
+        or ("any" and updated_on >= ${range.since}::timestamptz)
+      order by number limit ${range.limit})
+    union all select through, null, null from bound`);
+  const found = rows.flatMap(({ number, updatedOn, short }) =>
+    updatedOn === null || short === null ? [] : [{ number, updatedOn, short }],
+  );
+  return { found, through: rows.find(({ short }) => short === null)?.number };
 }

@@ -1,21 +1,12 @@
-import { sql } from 'drizzle-orm';
 import { expect, test } from 'vitest';
-import type { Transaction } from '../../../db/client.ts';
 import { mergesToLink, storeLinks } from '../../../db/queries/pullRequestCommits.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
+import { countRowsRead } from '../../support/rowsRead.ts';
 
 const bench = useDatabaseBench({ role: 'worker', maxConnections: 1 });
 
 const PULL_REQUESTS = 2_000;
 const PAGE = 100;
-
-/** Of the session: what is not yet told to the statistics. A transaction tells nothing while it is under way. */
-async function rowsReadSoFar(tx: Transaction): Promise<number> {
-  const [row] = await tx.execute<{ rows: number }>(sql`
-    select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int as rows from pg_stat_xact_user_tables
-    where relname in ('pull_requests', 'pull_request_commits', 'commits')`);
-  return row?.rows ?? Number.NaN;
-}
 
 test('a page of links is found and stored without reading those of the other pull requests', async () => {
   const tenant = await bench.tenant('active');
@@ -35,20 +26,20 @@ test('a page of links is found and stored without reading those of the other pul
 
   const rowsRead: number[] = [];
   for (let after = 0; after < PULL_REQUESTS; after += PAGE) {
-    const read = await bench.inTenant(tenant, async (tx) => {
-      const before = await rowsReadSoFar(tx);
-      const merged = await mergesToLink(tx, scope, { all: false, after, limit: PAGE });
-      expect(merged.map(({ number }) => number)).toEqual(
-        Array.from({ length: PAGE }, (_, at) => after + at + 1),
-      );
-      const links = merged.map(({ number, merge }) => ({
-        number,
-        source: 'squash' as const,
-        hashes: [merge?.hash ?? ''],
-      }));
-      expect(await storeLinks(tx, scope, links)).toBe(PAGE);
-      return (await rowsReadSoFar(tx)) - before;
-    });
+    const read = await bench.inTenant(tenant, (tx) =>
+      countRowsRead(tx, ['pull_requests', 'pull_request_commits', 'commits'], async () => {
+        const merged = await mergesToLink(tx, scope, { all: false, after, limit: PAGE });
+        expect(merged.map(({ number }) => number)).toEqual(
+          Array.from({ length: PAGE }, (_, at) => after + at + 1),
+        );
+        const links = merged.map(({ number, merge }) => ({
+          number,
+          source: 'squash' as const,
+          hashes: [merge?.hash ?? ''],
+        }));
+        expect(await storeLinks(tx, scope, links)).toBe(PAGE);
+      }),
+    );
     rowsRead.push(read);
   }
   // Each pull request when it is found, when it is marked and by the foreign key of its link; its merge commit.

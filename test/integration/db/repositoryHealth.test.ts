@@ -4,6 +4,7 @@ import { summarizeHealth } from '../../../db/queries/api/health.ts';
 import { BY_URGENCY, STREAM_STATES, STREAMS, type StreamState } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
+import { countRowsRead } from '../../support/rowsRead.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 
 const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
@@ -51,14 +52,12 @@ describe('how repositories fare, in a row of each', () => {
     const ids = await tenant.repositories(60);
     for (const id of ids)
       await bench.sql`insert into repository_syncs (organization_id, repository_id) values (${tenant.organizationId}, ${id})`;
-    const read = await bench.inTenant(tenant, async (tx) => {
-      await tx.execute(sql`insert into streams (organization_id, repository_id, stream, state)
-        values (${tenant.organizationId}, ${ids[0]}, 'refs', 'processing')`);
-      const [row] = await tx.execute<{ rows: number }>(sql`
-        select sum(seq_tup_read + idx_tup_fetch)::int as rows from pg_stat_xact_user_tables
-        where relname in ('repository_syncs', 'repository_health', 'integration_repositories')`);
-      return row?.rows ?? Number.NaN;
-    });
+    const read = await bench.inTenant(tenant, (tx) =>
+      countRowsRead(tx, ['repository_syncs', 'repository_health', 'integration_repositories'], () =>
+        tx.execute(sql`insert into streams (organization_id, repository_id, stream, state)
+          values (${tenant.organizationId}, ${ids[0]}, 'refs', 'processing')`),
+      ),
+    );
     // Each of its own rows at most three times.
     expect(read).toBeLessThanOrEqual(9);
     expect(read).toBeGreaterThan(0);
