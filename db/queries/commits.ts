@@ -130,16 +130,22 @@ export async function upsertCommitFiles(
     on conflict (organization_id, repository_id, commit_hash, place) ${setWhereDifferent(FILE_CONTENT)}`);
 }
 
-/** A repair: removes files beyond those that these commits change. */
+/**
+ * A repair: removes files beyond those that these commits change. By the hashes of the page (`any (array …)`): a join
+ * alone is planned to read the files of all commits for each page of 500.
+ */
 export async function removeSurplusCommitFiles(
   tx: Transaction,
   { organizationId, repositoryId, commits }: OfRepository & { commits: readonly CommitRow[] },
 ): Promise<void> {
   const counts = commits.map(({ hash, files_changed }) => ({ hash, files_changed }));
   await tx.execute(sql`
-    delete from commit_files t
-    using json_to_recordset(${JSON.stringify(counts)}::json) as c (hash text, files_changed integer)
+    with counted as materialized (
+      select * from json_to_recordset(${JSON.stringify(counts)}::json) as c (hash text, files_changed integer)
+    )
+    delete from commit_files t using counted c
     where t.organization_id = ${organizationId}::uuid and t.repository_id = ${repositoryId}::uuid
+      and t.commit_hash = any (array(select hash from counted))
       and t.commit_hash = c.hash and t.place >= c.files_changed`);
 }
 
