@@ -135,12 +135,15 @@ export async function countDiscovered(tx: Transaction, integrationId: string): P
   const [row] = await tx.execute<DiscoveredCounts & Record<string, unknown>>(sql`
     select
       (select count(*)::int from integration_workspaces w where w.integration_id = ${integrationId}) as workspaces,
-      (select count(*)::int from projects p where exists (
-        select from repositories r
-        join integration_repositories s on s.organization_id = r.organization_id and s.repository_id = r.id
-        where s.integration_id = ${integrationId} and s.presence = 'present'
-          and r.organization_id = p.organization_id
-          and r.project_id = p.id)) as projects,
+      -- By the key at each step, whatever the planner believes of tables that a discovery is filling: as a join this read
+      -- all repositories for each project.
+      (select count(*)::int from projects p where (
+        select true from repositories r
+        where r.organization_id = p.organization_id and r.project_id = p.id and (
+          select s.presence = 'present' from integration_repositories s
+          where s.organization_id = r.organization_id and s.integration_id = ${integrationId}
+            and s.repository_id = r.id)
+        limit 1)) as projects,
       (select count(*)::int from integration_repositories s
         where s.integration_id = ${integrationId} and s.presence = 'present') as repositories,
       -- Its own are counted from an index alone. Those that others fetch, or that are gone, are few: one range of the
