@@ -10,7 +10,7 @@ const BATCH = 500;
 
 /**
  * The next number above `after` that must be asked for itself, from a look-up that is only repeated when its answers are
- * used up: asking for one changes nothing about those above it.
+ * used up: asking for one changes nothing about those above it. `batch`: how many numbers a look-up gives at most.
  */
 export function createCandidates(
   find: (after: number, limit: number) => Promise<Candidate[]>,

@@ -111,14 +111,14 @@ async function shortInWindow(
       group by pull_request_number
     ), compared as (
       select p.number, p.updated_on, p.comment_count is distinct from coalesce(c.live, 0) as short,
-        coalesce(p.comment_count, 0) + coalesce(c.stored, 0) > 0 as any
+        coalesce(p.comment_count, 0) + coalesce(c.stored, 0) > 0 as discussed
       from pull_requests p left join counted c using (number)
       where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
         and p.number > ${range.after} and p.number <= coalesce((select through from bound), ${MAX_NUMBER})
     )
     (select number, updated_on::text as "updatedOn", short from compared
       where (short and coalesce((${JSON.stringify(range.known)}::jsonb ->> number::text)::timestamptz <> updated_on, true))
-        or ("any" and updated_on >= ${range.since}::timestamptz)
+        or (discussed and updated_on >= ${range.since}::timestamptz)
       order by number limit ${range.limit})
     union all select through, null, null from bound`);
   const found = rows.flatMap(({ number, updatedOn, short }) =>
