@@ -342,6 +342,14 @@ describe.skipIf(process.platform !== 'linux')(
         start('summary', { staticSummary: secret }),
         start('attribute', { searchAttributes: { OrganizationId: [secret] } }),
       ]);
+      // Temporal's list, by which histories are found, is a moment behind.
+      const query = runs.map(({ workflowId }) => `WorkflowId = '${workflowId}'`).join(' or ');
+      await waitFor({
+        what: 'the planted runs are listed',
+        read: async () => (await client.workflow.count(query)).count,
+        until: (count) => count === runs.length,
+        timeoutMs: 30_000,
+      });
 
       const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)', secret], {
         env: { CANARY: secret },
