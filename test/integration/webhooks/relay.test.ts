@@ -156,6 +156,52 @@ describe('the relay', () => {
     expect(new Set(sent.map(({ repositoryId }) => repositoryId)).size).toBe(2);
   });
 
+  test('looks at a hundred deliveries at most before each attempt while Temporal is away', async () => {
+    const here = await situation();
+    const { waker, state } = recordingWaker();
+    state.away = true;
+    relay(waker);
+    await deliver(here, 'repo:push', [pushBody(here.repositories[0]!.uuid)]);
+    await waitFor({ what: 'it was asked', read: () => state.asked, until: (asked) => asked === 1 });
+    const startedAt = performance.now();
+    await deliver(
+      here,
+      'repo:push',
+      Array.from({ length: 300 }, () => pushBody(`{${randomUUID()}}`)),
+    );
+    await waitFor({
+      what: 'all that wake nobody are set aside',
+      read: async () => (await outcomes(here)).find(({ outcome }) => outcome === 'ignored')?.count,
+      until: (count) => count === 300,
+    });
+    // Three searches have two pauses of a second at least between them.
+    expect(performance.now() - startedAt).toBeGreaterThan(1_900);
+  });
+
+  test('rests for as long as it claimed, so that storing goes first', async () => {
+    const here = await situation();
+    await deliver(
+      here,
+      'repo:push',
+      Array.from({ length: 2_000 }, () => pushBody(`{${randomUUID()}}`)),
+    );
+    await bench.sql.unsafe(`create table claims (at timestamptz not null);
+      create function claim_slowly() returns trigger language plpgsql security definer as $$ begin
+        perform pg_sleep(0.25);
+        insert into claims values (clock_timestamp());
+        return null;
+      end $$;
+      create trigger claim_slowly before update on webhook_deliveries
+        for each statement execute function claim_slowly()`);
+    relay(recordingWaker().waker);
+    await untilAllDone(here);
+    await bench.sql.unsafe('drop trigger claim_slowly on webhook_deliveries');
+    const gaps = await bench.sql<{ ms: number }[]>`
+      select 1000 * extract(epoch from at - lag(at) over (order by at))::float as ms from claims order by at offset 1`;
+    expect(gaps).toHaveLength(3);
+    for (const { ms } of gaps) expect(ms).toBeGreaterThan(450);
+  });
+
   test('takes up what a relay that died had claimed, when its lease ends', async () => {
     const here = await situation();
     await deliver(here, 'repo:push', [
