@@ -19,13 +19,15 @@ export async function askRange(
 
 /**
  * Takes the range that was asked for: all streams of the repository have their watermarks back there, so that whatever reads
- * them next begins there. Git knows what it lacks without one.
+ * them next begins there, also where a walk broke off: that one has passed a part of the range. Git knows what it lacks
+ * without a watermark.
  */
 export async function takeRange(tx: Transaction, repositoryId: string): Promise<void> {
   await tx.execute(sql`
     with taken as (
       delete from sync_ranges where repository_id = ${repositoryId} returning organization_id, repository_id, since
     )
-    update streams s set watermark = taken.since from taken
-    where s.organization_id = taken.organization_id and s.repository_id = taken.repository_id and s.watermark > taken.since`);
+    update streams s set watermark = least(s.watermark, taken.since), position = null from taken
+    where s.organization_id = taken.organization_id and s.repository_id = taken.repository_id
+      and s.watermark is not null`);
 }

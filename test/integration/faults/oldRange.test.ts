@@ -4,7 +4,10 @@ import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryBench.ts';
 
 /** What differs from the source although nothing there says so: a person has an old range read again. */
-const WORLD = acmeWorld([{ slug: 'first', pullRequests: 30, commits: 10, tickets: 3 }]);
+const WORLD = acmeWorld([
+  { slug: 'first', pullRequests: 30, commits: 10, tickets: 3 },
+  { slug: 'long', pullRequests: 60, commits: 10, tickets: 0 },
+]);
 
 let bench: DeliveryBench;
 beforeAll(async () => {
@@ -33,4 +36,26 @@ test('a sync reads on from the last one; asked for a range it reads that again, 
   await bench.sync(id, ['pull_requests']);
   expect(await bench.differences()).toBe('');
   expect(await bench.sql`select from sync_ranges`).toHaveLength(0);
+});
+
+test('a range is read again from its beginning where a walk broke off in the middle of it', async () => {
+  const id = await bench.importRepository('acme/long');
+  const [oldest] = await bench.sql`
+    select min(updated_on)::text as since from pull_requests where repository_id = ${id}`;
+  const since = String(oldest?.['since']);
+  await bench.sql`update streams set watermark = ${since} where repository_id = ${id} and watermark is not null`;
+  const secondPage = { path: '/acme/long/pullrequests\\?.*id%3E[1-9]' };
+  bench.simulator.faults.set({ rules: [{ match: secondPage, fault: { kind: 'status', status: 500 } }] });
+  await expect(bench.sync(id, ['pull_requests'])).rejects.toMatchObject({ type: 'Upstream' });
+  bench.simulator.faults.clear();
+  await bench.sql`update imports set state = 'completed_with_failures', finished_at = now() where finished_at is null`;
+  await bench.sql`update import_repositories set state = 'failed' where state = 'running'`;
+  await bench.asApi((tx) => askRange(tx, { integrationId: bench.integrationId, repositoryId: id, since }));
+  const before = bench.simulator.journal.since(0).length;
+  await bench.sync(id, ['pull_requests']);
+  const asked = bench.simulator.journal.since(0).slice(before);
+  const pages = asked.flatMap(({ path }) => /\/pullrequests\?.*id%3E(\d+)/.exec(path)?.[1] ?? []);
+  // Behind them comes the closing pass.
+  expect(pages.slice(0, 2)).toEqual(['0', '50']);
+  expect(await bench.differences()).toBe('');
 });
