@@ -1,5 +1,5 @@
 import { nextAuthor, noteRefused } from '../../../db/queries/poll/authors.ts';
-import { selectWithNewerPullRequests } from '../../../db/queries/poll/changes.ts';
+import { noteChangedInFirstImport, selectWithNewerPullRequests } from '../../../db/queries/poll/changes.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
@@ -45,9 +45,16 @@ export async function askAuthor(
       ? []
       : [{ repository: value.destination.repository.uuid, number: value.id, updated: value.updated_on }],
   );
-  const changed = await inTransaction(context, (tx) =>
-    selectWithNewerPullRequests(tx, { ...integration, seen }),
-  );
+  const updated = seen.map(({ repository, updated: at }) => ({ uuid: repository, at }));
+  const changed = await inTransaction(context, async (tx) => {
+    await noteChangedInFirstImport(tx, {
+      ...integration,
+      updated,
+      service: 'pull_requests',
+      overlapMs: OVERLAP_MS,
+    });
+    return selectWithNewerPullRequests(tx, { ...integration, seen });
+  });
   const here = dated(place, answer);
   return {
     place: following(here, page, path) ?? { ...behind, began: here.began },

@@ -1,4 +1,4 @@
-import { notePushed, selectPushed } from '../../../db/queries/poll/changes.ts';
+import { noteChangedInFirstImport, notePushed, selectPushed } from '../../../db/queries/poll/changes.ts';
 import { listKeptOf } from '../../../db/queries/poll/keptRepositories.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
@@ -44,17 +44,28 @@ export async function readPushes(
   const { observedAt } = answer;
   await storeRepositories(database, integration, { parsed, observedAt, workspaceUuid });
   const updated = parsed.records.map(({ value }) => ({ uuid: value.uuid, at: value.updated_on }));
-  const changed = await inTransaction(context, (tx) =>
-    selectPushed(tx, { ...integration, updated, overlapMs: OVERLAP_MS }),
-  );
-  const found = hasRepositories ? await hint(context, changed, ['repositories']) : 0;
-  if (hasRepositories) await inTransaction(context, (tx) => notePushed(tx, { ...integration, updated }));
+  const found = hasRepositories ? await tellPushed(context, updated) : 0;
   const here = dated(place, answer);
   return {
     place: following(here, page, path) ?? (await pullRequests(context, here, workspace)),
     requests: 1,
     found,
   };
+}
+
+/** Returns how many repositories were told. */
+async function tellPushed(
+  context: PollContext,
+  updated: readonly { uuid: string; at: string | null }[],
+): Promise<number> {
+  const pushes = { ...context.integration, updated, overlapMs: OVERLAP_MS };
+  const changed = await inTransaction(context, async (tx) => {
+    await noteChangedInFirstImport(tx, { ...pushes, service: 'repositories' });
+    return selectPushed(tx, pushes);
+  });
+  const found = await hint(context, changed, ['repositories']);
+  await inTransaction(context, (tx) => notePushed(tx, pushes));
+  return found;
 }
 
 function pushesPath({ slug, since }: PolledWorkspace, target: TokenTarget | undefined): string {

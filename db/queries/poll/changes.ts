@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import type { Service } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { kept, type PolledRepository } from './keptRepositories.ts';
 import type { OfIntegration } from './scope.ts';
@@ -25,6 +26,35 @@ export async function selectPushed(
         where ir.organization_id = r.organization_id and ir.repository_id = r.id and ir.state = 'completed'
           and (i.services is null or 'repositories' = any (i.services))), true)
     order by r.id`);
+}
+
+/**
+ * Remembers which of these changed behind the beginning of the import that brings them in for the first time: it may have
+ * read past them already (git, for one, once and first). The round behind the import takes them up. To be called before
+ * those are selected that are kept current: an import that ends between the two is seen by one of them.
+ */
+export async function noteChangedInFirstImport(
+  tx: Transaction,
+  input: OfIntegration & {
+    updated: readonly { uuid: string; at: string | null }[];
+    service: Service;
+    overlapMs: number;
+  },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into repository_syncs as y (organization_id, repository_id, missed)
+    select distinct r.organization_id, r.id, array[${input.service}::text]
+    from jsonb_to_recordset(${JSON.stringify(input.updated)}::jsonb) as u (uuid text, at timestamptz)
+    join repositories r on r.organization_id = ${input.organizationId} and r.provider_uuid = u.uuid
+    where r.integration_id = ${input.integrationId} and r.first_imported_at is null and exists (
+      select from import_repositories ir
+      where ir.organization_id = r.organization_id and ir.repository_id = r.id
+        and ir.state not in ('completed', 'failed', 'cancelled')
+        and ir.started_at <= u.at + make_interval(secs => ${input.overlapMs / 1000}))
+    order by r.id
+    on conflict (organization_id, repository_id) do update set
+      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)
+    where not coalesce(y.missed @> excluded.missed, false)`);
 }
 
 /** These were told of: until they are updated again, a poll need not tell them once more. */
