@@ -10,6 +10,9 @@ export const connectionCheckWorkflowId = (checkId: string): string => `connectio
 export const discoveryWorkflowId = (integrationId: string): string =>
   `integration/${integrationId}/discovery`;
 
+/** Of repositories that a webhook says are new. Apart from a discovery: to join this one is not to discover everything. */
+export const lookUpWorkflowId = (integrationId: string): string => `integration/${integrationId}/look-up`;
+
 /** One per integration: it sees to all of its webhooks at Bitbucket. */
 export const webhooksWorkflowId = (integrationId: string): string => `integration/${integrationId}/webhooks`;
 

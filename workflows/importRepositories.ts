@@ -4,6 +4,7 @@ import {
   condition,
   continueAsNew,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   type SignalDefinition,
@@ -32,6 +33,9 @@ import { manyRows, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import { createTurns } from './turns.ts';
+
+/** From then on what is to be tried again is looked for also where the word of it came while the end was stored. */
+const HEARS_AT_ITS_END = 'import-hears-of-retries-at-its-end';
 
 /** Names fetched ahead, so that a repository that ends does not cost a query for the next. */
 const NAMES_AHEAD = 50;
@@ -81,10 +85,7 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     lookForMore,
     async () => {
       standing.more = true;
-      if (standing.isOpen) return;
-      standing.isOpen = true;
-      control.end(null);
-      await tellIntegration(importGoesOn);
+      if (!standing.isOpen) await openAnew();
     },
     { description: 'Repositories that failed are to be tried again.' },
   );
@@ -242,6 +243,14 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
       importDetails({ title, doing: state, total, ...counts, nowMs: Date.now(), inHand: [] }),
     );
     await tellIntegration(importFinished);
+    // Said before the end was known here, but behind it in the rows: there are repositories to be tried again.
+    if (standing.more && !standing.isOpen && patched(HEARS_AT_ITS_END)) await openAnew();
+  }
+
+  function openAnew(): Promise<void> {
+    standing.isOpen = true;
+    control.end(null);
+    return tellIntegration(importGoesOn);
   }
 
   function tellIntegration(message: SignalDefinition<[{ importId: string }]>): Promise<void> {

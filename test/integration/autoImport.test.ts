@@ -2,7 +2,12 @@ import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
 import { createAutoImportActivities } from '../../activities/autoImport.ts';
 import type { AutoImportRule } from '../../autoImport/rules.ts';
-import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import {
+  discoveryWorkflowId,
+  importWorkflowId,
+  integrationWorkflowId,
+  lookUpWorkflowId,
+} from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { inActivity } from '../support/bitbucketEngine.ts';
 import { untilImport } from '../support/importBench.ts';
@@ -265,7 +270,7 @@ test('a repository that a webhook names is looked up by itself, and imported by 
     await untilLooked(run, tenant, 1);
     await findRepository(tenant, 'named');
     await run.client.workflow.execute('discoverIntegration', {
-      workflowId: discoveryWorkflowId(integrationId),
+      workflowId: lookUpWorkflowId(integrationId),
       taskQueue: run.taskQueue,
       args: [{ organizationId, integrationId, lookUp: ['{named}'] }],
     });
@@ -273,6 +278,21 @@ test('a repository that a webhook names is looked up by itself, and imported by 
     expect(run.bitbucket.calls.filter((call) => call.includes('iscover') || call.includes('lookUp'))).toEqual(
       ['lookUpRepositories {named}'],
     );
-    await run.record('looked-up-repository', discoveryWorkflowId(integrationId));
+    await run.record('looked-up-repository', lookUpWorkflowId(integrationId));
+  }, integrationGoesOn(tenant));
+});
+
+test('what a pause kept from being judged is judged when the integration is active again', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(1);
+  await saveRule(tenant);
+  await bench.run(async (run) => {
+    bench.meanwhile('storeAutoImport', { before: () => command(run, tenant, messages.pause, { actor }) });
+    await command(run, tenant, messages.applyAutoImport, { actor });
+    await untilLooked(run, tenant, 1);
+    expect(await imports(tenant)).toEqual([]);
+    await command(run, tenant, messages.resume, { actor });
+    expect((await untilImports(tenant, 1))[0]).toMatchObject({ repositories: ['repo-001'] });
+    await run.record('auto-import-in-a-pause', integrationWorkflowId(tenant.integrationId));
   }, integrationGoesOn(tenant));
 });

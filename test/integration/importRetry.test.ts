@@ -58,7 +58,8 @@ async function failedAndHeld(
   repositoryId: string,
 ): Promise<() => void> {
   let release = (): void => {};
-  bench.holdOutcome(new Promise((resolve) => (release = resolve)));
+  const released = new Promise<void>((resolve) => (release = resolve));
+  bench.meanwhile('finishRepository', { behind: () => released });
   await begin(run, tenant, importId);
   await untilRepository(tenant, importId, repositoryId, 'failed', 10_000);
   return release;
@@ -293,6 +294,20 @@ test('a run of a repository that comes when its outcome is written reads nothing
     await late.result();
     expect(readsOf(run, id!)).toBe(1);
     expect(await tenant.repositoryRows(importId)).toEqual(before);
+  }, integrationGoesOn(tenant));
+});
+
+test('in an import that is told of it before it hears that its end is stored', async () => {
+  const tenant = await bench.tenant('active');
+  const [id] = await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id!, [failureOf('RepositoryGone')]);
+    bench.meanwhile('finishImport', { behind: () => retry(run, tenant, importId) });
+    await begin(run, tenant, importId);
+    await untilImport(tenant, importId, 'completed', 20_000);
+    expect(readsOf(run, id!)).toBe(2);
+    await run.record('import-retried-at-its-end', importWorkflowId(importId));
   }, integrationGoesOn(tenant));
 });
 

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
-import { discoveryWorkflowId, importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
+import {
+  discoveryWorkflowId,
+  importWorkflowId,
+  integrationWorkflowId,
+  lookUpWorkflowId,
+} from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { callsOf } from '../support/bitbucketCalls.ts';
 import { EFFECTIVE_MS, untilImport, untilRepository } from '../support/importBench.ts';
@@ -69,6 +74,28 @@ test('a pause stops imports and the discovery at their places, begins nothing, a
     ]);
     await run.record('paused-integration', integrationWorkflowId(tenant.integrationId));
     await run.record('paused-discovery', discoveryWorkflowId(tenant.integrationId));
+  }, integrationGoesOn(tenant));
+});
+
+test('a pause reaches repositories that are being looked up', async () => {
+  const tenant = await bench.tenant('active');
+  const { organizationId, integrationId } = tenant;
+  await bench.run(async (run) => {
+    await command(run, tenant, messages.rename, { name: 'Acme', actor });
+    bench.meanwhile('lookUpRepositories', { before: () => command(run, tenant, messages.pause, { actor }) });
+    const lookUp = await run.client.workflow.start('discoverIntegration', {
+      workflowId: lookUpWorkflowId(integrationId),
+      taskQueue: run.taskQueue,
+      args: [{ organizationId, integrationId, lookUp: ['{new}'] }],
+    });
+    await waitFor({
+      what: 'it is told',
+      read: async () => (await lookUp.fetchHistory()).events ?? [],
+      until: (events) =>
+        events.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'setPaused'),
+    });
+    await command(run, tenant, messages.resume, { actor });
+    await lookUp.result();
   }, integrationGoesOn(tenant));
 });
 

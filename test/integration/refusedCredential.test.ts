@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { importWorkflowId } from '../../workflows/ids.ts';
+import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { INTEGRATION_TIMING } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
@@ -10,6 +10,7 @@ import {
   actor,
   type BenchRun,
   command,
+  handleOf,
   integrationGoesOn,
   useWorkflowBench,
 } from '../support/workflowBench.ts';
@@ -61,6 +62,31 @@ describe('a brownout of 15 minutes', () => {
       expect(chunks(run)).toBe(before + REPOSITORIES);
       const types = await bench.sql`select type from events where integration_id = ${tenant.integrationId}`;
       expect(types.map(({ type }) => type as string)).not.toContain('needs_credential');
+    }, integrationGoesOn(tenant));
+  });
+});
+
+describe('a probe', () => {
+  test('that is accepted while a person pauses the integration undoes nothing of it', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      bench.meanwhile('probeCredential', { before: () => command(run, tenant, messages.pause, { actor }) });
+      const importId = await refusedImport(run, tenant);
+      const before = chunks(run);
+      await waitFor({ what: 'it was asked', read: () => probes(run), until: (asked) => asked === 1 });
+      // A command is carried out behind what the answer led to.
+      await command(run, tenant, messages.rename, { name: 'Renamed', actor });
+      const { events } = await handleOf(run.client, tenant).fetchHistory();
+      const told = (events ?? []).filter(
+        ({ signalExternalWorkflowExecutionInitiatedEventAttributes: signal }) =>
+          signal?.workflowExecution?.workflowId === importWorkflowId(importId),
+      );
+      expect(told).toHaveLength(1);
+      await untilImport(tenant, importId, 'paused', EFFECTIVE_MS);
+      expect(chunks(run)).toBe(before);
+      await run.record('probe-accepted-in-a-pause', integrationWorkflowId(tenant.integrationId));
+      await command(run, tenant, messages.resume, { actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
     }, integrationGoesOn(tenant));
   });
 });

@@ -36,12 +36,17 @@ export interface WorkflowBench {
   readonly sql: postgres.Sql;
   readonly database: Database;
   tenant(state?: IntegrationState, draftMs?: number): Promise<TestTenant>;
-  /** What the next `finishRepository` waits for when it has written, so that its run is told later. */
-  holdOutcome(until: Promise<void>): void;
+  /** What the next call of an activity does before its work, or behind it and before its run is told. */
+  meanwhile(activity: string, what: Meanwhile): void;
   run(
     test: (run: BenchRun) => Promise<void>,
     options?: { unfinished?: () => readonly string[] },
   ): Promise<void>;
+}
+
+export interface Meanwhile {
+  before?: () => Promise<unknown>;
+  behind?: () => Promise<unknown>;
 }
 
 interface WorkflowBenchOptions {
@@ -64,7 +69,7 @@ export function useWorkflowBench(options: WorkflowBenchOptions = {}): WorkflowBe
       return bench.database;
     },
     tenant: (state, draftMs) => bench.tenant(state, draftMs),
-    holdOutcome: (until) => bench.holdOutcome(until),
+    meanwhile: (activity, what) => bench.meanwhile(activity, what),
     run: (test, runOptions) => bench.run(test, runOptions),
   };
 }
@@ -80,24 +85,16 @@ async function createWorkflowBench(
     applicationName: 'workflow-test',
   });
   let bitbucket = createFakeBitbucket(sql);
-  let held: Promise<void> | undefined;
+  const meanwhiles = new Map<string, Meanwhile>();
   const rig: WorkflowRig = await createWorkflowRig((client, taskQueue) => {
     const isRunning = createRunLookup(client);
     const createRun = createRuns(database);
-    const imports = createImportActivities({ database, isRunning });
     const { attempts } = options;
     return {
       ...(attempts === undefined ? {} : { attempts: attempts(client) }),
-      rowActivities: {
+      rowActivities: interruptible(meanwhiles, {
         ...createIntegrationActivities({ database }),
-        ...imports,
-        async finishRepository(input) {
-          const answer = await imports.finishRepository(input);
-          const until = held;
-          held = undefined;
-          await until;
-          return answer;
-        },
+        ...createImportActivities({ database, isRunning }),
         ...createEstimateRows({ database }),
         ...createQuarantineActivities({ database }),
         ...createSyncActivities({ database, isRunning }),
@@ -112,18 +109,18 @@ async function createWorkflowBench(
         ...createWebhookRows({ database }),
         ...createAutoImportActivities({ database }),
         ...createRemovalActivities({ database, createRun, runs: createRunControl(client) }),
-      },
-      bitbucketActivities: {
+      }),
+      bitbucketActivities: interruptible(meanwhiles, {
         ...passedOn(() => bitbucket.activities),
         ...createPurgeActivities({ createRun, clones: { remove: async () => {} } }),
-      },
+      }),
     };
   });
   return {
     sql,
     database,
     tenant: (state, draftMs) => createTenant(sql, state, draftMs),
-    holdOutcome: (until) => void (held = until),
+    meanwhile: (activity, what) => void meanwhiles.set(activity, what),
     run(test, runOptions) {
       bitbucket = createFakeBitbucket(sql);
       const own = bitbucket;
@@ -136,6 +133,27 @@ async function createWorkflowBench(
       await testDatabase.drop();
     },
   };
+}
+
+/** The same activities, each of which does what it finds in `meanwhiles`, once. */
+function interruptible<Activities extends object>(
+  meanwhiles: Map<string, Meanwhile>,
+  activities: Activities,
+): Activities {
+  const works = Object.entries(activities) as [string, (...args: unknown[]) => unknown][];
+  return Object.fromEntries(
+    works.map(([name, work]) => [
+      name,
+      async (...args: unknown[]) => {
+        const { before, behind } = meanwhiles.get(name) ?? {};
+        meanwhiles.delete(name);
+        await before?.();
+        const answer = await work(...args);
+        await behind?.();
+        return answer;
+      },
+    ]),
+  ) as Activities;
 }
 
 /** Functions that call those of whichever object is the present one: workers outlive the test that they were made in. */

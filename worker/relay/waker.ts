@@ -1,6 +1,6 @@
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { summary } from '../../workflows/details.ts';
-import { discoveryWorkflowId } from '../../workflows/ids.ts';
+import { discoveryWorkflowId, lookUpWorkflowId } from '../../workflows/ids.ts';
 import type { DiscoverIntegrationInput } from '../../workflows/inputs.ts';
 import { priorityOf } from '../../workflows/priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../../workflows/searchAttributes.ts';
@@ -11,8 +11,8 @@ export interface Waker {
   /** Tells the repository's sync, which is started where there is none. */
   sync(hint: SyncHint): Promise<void>;
   /**
-   * Starts a discovery, of everything or (`lookUp`) of these repositories, by their uuids. False: one runs, and may have
-   * passed what changed.
+   * Starts a discovery of everything, or (`lookUp`) looks these repositories up by their uuids. False: a run of that kind is
+   * there, and may have passed what changed.
    */
   discover(integration: {
     organizationId: string;
@@ -42,7 +42,8 @@ export function createWaker({ client, taskQueue }: { client: Client; taskQueue: 
       try {
         await bounded(() =>
           client.workflow.start('discoverIntegration', {
-            workflowId: discoveryWorkflowId(integrationId),
+            workflowId:
+              lookUp === null ? discoveryWorkflowId(integrationId) : lookUpWorkflowId(integrationId),
             taskQueue,
             args: [input],
             priority: priorityOf('discovery', integrationId),

@@ -1,10 +1,13 @@
-import { log, setHandler, uuid4 } from '@temporalio/workflow';
+import { log, patched, setHandler, uuid4 } from '@temporalio/workflow';
 import * as messages from '../messages.ts';
 import { manyRows } from '../policies.ts';
 import { startImportRun } from './children.ts';
 import type { RegisterCommand } from './command.ts';
 import type { Entity } from './entity.ts';
 import { refuseByState } from './rules.ts';
+
+/** From then on a pause that comes while the rules are applied leaves them due, also where they took nothing by then. */
+const KEEPS_ITS_WORD = 'auto-import-stays-due-in-a-pause';
 
 /** Registers what has the rules applied: a person changed them, or a discovery has ended. */
 export function handleAutoImport(entity: Entity, command: RegisterCommand): void {
@@ -33,7 +36,7 @@ export async function startAutoImport(entity: Entity): Promise<void> {
   const { organizationId, integrationId } = entity.snapshot;
   // Not in its turn: thousands of repositories may be judged, and commands go on meanwhile.
   const importIds = await storeAutoImport({ organizationId, integrationId, importId: uuid4() });
-  if (importIds.length === 0) return;
+  if (importIds.length === 0 && !patched(KEEPS_ITS_WORD)) return;
   await entity.exclusive(async () => {
     if (entity.gone) return;
     if (entity.snapshot.state !== 'active') {

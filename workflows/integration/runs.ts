@@ -1,5 +1,10 @@
 import { patched } from '@temporalio/workflow';
-import { discoveryWorkflowId, importRepositoryWorkflowId, importWorkflowId } from '../ids.ts';
+import {
+  discoveryWorkflowId,
+  importRepositoryWorkflowId,
+  importWorkflowId,
+  lookUpWorkflowId,
+} from '../ids.ts';
 import { tell } from '../import/tell.ts';
 import type { PauseReason } from '../inputs.ts';
 import { servicesChanged, setPaused } from '../messages.ts';
@@ -8,6 +13,9 @@ import type { Entity } from './entity.ts';
 
 /** From then on a pause reaches syncs and the discovery too, not imports alone. */
 const TELLS_ALL = 'pause-reaches-syncs-and-discovery';
+
+/** From then on repositories that a webhook says are new are looked up by a run of its own. */
+const TELLS_LOOK_UPS = 'pause-reaches-look-ups';
 
 /**
  * Tells what is under way to wait at its checkpoints, or to go on. Behind the row's new state: what begins at this moment
@@ -21,6 +29,9 @@ export async function tellRuns(entity: Entity, pause: PauseReason | null): Promi
   }
   if (!patched(TELLS_ALL)) return;
   await tell(discoveryWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
+  if (patched(TELLS_LOOK_UPS)) {
+    await tell(lookUpWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
+  }
   await Promise.all(
     (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
       tell(importRepositoryWorkflowId(repositoryId), (handle) =>

@@ -1,4 +1,4 @@
-import { condition } from '@temporalio/workflow';
+import { condition, patched } from '@temporalio/workflow';
 import { readFailure } from '../failures.ts';
 import { CHECK_INTERRUPTED, CREDENTIAL_REFUSED } from '../findings.ts';
 import type { PendingCheck } from '../messages.ts';
@@ -7,6 +7,9 @@ import type { Finding, IntegrationState, Service } from '../words.ts';
 import { cancelCheck, startCheck, startDiscovery } from './children.ts';
 import type { Entity } from './entity.ts';
 import { isConfirmed, withRefusal } from './refusals.ts';
+
+/** From then on an accepted probe waits for the command in hand, which may be a pause. */
+const PROBE_IN_TURN = 'accepted-probe-waits-its-turn';
 
 /** Runs the check that waits longest, and takes its outcome from its row. */
 export async function runNextCheck(entity: Entity): Promise<void> {
@@ -126,9 +129,7 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     const accepted = await probe(entity);
     const nowMs = Date.now();
     if (accepted === true) {
-      entity.refusals = [];
-      entity.probeAtMs = null;
-      await entity.tellRuns(null);
+      await forgetRefusals(entity);
       return;
     }
     entity.probeAtMs = nowMs + entity.timing.probeEveryMs;
@@ -144,6 +145,17 @@ export async function confirmRefusals(entity: Entity): Promise<void> {
     entity.probeAtMs = null;
     await entity.tellRuns('needs_credential');
   });
+}
+
+/** Runs that wait for the credential go on, unless the integration was paused while the host was asked. */
+async function forgetRefusals(entity: Entity): Promise<void> {
+  const inTurn = patched(PROBE_IN_TURN);
+  const forget = async (): Promise<void> => {
+    entity.refusals = [];
+    entity.probeAtMs = null;
+    if (!inTurn || (!entity.gone && entity.snapshot.state === 'active')) await entity.tellRuns(null);
+  };
+  await (inTurn ? entity.exclusive(forget) : forget());
 }
 
 /** `null`: the host could not be asked, which says nothing about the credential. */

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { Service } from '../../../workflows/words.ts';
+import { type Service, SERVICES } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { isAbsent } from '../presence.ts';
 import type { OfIntegration, OfWorkspace } from './scope.ts';
@@ -34,14 +34,21 @@ export async function listKeptOf(tx: Transaction, input: OfWorkspace): Promise<P
     where r.workspace_id = ${input.workspaceId} and ${kept(input)} order by r.id`);
 }
 
-/** What was missed while nothing was fetched: for the next round to take up. */
+/**
+ * What was missed while nothing was fetched, and ranges that nobody took yet (whoever was told of them may have been told
+ * before they were asked for): for the next round to take up.
+ */
 export async function listMissed(
   tx: Transaction,
   input: OfIntegration,
 ): Promise<(PolledRepository & { services: Service[] })[]> {
   return tx.execute<PolledRepository & { services: Service[] }>(sql`
-    select r.id as "repositoryId", r.full_name as "fullName", y.missed as services
-    from repository_syncs y
-    join repositories r on r.organization_id = y.organization_id and r.id = y.repository_id
-    where ${kept(input)} and y.missed is not null order by r.id`);
+    select r.id as "repositoryId", r.full_name as "fullName", array_agg(distinct m.service) as services
+    from (
+      select organization_id, repository_id, unnest(missed) as service from repository_syncs where missed is not null
+      union all select organization_id, repository_id, service
+      from sync_ranges cross join jsonb_array_elements_text(${JSON.stringify(SERVICES)}::jsonb) as service
+    ) m
+    join repositories r on r.organization_id = m.organization_id and r.id = m.repository_id
+    where ${kept(input)} group by r.id order by r.id`);
 }

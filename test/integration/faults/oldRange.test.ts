@@ -6,6 +6,7 @@ import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryB
 /** What differs from the source although nothing there says so: a person has an old range read again. */
 const WORLD = acmeWorld([
   { slug: 'first', pullRequests: 30, commits: 10, tickets: 3 },
+  { slug: 'unasked', pullRequests: 5, commits: 5, tickets: 0 },
   { slug: 'long', pullRequests: 60, commits: 10, tickets: 0 },
 ]);
 
@@ -21,7 +22,7 @@ test('a sync reads on from the last one; asked for a range it reads that again, 
   expect(await bench.differences()).toBe('');
   const [oldest] = await bench.sql`
     update pull_requests set title = 'as it never was', updated_on = updated_on - interval '1 second'
-    where number = (select number from pull_requests where repository_id = ${id} order by updated_on limit 1)
+    where repository_id = ${id} and number = (select number from pull_requests where repository_id = ${id} order by updated_on limit 1)
     returning number, updated_on::text as since`;
   await bench.sync(id, ['repositories', 'pull_requests', 'tickets']);
   expect(await bench.differences()).toContain(`pull_request ${String(oldest?.['number'])} of acme/first`);
@@ -36,6 +37,20 @@ test('a sync reads on from the last one; asked for a range it reads that again, 
   await bench.sync(id, ['pull_requests']);
   expect(await bench.differences()).toBe('');
   expect(await bench.sql`select from sync_ranges`).toHaveLength(0);
+});
+
+test('a range that nobody took is taken by the next poll round', async () => {
+  const id = await bench.importRepository('acme/unasked');
+  const [oldest] = await bench.sql`
+    update pull_requests set title = 'as it never was', updated_on = updated_on - interval '1 second'
+    where repository_id = ${id} and number = (select number from pull_requests where repository_id = ${id} order by updated_on limit 1)
+    returning updated_on::text as since`;
+  await bench.poll();
+  expect(await bench.differences()).not.toBe('');
+  const since = String(oldest?.['since']);
+  await bench.asApi((tx) => askRange(tx, { integrationId: bench.integrationId, repositoryId: id, since }));
+  await bench.poll();
+  expect(await bench.differences()).toBe('');
 });
 
 test('a range is read again from its beginning where a walk broke off in the middle of it', async () => {

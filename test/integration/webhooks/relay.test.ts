@@ -6,7 +6,7 @@ import { createLogger } from '../../../platform/log.ts';
 import { startRelay } from '../../../worker/relay/relay.ts';
 import { takeUp } from '../../../worker/relay/takeUp.ts';
 import { createWaker, type Waker } from '../../../worker/relay/waker.ts';
-import { discoveryWorkflowId, syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
+import { discoveryWorkflowId, lookUpWorkflowId, syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import type { Service } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
@@ -337,7 +337,7 @@ describe('the relay', () => {
 });
 
 describe('Temporal', () => {
-  test('has one run a repository that gets every hint, and one discovery at a time', async () => {
+  test('has one run a repository that gets every hint, one discovery at a time, and look-ups beside it', async () => {
     const { temporalAddress: address, temporalNamespace: namespace } = inject('servers');
     const connection = await Connection.connect({ address });
     const client = new Client({ connection, namespace });
@@ -352,10 +352,13 @@ describe('Temporal', () => {
     const { events } = await sync.fetchHistory();
     const signals = (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes != null);
     expect(signals).toHaveLength(2);
-    expect([await waker.discover(ids), await waker.discover(ids)]).toEqual([true, false]);
-    await Promise.all(
-      [sync, client.workflow.getHandle(discoveryWorkflowId(ids.integrationId))].map((run) => run.terminate()),
+    const lookUp = { ...ids, lookUp: ['{new}'] };
+    for (const asked of [lookUp, ids])
+      expect([await waker.discover(asked), await waker.discover(asked)]).toEqual([true, false]);
+    const others = [discoveryWorkflowId, lookUpWorkflowId].map((idOf) =>
+      client.workflow.getHandle(idOf(ids.integrationId)),
     );
+    await Promise.all([sync, ...others].map((run) => run.terminate()));
     await connection.close();
   });
 });

@@ -101,6 +101,7 @@ describe('workflow ids', () => {
     ids.integrationWorkflowId,
     ids.connectionCheckWorkflowId,
     ids.discoveryWorkflowId,
+    ids.lookUpWorkflowId,
     ids.importWorkflowId,
     ids.importRepositoryWorkflowId,
   ];
