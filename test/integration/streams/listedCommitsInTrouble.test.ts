@@ -81,6 +81,20 @@ describe('whatever happens on the way', () => {
     expect(await listing.problems(id, input)).toEqual([]);
   });
 
+  test('a next that is refused for good, too often: the import fails, and tried again asks for what is missing', async () => {
+    await forget();
+    const input = await listing.begin(id);
+    await situation.chunk(input, { limits: { requests: 4 } });
+    await situation.rows(sql`update streams set position = position || '{"restarts": 3}'
+      where repository_id = ${id} and stream = 'commits'`);
+    situation.simulator.faults.set({
+      rules: [{ match: { path: '/commits\\?.*ctx=' }, fault: { kind: 'status', status: 400 } }],
+    });
+    await expect(situation.importAll(input)).rejects.toMatchObject({ type: 'BadRequest' });
+    await situation.importAll(input);
+    expect(await listing.problems(id, input)).toEqual([]);
+  });
+
   test('another import goes on where one was left', async () => {
     await forget();
     await situation.chunk(await listing.begin(id), { limits: { requests: 4 } });
