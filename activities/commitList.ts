@@ -180,8 +180,9 @@ function behindRefusal(
   return { ...again, restarts: restarts + 1 };
 }
 
+/** Only hashes: what else an answer says there must not come into a stored position. */
 const shasOf = (shas: unknown): string[] =>
-  Array.isArray(shas) ? shas.filter((sha) => typeof sha === 'string') : [];
+  Array.isArray(shas) ? shas.filter((sha) => typeof sha === 'string' && /^[0-9a-f]{7,40}$/.test(sha)) : [];
 
 function withoutUnknown(hashes: readonly string[], unknown: readonly string[]): string[] {
   const left = new Set(hashes);

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { NotFound } from '../../../activities/bitbucket/errors.ts';
 import { createListing, type Listing } from './listing.ts';
 import type { Situation } from './situation.ts';
 
@@ -93,6 +94,19 @@ describe('whatever happens on the way', () => {
     await expect(situation.importAll(input)).rejects.toMatchObject({ type: 'BadRequest' });
     await situation.importAll(input);
     expect(await listing.problems(id, input)).toEqual([]);
+  });
+
+  test('commits that the host calls unknown by what is no hash are not remembered', async () => {
+    await forget();
+    const input = await listing.begin(id);
+    const odd: Situation['bitbucket'] = {
+      get: async (request) => {
+        if (request.path?.includes('/commits') !== true) return situation.bitbucket.get(request);
+        const finding = { code: 'not_found', message: 'Not found.', remedy: 'None.' };
+        throw new NotFound({ finding: { ...finding, details: { shas: ['\u0000', 'HEAD'] } } });
+      },
+    };
+    await expect(situation.importAll(input, { bitbucket: odd })).rejects.toBeInstanceOf(NotFound);
   });
 
   test('another import goes on where one was left', async () => {

@@ -177,6 +177,29 @@ describe('records that cannot be stored', () => {
   });
 });
 
+test.each([
+  ['a NUL', '\u0000'],
+  ['half a surrogate pair', '\ud83d'],
+])('a page whose next has %s is unreadable: nothing of it is stored', async (_, odd) => {
+  const full = await situation.startImport(input.repositoryId, 'full');
+  await situation.importAll({ ...full, streams: ['pull_requests'] });
+  const bent: BitbucketClient = {
+    get: async (request) => {
+      const answer = await situation.bitbucket.get(request);
+      return {
+        ...answer,
+        json: { ...(answer.json as object), next: `${situation.simulator.apiUrl}/${odd}` },
+      };
+    },
+  };
+  await expect(
+    situation.chunk({ ...full, streams: ['pull_request_activity'] }, { bitbucket: bent }),
+  ).rejects.toMatchObject({
+    type: 'InvalidResponse',
+    finding: { code: 'unreadable_answer' },
+  });
+});
+
 describe('checkpoint and rows', () => {
   test('commit together: a failure between them leaves neither', async () => {
     await situation.rows(sql`delete from pull_request_activity`);
