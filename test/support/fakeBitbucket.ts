@@ -39,6 +39,8 @@ export interface FakeBitbucket {
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   /** answers to chunks of a round over webhooks, one after the other; then the round is over */
   readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
+  /** answers to removals of webhooks, one after the other; then none is left */
+  readonly removals: Partial<Awaited<ReturnType<WebhookActivities['removeWebhooks']>>>[];
   readonly discovery: (
     | Error
     | 'hang'
@@ -85,6 +87,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const estimate: FakeBitbucket['estimate'] = [];
   const polls: FakeBitbucket['polls'] = [];
   const webhooks: FakeBitbucket['webhooks'] = [];
+  const removals: FakeBitbucket['removals'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -135,6 +138,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     estimate,
     polls,
     webhooks,
+    removals,
     decide: null,
     calls,
     stopped,
@@ -211,7 +215,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       },
       async removeWebhooks({ repositoryId }) {
         calls.push(`removeWebhooks ${repositoryId ?? 'all'}`);
-        return { left: 0, removed: 0, outOfReach: 0 };
+        return { left: 0, removed: 0, outOfReach: 0, ...removals.shift() };
       },
       importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);
