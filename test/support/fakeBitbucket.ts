@@ -19,6 +19,9 @@ export type FakeActivities = ConnectionActivities &
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang' | Promise<Partial<ChunkResult>>;
 
+type WebhookChunk = Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>;
+type WebhookStep = Error | WebhookChunk | Promise<WebhookChunk>;
+
 /**
  * Stands for everything that calls Bitbucket, for tests of workflows: says what it is told to, and stores what the real
  * activities store. All else in those tests is real.
@@ -38,7 +41,7 @@ export interface FakeBitbucket {
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   /** answers to chunks of a round over webhooks, one after the other; then the round is over */
-  readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
+  readonly webhooks: WebhookStep[];
   /** answers to removals of webhooks, one after the other; then none is left */
   readonly removals: Partial<Awaited<ReturnType<WebhookActivities['removeWebhooks']>>>[];
   readonly discovery: (
@@ -209,7 +212,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       },
       async keepWebhooksChunk({ cursor }) {
         calls.push(`keepWebhooksChunk ${cursor ?? 'begins'}`);
-        const step = webhooks.shift() ?? {};
+        const step = await (webhooks.shift() ?? {});
         if (step instanceof Error) throw step;
         return { cursor: null, more: false, off: false, steps: 1, ...step };
       },
