@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ENTRIES_A_PAGE } from './activityMethod.ts';
 import type { BitbucketErrorType } from './bitbucket/errors.ts';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
-import { MAX_RESTARTS } from './nextWalk.ts';
+import { MAX_RESTARTS, refusesNext } from './nextWalk.ts';
 import { ownListFields, recoverOwnList, startOwnLists } from './ownList.ts';
 import type { Recovery } from './streamReader.ts';
 
@@ -116,8 +116,15 @@ export const repairFrom = (votes: LateVotes): Repair => ({
   except: votes.except,
 });
 
-const REFUSALS = new Set<BitbucketErrorType>(['BadRequest', 'NotFound', 'RepositoryGone']);
-const MISSING = new Set<BitbucketErrorType>([...REFUSALS, 'Forbidden', 'ScopeMissing']);
+/** Answers for the feed by which it cannot be had, where the repository itself is shown. */
+export const FEED_MISSING: ReadonlySet<BitbucketErrorType> = new Set([
+  'BadRequest',
+  'NotFound',
+  'RepositoryGone',
+  'Forbidden',
+  'ScopeMissing',
+  'FeatureGone',
+]);
 
 /**
  * Where to go on after an error; undefined: it stands. A refused `next` starts its list again (its rows stay); a pull
@@ -140,8 +147,8 @@ export function recoverFrom(position: ActivityPosition, type: BitbucketErrorType
 function recoverFeed(position: Feed, type: BitbucketErrorType): ActivityPosition | undefined {
   if (type === 'FeatureGone') return { ...position, lost: 'feed_unavailable' };
   if (type === 'Upstream' && position.shown) return { ...position, lost: 'feed_fails' };
-  if (!MISSING.has(type)) return undefined;
-  if (position.next === null || !REFUSALS.has(type)) {
+  if (!FEED_MISSING.has(type)) return undefined;
+  if (!refusesNext(position.next, type)) {
     return { phase: 'probe', onward: { ...position, lost: 'feed_unavailable' } };
   }
   if (position.restarts >= MAX_RESTARTS) return { ...position, lost: 'feed_refused' };

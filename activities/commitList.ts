@@ -7,7 +7,7 @@ import { commitSchema } from './bitbucket/schemas.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
 import { canonicalInstant } from './instants.ts';
 import { commitItem } from './listedRows.ts';
-import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
+import { createNextGuard, MAX_RESTARTS, refusesNext } from './nextWalk.ts';
 import { storeOf } from './recordStores.ts';
 import type { Completion, Place, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
@@ -36,6 +36,8 @@ const start: CommitPosition = {
   unknown: [],
   began: null,
 };
+
+const noList = { next: null, pages: 0 };
 
 /** What an import completed: `listed` by the API, `completed` by git. */
 const memorySchema = z.object({
@@ -154,6 +156,11 @@ export function createCommitReader(context: ReaderContext): StreamReader {
       const position = behindRefusal(positionSchema.parse(stored), error);
       return position === undefined ? undefined : { position };
     },
+    // Whoever tries again begins a new list: a refused `next` stays refused.
+    remember: async (stored, { type }) => {
+      const position = positionSchema.parse(stored);
+      return refusesNext(position.next, type) ? { ...position, ...noList, restarts: 0 } : undefined;
+    },
   };
 }
 
@@ -166,16 +173,16 @@ function behindRefusal(
   { type, finding }: BitbucketError,
 ): CommitPosition | undefined {
   const { next, restarts } = position;
-  const again = { ...position, next: null, pages: 0 };
+  const again = { ...position, ...noList };
   const unknown = [...new Set([...position.unknown, ...shasOf(finding.details?.['shas'])])];
   if (unknown.length > position.unknown.length && unknown.length <= MAX_UNKNOWN) return { ...again, unknown };
-  const isRefusal = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
-  if (!isRefusal || next === null || restarts >= MAX_RESTARTS) return undefined;
+  if (!refusesNext(next, type) || restarts >= MAX_RESTARTS) return undefined;
   return { ...again, restarts: restarts + 1 };
 }
 
+/** Only hashes: what else an answer says there must not come into a stored position. */
 const shasOf = (shas: unknown): string[] =>
-  Array.isArray(shas) ? shas.filter((sha) => typeof sha === 'string') : [];
+  Array.isArray(shas) ? shas.filter((sha) => typeof sha === 'string' && /^[0-9a-f]{7,40}$/.test(sha)) : [];
 
 function withoutUnknown(hashes: readonly string[], unknown: readonly string[]): string[] {
   const left = new Set(hashes);

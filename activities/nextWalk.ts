@@ -1,9 +1,13 @@
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { InvalidResponse } from './bitbucket/errors.ts';
+import { InvalidResponse, type BitbucketErrorType } from './bitbucket/errors.ts';
 import { readPage, type Page } from './bitbucket/paging.ts';
 
 /** How often the same list may begin again after Bitbucket refused a stored `next`. */
 export const MAX_RESTARTS = 3;
+
+/** Whether an answer refuses the stored `next` rather than the list, which then begins again. */
+export const refusesNext = (next: string | null, type: BitbucketErrorType): boolean =>
+  next !== null && (type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone');
 
 /** No list is longer: 100,000 pull requests with 60 entries each, 50 a page. */
 const MAX_PAGES = 120_000;

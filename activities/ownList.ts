@@ -4,7 +4,7 @@ import type { BitbucketAnswer } from './bitbucket/client.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import { readPage, type Page } from './bitbucket/paging.ts';
-import { MAX_RESTARTS } from './nextWalk.ts';
+import { MAX_RESTARTS, refusesNext } from './nextWalk.ts';
 import type { PageRead, Place } from './streamReader.ts';
 
 /**
@@ -19,6 +19,7 @@ export const ownListFields = {
   next: z.string().nullable(),
   /** pages read of the list in hand */
   pages: z.int(),
+  /** how often the list in hand began again */
   restarts: z.int(),
   /** records read of the list in hand */
   seen: z.int(),
@@ -54,7 +55,7 @@ export interface ListEnd {
 /** A host that refuses the lists of parents that are there refuses them all: that is a failure, not many gaps. */
 const MAX_REFUSALS = 3;
 
-const untouched = { next: null, pages: 0, seen: 0, live: 0 };
+const untouched = { next: null, pages: 0, restarts: 0, seen: 0, live: 0 };
 
 /** Where the list of `number` goes on; a doubted one is looked for in the list of all. */
 export function ownListPlace(at: OwnList, paths: { own: string; all: string; number: number }): Place {
@@ -126,12 +127,12 @@ export function recoverOwnList<At extends OwnList>(
   type: BitbucketError['type'],
 ): { position: At; end?: ListEnd } | undefined {
   if (at.doubted) return undefined;
-  const notFound = type === 'NotFound' || type === 'RepositoryGone';
-  if (at.next !== null && (type === 'BadRequest' || notFound)) {
+  if (refusesNext(at.next, type)) {
     if (at.restarts >= MAX_RESTARTS) return undefined;
     return { position: { ...at, ...untouched, restarts: at.restarts + 1 } };
   }
-  if (notFound || type === 'FeatureGone') return { position: { ...at, ...untouched, doubted: true } };
+  if (type === 'NotFound' || type === 'RepositoryGone' || type === 'FeatureGone')
+    return { position: { ...at, ...untouched, doubted: true } };
   const refusals = at.refusals + 1;
   if (type !== 'Forbidden' || refusals >= MAX_REFUSALS) return undefined;
   const number = at.inHand ?? at.after;
@@ -140,3 +141,10 @@ export function recoverOwnList<At extends OwnList>(
     end: { number, outcome: 'not_permitted', live: null },
   };
 }
+
+/**
+ * What to remember of an own list that was refused too often on its way: the error stands, but whoever tries again begins
+ * the list anew, since a refused `next` stays refused. `undefined`: nothing.
+ */
+export const forgetNext = <At extends OwnList>(at: At, type: BitbucketError['type']): At | undefined =>
+  refusesNext(at.next, type) ? { ...at, ...untouched } : undefined;

@@ -7,7 +7,7 @@ import { type Page, readRecords } from './bitbucket/paging.ts';
 import { branchSchema, tagSchema } from './bitbucket/schemas.ts';
 import { canonicalInstant } from './instants.ts';
 import { branchItem, tagItem } from './listedRows.ts';
-import { createNextGuard, MAX_RESTARTS } from './nextWalk.ts';
+import { createNextGuard, MAX_RESTARTS, refusesNext } from './nextWalk.ts';
 import { storeOf } from './recordStores.ts';
 import type { Completion, PageRead, ReaderContext, StreamReader } from './streamReader.ts';
 
@@ -122,9 +122,13 @@ export function createRefReader(context: ReaderContext): StreamReader {
     },
     recover: (stored, { type }) => {
       const position = positionSchema.parse(stored);
-      const isRefusal = type === 'BadRequest' || type === 'NotFound' || type === 'RepositoryGone';
-      if (!isRefusal || position.next === null || position.restarts >= MAX_RESTARTS) return undefined;
+      if (!refusesNext(position.next, type) || position.restarts >= MAX_RESTARTS) return undefined;
       return { position: { ...position, ...noReading, restarts: position.restarts + 1 } };
+    },
+    // Whoever tries again begins the list anew: a refused `next` stays refused.
+    remember: async (stored, { type }) => {
+      const position = positionSchema.parse(stored);
+      return refusesNext(position.next, type) ? { ...position, ...noReading, restarts: 0 } : undefined;
     },
   };
 }

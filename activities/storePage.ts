@@ -1,4 +1,6 @@
+import { log } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
+import type { DatabaseError } from '../db/errors.ts';
 import type { Progress } from '../db/queries/importProgress.ts';
 import {
   quarantineRecords,
@@ -9,6 +11,7 @@ import {
 import { keyOfBytes } from './bitbucket/records.ts';
 import { recordTexts } from './bitbucket/recordTexts.ts';
 import { advance, type ImportedStream } from './checkpoint.ts';
+import { PageRefused } from './pageRefused.ts';
 import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
 import type { Item, PageRead, Position, StreamReader } from './streamReader.ts';
 
@@ -31,7 +34,8 @@ export interface PageToStore {
 /**
  * Writes one page in one transaction: checkpoint and counters, accounts, records, quarantine, in this lock order.
  * Where Postgres refuses the data, the offending records are found by halves, go to quarantine, and the rest is stored.
- * Returns how many records are stored, and how many rows that wrote. Throws Fenced, and DatabaseError for everything that is not data.
+ * Returns how many records are stored, and how many rows that wrote. Throws Fenced, PageRefused for data
+ * that no record is to blame for, and DatabaseError for everything that is not data.
  */
 export async function storePage(
   database: Database,
@@ -39,6 +43,11 @@ export async function storePage(
   { stream, from, page, whenWritten, bytes, requests, release, source }: PageToStore,
 ): Promise<{ stored: number; written: number }> {
   const store: StoreRecords = (tx, items) => reader.store(tx, items);
+  function refusedAsWhole(error: DatabaseError): PageRefused {
+    log.error('Postgres refuses a page, and none of its records by itself', { error });
+    return new PageRefused(stream.stream, error);
+  }
+
   async function attempt(items: Item[], refused: QuarantinedRecord[]): Promise<number> {
     const progress: Progress = {
       stored: page.stored ?? items.length,
@@ -65,7 +74,9 @@ export async function storePage(
     if (!isRefusedData(error)) throw error;
     const offenders = await findOffenders(database, store, stream.organizationId, page.items);
     // None alone, or all of several: no record can be blamed, the error is ours, and quarantine would hide it.
-    if (offenders.size === 0 || (offenders.size > 1 && offenders.size === page.items.length)) throw error;
+    if (offenders.size === 0 || (offenders.size > 1 && offenders.size === page.items.length)) {
+      throw refusedAsWhole(error);
+    }
     const texts = recordTexts(bytes);
     const refused = [...offenders].map(([item, reason]) => {
       const index = page.values.indexOf(item.raw);
@@ -73,7 +84,9 @@ export async function storePage(
       return { key: item.key, raw, reason, index, parent: page.parent ?? null };
     });
     const rest = page.items.filter((item) => !offenders.has(item));
-    const written = await attempt(rest, [...page.rejected, ...refused]);
+    const written = await attempt(rest, [...page.rejected, ...refused]).catch((again: unknown) => {
+      throw isRefusedData(again) ? refusedAsWhole(again) : again;
+    });
     return { stored: rest.length, written };
   }
 }

@@ -11,6 +11,7 @@ import { createAllowance, readStream, type Allowance, type ChunkLimits } from '.
 import { answeredAt, createRounds, type LastRead } from './closing.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { openReader } from './openReader.ts';
+import { PageRefused } from './pageRefused.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { workflowId } from './workflowId.ts';
 
@@ -191,7 +192,7 @@ export function createStreamActivities(
         onPage,
       });
     } catch (error) {
-      const change = error instanceof BitbucketError ? stateAfter(name, error) : undefined;
+      const change = stateAfter(name, error);
       if (change !== undefined) {
         const { epoch } = checkpoint;
         await database.transaction(input.organizationId, (tx) =>
@@ -226,10 +227,13 @@ const isOfTracker = (stream: Stream): boolean =>
 const saysNoTracker = (error: BitbucketError): boolean =>
   error.type === 'FeatureGone' || error.type === 'NotFound';
 
+/** In which state an error leaves a stream; undefined: in the one it is in. */
 function stateAfter(
   stream: Stream,
-  error: BitbucketError,
+  error: unknown,
 ): { state: 'rate_limited' | 'failed' | 'unavailable'; error: Finding } | undefined {
+  if (error instanceof PageRefused) return { state: 'failed', error: error.finding };
+  if (!(error instanceof BitbucketError)) return undefined;
   if (error.type === 'RateLimited') return { state: 'rate_limited', error: error.finding };
   if (stream === 'tickets' && saysNoTracker(error)) return { state: 'unavailable', error: error.finding };
   // One 401 proves nothing (it may be a brownout), and an outage passes: the workflow waits, the stream did not fail.

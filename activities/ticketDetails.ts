@@ -9,6 +9,7 @@ import { before, OVERLAP_MS } from './instants.ts';
 import { createNextGuard } from './nextWalk.ts';
 import {
   behindOwnPage,
+  forgetNext,
   ownListFields,
   ownListPlace,
   readDoubt,
@@ -152,6 +153,7 @@ export function createTicketDetailReader(
       if (found?.end === undefined) return found;
       return { position: { ...found.position, refused: at.refused + 1 } };
     },
+    remember: async (stored, error) => forgetNext(positionSchema.parse(stored), error.type),
   };
 }
 

@@ -1,6 +1,7 @@
 import {
   condition,
   continueAsNew,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -17,6 +18,9 @@ import { bitbucketChunk, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { WEBHOOK_TIMING } from './timing.ts';
 import type { Finding, WebhookUpkeepState } from './words.ts';
+
+/** From then on a command is heard until the very end. */
+const HEARS_TO_THE_END = 'webhooks-commanded-at-the-end';
 
 /**
  * Sees to the webhooks of an integration for as long as it wants them. Id: `integration/{integrationId}/webhooks`: so no
@@ -51,7 +55,11 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
     commanded = false;
     await store('running', 'looks up the webhooks at Bitbucket', { begins: true });
     const outcome = await round();
-    if (outcome === 'off' && !commanded) return store('done', 'none are wanted, and none are left');
+    if (outcome === 'off' && !commanded) {
+      await store('done', 'none are wanted, and none are left');
+      // A command that came meanwhile found this run alive, and began no other.
+      if (!commanded || !patched(HEARS_TO_THE_END)) return;
+    }
     if (outcome !== 'long') {
       // The next round looks at everything again, also after one that broke off.
       cursor = null;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { escapeText } from '../../db/text.ts';
 import { isTimestamp } from './timestamp.ts';
 
 /**
@@ -34,7 +35,8 @@ const flag = z
 /** A page of any list. Everything but `values` may be missing (facts 3.1). */
 export const pageSchema = z.object({
   values: z.array(z.unknown()),
-  next: optional(z.string()),
+  // It becomes part of a stored position.
+  next: optional(z.string().refine((next) => escapeText(next) === next, 'is no text that Postgres takes')),
   size: count,
 });
 

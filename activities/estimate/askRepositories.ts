@@ -5,6 +5,7 @@ import { factsSchema, type RepositoryFacts } from '../../forecast/facts.ts';
 import type { EstimateQuestions } from '../../workflows/contracts/estimates.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { Finding } from '../../workflows/words.ts';
+import { FEED_MISSING } from '../activityPosition.ts';
 import { estimateConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from '../bitbucket/errors.ts';
@@ -141,7 +142,8 @@ function afterRefusal(
   });
   if (question.about === 'tickets' && error.type === 'FeatureGone') return goesOn({ tickets: 'gone' });
   if (question.about === 'tickets' && error.type === 'NotFound') return goesOn({ tickets: 'off' });
-  if (question.about === 'feed' && error.type === 'FeatureGone') return goesOn({ feed: 'gone' });
+  // It is asked for behind the list, so the repository is shown: the import would ask each pull request instead.
+  if (question.about === 'feed' && FEED_MISSING.has(error.type)) return goesOn({ feed: 'gone' });
   switch (error.type) {
     case 'RepositoryGone':
     case 'NotFound':

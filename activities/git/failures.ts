@@ -80,8 +80,9 @@ const RULES: Rule[] = [
   [/returned error: (?:404|410)|repository '.*' not found/i, (_, repository) => gone(repository)],
   [
     /returned error: 3\d\d|unable to update url base/i,
-    (_, repository) =>
+    (words, repository) =>
       new InvalidResponse({
+        status: statusIn(words, 301),
         lasting: true,
         finding: {
           code: 'git_redirected',
@@ -94,6 +95,7 @@ const RULES: Rule[] = [
     /returned error: 5\d\d|remote: (?:Internal|Service|Bitbucket is)/i,
     (words, repository) =>
       new Upstream({
+        status: statusIn(words, 500),
         finding: {
           code: 'upstream_error',
           message: `Bitbucket could not serve the clone of ${repository}: ${shortened(words)}`,
@@ -156,6 +158,10 @@ function diskFull(repository: string): DiskFull {
     remedy: 'Make room where CLONE_FOLDER lies, or give it a larger disk; the import then goes on by itself.',
   });
 }
+
+/** The HTTP status that curl names; `otherwise`: it names none, and git's words mean that one. */
+const statusIn = (words: string, otherwise: number): number =>
+  Number(/returned error: (\d{3})/.exec(words)?.[1] ?? otherwise);
 
 /** Node's own file work meets a full disk too. */
 const hasCode = (error: unknown, code: string): boolean =>

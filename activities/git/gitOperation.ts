@@ -1,5 +1,5 @@
 import type { Asker } from '../bitbucket/asker.ts';
-import { RateLimited } from '../bitbucket/errors.ts';
+import { BitbucketError, RateLimited, Unreachable } from '../bitbucket/errors.ts';
 import type { RequestGate } from '../bitbucket/requestGate.ts';
 import { readGitFailure } from './failures.ts';
 
@@ -14,7 +14,10 @@ export const REQUESTS_OF_AN_OPERATION = 4;
 const ARRIVED_MS = 10 * 60_000;
 const MAX_WAIT_MS = 5_000;
 
-/** Runs a clone or fetch inside the budget of git operations. Throws RateLimited where there is no room, or at a 429. */
+/**
+ * Runs a clone or fetch inside the budget of git operations, and reports how it ended as the API client does. Throws
+ * RateLimited where there is no room, or at a 429.
+ */
 export async function gitOperation<T>(
   gate: RequestGate,
   request: { accountKey: string; asker: Asker; signal: AbortSignal },
@@ -33,9 +36,11 @@ export async function gitOperation<T>(
     return result;
   } catch (error) {
     const failure = readGitFailure(error, '');
-    // What failed otherwise may have arrived or not: it runs out by itself.
+    if (failure instanceof Unreachable) await permit.failed();
+    // Without a status (called off, a full disk) the requests may have arrived or not: they run out by themselves.
+    if (!(failure instanceof BitbucketError) || failure.status === undefined) throw error;
+    const { blockedUntil: until } = await permit.answered({ status: failure.status, headers: new Headers() });
     if (!(failure instanceof RateLimited)) throw error;
-    const { blockedUntil: until } = await permit.answered({ status: 429, headers: new Headers() });
     const { finding, why } = failure;
     throw new RateLimited({ status: 429, until: until ?? failure.until, why, finding });
   }

@@ -2,6 +2,7 @@ import { activityInfo, log } from '@temporalio/activity';
 import type { Database } from '../../db/client.ts';
 import { readClock } from '../../db/queries/clock.ts';
 import * as queries from '../../db/queries/webhookRemovals.ts';
+import { noteHook } from '../../db/queries/webhookTargets.ts';
 import { readUpkeep, stopUpkeep, type Upkeep } from '../../db/queries/webhookUpkeep.ts';
 import type { Secret } from '../../platform/secrets/secret.ts';
 import { webhookSecret } from '../../platform/secrets/webhookSecret.ts';
@@ -11,7 +12,7 @@ import type { WebhookActivities } from '../../workflows/contracts/webhooks.ts';
 import { walker, webhooksConsumer } from '../bitbucket/asker.ts';
 import type { BitbucketClient, BitbucketWriter, CredentialRef } from '../bitbucket/client.ts';
 import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
-import { CredentialUnusable, RateLimited } from '../bitbucket/errors.ts';
+import { CredentialUnusable, FAILING, RateLimited } from '../bitbucket/errors.ts';
 import { createHooks } from '../bitbucket/hooks.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { EngineError } from '../engineError.ts';
@@ -42,6 +43,8 @@ export interface WebhookDependencies {
 
 /** After so many attempts of a chunk, trouble with one hook keeps the others waiting no longer. */
 const PATIENT_ATTEMPTS = 5;
+/** What trouble kept from being removed is asked for again so much later: nobody waits for it. */
+const REMOVED_AGAIN_AFTER_MS = 5 * 60_000;
 const REMOVING = 'removing';
 
 /** Registers, checks, mends and removes the webhooks of integrations. */
@@ -121,25 +124,31 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
       return readClock(tx);
     });
     const hooks = await removalHooks(integration, signal);
-    const common = { database, organizationId, receiver, evenIfRefused: true };
-    const remove = createHookRemover({ ...common, hooks });
-    const letGo = createHookRemover({ ...common, hooks: null });
+    const remove = createHookRemover({ database, organizationId, receiver, evenIfRefused: true, hooks });
     const counts = { removed: 0, outOfReach: 0 };
+    let again: { limited?: Limited } = {};
     const { limited } = await inChunk(removals, async (place) => {
       const row = await database.transaction(organizationId, (tx) =>
         queries.nextRemoval(tx, { ...removals, since }),
       );
       if (row === undefined) return null;
-      const removed = await remove(row).catch((error: unknown) => {
+      try {
+        const removed = await remove(row);
+        counts[removed ? 'removed' : 'outOfReach'] += 1;
+        if (!removed) log.warn('A webhook could not be removed at Bitbucket', { webhook: row.id });
+      } catch (error) {
         if (!isImpatient() || !mayPass(error)) throw error;
-        return letGo(row);
-      });
-      counts[removed ? 'removed' : 'outOfReach'] += 1;
-      if (!removed) log.warn('A webhook could not be removed at Bitbucket', { webhook: row.id });
+        const { finding } = error;
+        await database.transaction(organizationId, (tx) =>
+          noteHook(tx, { id: row.id, state: 'failed', error: finding }),
+        );
+        const until = new Date(Date.now() + REMOVED_AGAIN_AFTER_MS).toISOString();
+        again = { limited: { until, why: FAILING } };
+      }
       return place;
     });
     const left = await database.transaction(organizationId, (tx) => queries.countRemovals(tx, removals));
-    return { left, ...counts, ...limited };
+    return { left, ...counts, ...again, ...limited };
   }
 
   return {

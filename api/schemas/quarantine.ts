@@ -19,7 +19,8 @@ export const quarantinedSchema = z
     full_name: z.string(),
     stream: z.enum(STREAMS),
     record_key: z.string().meta({
-      description: 'the key of the record where it could be read, else `sha256:` and the hash of its bytes',
+      description:
+        'the key of the record where it could be read, else `sha256:` and the hash of its bytes; of a key beyond 500 bytes the hash',
     }),
     reason: z.string().meta({ description: 'why it could not be stored' }),
     attempts: count,

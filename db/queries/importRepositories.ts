@@ -144,10 +144,11 @@ export async function updateRepositoryState(
 
 /**
  * Writes the outcome of a repository into the row of its import, and of every other import that waits for this run: all
- * that a run of this mode satisfies (`full` is not satisfied by `changed`, and nobody by a sync of some services). A
- * cancelled run satisfies nobody else; one that failed says nothing to another integration, whose credential may be allowed more. `retries`: how often it had been
- * tried again when the run began; an outcome that is written again (its answer was lost) does not end a later try.
- * Answers the imports whose row this ended.
+ * that a run of this mode satisfies (`full` is not satisfied by `changed`, and nobody by a sync of some services).
+ * Another integration's is satisfied only where that one has no service more, and takes its commits from the same source.
+ * A cancelled run satisfies nobody else; one that failed says nothing to another integration, whose credential may be
+ * allowed more. `retries`: how often it had been tried again when the run began; an outcome that is written again (its
+ * answer was lost) does not end a later try. Answers the imports whose row this ended.
  */
 export async function endRepository(
   tx: Transaction,
@@ -162,14 +163,18 @@ export async function endRepository(
   const rows = await tx.execute<{ id: string }>(sql`
     update import_repositories ir set state = ${input.state}, error = ${jsonText(input.error)}::jsonb, read_by = null,
       finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
-    from imports i, imports own
+    from imports i, imports own, integrations theirs, integrations reader
     where ir.repository_id = ${input.repositoryId} and ir.state not in ${ENDED_REPOSITORY}
       and i.organization_id = ir.organization_id and i.id = ir.import_id
       and own.organization_id = ir.organization_id and own.id = ${input.importId}
+      and theirs.organization_id = i.organization_id and theirs.id = i.integration_id
+      and reader.organization_id = own.organization_id and reader.id = own.integration_id
       and ((i.id = own.id and ir.retries = coalesce(${input.retries}::int, ir.retries))
         or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')
           and own.services is null
-          and (${input.state} = 'completed' or i.integration_id = own.integration_id)))
+          and (theirs.id = reader.id or (${input.state} = 'completed' and theirs.commit_source = reader.commit_source
+            and array(select s from unnest(theirs.services) s where i.services is null or s = any (i.services))
+              <@ reader.services))))
     returning ir.import_id as id`);
   return rows.map(({ id }) => id);
 }

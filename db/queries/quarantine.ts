@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import type { Stream } from '../../workflows/words.ts';
@@ -24,6 +25,16 @@ export interface QuarantineSource {
   observedAt: string;
 }
 
+/** An index of Postgres takes 2,704 bytes, and an ordinary key has a few dozen. */
+const MAX_KEY_BYTES = 500;
+
+/** A key as its column and index take it: of a very long one its hash. */
+function storedKey(key: string): string {
+  const text = escapeText(key);
+  if (Buffer.byteLength(text) <= MAX_KEY_BYTES) return text;
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
 /** Keeps records that could not be stored; one that was met before counts another attempt. Keys must be unique. */
 export async function quarantineRecords(
   tx: Transaction,
@@ -34,7 +45,7 @@ export async function quarantineRecords(
   if (records.length === 0) return;
   const rows = records.map((record) => ({
     id: uuid(),
-    record_key: escapeText(record.key),
+    record_key: storedKey(record.key),
     raw: Buffer.from(record.raw).toString('base64'),
     reason: escapeText(record.reason),
     page_index: record.index,
@@ -67,7 +78,7 @@ export async function releaseQuarantined(
     delete from quarantine
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and stream = ${scope.stream}
-      and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(escapeText))}::jsonb))`);
+      and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(storedKey))}::jsonb))`);
 }
 
 /** What another import met in quarantine counts for the one that goes on with its walk. */

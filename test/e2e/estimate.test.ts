@@ -122,6 +122,20 @@ test('of what is imported only the changes are estimated', async () => {
   );
 });
 
+test.each([403, 404, 410])(
+  'where the feed answers %i, the pull requests are counted one by one, as the import would ask them',
+  async (status) => {
+    const all = await listAll(stack, `/v1/integrations/${integrationId}/repositories`);
+    const { id } = all.find(({ full_name: name }) => name === 'acme/ordinary');
+    const match = { path: '/pullrequests/activity' };
+    stack.simulator.faults.set({ seed: 1, rules: [{ match, fault: { kind: 'status', status } }] });
+    const told = await estimate({ repositories: [id], mode: 'full' });
+    stack.simulator.faults.clear();
+    expect(told).toMatchObject({ state: 'done', error: null, sample: [{ finding: null }] });
+    expect(told.requests.expected).toBeGreaterThan(200);
+  },
+);
+
 test('what it cannot see is a finding; nothing to see at all, or a refused credential, ends it', async () => {
   const { simulator } = stack;
   const gone = 'acme/small-3';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { totalStreams } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
-import type { ImportMode } from '../../workflows/words.ts';
+import { type ImportMode, STREAMS } from '../../workflows/words.ts';
 import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
@@ -138,6 +138,37 @@ describe('the import whose run reads a repository', () => {
       await third.result();
       expect(await tenant.importRow(three)).toMatchObject({ state: 'completed' });
       expect(await tenant.repositoryRows(one)).toMatchObject([{ state: 'failed' }]);
+    });
+  });
+
+  test.each([
+    ['has a service less', { services: ['repositories'] }, 2],
+    ['takes commits from lists', { commit_source: 'api' }, 1],
+  ])('%s: another integration reads for itself what it leaves out', async (_, set, byGit) => {
+    await bench.run(async (run) => {
+      const tenant = await bench.tenant('active');
+      const [id] = await tenant.repositories(1);
+      const other = await tenant.sibling();
+      await bench.sql`update integrations set ${bench.sql(set)} where id = ${tenant.integrationId}`;
+      let goOn = (): void => {};
+      const held = new Promise<{ done: true }>((resolve) => (goOn = () => resolve({ done: true })));
+      run.bitbucket.git.set(id!, [held]);
+      run.bitbucket.chunks.set(id!, [held]);
+      const one = await tenant.storeImport({ all: true });
+      const first = await startImportRun(run, tenant, one);
+      await untilCalled(run, 'import', 1, 10_000);
+      const two = await other.storeImport({ all: true });
+      const second = await startImportRun(run, other, two);
+      await untilJoined(run, id!);
+      goOn();
+      await Promise.all([first.result(), second.result()]);
+      for (const importId of [one, two]) {
+        expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      }
+      expect(callsOf(run, 'importGit')).toHaveLength(byGit);
+      const read = await bench.sql`select stream from import_streams
+        where import_id = ${two} and state = 'healthy'`;
+      expect(read).toHaveLength(STREAMS.length);
     });
   });
 });

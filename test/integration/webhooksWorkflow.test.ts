@@ -76,6 +76,46 @@ describe('the webhooks of an integration', () => {
     );
   });
 
+  test('that are wanted again while it is stored that none are: the run goes on', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        let end = (): void => {};
+        run.bitbucket.webhooks.push(new Promise((resolve) => (end = () => resolve({ off: true }))));
+        const handle = await begin(run, tenant, {});
+        await waitFor({
+          what: 'the last chunk is under way',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
+          until: (count) => count === 1,
+        });
+        const held = await bench.sql.reserve();
+        await held`begin`;
+        await held`select from webhook_upkeep where integration_id = ${tenant.integrationId} for update`;
+        end();
+        await waitFor({
+          what: 'the end is being stored',
+          read: async () => (await handle.describe()).raw.pendingActivities ?? [],
+          until: ([storing]) => storing?.activityType?.name === 'setWebhookUpkeep',
+        });
+        await handle.signal(messages.webhooksCommanded);
+        await held`commit`;
+        held.release();
+        await waitFor({
+          what: 'another round began',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
+          until: (count) => count === 2,
+        });
+        const sleeps = await waitFor({
+          what: 'it sleeps until the next',
+          read: () => upkeep(tenant),
+          until: (row) => row?.['next_round_at'] != null,
+        });
+        expect(sleeps).toMatchObject({ state: 'done', error: null });
+      },
+      { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
   test('a state that does not allow it refuses', async () => {
     const tenant = await bench.tenant('paused');
     await bench.run(async (run) => {

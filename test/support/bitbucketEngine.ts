@@ -132,10 +132,10 @@ export function createBitbucketEngine(options: EngineOptions) {
 }
 export type BitbucketEngine = ReturnType<typeof createBitbucketEngine>;
 
-/** Runs work as inside an activity: heartbeats and cancellation have somewhere to go. */
-export async function inActivity<T>(work: () => Promise<T>): Promise<T> {
+/** Runs work as inside an activity, its first attempt or that one: heartbeats and cancellation have somewhere to go. */
+export async function inActivity<T>(work: () => Promise<T>, info: { attempt?: number } = {}): Promise<T> {
   const results: T[] = [];
-  await new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(async () => {
+  await new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') }).run(async () => {
     results.push(await work());
   });
   return results[0]!;

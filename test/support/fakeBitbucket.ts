@@ -19,6 +19,9 @@ export type FakeActivities = ConnectionActivities &
 /** What happens when a chunk is asked for: a result, an error to throw, or work that goes on until it is cancelled. */
 export type Step = Partial<ChunkResult> | Error | 'hang' | Promise<Partial<ChunkResult>>;
 
+type WebhookChunk = Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>;
+type WebhookStep = Error | WebhookChunk | Promise<WebhookChunk>;
+
 /**
  * Stands for everything that calls Bitbucket, for tests of workflows: says what it is told to, and stores what the real
  * activities store. All else in those tests is real.
@@ -38,7 +41,9 @@ export interface FakeBitbucket {
   /** answers to an estimate's chunks, one after the other; then `done` */
   readonly estimate: (Error | Partial<Awaited<ReturnType<EstimateQuestions['estimateChunk']>>>)[];
   /** answers to chunks of a round over webhooks, one after the other; then the round is over */
-  readonly webhooks: (Error | Partial<Awaited<ReturnType<WebhookActivities['keepWebhooksChunk']>>>)[];
+  readonly webhooks: WebhookStep[];
+  /** answers to removals of webhooks, one after the other; then none is left */
+  readonly removals: Partial<Awaited<ReturnType<WebhookActivities['removeWebhooks']>>>[];
   readonly discovery: (
     | Error
     | 'hang'
@@ -85,6 +90,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
   const estimate: FakeBitbucket['estimate'] = [];
   const polls: FakeBitbucket['polls'] = [];
   const webhooks: FakeBitbucket['webhooks'] = [];
+  const removals: FakeBitbucket['removals'] = [];
   const refused = new Map<string, Finding>();
   const hanging = new Set<string>();
   const calls: string[] = [];
@@ -135,6 +141,7 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
     estimate,
     polls,
     webhooks,
+    removals,
     decide: null,
     calls,
     stopped,
@@ -205,13 +212,13 @@ export function createFakeBitbucket(sql: postgres.Sql): FakeBitbucket {
       },
       async keepWebhooksChunk({ cursor }) {
         calls.push(`keepWebhooksChunk ${cursor ?? 'begins'}`);
-        const step = webhooks.shift() ?? {};
+        const step = await (webhooks.shift() ?? {});
         if (step instanceof Error) throw step;
         return { cursor: null, more: false, off: false, steps: 1, ...step };
       },
       async removeWebhooks({ repositoryId }) {
         calls.push(`removeWebhooks ${repositoryId ?? 'all'}`);
-        return { left: 0, removed: 0, outOfReach: 0 };
+        return { left: 0, removed: 0, outOfReach: 0, ...removals.shift() };
       },
       importGit({ importId, repositoryId }) {
         calls.push(`importGit ${repositoryId}`);

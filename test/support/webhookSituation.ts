@@ -162,8 +162,8 @@ async function createWebhookSituation(options: {
   await sql`update repositories set integration_id = ${integrationId} where id = any (${ids})`;
 
   const rowsOf = createWebhookRows({ database: engine.database });
-  const chunk = (cursor: string | null) =>
-    inActivity(() => engine.webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }));
+  const chunk = (cursor: string | null, info: { attempt?: number } = {}) =>
+    inActivity(() => engine.webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }), info);
 
   return {
     ...integration,

@@ -23,7 +23,8 @@ export interface WebhookActivities {
   /**
    * Removes hooks at Bitbucket and their rows for good: all of an integration, which registers none again, or that of one
    * repository (`repositoryId`). Whatever Bitbucket's refusal (lost rights, 404, a credential that is refused), nothing of
-   * them is left here; `outOfReach` counts those that may remain there. Repeat while `left` is not 0.
+   * them is left here; `outOfReach` counts those that may remain there. What an outage keeps from being removed stays, and
+   * `limited` says when to ask again. Repeat while `left` is not 0.
    */
   removeWebhooks(input: OfIntegration & { repositoryId: string | null }): Promise<{
     left: number;

@@ -9,7 +9,7 @@ import {
 } from '../errors.ts';
 import { readPage } from '../paging.ts';
 import { parseRecords } from '../records.ts';
-import { pageSchema, workspaceAccessSchema } from '../schemas.ts';
+import { workspaceAccessSchema } from '../schemas.ts';
 import { unreadable } from '../readJson.ts';
 import type { Asker } from './ask.ts';
 import { repositoriesPath, segment, type TokenTarget } from './target.ts';
@@ -128,5 +128,5 @@ export async function administersRepository(asker: Asker, workspace: string): Pr
   const path = `/repositories/${segment(workspace)}?role=admin&pagelen=1&fields=size,values.uuid`;
   const answer = await orNothing(asker, path);
   if (answer === undefined) return false;
-  return pageSchema.parse(answer.json).values.length > 0;
+  return readPage(answer, path).values.length > 0;
 }

@@ -107,6 +107,14 @@ describe('a host that is down', () => {
     expect(inMs((await refusal(take(gate))).until)).toBeGreaterThan(100_000);
   });
 
+  it('keeps the others waiting for a minute at most while it is probed, however long the answer may take', async () => {
+    const gate = gateOf(0);
+    for (let failure = 0; failure < 5; failure += 1) await failOnce(gate);
+    await wait(61);
+    await take(gate, { deadlineMs: 600_000 });
+    expect(inMs((await refusal(take(gate))).until)).toBeLessThanOrEqual(60_000);
+  });
+
   it('is not what failures between answers are, nor many that were under way at once', async () => {
     const gate = gateOf(0);
     for (let round = 0; round < 3; round += 1) {

@@ -97,6 +97,57 @@ describe('what the host answers becomes a typed error', () => {
   });
 });
 
+describe("the account's window of git operations", () => {
+  const windowOf = async (accountKey: string) =>
+    (
+      await place.sql`select refusals, failures, blocked_until > clock_timestamp() + interval '61 seconds' as long
+        from request_limits where account_key = ${accountKey} and limit_group = 'git_operations'`
+    )[0];
+  /** As if a refusal were over: the next operation finds out whether it still holds. */
+  const refusedBefore = (accountKey: string) =>
+    place.sql`insert into request_limits (account_key, limit_group, refusals) values (${accountKey}, 'git_operations', 1)`;
+  const fail = async (fault: number | 'reset', accountKey: string) => {
+    place.server.fault = fault;
+    try {
+      return await place.importGit({
+        subject,
+        importId: await subject.newImport(),
+        worker: 'window',
+        accountKey,
+      });
+    } finally {
+      place.server.fault = null;
+    }
+  };
+
+  test.each([401, 403, 404, 301])(
+    'is open to all again behind a refusal when %i is answered',
+    async (status) => {
+      const accountKey = `answered ${status}`;
+      await refusedBefore(accountKey);
+      await expect(fail(status, accountKey)).rejects.toMatchObject({ status });
+      expect(await windowOf(accountKey)).toEqual({ refusals: 0, failures: 0, long: null });
+    },
+  );
+
+  test.each([
+    [503, 'Upstream'],
+    ['reset', 'Unreachable'],
+  ] as const)('counts a failure: %s', async (fault, type) => {
+    const accountKey = `failed ${fault}`;
+    await refusedBefore(accountKey);
+    await expect(fail(fault, accountKey)).rejects.toMatchObject({ type });
+    expect(await windowOf(accountKey)).toEqual({ refusals: 1, failures: 1, long: false });
+  });
+
+  test('has one operation find out whether the host is back after five failures in a row', async () => {
+    for (let failure = 0; failure < 5; failure += 1) {
+      await expect(fail(503, 'down')).rejects.toMatchObject({ type: 'Upstream' });
+    }
+    expect(await fail(503, 'down')).toMatchObject({ limited: { why: 'Bitbucket does not answer' } });
+  });
+});
+
 test(
   'the credential is in no argument, environment or file, and nobody else is told it',
   onLinux,

@@ -109,3 +109,21 @@ test('the name must be right; asked for twice it is one removal; then the name i
     expect(requests).toHaveLength(1);
   });
 });
+
+test('webhooks that cannot be removed yet are waited for on a timer, and asked for again', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    run.bitbucket.removals.push({ left: 1, ...anHour() });
+    await disconnect(run, tenant);
+    const removal = run.client.workflow.getHandle(disconnectWorkflowId(tenant.integrationId));
+    await waitFor({
+      what: 'the removal waits',
+      read: async () => (await removal.fetchHistory()).events?.at(-1)?.timerStartedEventAttributes,
+      until: (timer) => timer != null,
+    });
+    expect((await tenant.integration())?.['state']).toBe('disconnecting');
+    await removal.signal(messages.allowanceFreed);
+    await untilGone(tenant);
+    expect(run.bitbucket.calls.filter((call) => call === 'removeWebhooks all')).toHaveLength(2);
+  });
+});

@@ -1,6 +1,8 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { BitbucketError } from '../../../activities/bitbucket/errors.ts';
+import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
+import { BadRequest, BitbucketError } from '../../../activities/bitbucket/errors.ts';
+import type { Stream } from '../../../workflows/words.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 let situation: Situation;
@@ -25,6 +27,25 @@ async function importThroughFaults(attempts = 200): Promise<number> {
     }
   }
   throw new Error(`not done after ${String(attempts)} attempts`);
+}
+
+/** The first such list that is asked for has another page, which is refused whenever it is asked for. */
+function refusingNext(list: RegExp): BitbucketClient {
+  let first: string | undefined;
+  return {
+    get: async (request) => {
+      if (request.next?.endsWith('refused') === true) {
+        throw new BadRequest({ finding: { code: 'x', message: 'Invalid page', remedy: 'None.' } });
+      }
+      const answer = await situation.bitbucket.get(request);
+      const path = request.path ?? '';
+      if (!list.test(path) || path !== (first ??= path)) return answer;
+      return {
+        ...answer,
+        json: { ...(answer.json as object), next: `${situation.simulator.apiUrl}/refused` },
+      };
+    },
+  };
 }
 
 describe('answers that are wrong', () => {
@@ -76,6 +97,25 @@ describe('answers that are wrong', () => {
     expect(await importThroughFaults()).toBe(0);
     expect(await situation.differences()).toBe('');
   });
+
+  test.each([
+    ['pull_request_comments', ['pull_requests', 'pull_request_comments'], /pullrequests\/\d+\/comments/],
+    ['pull_request_activity', ['pull_requests', 'pull_request_activity'], /pullrequests\/\d+\/activity/],
+    ['ticket_comments', ['tickets', 'ticket_comments'], /issues\/\d+\/comments/],
+    ['refs', ['refs'], /refs\/branches/],
+  ] as [Stream, Stream[], RegExp][])(
+    'a list of %s whose next is refused for good fails, and who tries again begins it anew',
+    async (stream, streams, own) => {
+      faults([{ match: { path: '/pullrequests/activity' }, fault: { kind: 'status', status: 410 } }]);
+      const of = { ...input, streams };
+      const refusing = refusingNext(own);
+      await expect(situation.importAll(of, { bitbucket: refusing })).rejects.toBeInstanceOf(BadRequest);
+      await situation.importAll(of);
+      expect(await situation.streamStates(of)).toContainEqual(
+        expect.objectContaining({ stream, state: 'healthy' }),
+      );
+    },
+  );
 
   test('where the feed is gone, each pull request is asked for its own activity', async () => {
     faults([{ match: { path: '/pullrequests/activity' }, fault: { kind: 'status', status: 410 } }]);

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { NotFound } from '../../../activities/bitbucket/errors.ts';
 import { createListing, type Listing } from './listing.ts';
 import type { Situation } from './situation.ts';
 
@@ -79,6 +80,33 @@ describe('whatever happens on the way', () => {
     expect(listing.commitsSince(since)[0]).toBe('GET commits 400');
     expect(listing.commitsSince(since)).toHaveLength(1 + Math.ceil(((await truthCommits()) - before) / 100));
     expect(await listing.problems(id, input)).toEqual([]);
+  });
+
+  test('a next that is refused for good, too often: the import fails, and tried again asks for what is missing', async () => {
+    await forget();
+    const input = await listing.begin(id);
+    await situation.chunk(input, { limits: { requests: 4 } });
+    await situation.rows(sql`update streams set position = position || '{"restarts": 3}'
+      where repository_id = ${id} and stream = 'commits'`);
+    situation.simulator.faults.set({
+      rules: [{ match: { path: '/commits\\?.*ctx=' }, fault: { kind: 'status', status: 400 } }],
+    });
+    await expect(situation.importAll(input)).rejects.toMatchObject({ type: 'BadRequest' });
+    await situation.importAll(input);
+    expect(await listing.problems(id, input)).toEqual([]);
+  });
+
+  test('commits that the host calls unknown by what is no hash are not remembered', async () => {
+    await forget();
+    const input = await listing.begin(id);
+    const odd: Situation['bitbucket'] = {
+      get: async (request) => {
+        if (request.path?.includes('/commits') !== true) return situation.bitbucket.get(request);
+        const finding = { code: 'not_found', message: 'Not found.', remedy: 'None.' };
+        throw new NotFound({ finding: { ...finding, details: { shas: ['\u0000', 'HEAD'] } } });
+      },
+    };
+    await expect(situation.importAll(input, { bitbucket: odd })).rejects.toBeInstanceOf(NotFound);
   });
 
   test('another import goes on where one was left', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
@@ -206,6 +207,22 @@ describe('records of the other streams', () => {
     expect((await kept()).filter(({ stream }) => stream !== 'pull_request_activity')).toEqual([]);
     expect(await situation.differences()).toBe('');
   });
+});
+
+test('a branch whose name is too long for an index is kept under a hash of it', async () => {
+  const name = randomBytes(4_000).toString('hex');
+  poison([
+    { path: '/refs/branches', record: '"name":"main"', find: '"name":"main"', replace: `"name":"${name}"` },
+  ]);
+  await importStreams(['refs']);
+  await importStreams(['refs']);
+  expect(await kept()).toMatchObject([
+    {
+      record_key: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+      reason: expect.stringContaining('Postgres refuses it'),
+      attempts: 2,
+    },
+  ]);
 });
 
 /** Row F33 is about 10,000, which a soak run takes; 1,500 take more than one chunk. */

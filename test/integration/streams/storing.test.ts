@@ -177,6 +177,29 @@ describe('records that cannot be stored', () => {
   });
 });
 
+test.each([
+  ['a NUL', '\u0000'],
+  ['half a surrogate pair', '\ud83d'],
+])('a page whose next has %s is unreadable: nothing of it is stored', async (_, odd) => {
+  const full = await situation.startImport(input.repositoryId, 'full');
+  await situation.importAll({ ...full, streams: ['pull_requests'] });
+  const bent: BitbucketClient = {
+    get: async (request) => {
+      const answer = await situation.bitbucket.get(request);
+      return {
+        ...answer,
+        json: { ...(answer.json as object), next: `${situation.simulator.apiUrl}/${odd}` },
+      };
+    },
+  };
+  await expect(
+    situation.chunk({ ...full, streams: ['pull_request_activity'] }, { bitbucket: bent }),
+  ).rejects.toMatchObject({
+    type: 'InvalidResponse',
+    finding: { code: 'unreadable_answer' },
+  });
+});
+
 describe('checkpoint and rows', () => {
   test('commit together: a failure between them leaves neither', async () => {
     await situation.rows(sql`delete from pull_request_activity`);
@@ -188,9 +211,15 @@ describe('checkpoint and rows', () => {
         return { ...answer, observedAt: 'never' };
       },
     };
-    await expect(situation.chunk(full, { bitbucket: dead })).rejects.toMatchObject({ code: '22007' });
-    const [stream] = await situation.rows(sql`select position from streams where stream = 'pull_requests'`);
-    expect(stream?.['position']).toBeNull();
+    // It would be the same each time: a few attempts, then somebody should see it.
+    await expect(situation.chunk(full, { bitbucket: dead })).rejects.toMatchObject({
+      type: 'PageRefused',
+      retry: { kind: 'limited' },
+      cause: { code: '22007' },
+    });
+    const [stream] = await situation.rows(sql`
+      select position, state, last_error from streams where stream = 'pull_requests'`);
+    expect(stream).toMatchObject({ position: null, state: 'failed', last_error: { code: 'page_refused' } });
     expect(
       await count(
         sql`select sum(records_stored)::int as n from import_streams where import_id = ${full.importId}`,

@@ -228,6 +228,57 @@ describe('removing webhooks', () => {
     expect(await acme.stored()).toEqual([]);
   });
 
+  describe('while Bitbucket does not answer', () => {
+    const outage = { kind: 'status', status: 503 };
+    const expectWait = (limited?: { until: string; why: string }) => {
+      expect(limited).toMatchObject({ why: 'Bitbucket does not answer' });
+      expect(Date.parse(limited?.until ?? '')).toBeGreaterThan(Date.now() + 60_000);
+    };
+    const over = async () => {
+      bench.simulator.faults.clear();
+      await bench.sql`delete from request_limits`;
+    };
+
+    it('for good: goes on with the others, keeps the row, and says when to ask again', async () => {
+      const acme = await registered('api_token.admin', () => true);
+      const match = { method: 'DELETE', path: `${ACME}/hooks` };
+      bench.simulator.faults.set({ rules: [{ match, fault: outage }] });
+      const { organizationId, integrationId } = acme;
+      const removing = { organizationId, integrationId, repositoryId: null };
+      const remove = (attempt: number) =>
+        inActivity(() => bench.engine.webhooks.removeWebhooks(removing), { attempt });
+      // A chunk has one step here: one has the hook that fails, the other the one that does not.
+      const chunks = [await remove(5), await remove(5)];
+      expect(new Set(chunks.map(({ removed }) => removed))).toEqual(new Set([0, 1]));
+      expect(chunks.at(-1)).toMatchObject({ left: 1 });
+      expectWait(chunks.find(({ removed }) => removed === 0)?.limited);
+      expect(await acme.stored()).toMatchObject([
+        { name: 'acme-rockets', state: 'removing', last_error: { code: 'upstream_error' } },
+      ]);
+      await expect(remove(1)).rejects.toMatchObject({ type: 'Upstream' });
+      await over();
+      expect(await remove(1)).toEqual({ left: 0, removed: 1, outOfReach: 0 });
+      expect(await acme.hooksAt(ACME)).toEqual([]);
+    });
+
+    it('because none are wanted: the round waits, and hooks that are wanted again meanwhile are kept', async () => {
+      const acme = await registered();
+      const before = await acme.stored();
+      bench.simulator.faults.set({ rules: [{ match: { method: 'DELETE' }, fault: outage }] });
+      await acme.command(false);
+      const waits = await acme.chunk(null, { attempt: 5 });
+      expect(waits).toMatchObject({ more: true, off: false });
+      expectWait(waits.limited);
+      await over();
+      await acme.command(true);
+      const since = bench.mark();
+      for (let { cursor } = waits; cursor !== null; ) ({ cursor } = await acme.chunk(cursor));
+      expect(bench.writes(since).filter((one) => !one.startsWith('PUT'))).toEqual([]);
+      expect((await acme.stored()).map(({ token }) => token)).toEqual(before.map(({ token }) => token));
+      expect(await acme.hooksAt(ACME)).toHaveLength(1);
+    });
+  });
+
   it('without a credential there is nobody to ask, and nothing is left here', async () => {
     const acme = await registered();
     await bench.sql`update integrations set credential_id = null where id = ${acme.integrationId}`;

@@ -1,8 +1,24 @@
 import { describe, expect, test } from 'vitest';
+import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
 import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
-import { behindOwnPage, ownListPlace, recoverOwnList, startOwnLists } from '../../../activities/ownList.ts';
+import {
+  behindOwnPage,
+  forgetNext,
+  ownListPlace,
+  readDoubt,
+  recoverOwnList,
+  startOwnLists,
+} from '../../../activities/ownList.ts';
 
 const inHand = { ...startOwnLists(), inHand: 7 };
+const emptyList: BitbucketAnswer = {
+  status: 200,
+  json: { values: [] },
+  bytes: new Uint8Array(),
+  observedAt: '2026-01-01T00:00:00Z',
+  date: undefined,
+  scopes: {},
+};
 const page = (values: object[], next: string | null, size: number | null = null) => ({ values, next, size });
 
 describe('an own list', () => {
@@ -12,6 +28,16 @@ describe('an own list', () => {
     const last = behindOwnPage(first.position, page([{ deleted: false }], null, 3), 'x');
     expect(last.end).toEqual({ number: 7, outcome: 'not_listed', live: 2 });
     expect(last.position).toEqual({ ...startOwnLists(), after: 7 });
+  });
+
+  test('may begin again as often as any other, whatever those before it needed', () => {
+    const again = { ...inHand, restarts: 3 };
+    const settled = [
+      behindOwnPage(again, page([], null), 'x'),
+      recoverOwnList(again, 'Forbidden'),
+      readDoubt({ ...again, doubted: true }, emptyList, 'x'),
+    ];
+    for (const behind of settled) expect(behind?.position).toMatchObject({ after: 7, restarts: 0 });
   });
 
   test('that ends before its own size is an error, never a gap', () => {
@@ -36,6 +62,9 @@ describe('a refusal', () => {
     const second = { ...inHand, next: 'more', seen: 100, live: 90, pages: 1 };
     expect(recoverOwnList(second, 'BadRequest')).toEqual({ position: { ...inHand, restarts: 1 } });
     expect(recoverOwnList({ ...second, restarts: 3 }, 'BadRequest')).toBeUndefined();
+    // Who tries again does not ask for it any more.
+    expect(forgetNext({ ...second, restarts: 3 }, 'BadRequest')).toEqual(inHand);
+    expect(forgetNext(second, 'Forbidden')).toBeUndefined();
   });
 
   test('of one list alone is not permitted; of several in a row it is a failure', () => {
