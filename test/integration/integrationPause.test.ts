@@ -96,6 +96,7 @@ test('a pause reaches repositories that are being looked up', async () => {
     });
     await command(run, tenant, messages.resume, { actor });
     await lookUp.result();
+    expect(callsOf(run, 'lookUpRepositories')).not.toEqual([]);
   }, integrationGoesOn(tenant));
 });
 
