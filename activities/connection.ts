@@ -10,6 +10,7 @@ import { AuthRefused, CredentialUnusable, Forbidden, ScopeMissing } from './bitb
 import { type CredentialStore, standInKey } from './credentials/credentialStore.ts';
 import type { createCodeExchange } from './credentials/codeExchange.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { failCheck } from './failCheck.ts';
 
 export interface ConnectionDependencies {
   database: Database;
@@ -58,19 +59,9 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
       }),
 
     failCheck: ({ organizationId, checkId, finding }) =>
-      database.transaction(organizationId, (tx) =>
-        finishCheck(tx, {
-          checkId,
-          verdict: 'failed',
-          report: {
-            verdict: 'failed',
-            account: null,
-            services: [],
-            allowed_services: [],
-            findings: [{ ...finding, severity: 'error' }],
-          },
-        }),
-      ),
+      database.transaction(organizationId, async (tx) => {
+        await failCheck(tx, { checkId, finding });
+      }),
 
     discardCheckSecret: ({ organizationId, checkId }) =>
       database.transaction(organizationId, (tx) => shredSecretsOf(tx, checkId)),

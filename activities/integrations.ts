@@ -9,6 +9,7 @@ import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
 import { discoveryConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
+import { removeDraft } from './removeDraft.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
 type AdoptInput = Parameters<IntegrationActivities['adoptCredential']>[0];
@@ -79,10 +80,7 @@ export function createIntegrationActivities({ database }: { database: Database }
 
     removeDraft: ({ organizationId, integrationId, actor }) =>
       database.transaction(organizationId, async (tx) => {
-        await queries.shredCredentials(tx, { integrationId, states: ['candidate', 'active'] });
-        if (!(await queries.deleteDraft(tx, integrationId))) return;
-        const action = actor === null ? 'draft_expired' : 'draft_deleted';
-        await queries.insertAuditEvent(tx, { organizationId, integrationId, action, actor });
+        await removeDraft(tx, { organizationId, integrationId, actor });
       }),
   };
 }

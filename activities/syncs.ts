@@ -64,10 +64,10 @@ async function begin(tx: Transaction, input: BeginInput): Promise<Begun> {
       return { outcome: 'not_wanted', why: `the integration is ${subject.integrationState}` };
   }
   const missed = await queries.readMissed(tx, repositoryId);
-  const wanted = new Set<Service>([...services, ...missed]);
+  const isRanged = await takeRange(tx, repositoryId);
+  const wanted = new Set<Service>(isRanged ? SERVICES : [...services, ...missed]);
   const chosen = SERVICES.filter((service) => wanted.has(service) && subject.services.includes(service));
   if (chosen.length === 0) return { outcome: 'not_wanted', why: 'its services are switched off' };
   await queries.insertSync(tx, { ...input, services: chosen });
-  await takeRange(tx, repositoryId);
   return { outcome: 'begun', fullName: subject.fullName };
 }

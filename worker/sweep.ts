@@ -1,3 +1,5 @@
+import { failCheck } from '../activities/failCheck.ts';
+import { removeDraft } from '../activities/removeDraft.ts';
 import type { Database } from '../db/client.ts';
 import { selectExpiringCredentials, warnOfExpiry } from '../db/queries/expiringCredentials.ts';
 import {
@@ -5,6 +7,8 @@ import {
   deleteOverdueAnswers,
   deleteOverdueFlows,
   keepDeliveryDays,
+  selectChecksLeftRunning,
+  selectDraftsLeftBehind,
   selectOrganizationsToSweep,
   selectOrganizationsWithOldEstimates,
   selectOverdueSecrets,
@@ -12,12 +16,15 @@ import {
 } from '../db/queries/overdueRows.ts';
 import type { Logger } from '../platform/log.ts';
 import { WARN_DAYS } from '../workflows/credentialExpiry.ts';
+import { CHECK_INTERRUPTED } from '../workflows/findings.ts';
 
 const EVERY_MS = 60_000;
 
 /** How many of each kind one pass removed (of webhook deliveries, whole days), and of how many credentials it warned. */
 export interface Swept {
   secrets: number;
+  checks: number;
+  drafts: number;
   flows: number;
   answers: number;
   estimates: number;
@@ -27,7 +34,8 @@ export interface Swept {
 
 /**
  * Removes what outlived its use: secrets that waited for a connection check longer than allowed (15 minutes; the
- * check's own end removes them at once, but a run that an operator terminates has no end), OAuth flows that are over,
+ * check's own end removes them at once, but a run that an operator terminates has no end), checks and drafts whose run
+ * never began or was lost (the api was stopped, or Temporal away, behind their rows), OAuth flows that are over,
  * answers kept for an `Idempotency-Key`, estimates of more than a day ago, webhook deliveries of more
  * than a week ago (and makes the days to come). And warns of credentials that come near their
  * end: a timer of each integration would fill histories with what one statement for all finds. Answers how to stop.
@@ -62,10 +70,27 @@ export function startSweep({
 
 /** One pass over all tenants, each in a transaction of its own. */
 export async function sweep(database: Database): Promise<Swept> {
-  const swept: Swept = { secrets: 0, flows: 0, answers: 0, estimates: 0, deliveryDays: 0, expiring: 0 };
+  const swept: Swept = {
+    secrets: 0,
+    checks: 0,
+    drafts: 0,
+    flows: 0,
+    answers: 0,
+    estimates: 0,
+    deliveryDays: 0,
+    expiring: 0,
+  };
   const overdue = await database.withoutTenant((tx) => selectOverdueSecrets(tx));
   for (const { organizationId, id } of overdue) {
     if (await database.transaction(organizationId, (tx) => shredOverdueSecret(tx, id))) swept.secrets += 1;
+  }
+  for (const { organizationId, id } of await database.withoutTenant((tx) => selectChecksLeftRunning(tx))) {
+    const check = { checkId: id, finding: CHECK_INTERRUPTED };
+    if (await database.transaction(organizationId, (tx) => failCheck(tx, check))) swept.checks += 1;
+  }
+  for (const { organizationId, id } of await database.withoutTenant((tx) => selectDraftsLeftBehind(tx))) {
+    const draft = { organizationId, integrationId: id, actor: null };
+    if (await database.transaction(organizationId, (tx) => removeDraft(tx, draft))) swept.drafts += 1;
   }
   for (const organizationId of await database.withoutTenant((tx) => selectOrganizationsToSweep(tx))) {
     const [flows, answers] = await database.transaction(organizationId, async (tx) => [

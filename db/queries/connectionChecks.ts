@@ -7,9 +7,10 @@ import { jsonText } from './jsonText.ts';
 export async function finishCheck(
   tx: Transaction,
   check: { checkId: string; verdict: Verdict; report: object },
-): Promise<void> {
-  await tx.execute(sql`
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
     update connection_checks set state = 'done', verdict = ${check.verdict},
       report = ${jsonText(check.report)}::jsonb, finished_at = clock_timestamp()
-    where id = ${check.checkId} and state = 'running'`);
+    where id = ${check.checkId} and state = 'running' returning 1`);
+  return rows.length > 0;
 }

@@ -19,6 +19,29 @@ export async function shredOverdueSecret(tx: Transaction, id: string): Promise<b
   return rows.length > 0;
 }
 
+/** A row of some organization. */
+export interface Left extends Record<string, unknown> {
+  organizationId: string;
+  id: string;
+}
+
+/** Checks without an end for half an hour: a secret waits for half of that (a named look-up: run it without a tenant). */
+export async function selectChecksLeftRunning(tx: Transaction): Promise<Left[]> {
+  return tx.execute<Left>(
+    sql`select organization_id as "organizationId", id from lookup_checks_left_running()`,
+  );
+}
+
+/**
+ * Drafts that expired an hour ago and are there still: the run that would have removed them never began, or was lost (a
+ * named look-up: run it without a tenant).
+ */
+export async function selectDraftsLeftBehind(tx: Transaction): Promise<Left[]> {
+  return tx.execute<Left>(
+    sql`select organization_id as "organizationId", id from lookup_drafts_left_behind()`,
+  );
+}
+
 /** Organizations that have OAuth flows or kept answers whose time is over (a named look-up: run it without a tenant). */
 export async function selectOrganizationsToSweep(tx: Transaction): Promise<string[]> {
   const rows = await tx.execute<{ organizationId: string }>(

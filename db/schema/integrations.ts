@@ -76,6 +76,7 @@ export const integrations = pgTable(
     unique('integrations_in_organization').on(t.organizationId, t.id),
     uniqueIndex('integrations_name').on(t.organizationId, sql`lower(${t.name})`),
     index('integrations_page').on(t.organizationId, t.createdAt, t.id),
+    index('integrations_drafts').on(t.draftExpiresAt).where(sql`${t.draftExpiresAt} is not null`),
   ],
 );
 
@@ -151,6 +152,7 @@ export const connectionChecks = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('connection_checks_of_integration').on(t.organizationId, t.integrationId, t.createdAt),
+    index('connection_checks_running').on(t.createdAt).where(sql`${t.state} = 'running'`),
   ],
 );
 

@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import { foreignKey, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
 import type { Finding, Service } from '../../workflows/words.ts';
 import { instant, organizationId } from './columns.ts';
@@ -10,6 +11,7 @@ export const syncRanges = pgTable(
     organizationId: organizationId(),
     repositoryId: uuid('repository_id').notNull(),
     since: instant('since').notNull(),
+    askedAt: instant('asked_at').notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId] }),
@@ -21,7 +23,10 @@ export const syncRanges = pgTable(
   ],
 );
 
-/** How an imported repository stays current: one row, made by its first sync. Written by `syncRepository` alone. */
+/**
+ * How an imported repository stays current: one row, made by its first sync, or by what has a sync to be made: something that
+ * changed while nothing was fetched, or while its first import read it. Until the first sync `last_sync_id` is null.
+ */
 export const repositorySyncs = pgTable(
   'repository_syncs',
   {
@@ -37,7 +42,7 @@ export const repositorySyncs = pgTable(
     lastError: jsonb('last_error').$type<Finding>(),
     /** parked until then after it failed; null: not parked */
     nextAttemptAt: instant('next_attempt_at'),
-    /** what may have changed while nothing was fetched: the integration was paused, or its credential refused */
+    /** what may have changed while nothing was fetched: a pause, a refused credential, a first import that had read past it */
     missed: text('missed').array().$type<Service[]>(),
     /** the repository's `updated_on` that a poll last told of */
     pushedOn: instant('pushed_on'),

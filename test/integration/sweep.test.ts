@@ -4,6 +4,17 @@ import { useDatabaseBench } from '../support/databaseBench.ts';
 
 const bench = useDatabaseBench({ role: 'worker' });
 
+const NOTHING = {
+  secrets: 0,
+  checks: 0,
+  drafts: 0,
+  flows: 0,
+  answers: 0,
+  estimates: 0,
+  deliveryDays: 0,
+  expiring: 0,
+};
+
 test('secrets that waited too long are removed in every organization; those in time or in use stay', async () => {
   const [one, other] = [await bench.tenant(), await bench.tenant()];
   const overdue = [await one.credential(), await other.credential()].map(({ credentialId }) => credentialId);
@@ -12,26 +23,12 @@ test('secrets that waited too long are removed in every organization; those in t
   await bench.sql`update credentials set discard_after = now() - interval '1 second' where id = any(${[...overdue, used]}::uuid[])`;
   await bench.sql`update credentials set discard_after = now() + interval '1 minute' where id = ${inTime}`;
   await bench.sql`update credentials set state = 'active' where id = ${used}`;
-  expect(await sweep(bench.database)).toEqual({
-    secrets: 2,
-    flows: 0,
-    answers: 0,
-    estimates: 0,
-    deliveryDays: 0,
-    expiring: 0,
-  });
+  expect(await sweep(bench.database)).toEqual({ ...NOTHING, secrets: 2 });
   const left = await bench.sql<
     { id: string }[]
   >`select id from credentials where sealed is not null order by id`;
   expect(left.map(({ id }) => id)).toEqual([inTime, used].toSorted());
-  expect(await sweep(bench.database)).toEqual({
-    secrets: 0,
-    flows: 0,
-    answers: 0,
-    estimates: 0,
-    deliveryDays: 0,
-    expiring: 0,
-  });
+  expect(await sweep(bench.database)).toEqual(NOTHING);
 });
 
 test('OAuth flows and kept answers whose time is over are removed in every organization; the others stay', async () => {
@@ -48,14 +45,7 @@ test('OAuth flows and kept answers whose time is over are removed in every organ
       (${organizationId}, 'young', 'POST /', 'x', now() - interval '23 hours')`;
     kept.push(underWay);
   }
-  expect(await sweep(bench.database)).toEqual({
-    secrets: 0,
-    flows: 2,
-    answers: 2,
-    estimates: 0,
-    deliveryDays: 0,
-    expiring: 0,
-  });
+  expect(await sweep(bench.database)).toEqual({ ...NOTHING, flows: 2, answers: 2 });
   const flows = await bench.sql<{ id: string }[]>`select id from oauth_flows order by id`;
   expect(flows.map(({ id }) => id)).toEqual(kept.toSorted());
   const answers = await bench.sql<{ key: string }[]>`select key from idempotency_keys`;
@@ -77,14 +67,7 @@ test('estimates are removed a day after they were asked for, with what they lear
   const [repository] = await one.repositories(1);
   await bench.sql`insert into import_estimate_repositories (organization_id, estimate_id, repository_id, place, stratum, weight)
     values (${one.organizationId}, ${ids[0]!}, ${repository!}, 1, 0, 1)`;
-  expect(await sweep(bench.database)).toEqual({
-    secrets: 0,
-    flows: 0,
-    answers: 0,
-    estimates: 2,
-    deliveryDays: 0,
-    expiring: 0,
-  });
+  expect(await sweep(bench.database)).toEqual({ ...NOTHING, estimates: 2 });
   const left = await bench.sql<
     { id: string }[]
   >`select id from import_estimates where id = any(${ids}::uuid[])`;
@@ -114,4 +97,44 @@ test('people are told 30, 7 and 1 days before a credential ends, once each, what
   await bench.sql`update credentials set state = 'shredded' where id = ${credentialId}`;
   await bench.sql`update credentials set state = 'active' where id = ${candidate}`;
   expect(await sweep(bench.database)).toMatchObject({ expiring: 1 });
+});
+
+test('checks without an end and expired drafts that no run sees to are ended; younger ones and created ones stay', async () => {
+  const [left, young, created] = [
+    await bench.tenant('checking'),
+    await bench.tenant('checking'),
+    await bench.tenant('active'),
+  ];
+  for (const [tenant, minutes] of [
+    [left, 31],
+    [young, 29],
+  ] as const) {
+    const { organizationId, integrationId } = tenant;
+    await bench.sql`insert into connection_checks (id, organization_id, integration_id, credential_kind, created_at)
+      values (gen_random_uuid(), ${organizationId}, ${integrationId}, 'api_token', now() - ${`${minutes} minutes`}::interval)`;
+  }
+  expect(await sweep(bench.database)).toEqual({ ...NOTHING, checks: 1 });
+  const checks = await bench.sql`select state, verdict, report #>> '{findings,0,code}' as code
+    from connection_checks where integration_id = any(${[left, young].map((tenant) => tenant.integrationId)}::uuid[])
+    order by created_at`;
+  expect(checks.map((row) => ({ ...row }))).toEqual([
+    { state: 'done', verdict: 'failed', code: 'check_interrupted' },
+    { state: 'running', verdict: null, code: null },
+  ]);
+
+  const { credentialId } = await left.credential();
+  await bench.sql`update integrations set draft_expires_at = now() - interval '61 minutes' where id = ${left.integrationId}`;
+  await bench.sql`update integrations set draft_expires_at = now() - interval '59 minutes' where id = ${young.integrationId}`;
+  expect(await sweep(bench.database)).toEqual({ ...NOTHING, drafts: 1 });
+  const drafts = await bench.sql<{ id: string }[]>`select id from integrations`;
+  const ids = drafts.map(({ id }) => id);
+  expect([left, young, created].map(({ integrationId }) => ids.includes(integrationId))).toEqual([
+    false,
+    true,
+    true,
+  ]);
+  expect(
+    await bench.sql`select from credentials where id = ${credentialId} and sealed is not null`,
+  ).toHaveLength(0);
+  expect(await bench.sql`select from audit_events where action = 'draft_expired'`).toHaveLength(1);
 });

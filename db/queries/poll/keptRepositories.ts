@@ -6,6 +6,9 @@ import type { OfIntegration, OfWorkspace } from './scope.ts';
 
 /** The repositories that polls keep current. Every function runs inside a transaction of the tenant. */
 
+/** Who asks for a range of everything tells thousands of repositories one by one: a round need not tell them meanwhile. */
+const TOLD_WITHIN_MS = 15 * 60_000;
+
 /** A repository that a poll finds changed. */
 export interface PolledRepository extends Record<string, unknown> {
   repositoryId: string;
@@ -48,6 +51,7 @@ export async function listMissed(
       select organization_id, repository_id, unnest(missed) as service from repository_syncs where missed is not null
       union all select organization_id, repository_id, service
       from sync_ranges cross join jsonb_array_elements_text(${JSON.stringify(SERVICES)}::jsonb) as service
+      where asked_at < clock_timestamp() - make_interval(secs => ${TOLD_WITHIN_MS / 1000})
     ) m
     join repositories r on r.organization_id = m.organization_id and r.id = m.repository_id
     where ${kept(input)} group by r.id order by r.id`);

@@ -32,9 +32,8 @@ test('a sync reads on from the last one; asked for a range it reads that again, 
   await bench.asApi((tx) =>
     askRange(tx, { integrationId: bench.integrationId, repositoryId: id, since: new Date().toISOString() }),
   );
-  // What a push wakes takes the range, and whoever reads pull requests next begins there.
+  // What a push wakes takes the range, and reads all that it is about.
   await bench.sync(id, ['repositories']);
-  await bench.sync(id, ['pull_requests']);
   expect(await bench.differences()).toBe('');
   expect(await bench.sql`select from sync_ranges`).toHaveLength(0);
 });
@@ -45,10 +44,9 @@ test('a range that nobody took is taken by the next poll round', async () => {
     update pull_requests set title = 'as it never was', updated_on = updated_on - interval '1 second'
     where repository_id = ${id} and number = (select number from pull_requests where repository_id = ${id} order by updated_on limit 1)
     returning updated_on::text as since`;
-  await bench.poll();
-  expect(await bench.differences()).not.toBe('');
   const since = String(oldest?.['since']);
   await bench.asApi((tx) => askRange(tx, { integrationId: bench.integrationId, repositoryId: id, since }));
+  await bench.sql`update sync_ranges set asked_at = asked_at - interval '16 minutes'`;
   await bench.poll();
   expect(await bench.differences()).toBe('');
 });
