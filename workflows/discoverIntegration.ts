@@ -18,7 +18,8 @@ import type { Finding } from './words.ts';
 
 /**
  * Finds the workspaces, projects and repositories that an integration's account sees.
- * Id: `integration/{integrationId}/discovery`: one at a time, a second one joins the first.
+ * Id: `integration/{integrationId}/discovery`: one at a time, a second one joins the first. With `lookUp` it asks for some
+ * repositories alone, as `integration/{integrationId}/look-up`.
  *
  *  1. One bounded chunk after the other; each stores what it found and gives back its place.
  *  2. At a limit of Bitbucket, sleep on a timer that says until when; a signal ends it early. Paused with its integration,

@@ -21,6 +21,8 @@ import type { Finding, WebhookUpkeepState } from './words.ts';
 
 /** From then on a command is heard until the very end. */
 const HEARS_TO_THE_END = 'webhooks-commanded-at-the-end';
+/** From then on a command ends a wait: what is wanted now may need none. */
+const COMMAND_ENDS_WAIT = 'webhooks-commanded-while-waiting';
 
 /**
  * Sees to the webhooks of an integration for as long as it wants them. Id: `integration/{integrationId}/webhooks`: so no
@@ -113,10 +115,15 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
 
   async function waitFor({ until, why }: Limited): Promise<void> {
     if (freed) return;
+    // A command ends a wait once: what is wanted now may meet the same limit.
+    const wasCommanded = commanded;
     const untilMs = Date.parse(until);
     const saying = summary(`${why}; goes on ${clock(untilMs, Date.now())}`);
     await store('rate_limited', saying, { waiting: { until, why } });
-    await condition(() => freed, Math.max(1, untilMs - Date.now()), { summary: saying });
+    const hearsCommand = !wasCommanded && patched(COMMAND_ENDS_WAIT);
+    await condition(() => freed || (hearsCommand && commanded), Math.max(1, untilMs - Date.now()), {
+      summary: saying,
+    });
     await store('running', 'looks up the webhooks at Bitbucket');
   }
 

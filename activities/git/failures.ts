@@ -130,6 +130,7 @@ export function readGitFailure(error: unknown, repository: string): unknown {
   if (stage === undefined) return error;
   return new Unreachable({
     stage,
+    neverLeft: stage === 'dns' || stage === 'connect',
     finding: {
       code: 'unreachable',
       message: `The connection broke while git read ${repository}: ${shortened(words)}`,

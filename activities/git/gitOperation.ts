@@ -36,8 +36,9 @@ export async function gitOperation<T>(
     return result;
   } catch (error) {
     const failure = readGitFailure(error, '');
-    if (failure instanceof Unreachable) await permit.failed();
-    // Without a status (called off, a full disk) the requests may have arrived or not: they run out by themselves.
+    // A worker that does not get to the host says nothing of the host.
+    if (failure instanceof Unreachable && !failure.neverLeft) await permit.failed();
+    // Without a status (called off, a full disk, no way to the host) the requests may have arrived or not: they run out by themselves.
     if (!(failure instanceof BitbucketError) || failure.status === undefined) throw error;
     const { blockedUntil: until } = await permit.answered({ status: failure.status, headers: new Headers() });
     if (!(failure instanceof RateLimited)) throw error;

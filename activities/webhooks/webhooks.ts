@@ -43,7 +43,7 @@ export interface WebhookDependencies {
 
 /** After so many attempts of a chunk, trouble with one hook keeps the others waiting no longer. */
 const PATIENT_ATTEMPTS = 5;
-/** What trouble kept from being removed is asked for again so much later: nobody waits for it. */
+/** What trouble kept from being removed is asked for again so much later. */
 const REMOVED_AGAIN_AFTER_MS = 5 * 60_000;
 const REMOVING = 'removing';
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
+import { holdsApiKey } from '../../db/queries/api/apiKeys.ts';
 import { type ImportEventRow, readImportEvents } from '../../db/queries/api/importEvents.ts';
 import { unescapeJson } from '../../db/text.ts';
-import type { ApiApp, ApiDependencies } from '../dependencies.ts';
+import type { ApiApp, ApiDependencies, Principal } from '../dependencies.ts';
 import { readImportDetail } from '../importDetail.ts';
 import { instant } from '../instant.ts';
 import { operation } from '../operation.ts';
@@ -23,7 +24,7 @@ const route = operation({
   operationId: 'followImport',
   summary: 'Follow an import as server-sent events',
   description:
-    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended.',
+    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key.',
   tags: ['Imports'],
   role: 'viewer',
   request: { params: idParam },
@@ -39,7 +40,7 @@ export function addFollowImport(app: ApiApp): void {
     const { id: importId } = c.req.valid('param');
     const lastEventId = eventId(c.req.header('Last-Event-ID'));
     const { dependencies, principal } = c.var;
-    const follow = createFollower(dependencies, principal.organizationId, importId);
+    const follow = createFollower(dependencies, principal, importId);
     const first = await follow(lastEventId);
     if (first === null) throw notFound('import');
     if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
@@ -99,10 +100,15 @@ interface News {
   done: boolean;
 }
 
-/** Reads what is new since an event. null: the import is gone. */
-function createFollower({ database }: ApiDependencies, organizationId: string, importId: string) {
+/** Reads what is new since an event. null: the import is gone, or the key that follows it has ended. */
+function createFollower(
+  { database }: ApiDependencies,
+  { organizationId, apiKeyId }: Principal,
+  importId: string,
+) {
   return (afterId: number): Promise<News | null> =>
     database.read(organizationId, async (tx) => {
+      if (!(await holdsApiKey(tx, apiKeyId))) return null;
       // The state first: events that are written after it was read are then at least looked for once more.
       const progress = await readImportDetail(tx, importId);
       if (progress === null) return null;

@@ -97,6 +97,7 @@ test('a pause reaches repositories that are being looked up', async () => {
     await command(run, tenant, messages.resume, { actor });
     await lookUp.result();
     expect(callsOf(run, 'lookUpRepositories')).not.toEqual([]);
+    await run.record('pause-reaches-a-look-up', integrationWorkflowId(integrationId));
   }, integrationGoesOn(tenant));
 });
 

@@ -111,6 +111,7 @@ describe('the webhooks of an integration', () => {
           until: (row) => row?.['next_round_at'] != null,
         });
         expect(sleeps).toMatchObject({ state: 'done', error: null });
+        await run.record('webhooks-wanted-again-at-the-end', webhooksWorkflowId(tenant.integrationId));
       },
       { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
     );
@@ -150,6 +151,40 @@ describe('the webhooks of an integration', () => {
         await handle.signal(messages.allowanceFreed);
         expect(await until(tenant, 'done')).toMatchObject({ waiting_until: null });
         await run.record('rate-limited-webhooks', webhooksWorkflowId(tenant.integrationId));
+      },
+      { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
+  test('a command ends a wait, once: what it wants may meet the same limit', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        const limited = { until: inAnHour(), why: 'Bitbucket allowance' };
+        run.bitbucket.webhooks.push(
+          { cursor: 'here', more: true, limited },
+          { cursor: 'there', more: true, limited },
+        );
+        const handle = await begin(run, tenant, {});
+        await until(tenant, 'rate_limited');
+        await handle.signal(messages.webhooksCommanded);
+        await waitFor({
+          what: 'the chunk behind the wait was asked for',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
+          until: (count) => count === 2,
+        });
+        await until(tenant, 'rate_limited');
+        await handle.signal(messages.allowanceFreed);
+        await waitFor({
+          what: 'the round that was commanded has begun',
+          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
+          until: (count) => count === 4,
+        });
+        await until(tenant, 'done');
+        expect(chunks(run.bitbucket.calls)).toEqual(
+          ['begins', 'here', 'there', 'begins'].map((place) => `keepWebhooksChunk ${place}`),
+        );
+        await run.record('webhooks-commanded-while-waiting', webhooksWorkflowId(tenant.integrationId));
       },
       { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
     );

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { Database } from '../../client.ts';
+import type { Database, Transaction } from '../../client.ts';
 import type { Role } from '../../schema/tenancy.ts';
 
 export interface FoundApiKey {
@@ -20,6 +20,14 @@ export async function findApiKey(
     tx.execute<{ organization_id: string; id: string }>(sql`select * from lookup_api_key(${prefix})`),
   );
   return ids === undefined ? null : { organizationId: ids.organization_id, id: ids.id };
+}
+
+/** Whether a key is there, neither expired nor revoked. */
+export async function holdsApiKey(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from api_keys where id = ${id} and revoked_at is null
+      and coalesce(expires_at > clock_timestamp(), true)`);
+  return rows.length > 0;
 }
 
 export async function readApiKey(

@@ -219,7 +219,7 @@ const REPOSITORY = fixed(sql`
     left join imports i on i.organization_id = y.organization_id and i.id = y.last_sync_id
     left join import_repositories one on one.organization_id = y.organization_id and one.import_id = y.last_sync_id
       and one.repository_id = y.repository_id
-    where y.organization_id = r.organization_id and y.repository_id = r.id) as sync`);
+    where y.organization_id = r.organization_id and y.repository_id = r.id and y.last_sync_id is not null) as sync`);
 
 /** `missing`: the last list lacked it, which proves nothing yet. */
 export const SHOWN_PRESENCES = ['present', 'missing', 'gone', 'no_access'] as const;

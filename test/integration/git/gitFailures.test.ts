@@ -140,6 +140,17 @@ describe("the account's window of git operations", () => {
     expect(await windowOf(accountKey)).toEqual({ refusals: 1, failures: 1, long: false });
   });
 
+  test('hears nothing of the host from a worker that does not get to it', async () => {
+    const accountKey = 'no way';
+    await refusedBefore(accountKey);
+    const importId = await subject.newImport();
+    const host = { url: 'http://127.0.0.1:1', username: 'nobody', password: 'nothing' };
+    await expect(
+      place.importGit({ subject, importId, worker: 'no way', accountKey, host }),
+    ).rejects.toMatchObject({ type: 'Unreachable', neverLeft: true });
+    expect(await windowOf(accountKey)).toMatchObject({ failures: 0 });
+  });
+
   test('has one operation find out whether the host is back after five failures in a row', async () => {
     for (let failure = 0; failure < 5; failure += 1) {
       await expect(fail(503, 'down')).rejects.toMatchObject({ type: 'Upstream' });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../../../../scripts/servers/freePort.ts';
@@ -56,8 +57,21 @@ export const describeOutages = (): void => {
         role: 'viewer',
       });
       expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(200);
+      const { organizationId } = world.stack;
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      const importId = randomUUID();
+      await world.admin`insert into imports (id, organization_id, integration_id, mode, selection, state)
+        values (${importId}, ${organizationId}, ${draft.id}, 'changed', '{"all":true}', 'running')`;
+      const followed = await fetch(`${world.stack.apiUrl}/v1/imports/${importId}/events`, {
+        headers: { Authorization: `Bearer ${key}` },
+      });
+      const events = followed.body!.getReader();
+      expect((await events.read()).done).toBe(false);
       await world.operator.revokeKey(prefix);
       expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(401);
+      // A stream that is open ends with its next look; the import itself never does.
+      for (let piece = await events.read(); !piece.done; piece = await events.read());
+      await world.admin`delete from imports where id = ${importId}`;
     });
   });
 };
