@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CloneFolder, HeldClone } from './cloneFolder.ts';
+import { DiskFull, readGitFailure, withoutNames } from './failures.ts';
 import { GitFailed } from './gitFailed.ts';
 import { ObjectMissing } from './objectParser.ts';
 import type { Git } from './process.ts';
@@ -95,7 +96,7 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
     try {
       await make();
     } catch (error) {
-      if (!(error instanceof GitFailed) || !isDiskFull(error.lastWords)) throw error;
+      if (!(readGitFailure(error, '') instanceof DiskFull)) throw error;
       await rm(path, { recursive: true, force: true });
       await clones.makeRoom(Number.POSITIVE_INFINITY);
       await make();
@@ -140,19 +141,17 @@ async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
-export const isDiskFull = (words: string): boolean =>
-  /No space left on device|Disk quota exceeded/.test(words);
-
 /**
- * What git says of objects and refs that a crash or a bad disk left behind; none of it comes from the host's
- * side.
+ * What git says of objects and refs that a crash or a bad disk left behind. What it says of the host, the network or a
+ * full disk sounds alike at times (`Broken pipe`), and to clone anew would not help there.
  */
 function isDamage(error: unknown): boolean {
   if (error instanceof ObjectMissing) return true;
   return (
     error instanceof GitFailed &&
-    /bad object|corrupt|is empty|unable to (?:read|open|lock)|not a git repository|missing|\.lock|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|did not send all necessary objects/i.test(
-      error.lastWords,
+    readGitFailure(error, '') === error &&
+    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|did not send all necessary objects/i.test(
+      withoutNames(error.lastWords),
     )
   );
 }
