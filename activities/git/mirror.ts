@@ -57,10 +57,8 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
   ): Promise<T> {
     if (state.whole) {
       try {
-        await clone.changing(async (path) => {
-          await removeLeftovers(path);
-          await fetchInto(request, path);
-        });
+        await clones.holdToCap();
+        await clone.changing((path) => fetchInto(request, path));
         return await request.work(clone.path);
       } catch (error) {
         if (!isDamage(error)) throw error;
@@ -93,37 +91,45 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
           onLine: request.onLine,
         }),
       );
-    try {
-      await make();
-    } catch (error) {
-      if (!(readGitFailure(error, '') instanceof DiskFull)) throw error;
-      await rm(path, { recursive: true, force: true });
-      await clones.makeRoom(Number.POSITIVE_INFINITY);
-      await make();
-    }
+    await withRoom(make, () => rm(path, { recursive: true, force: true }));
   }
 
   async function fetchInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
-    await request.contact(() =>
-      git.text({
-        folder: path,
-        args: [
-          'fetch',
-          '--prune',
-          '--progress',
-          '--force',
-          '--no-tags',
-          '--no-write-fetch-head',
-          '--no-recurse-submodules',
-          '--',
-          request.remote.url,
-          ...REFSPECS,
-        ],
-        login: request.remote.login,
-        signal: request.signal,
-        onLine: request.onLine,
-      }),
-    );
+    const update = () =>
+      request.contact(() =>
+        git.text({
+          folder: path,
+          args: [
+            'fetch',
+            '--prune',
+            '--progress',
+            '--force',
+            '--no-tags',
+            '--no-write-fetch-head',
+            '--no-recurse-submodules',
+            '--',
+            request.remote.url,
+            ...REFSPECS,
+          ],
+          login: request.remote.login,
+          signal: request.signal,
+          onLine: request.onLine,
+        }),
+      );
+    await removeLeftovers(path);
+    await withRoom(update, () => removeLeftovers(path));
+  }
+
+  /** On a full disk removes what the attempt left, and all that nobody uses, and tries once more. */
+  async function withRoom(run: () => Promise<unknown>, clean: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!(readGitFailure(error, '') instanceof DiskFull)) throw error;
+      await clean();
+      await clones.makeRoom(Number.POSITIVE_INFINITY);
+      await run();
+    }
   }
 
   return { withMirror };

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -33,11 +33,16 @@ function failingGit(words: string[]) {
   return { git, asked };
 }
 
+async function store(repositoryId: string, bytes = 0): Promise<void> {
+  const clone = await clones.take(repositoryId, 1);
+  mkdirSync(clone.path, { recursive: true });
+  writeFileSync(join(clone.path, 'pack'), Buffer.alloc(bytes));
+  await clone.giveBack();
+}
+
 /** Brings a clone up to date that is there already. */
 async function fetched(words: string[], url = 'https://host/acme/app.git') {
-  const held = await clones.take('a', 1);
-  mkdirSync(held.path, { recursive: true });
-  await held.giveBack();
+  await store('a');
   const { git, asked } = failingGit(words);
   const ended = createMirror({ git, clones }).withMirror({
     repositoryId: 'a',
@@ -78,4 +83,20 @@ test('damage is found whatever words the names of repository and branch hold', a
   const table =
     " ! f6e0..a1b2  fix-tls -> fix-tls  (unable to update local ref)\nerror: cannot lock ref 'refs/heads/fix-tls'";
   expect(await fetched([table])).toMatchObject({ outcome: 'read', asked: ['fetch', 'clone'] });
+});
+
+test('a full disk at a fetch: what nobody uses is removed, and it is fetched once more', async () => {
+  await store('idle');
+  const full = "error: cannot lock ref 'refs/heads/main': No space left on device";
+  expect(await fetched([full])).toMatchObject({ outcome: 'read', asked: ['fetch', 'fetch'], isKept: true });
+  expect((await clones.take('idle', 2)).whole).toBe(false);
+  const again = await fetched([full, full]);
+  expect(again).toMatchObject({ asked: ['fetch', 'fetch'], isKept: true });
+  expect(again.outcome).toBeInstanceOf(GitFailed);
+});
+
+test('a fetch holds the clones to their cap', async () => {
+  await store('idle', 2_000_000);
+  expect(await fetched([])).toMatchObject({ asked: ['fetch'], isKept: true });
+  expect((await clones.take('idle', 2)).whole).toBe(false);
 });
