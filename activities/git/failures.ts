@@ -142,13 +142,11 @@ export function readGitFailure(error: unknown, repository: string): unknown {
 }
 
 /**
- * git's words without addresses, paths, refs, and its table of refs that moved: people choose those names, and neither
- * is a link broken in `acme/broken-links`, nor TLS at the branch `fix-tls`.
+ * git's words without addresses, paths and refs: people choose those names, and neither is a link broken in
+ * `acme/broken-links`, nor TLS at the branch `fix-tls`.
  */
-export function withoutNames(words: string): string {
-  const lines = words.split('\n').filter((line) => !line.includes(' -> '));
-  return lines.join('\n').replace(/\S+/g, (word) => (word.includes('/') ? '…' : word));
-}
+export const withoutNames = (words: string): string =>
+  words.replace(/\S+/g, (word) => (word.includes('/') ? '…' : word));
 
 function gone(repository: string): BitbucketError {
   return new RepositoryGone({

@@ -156,7 +156,7 @@ function isDamage(error: unknown): boolean {
   return (
     error instanceof GitFailed &&
     readGitFailure(error, '') === error &&
-    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|did not send all necessary objects/i.test(
+    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|could not remove reference|did not send all necessary objects/i.test(
       withoutNames(error.lastWords),
     )
   );

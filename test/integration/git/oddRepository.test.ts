@@ -219,7 +219,7 @@ test('refs whose names are too long for an index are kept apart until they are g
     expect(counts).toEqual({ expected: 3, stored: 1, quarantined: 2, state: 'healthy' });
   }
   writeFileSync(packed, '');
-  await place.importGit({ subject, importId: await subject.newImport(), worker: 'other' });
+  await importAll(subject);
   expect(await kept()).toEqual([]);
 });
 
