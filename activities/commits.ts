@@ -23,6 +23,7 @@ import { gitOperation } from './git/gitOperation.ts';
 import { createGit } from './git/process.ts';
 import { readRefs } from './git/refs.ts';
 import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
+import { PageRefused } from './pageRefused.ts';
 import { isRefusal, storeByUuid } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
@@ -60,7 +61,7 @@ export function createGitActivities(
    * page by page with their checkpoint, then branches and tags as a set. Ends git at once when cancelled; the
    * next attempt, on any worker, goes on from the checkpoint. Where it is not under its name any more, it is asked for by
    * its uuid, and read under the name that it has now. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
-   * DiskFull, and Fenced.
+   * DiskFull, PageRefused, and Fenced.
    */
   async function importGit(input: GitInput): Promise<ChunkResult> {
     // Before the first statement: opening a stream may wait for the locks of a worker that froze.
@@ -236,7 +237,8 @@ const isElsewhere = (failure: unknown): boolean =>
 
 /** One 401 proves nothing (it may be a brownout) and an outage passes: neither is a failure of the stream. */
 function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error: Finding } | undefined {
-  if (failure instanceof DiskFull) return { state: 'failed', error: failure.finding };
+  if (failure instanceof DiskFull || failure instanceof PageRefused)
+    return { state: 'failed', error: failure.finding };
   if (!(failure instanceof BitbucketError)) return undefined;
   const { retry, finding, type } = failure;
   if (retry.kind === 'later') return { state: 'rate_limited', error: finding };

@@ -48,6 +48,10 @@ export async function findOffenders(
   return new Map([...left, ...right]);
 }
 
+/** None alone, or all of several: no record can be blamed, the error is ours, and quarantine would hide it. */
+export const isNobodyToBlame = (offenders: ReadonlyMap<Item, string>, items: readonly Item[]): boolean =>
+  offenders.size === 0 || (offenders.size > 1 && offenders.size === items.length);
+
 async function tryOut(
   database: Database,
   store: StoreRecords,

@@ -12,7 +12,13 @@ import { keyOfBytes } from './bitbucket/records.ts';
 import { recordTexts } from './bitbucket/recordTexts.ts';
 import { advance, type ImportedStream } from './checkpoint.ts';
 import { PageRefused } from './pageRefused.ts';
-import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
+import {
+  findOffenders,
+  isNobodyToBlame,
+  isRefusedData,
+  storeItems,
+  type StoreRecords,
+} from './storeItems.ts';
 import type { Item, PageRead, Position, StreamReader } from './streamReader.ts';
 
 export interface PageToStore {
@@ -73,10 +79,7 @@ export async function storePage(
   } catch (error) {
     if (!isRefusedData(error)) throw error;
     const offenders = await findOffenders(database, store, stream.organizationId, page.items);
-    // None alone, or all of several: no record can be blamed, the error is ours, and quarantine would hide it.
-    if (offenders.size === 0 || (offenders.size > 1 && offenders.size === page.items.length)) {
-      throw refusedAsWhole(error);
-    }
+    if (isNobodyToBlame(offenders, page.items)) throw refusedAsWhole(error);
     const texts = recordTexts(bytes);
     const refused = [...offenders].map(([item, reason]) => {
       const index = page.values.indexOf(item.raw);

@@ -36,6 +36,8 @@ export interface CloneFolder {
    * removes all that are unused.
    */
   makeRoom(bytes: number): Promise<void>;
+  /** The same before a clone grows by nobody knows how much: looks only now and then, so the cap may be passed meanwhile. */
+  holdToCap(): Promise<void>;
   /** Removes a repository's clone unless it is in use. */
   remove(repositoryId: string): Promise<void>;
 }
@@ -45,6 +47,8 @@ const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 const SIGN_OF_LIFE_MS = 60_000;
 /** To measure thousands of small clones before each further one would take longer than the clones. */
 const MEASURE_EVERY_MS = 60_000;
+/** Fetches add little and are many, and to measure 10,000 clones takes seconds: for them it is done so much more rarely. */
+const RARER_FOR_FETCHES = 10;
 /** A clone may become larger than the host says; between two measurings each counts as so many times that, and so much at least. */
 const SAFETY = { factor: 2, leastBytes: 1_048_576 };
 
@@ -64,6 +68,7 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   const measureEveryMs = options.measureEveryMs ?? MEASURE_EVERY_MS;
   /** what was free when it was last measured, less what was asked for since */
   let spare = { bytes: 0, untilMs: 0 };
+  let nextLookMs = 0;
 
   async function take(repositoryId: string, epoch: number): Promise<HeldClone> {
     await mkdir(ready, { recursive: true, mode: 0o700 });
@@ -119,7 +124,18 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   async function makeRoom(bytes: number): Promise<void> {
     const asked = Math.max(bytes * SAFETY.factor, SAFETY.leastBytes);
     if (Date.now() < spare.untilMs && asked <= spare.bytes) spare.bytes -= asked;
-    else spare = { bytes: await measureAndEvict(bytes), untilMs: Date.now() + measureEveryMs };
+    else await measure(bytes);
+  }
+
+  async function holdToCap(): Promise<void> {
+    if (Date.now() < nextLookMs) return;
+    // Before the look: whoever comes meanwhile does not look too.
+    nextLookMs = Date.now() + measureEveryMs * RARER_FOR_FETCHES;
+    await measure(0);
+  }
+
+  async function measure(bytes: number): Promise<void> {
+    spare = { bytes: await measureAndEvict(bytes), untilMs: Date.now() + measureEveryMs };
   }
 
   /** Gives what is free then, without the `bytes`. */
@@ -146,6 +162,7 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
   return {
     take,
     makeRoom,
+    holdToCap,
     async remove(repositoryId) {
       await mkdir(ready, { recursive: true, mode: 0o700 });
       // Else what a dead worker held of it would be ready again later on.

@@ -11,7 +11,6 @@ import {
 } from '../bitbucket/errors.ts';
 import type { Finding } from '../../workflows/words.ts';
 import { GitFailed } from './gitFailed.ts';
-import { isDiskFull } from './mirror.ts';
 
 /** The worker's disk has no room for the clone. Passes when somebody makes room. */
 export class DiskFull extends Error {
@@ -77,7 +76,7 @@ const RULES: Rule[] = [
         },
       }),
   ],
-  [/returned error: (?:404|410)|repository '.*' not found/i, (_, repository) => gone(repository)],
+  [/returned error: (?:404|410)|repository \S+ not found/i, (_, repository) => gone(repository)],
   [
     /returned error: 3\d\d|unable to update url base/i,
     (words, repository) =>
@@ -105,6 +104,8 @@ const RULES: Rule[] = [
   ],
 ];
 
+const DISK_FULL = /No space left on device|Disk quota exceeded/;
+
 const NETWORK: [RegExp, UnreachableStage][] = [
   [/Could not resolve/i, 'dns'],
   [/SSL|TLS|certificate/i, 'tls'],
@@ -124,9 +125,10 @@ export function readGitFailure(error: unknown, repository: string): unknown {
   if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return diskFull(repository);
   if (!(error instanceof GitFailed)) return error;
   const words = error.lastWords;
-  if (isDiskFull(words)) return diskFull(repository);
-  for (const [pattern, make] of RULES) if (pattern.test(words)) return make(words, repository);
-  const stage = NETWORK.find(([pattern]) => pattern.test(words))?.[1];
+  const said = withoutNames(words);
+  if (DISK_FULL.test(said)) return diskFull(repository);
+  for (const [pattern, make] of RULES) if (pattern.test(said)) return make(words, repository);
+  const stage = NETWORK.find(([pattern]) => pattern.test(said))?.[1];
   if (stage === undefined) return error;
   return new Unreachable({
     stage,
@@ -139,6 +141,13 @@ export function readGitFailure(error: unknown, repository: string): unknown {
     },
   });
 }
+
+/**
+ * git's words without addresses, paths and refs: people choose those names, and neither is a link broken in
+ * `acme/broken-links`, nor TLS at the branch `fix-tls`.
+ */
+export const withoutNames = (words: string): string =>
+  words.replace(/\S+/g, (word) => (word.includes('/') ? '…' : word));
 
 function gone(repository: string): BitbucketError {
   return new RepositoryGone({

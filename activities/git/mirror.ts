@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CloneFolder, HeldClone } from './cloneFolder.ts';
+import { DiskFull, readGitFailure, withoutNames } from './failures.ts';
 import { GitFailed } from './gitFailed.ts';
 import { ObjectMissing } from './objectParser.ts';
 import type { Git } from './process.ts';
@@ -56,10 +57,8 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
   ): Promise<T> {
     if (state.whole) {
       try {
-        await clone.changing(async (path) => {
-          await removeLeftovers(path);
-          await fetchInto(request, path);
-        });
+        await clones.holdToCap();
+        await clone.changing((path) => fetchInto(request, path));
         return await request.work(clone.path);
       } catch (error) {
         if (!isDamage(error)) throw error;
@@ -92,37 +91,45 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
           onLine: request.onLine,
         }),
       );
-    try {
-      await make();
-    } catch (error) {
-      if (!(error instanceof GitFailed) || !isDiskFull(error.lastWords)) throw error;
-      await rm(path, { recursive: true, force: true });
-      await clones.makeRoom(Number.POSITIVE_INFINITY);
-      await make();
-    }
+    await withRoom(make, () => rm(path, { recursive: true, force: true }));
   }
 
   async function fetchInto<T>(request: MirrorRequest<T>, path: string): Promise<void> {
-    await request.contact(() =>
-      git.text({
-        folder: path,
-        args: [
-          'fetch',
-          '--prune',
-          '--progress',
-          '--force',
-          '--no-tags',
-          '--no-write-fetch-head',
-          '--no-recurse-submodules',
-          '--',
-          request.remote.url,
-          ...REFSPECS,
-        ],
-        login: request.remote.login,
-        signal: request.signal,
-        onLine: request.onLine,
-      }),
-    );
+    const update = () =>
+      request.contact(() =>
+        git.text({
+          folder: path,
+          args: [
+            'fetch',
+            '--prune',
+            '--progress',
+            '--force',
+            '--no-tags',
+            '--no-write-fetch-head',
+            '--no-recurse-submodules',
+            '--',
+            request.remote.url,
+            ...REFSPECS,
+          ],
+          login: request.remote.login,
+          signal: request.signal,
+          onLine: request.onLine,
+        }),
+      );
+    await removeLeftovers(path);
+    await withRoom(update, () => removeLeftovers(path));
+  }
+
+  /** On a full disk removes what the attempt left, and all that nobody uses, and tries once more. */
+  async function withRoom(run: () => Promise<unknown>, clean: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!(readGitFailure(error, '') instanceof DiskFull)) throw error;
+      await clean();
+      await clones.makeRoom(Number.POSITIVE_INFINITY);
+      await run();
+    }
   }
 
   return { withMirror };
@@ -140,19 +147,17 @@ async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
-export const isDiskFull = (words: string): boolean =>
-  /No space left on device|Disk quota exceeded/.test(words);
-
 /**
- * What git says of objects and refs that a crash or a bad disk left behind; none of it comes from the host's
- * side.
+ * What git says of objects and refs that a crash or a bad disk left behind. What it says of the host, the network or a
+ * full disk sounds alike at times (`Broken pipe`), and to clone anew would not help there.
  */
 function isDamage(error: unknown): boolean {
   if (error instanceof ObjectMissing) return true;
   return (
     error instanceof GitFailed &&
-    /bad object|corrupt|is empty|unable to (?:read|open|lock)|not a git repository|missing|\.lock|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|did not send all necessary objects/i.test(
-      error.lastWords,
+    readGitFailure(error, '') === error &&
+    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|could not remove reference|did not send all necessary objects/i.test(
+      withoutNames(error.lastWords),
     )
   );
 }

@@ -218,6 +218,10 @@ function environment(options: GitOptions): Record<string, string> {
   };
 }
 
+/** No part of an error's text, and may be long enough to push it out of what is kept. */
+const PROGRESS = /^(remote: )?[A-Z][a-z]+ [a-z]+: +\d+%/;
+const MOVED_REF = /^ [ *+=!t-] .* -> /;
+
 /** Passes on whole lines (git ends progress with \r) and keeps the last words for the error. */
 function keepLastWords(stderr: Readable, onLine: ((line: string) => void) | undefined): () => string {
   let kept = '';
@@ -229,8 +233,7 @@ function keepLastWords(stderr: Readable, onLine: ((line: string) => void) | unde
     for (const line of lines) {
       if (line === '') continue;
       onLine?.(line);
-      // progress is no part of an error's text
-      if (!/^(remote: )?[A-Z][a-z]+ [a-z]+: +\d+%/.test(line)) kept = `${kept}${line}\n`.slice(-STDERR_KEPT);
+      if (!PROGRESS.test(line) && !MOVED_REF.test(line)) kept = `${kept}${line}\n`.slice(-STDERR_KEPT);
     }
   });
   return () => (kept + open).trim();

@@ -19,8 +19,8 @@ export interface QuarantinedRecord {
 
 /** The answer that brought the records. */
 export interface QuarantineSource {
-  /** path and query */
-  requestPath: string;
+  /** path and query; null: git brought them */
+  requestPath: string | null;
   /** Postgres' clock when it was asked for */
   observedAt: string;
 }
@@ -43,6 +43,7 @@ export async function quarantineRecords(
   source: QuarantineSource,
 ): Promise<void> {
   if (records.length === 0) return;
+  const requestPath = source.requestPath === null ? null : escapeText(source.requestPath);
   const rows = records.map((record) => ({
     id: uuid(),
     record_key: storedKey(record.key),
@@ -55,7 +56,7 @@ export async function quarantineRecords(
     insert into quarantine as q (id, organization_id, repository_id, stream, record_key, raw, reason,
       request_path, page_index, parent_number, observed_at, import_id)
     select r.id, ${scope.organizationId}::uuid, ${scope.repositoryId}::uuid, ${scope.stream}, r.record_key,
-      decode(r.raw, 'base64'), r.reason, ${escapeText(source.requestPath)}, r.page_index, r.parent_number,
+      decode(r.raw, 'base64'), r.reason, ${requestPath}, r.page_index, r.parent_number,
       ${source.observedAt}::timestamptz, ${scope.importId}::uuid
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
       as r(id uuid, record_key text, raw text, reason text, page_index integer, parent_number integer)
@@ -79,6 +80,19 @@ export async function releaseQuarantined(
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and stream = ${scope.stream}
       and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(storedKey))}::jsonb))`);
+}
+
+/** Lets go of all records but these: what a whole look at the source did not refuse is stored now, or gone. */
+export async function releaseOtherQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream },
+  keys: readonly string[],
+): Promise<void> {
+  await tx.execute(sql`
+    delete from quarantine
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = ${scope.stream}
+      and record_key not in (select jsonb_array_elements_text(${JSON.stringify(keys.map(storedKey))}::jsonb))`);
 }
 
 /** What another import met in quarantine counts for the one that goes on with its walk. */

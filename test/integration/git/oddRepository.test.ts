@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { unescapeText, unescapeToBytes } from '../../../db/text.ts';
+import { addHistory, storedRefs } from './history.ts';
 import { createPlace, type Place, type Subject } from './place.ts';
 
 let place: Place;
@@ -192,6 +196,31 @@ test('tags: light, annotated, of a tag, of a file, with odd bytes', async () => 
     { name: 'umlaut/ä', target_hash: commit, annotated: false, ...none },
   ]);
   expect(await commitsOf(subject)).toHaveLength(1);
+});
+
+test('refs whose names are too long for an index are kept apart until they are gone, and the others stored', async () => {
+  const subject = await place.subject('long-names');
+  addHistory(subject, 3);
+  const [main = ''] = subject.git.lines(['rev-parse', 'main']);
+  // git itself takes them, where the file system does not, in its file of packed refs
+  const names = ['heads', 'tags'].map((kind) => `refs/${kind}/${randomBytes(4_000).toString('hex')}`);
+  const packed = join(subject.git.path, 'packed-refs');
+  writeFileSync(packed, names.map((name) => `${main} ${name}\n`).join(''));
+  const kept = () => place.sql`select reason, attempts, convert_from(raw, 'utf8')::jsonb ->> 'type' as type
+    from quarantine where repository_id = ${subject.repositoryId} and stream = 'refs' order by type`;
+  for (const attempts of [1, 2]) {
+    const importId = await subject.newImport();
+    expect(await place.importGit({ subject, importId })).toMatchObject({ done: true });
+    expect(await storedRefs(place, subject)).toEqual([`refs/heads/main ${main}`]);
+    const reason = expect.stringContaining('Postgres refuses it');
+    expect(await kept()).toMatchObject(['branch', 'tag'].map((type) => ({ type, reason, attempts })));
+    const [counts] = await place.sql`select records_expected::int as expected, records_stored::int as stored,
+      quarantined::int, state from import_streams where import_id = ${importId} and stream = 'refs'`;
+    expect(counts).toEqual({ expected: 3, stored: 1, quarantined: 2, state: 'healthy' });
+  }
+  writeFileSync(packed, '');
+  await importAll(subject);
+  expect(await kept()).toEqual([]);
 });
 
 test('an empty repository is healthy and has nothing', async () => {

@@ -125,6 +125,22 @@ test('it is not measured again while what was measured leaves room for twice wha
   }
 });
 
+test('clones are held to the cap without one being made, with a look every so often', async () => {
+  await store('old', 600, 30);
+  await store('new', 600, 1);
+  await clones.holdToCap();
+  expect(ready()).toEqual(['new']);
+  await store('old', 600, 30);
+  await clones.holdToCap();
+  expect(ready()).toEqual(['new', 'old']);
+  clones = createCloneFolder({ folder, maxBytes: 1_000, measureEveryMs: 0 });
+  for (let times = 0; times < 2; times += 1) {
+    await clones.holdToCap();
+    expect(ready()).toEqual(['new']);
+    await store('old', 600, 30);
+  }
+});
+
 test('a clone can be removed, and what a dead worker held of it goes too', async () => {
   await store('a', 10);
   await clones.remove('a');
