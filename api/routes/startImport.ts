@@ -23,6 +23,7 @@ import { importSchema, presentImport, startImportBody } from '../schemas/import.
 import { idParam } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
 import { startEstimate } from '../startEstimate.ts';
+import { neverBegan } from '../temporalProblems.ts';
 
 const route = operation({
   method: 'post',
@@ -62,7 +63,7 @@ export function addStartImport(app: ApiApp): void {
       const estimate = await startEstimate(c.var, integration, { id, mode, selection });
       return c.json(estimate, 202, { Location: estimatePath(id) });
     }
-    await database.transaction(organizationId, (tx) =>
+    const isNew = await database.transaction(organizationId, (tx) =>
       insertImport(tx, {
         id,
         organizationId,
@@ -80,7 +81,9 @@ export function addStartImport(app: ApiApp): void {
         actor: actorOf(principal),
       });
     } catch (error) {
-      if (neverBegan(error)) await database.transaction(organizationId, (tx) => cancelPendingImport(tx, id));
+      // What was there already may have its run, by the request that made it.
+      if (isNew && neverBegan(error))
+        await database.transaction(organizationId, (tx) => cancelPendingImport(tx, id));
       throw error;
     }
     const row = await database.transaction(organizationId, (tx) => readImport(tx, id));
@@ -102,10 +105,6 @@ function importIdOf(organizationId: string, key: string | undefined, request: ob
   const day = new Date().toISOString().slice(0, 10);
   return namedUuid(JSON.stringify([organizationId, key, day, request]), NAMESPACE);
 }
-
-/** A refusal, or Temporal not being there. A command that only timed out may still be carried out. */
-const neverBegan = (error: unknown): boolean =>
-  error instanceof Problem && error.code !== 'worker_unavailable';
 
 /** The schema lets exactly one of them through. */
 function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry_run'>): ChosenSelection {
