@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { instant } from './instant.ts';
 import { invalidRequest } from './problem.ts';
+import { givenTime } from './schemas/shared.ts';
 
 /**
  * Where a list goes on: the sort values of the last row seen, opaque to the caller. A cursor belongs to one list; one
@@ -42,10 +43,7 @@ function parse(text: string): unknown {
 }
 
 /** Text that Postgres takes as a timestamp; as it came from the row. */
-export const cursorInstant = z
-  .string()
-  .max(40)
-  .refine((text) => z.iso.datetime({ offset: true }).safeParse(instant(text)).success);
+export const cursorInstant = z.string().refine((text) => givenTime.safeParse(instant(text)).success);
 
 /** A number or place in a list, as Postgres takes it. */
 export const cursorNumber = z

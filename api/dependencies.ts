@@ -43,12 +43,21 @@ export interface Principal {
   actingUser: string | null;
 }
 
+/** That a request holds its Idempotency-Key. */
+export interface KeyClaim {
+  key: string;
+  /** in UTC, by Postgres's clock, which all apis share: `2026-11-23` */
+  day: string;
+}
+
 export interface ApiEnv {
   Variables: {
     dependencies: ApiDependencies;
     keys: KeyDirectory;
     requestId: string;
     principal: Principal;
+    /** not set: the request has no key */
+    claim?: KeyClaim;
   };
 }
 

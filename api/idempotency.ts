@@ -45,7 +45,8 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
         headers: { ...headers, 'Idempotency-Replayed': 'true' },
       });
     }
-    const { since } = claim;
+    const { since, day } = claim;
+    c.set('claim', { key, day });
     await next();
     const { status } = c.res;
     const done = status >= 200 && status < 300;

@@ -1,9 +1,4 @@
-import {
-  Connection,
-  WithStartWorkflowOperation,
-  WorkflowClient,
-  WorkflowExecutionAlreadyStartedError,
-} from '@temporalio/client';
+import { Connection, WithStartWorkflowOperation, WorkflowClient } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import { summary } from '../workflows/details.ts';
 import {
@@ -37,7 +32,7 @@ export interface Orchestrator {
     checkId: string;
     credentialId: string;
   }): Promise<void>;
-  /** Starts an estimate. The same one twice is one run, also when it has ended; one that broke off begins again. */
+  /** Starts an estimate. The same one twice is one run while it lasts; one whose run has ended begins again. */
   startEstimate(estimate: {
     organizationId: string;
     integrationId: string;
@@ -153,27 +148,20 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
 
     async startEstimate({ organizationId, integrationId, estimateId, title }) {
       const input: EstimateImportInput = { organizationId, integrationId, estimateId };
-      const start = () =>
+      await ask(() =>
         client.start('estimateImport', {
           workflowId: estimateWorkflowId(estimateId),
           taskQueue,
           args: [input],
           workflowIdConflictPolicy: 'USE_EXISTING',
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
           priority: priorityOf('check', integrationId),
           staticSummary: summary(`Estimate an import – ${title}`),
           typedSearchAttributes: [
             { key: ORGANIZATION_ID, value: organizationId },
             { key: INTEGRATION_ID, value: integrationId },
           ],
-        });
-      await ask(async () => {
-        try {
-          await start();
-        } catch (error) {
-          if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        }
-      });
+        }),
+      );
     },
 
     async startQuarantineRetry({ name, ...input }) {

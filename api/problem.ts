@@ -110,14 +110,26 @@ export const noSuchAddress = (): Problem =>
     fix: 'Check the path; /docs and /openapi.json list those there are.',
   });
 
-export const unavailable = (what: 'Postgres' | 'Temporal' | 'worker'): Problem =>
+const NOT_REACHABLE = [
+  'unavailable',
+  'A part of the service that this request needs is not reachable.',
+] as const;
+
+const UNAVAILABLE = {
+  Postgres: NOT_REACHABLE,
+  Temporal: NOT_REACHABLE,
+  worker: ['worker_unavailable', 'No worker took up the command in time; it may still be carried out.'],
+  answer: [
+    'answer_lost',
+    'The connection broke before the answer came; the command may still be carried out.',
+  ],
+} as const;
+
+export const unavailable = (what: keyof typeof UNAVAILABLE): Problem =>
   new Problem({
     status: 503,
-    code: what === 'worker' ? 'worker_unavailable' : 'unavailable',
-    detail:
-      what === 'worker'
-        ? 'No worker took up the command in time; it may still be carried out.'
-        : 'A part of the service that this request needs is not reachable.',
+    code: UNAVAILABLE[what][0],
+    detail: UNAVAILABLE[what][1],
     fix: 'Send the request again after the time in Retry-After.',
     headers: { 'Retry-After': '2' },
   });

@@ -3,12 +3,13 @@ import type { IntegrationRow } from '../db/queries/api/integrations.ts';
 import type { ChosenSelection } from '../db/schema/imports.ts';
 import type { ImportMode } from '../workflows/words.ts';
 import type { ApiEnv } from './dependencies.ts';
-import { notFound, Problem } from './problem.ts';
+import { notFound } from './problem.ts';
 import { presentEstimate } from './schemas/estimate.ts';
+import { neverBegan } from './temporalProblems.ts';
 
 /**
  * Stores an estimate's row and starts its run. The same id again, after an answer that got lost, finds both there.
- * A run that never began (Temporal is not there) leaves no row.
+ * A run that never began (Temporal is not there) leaves no row; one that was there before stays, since it may have a run.
  */
 export async function startEstimate(
   { dependencies, principal }: Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>,
@@ -18,15 +19,18 @@ export async function startEstimate(
   const { database, orchestrator } = dependencies;
   const { organizationId, apiKeyId, actingUser } = principal;
   const { id } = wanted;
-  await database.transaction(organizationId, (tx) =>
-    insertEstimate(tx, {
+  const { isNew, stored } = await database.transaction(organizationId, async (tx) => ({
+    isNew: await insertEstimate(tx, {
       ...wanted,
       organizationId,
       integrationId: integration.id,
       startedByKey: apiKeyId,
       startedByUser: actingUser,
     }),
-  );
+    stored: await readEstimate(tx, id),
+  }));
+  // Another run of one that has its answer would ask again, for nothing.
+  if (stored !== null && stored.finishedAt !== null) return presentEstimate(stored, []);
   try {
     await orchestrator.startEstimate({
       organizationId,
@@ -35,8 +39,7 @@ export async function startEstimate(
       title: integration.name ?? 'draft',
     });
   } catch (error) {
-    // A start that only timed out may have been carried out.
-    if (error instanceof Problem && error.code !== 'worker_unavailable') {
+    if (isNew && neverBegan(error)) {
       await database.transaction(organizationId, (tx) => deletePendingEstimate(tx, id));
     }
     throw error;

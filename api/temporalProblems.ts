@@ -35,9 +35,16 @@ export function problemOf(error: unknown): unknown {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
     return unavailable('worker');
   }
-  if (hasGrpcCause(error)) return unavailable('Temporal');
+  if (hasGrpcCause(error)) return unavailable('answer');
   return error;
 }
+
+/**
+ * Nothing was begun: it was refused, or Temporal was not there to be asked. Behind a time that ran out, or a connection
+ * that broke, it may still be.
+ */
+export const neverBegan = (error: unknown): boolean =>
+  error instanceof Problem && (error.status < 500 || error.code === 'unavailable');
 
 const hasGrpcCause = (error: unknown): boolean =>
   isGrpcServiceError(error) || (error instanceof Error && isGrpcServiceError(error.cause));

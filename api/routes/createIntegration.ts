@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
-import { v7 as uuid } from 'uuid';
 import { insertIntegration, readIntegration } from '../../db/queries/api/integrations.ts';
 import type { ApiApp } from '../dependencies.ts';
+import { keyedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
 import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
@@ -24,8 +24,10 @@ export function addCreateIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { dependencies, principal } = c.var;
     const { organizationId, apiKeyId, actingUser } = principal;
-    const id = uuid();
-    const row = await dependencies.database.transaction(organizationId, async (tx) => {
+    const { database } = dependencies;
+    const keyed = { database, organizationId, claim: c.var.claim };
+    const id = await keyedId(keyed, 'integrations', { integration: 'new' });
+    const row = await database.transaction(organizationId, async (tx) => {
       await insertIntegration(tx, { id, organizationId, createdByKey: apiKeyId, createdByUser: actingUser });
       return readIntegration(tx, id);
     });

@@ -4,10 +4,11 @@ import { selectUnknown } from '../../db/queries/api/imports.ts';
 import type { RetryFilter } from '../../db/schema/quarantine.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
-import { invalidRequest, notFound, Problem } from '../problem.ts';
+import { invalidRequest, notFound } from '../problem.ts';
 import { presentRetry, retryBody, retrySchema } from '../schemas/quarantine.ts';
 import { idParam } from '../schemas/shared.ts';
 import { integrationOrNotFound } from '../snapshot.ts';
+import { neverBegan } from '../temporalProblems.ts';
 
 const route = operation({
   method: 'post',
@@ -61,10 +62,7 @@ export function addRetryQuarantine(app: ApiApp): void {
     try {
       await orchestrator.startQuarantineRetry(run);
     } catch (error) {
-      // One that only timed out may still begin.
-      if (error instanceof Problem && error.code !== 'worker_unavailable') {
-        await database.transaction(organizationId, (tx) => deletePendingRetry(tx, id));
-      }
+      if (neverBegan(error)) await database.transaction(organizationId, (tx) => deletePendingRetry(tx, id));
       throw error;
     }
     const row = await database.transaction(organizationId, (tx) => readRetry(tx, id));

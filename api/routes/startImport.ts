@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import { v5 as namedUuid, v7 as uuid } from 'uuid';
 import {
   cancelPendingImport,
   insertImport,
@@ -15,6 +14,7 @@ import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { Presence } from '../../workflows/words.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
+import { keyedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound, Problem } from '../problem.ts';
 import { refuse } from '../refuse.ts';
@@ -23,6 +23,7 @@ import { importSchema, presentImport, startImportBody } from '../schemas/import.
 import { idParam } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
 import { startEstimate } from '../startEstimate.ts';
+import { neverBegan } from '../temporalProblems.ts';
 
 const route = operation({
   method: 'post',
@@ -52,17 +53,16 @@ export function addStartImport(app: ApiApp): void {
     const { dependencies, principal } = c.var;
     const { organizationId, apiKeyId, actingUser } = principal;
     const { database, orchestrator } = dependencies;
-    const id = importIdOf(organizationId, c.req.header('Idempotency-Key'), {
-      integration: integration.id,
-      mode,
-      selection,
-      ...(dryRun ? { dryRun } : {}),
-    });
+    const id = await keyedId(
+      { database, organizationId, claim: c.var.claim },
+      dryRun ? 'import_estimates' : 'imports',
+      { integration: integration.id, mode, selection, ...(dryRun ? { dryRun } : {}) },
+    );
     if (dryRun) {
       const estimate = await startEstimate(c.var, integration, { id, mode, selection });
       return c.json(estimate, 202, { Location: estimatePath(id) });
     }
-    await database.transaction(organizationId, (tx) =>
+    const isNew = await database.transaction(organizationId, (tx) =>
       insertImport(tx, {
         id,
         organizationId,
@@ -80,7 +80,9 @@ export function addStartImport(app: ApiApp): void {
         actor: actorOf(principal),
       });
     } catch (error) {
-      if (neverBegan(error)) await database.transaction(organizationId, (tx) => cancelPendingImport(tx, id));
+      // What was there already may have its run, by the request that made it.
+      if (isNew && neverBegan(error))
+        await database.transaction(organizationId, (tx) => cancelPendingImport(tx, id));
       throw error;
     }
     const row = await database.transaction(organizationId, (tx) => readImport(tx, id));
@@ -88,24 +90,6 @@ export function addStartImport(app: ApiApp): void {
     return c.json(presentImport(row), 202, { Location: `/v1/imports/${id}` });
   });
 }
-
-/** A UUID of our own that stands for "imports by Idempotency-Key" (RFC 9562 section 5.5). */
-const NAMESPACE = '6f0d3c1e-3f0b-5a52-9d0e-1f6b8a7c2d41';
-
-/**
- * The same request sent again must not become a second import when the first one's answer was lost (a timeout, an
- * api that died between row and command): with a key, the id follows from key and request. The day is part of it,
- * since kept answers are forgotten after a day.
- */
-function importIdOf(organizationId: string, key: string | undefined, request: object): string {
-  if (key === undefined) return uuid();
-  const day = new Date().toISOString().slice(0, 10);
-  return namedUuid(JSON.stringify([organizationId, key, day, request]), NAMESPACE);
-}
-
-/** A refusal, or Temporal not being there. A command that only timed out may still be carried out. */
-const neverBegan = (error: unknown): boolean =>
-  error instanceof Problem && error.code !== 'worker_unavailable';
 
 /** The schema lets exactly one of them through. */
 function selectionOf(chosen: Omit<z.infer<typeof startImportBody>, 'mode' | 'dry_run'>): ChosenSelection {

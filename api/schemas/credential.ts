@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { CredentialKind } from '../../workflows/words.ts';
+import { givenTime } from './shared.ts';
 
 // Tokens are pasted: white space around them is none of theirs. OAuth tokens exceed 2,500 characters (facts 1.1).
 // What no HTTP header can carry (a zero-width space, a line break in the middle) came by the copying.
@@ -18,8 +19,7 @@ const slug = z
   .regex(/^[\w.~{}-]{1,200}$/, {
     error: 'This is no slug, key or uuid.',
   });
-const expiresOn = z.iso
-  .datetime({ offset: true })
+const expiresOn = givenTime
   .optional()
   .meta({ description: 'where known: it is then told before it happens' });
 

@@ -7,6 +7,24 @@ export const timestamp = z.iso
   .datetime({ offset: true })
   .meta({ description: 'RFC 3339, with the microseconds of the source' });
 
+/**
+ * A time that a caller gives, as Postgres takes it (it refuses the year 0000 and offsets of 16 hours and more, with
+ * 22008 and 22009) and RFC 3339 can write it in UTC: years 0001 to 9999.
+ */
+export const givenTime = z.iso
+  .datetime({ offset: true, abort: true })
+  .max(40)
+  .refine(
+    (text) => {
+      const year = new Date(text).getUTCFullYear();
+      return year >= 1 && year <= 9999 && !text.startsWith('0000') && !/[+-](1[6-9]|2\d):\d\d$/.test(text);
+    },
+    {
+      error: 'The year is not one of 0001 to 9999, or the offset is of 16 hours or more.',
+      params: { fix: 'Give the time in UTC, for example `2026-01-31T00:00:00Z`.' },
+    },
+  );
+
 export const service = z.enum(SERVICES);
 export const credentialKind = z.enum(CREDENTIAL_KINDS);
 

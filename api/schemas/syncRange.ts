@@ -1,8 +1,8 @@
 import { invalidRequest } from '../problem.ts';
-import { timestamp } from './shared.ts';
+import { givenTime } from './shared.ts';
 
 /** Body of what syncs: an old range again. */
-export const since = timestamp.optional().meta({
+export const since = givenTime.optional().meta({
   description:
     'reads again what changed at the source since then, also what was read before (RFC 3339, in the past); left out: since the last time',
 });

@@ -1,9 +1,16 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createOrchestrator, type Orchestrator } from '../../api/orchestrator.ts';
+import { problemOf } from '../../api/temporalProblems.ts';
+import { deleteEstimate } from '../../db/queries/removal/remains.ts';
 import { activeIntegration, expectStatus, importEnded, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
+import { createLocalApi } from '../support/localApi.ts';
 import { otherOrganization } from '../support/otherOrganization.ts';
-import { createStack, type Stack } from '../support/stack.ts';
+import { type Answer, createStack, type Stack } from '../support/stack.ts';
+import { runEnded } from '../support/stackRuns.ts';
+import { waitFor } from '../support/waitFor.ts';
+import { estimateWorkflowId } from '../../workflows/ids.ts';
 
 describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
   let stack: Stack;
@@ -52,5 +59,67 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
     const imports = (await stack.call('GET', path)).body.data.map(({ id }: { id: string }) => id);
     expect(imports.filter((id: string) => id === first.body.id)).toHaveLength(1);
     expect(imports).toHaveLength(2);
+  });
+
+  describe('the same request again, when the connection to Temporal broke behind the sending', () => {
+    const keyed = (key: string) => ({ 'content-type': 'application/json', 'idempotency-key': key });
+    let path: string;
+    let orchestrator: Orchestrator;
+    beforeAll(async () => {
+      const { data } = (await stack.call('GET', '/v1/integrations')).body;
+      path = `/v1/integrations/${data[0].id}/imports`;
+      const { temporalNamespace: namespace } = inject('servers');
+      const { temporalAddress: address, taskQueue } = stack;
+      orchestrator = createOrchestrator({ address, namespace, taskQueue });
+    });
+    afterAll(() => orchestrator?.close());
+
+    const breakOff = () => {
+      throw problemOf(Object.assign(new Error(), { code: 14, details: 'connection lost', metadata: {} }));
+    };
+
+    async function sendInVain(key: string, body: object, broken: Partial<Orchestrator>): Promise<void> {
+      const more = { orchestrator: { ...orchestrator, ...broken } };
+      const api = createLocalApi({ databaseUrl: stack.database.apiUrl, more });
+      const authorization = `Bearer ${stack.apiKey}`;
+      const answer = await api.send(path, {
+        method: 'POST',
+        headers: { ...keyed(key), authorization },
+        body: JSON.stringify(body),
+      });
+      expect([answer.status, ((await answer.json()) as Answer['body']).code]).toEqual([503, 'answer_lost']);
+      await api.close();
+    }
+
+    test('begins an import that was left pending', async () => {
+      await sendInVain('import', { all: true }, { command: async () => breakOff() });
+      const [left] = (await stack.call('GET', path)).body.data;
+      expect(left.state).toBe('pending');
+      const { body } = expectStatus(await stack.call('POST', path, { all: true }, keyed('import')), 202);
+      expect(body.id).toBe(left.id);
+      expect((await importEnded(stack, left.id)).state).toBe('completed');
+    });
+
+    test('begins an estimate anew whose run found no row', async () => {
+      const wanted = { all: true, dry_run: true };
+      let id = '';
+      await sendInVain('estimate', wanted, {
+        async startEstimate(estimate) {
+          id = estimate.estimateId;
+          await stack.rows.transaction(stack.organizationId, (tx) => deleteEstimate(tx, id));
+          await orchestrator.startEstimate(estimate);
+          await runEnded(stack, estimateWorkflowId(id));
+          breakOff();
+        },
+      });
+      const { body } = expectStatus(await stack.call('POST', path, wanted, keyed('estimate')), 202);
+      expect(body.id).toBe(id);
+      await waitFor({
+        what: 'the estimate is done',
+        read: async () => (await stack.call('GET', `/v1/import-estimates/${id}`)).body,
+        until: ({ state }) => state === 'done',
+        timeoutMs: 30_000,
+      });
+    });
   });
 });

@@ -292,6 +292,24 @@ test('an import whose run an operator ended goes on where it stood, still paused
   }, integrationGoesOn(tenant));
 });
 
+test('one that was called off before its run looked, and is asked for again, is brought in', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  await bench.run(async (run) => {
+    const ask = () => command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+    const handle = run.client.workflow.getHandle(importWorkflowId(importId));
+    await bench.sql`update imports set state = 'cancelled', finished_at = now() where id = ${importId}`;
+    await ask();
+    await handle.result();
+    await bench.sql`update imports set state = 'pending', finished_at = null where id = ${importId}`;
+    await ask();
+    await untilImport(tenant, importId, 'completed');
+    await handle.result();
+    expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'completed' }]);
+  }, integrationGoesOn(tenant));
+});
+
 test.each([
   ['paused', messages.pauseImport],
   ['cancelled', messages.cancelImport],

@@ -32,6 +32,10 @@ export const pendingActivities = (stack: StackRuns): Promise<string[]> =>
     return pending;
   });
 
+/** Waits until a run has ended. */
+export const runEnded = (stack: StackRuns, workflowId: string): Promise<unknown> =>
+  asClient(stack, (client) => client.workflow.getHandle(workflowId).result());
+
 /** Replays every run that the stack started against the workflows as they are; gives how many. */
 export async function expectReplays(stack: StackRuns): Promise<number> {
   const collected = (await stackHistories(stack))

@@ -65,8 +65,8 @@ export async function startDiscovery(entity: Entity): Promise<void> {
   watch(handle);
 }
 
-/** Starts an import. Its id is used once: an import that ended is never started again. */
-export async function startImportRun(entity: Entity, importId: string): Promise<void> {
+/** Starts an import, by an id that is used once. False: it had its run already. */
+export async function startImportRun(entity: Entity, importId: string): Promise<boolean> {
   const { organizationId, integrationId } = entity.snapshot;
   const handle = await startOnce(() =>
     startChild(importRepositories, {
@@ -77,6 +77,7 @@ export async function startImportRun(entity: Entity, importId: string): Promise<
     }),
   );
   watch(handle);
+  return handle !== null;
 }
 
 /** A run may end between being met and being told; who meets that so often leaves it to the next command. */

@@ -1,4 +1,4 @@
-import { currentUpdateInfo, setHandler, uuid4 } from '@temporalio/workflow';
+import { currentUpdateInfo, patched, setHandler, uuid4 } from '@temporalio/workflow';
 import { waitingFor } from '../details.ts';
 import { refuseRetry } from '../import/rules.ts';
 import * as messages from '../messages.ts';
@@ -13,6 +13,9 @@ import type { Entity } from './entity.ts';
 import { handleManaging } from './managing.ts';
 import { withRefusal } from './refusals.ts';
 import { isDraft, isSameCreate, refuseByState, refuseCreate } from './rules.ts';
+
+/** From then on an import that is asked for again goes on also where its first run has ended. */
+const ASKED_AGAIN = 'import-asked-for-again-goes-on';
 
 /** Registers what the integration is told: commands of people, and signals of its runs. */
 export function handleCommands(entity: Entity): void {
@@ -124,7 +127,9 @@ export function handleCommands(entity: Entity): void {
     'Starts the import whose row is stored.',
     () => refuseByState('startImport', snapshot.state),
     async ({ importId }) => {
-      await startImportRun(entity, importId);
+      const isNew = await startImportRun(entity, importId);
+      // Its run may have found the row called off, and ended.
+      if (!isNew && patched(ASKED_AGAIN)) await continueImportRun(entity, importId);
       entity.importIds.add(importId);
       return { ...entity.answer(), importId };
     },

@@ -59,6 +59,7 @@ export async function readEstimatedRepositories(
     where s.estimate_id = ${estimateId} order by s.place`);
 }
 
+/** False: it is there already. */
 export async function insertEstimate(
   tx: Transaction,
   row: {
@@ -70,9 +71,14 @@ export async function insertEstimate(
     startedByKey: string;
     startedByUser: string | null;
   },
-): Promise<void> {
+): Promise<boolean> {
   // The same request again after a lost answer: its row is there.
-  await tx.insert(importEstimates).values(row).onConflictDoNothing({ target: importEstimates.id });
+  const rows = await tx
+    .insert(importEstimates)
+    .values(row)
+    .onConflictDoNothing({ target: importEstimates.id })
+    .returning({ id: importEstimates.id });
+  return rows.length > 0;
 }
 
 /** Takes back a request whose run never began. */

@@ -8,8 +8,8 @@ export interface KeptAnswer {
 }
 
 export type Claim =
-  /** `since` tells this claim from a later one of the same key */
-  | { state: 'claimed'; since: string }
+  /** `since` tells this claim from a later one of the same key; `day`: its date in UTC */
+  | { state: 'claimed'; since: string; day: string }
   | { state: 'under_way' }
   /** the key was used for another request */
   | { state: 'other' }
@@ -30,15 +30,15 @@ export async function claimIdempotencyKey(
   claim: { organizationId: string; key: string; operation: string; fingerprint: Uint8Array },
 ): Promise<Claim> {
   const { organizationId, key, operation, fingerprint } = claim;
-  const [claimed] = await tx.execute<{ since: string } & Record<string, unknown>>(sql`
+  const [claimed] = await tx.execute<{ since: string; day: string } & Record<string, unknown>>(sql`
     insert into idempotency_keys as k (organization_id, key, operation, fingerprint)
     values (${organizationId}, ${key}, ${operation}, ${fingerprint})
     on conflict (organization_id, key) do update
       set operation = excluded.operation, fingerprint = excluded.fingerprint, status = null, answer = null,
         created_at = clock_timestamp()
       where k.created_at < clock_timestamp() - case when k.status is null then interval '1 minute' else interval '24 hours' end
-    returning created_at::text as since`);
-  if (claimed !== undefined) return { state: 'claimed', since: claimed.since };
+    returning created_at::text as since, (created_at at time zone 'UTC')::date::text as day`);
+  if (claimed !== undefined) return { state: 'claimed', ...claimed };
   const [row] = await tx.execute<Row>(sql`
     select operation = ${operation} and fingerprint = ${fingerprint} as same, status, answer
     from idempotency_keys where key = ${key}`);
@@ -65,4 +65,15 @@ export async function releaseIdempotencyKey(
 ): Promise<void> {
   await tx.execute(sql`
     delete from idempotency_keys where key = ${key} and created_at = ${since}::timestamptz and status is null`);
+}
+
+/** Tables of what has an id by its request's key. */
+export type Keyed = 'integrations' | 'imports' | 'import_estimates';
+
+/** Whether a row of this id is there, and so young that the key of its request is not free for another yet. */
+export async function wasMadeByKey(tx: Transaction, table: Keyed, id: string): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from ${sql.identifier(table)}
+    where id = ${id} and created_at > clock_timestamp() - interval '24 hours'`);
+  return rows.length > 0;
 }

@@ -71,6 +71,7 @@ export async function listImports(
     order by i.created_at desc, i.id desc ${limitTo(limit)}`);
 }
 
+/** False: it is there already, and was not called off before it began. */
 export async function insertImport(
   tx: Transaction,
   row: {
@@ -82,16 +83,18 @@ export async function insertImport(
     startedByKey: string;
     startedByUser: string | null;
   },
-): Promise<void> {
+): Promise<boolean> {
   // The same request again after a lost answer: its row is there. One that was refused then may begin now.
-  await tx
+  const rows = await tx
     .insert(imports)
     .values(row)
     .onConflictDoUpdate({
       target: imports.id,
       set: { state: 'pending', finishedAt: null },
       setWhere: sql`${imports.state} = 'cancelled' and ${imports.startedAt} is null`,
-    });
+    })
+    .returning({ id: imports.id });
+  return rows.length > 0;
 }
 
 /** An import whose run was refused never began. */

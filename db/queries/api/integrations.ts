@@ -113,15 +113,15 @@ export async function listIntegrations(
     .limit(limit);
 }
 
-/** A draft that expires after a week without a touch. */
+/** A draft that expires after a week without a touch. Nothing, where the same request has made it already. */
 export async function insertIntegration(
   tx: Transaction,
   row: { id: string; organizationId: string; createdByKey: string; createdByUser: string | null },
 ): Promise<void> {
-  await tx.insert(integrations).values({
-    ...row,
-    draftExpiresAt: sql`clock_timestamp() + interval '7 days'`,
-  });
+  await tx
+    .insert(integrations)
+    .values({ ...row, draftExpiresAt: sql`clock_timestamp() + interval '7 days'` })
+    .onConflictDoNothing({ target: integrations.id });
 }
 
 export interface DiscoveredCounts {

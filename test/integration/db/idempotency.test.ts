@@ -4,6 +4,7 @@ import {
   keepIdempotentAnswer,
   releaseIdempotencyKey,
 } from '../../../db/queries/api/idempotency.ts';
+import { keyedId } from '../../../api/keyedId.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 
 const bench = useDatabaseBench({ role: 'api' });
@@ -26,4 +27,17 @@ test('a request that lost its claim to a repetition neither releases nor answers
     keepIdempotentAnswer(tx, { key: 'key', since: again.since, status: 202, answer: answer('again') }),
   );
   expect(await claim()).toEqual({ state: 'answered', status: 202, answer: answer('again') });
+});
+
+test('a request that is repeated behind midnight gets the id of the first, until its key is free', async () => {
+  const { organizationId } = await bench.tenant();
+  const idOn = (day: string) =>
+    keyedId({ database: bench.database, organizationId, claim: { key: 'key', day } }, 'integrations', {});
+  const first = await idOn('2026-11-30');
+  const another = await idOn('2026-12-01');
+  expect(another).not.toBe(first);
+  await bench.sql`insert into integrations (id, organization_id) values (${first}, ${organizationId})`;
+  expect(await idOn('2026-12-01')).toBe(first);
+  await bench.sql`update integrations set created_at = created_at - interval '24 hours' where id = ${first}`;
+  expect(await idOn('2026-12-01')).toBe(another);
 });

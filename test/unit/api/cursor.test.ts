@@ -5,6 +5,8 @@ import { createAnswerBox } from '../../../api/answerBox.ts';
 import { createCursor, cursorInstant, page } from '../../../api/cursor.ts';
 import { instant } from '../../../api/instant.ts';
 import { Problem } from '../../../api/problem.ts';
+import { credentialBody } from '../../../api/schemas/credential.ts';
+import { since } from '../../../api/schemas/syncRange.ts';
 import { Secret } from '../../../platform/secrets/secret.ts';
 
 const cursor = createCursor('things', z.strictObject({ at: cursorInstant, id: z.uuid() }));
@@ -49,6 +51,36 @@ describe('instant', () => {
     ['2026-11-23 22:50:01-08', '2026-11-23T22:50:01-08:00'],
   ])('%s is %s', (postgres, rfc) => {
     expect(instant(postgres)).toBe(rfc);
+  });
+});
+
+describe('a time that a caller gives', () => {
+  const takers = {
+    since: (time: string) => since.safeParse(time).success,
+    expires_on: (time: string) =>
+      credentialBody.safeParse({ kind: 'api_token', email: 'a@b.c', token: 't', expires_on: time }).success,
+    cursor: (time: string) => cursorInstant.safeParse(time).success,
+  };
+
+  describe.each(Object.entries(takers))('as %s', (_, takes) => {
+    test.each(['2026-11-23T22:50:01Z', '2026-11-23T22:50:01.123456+15:59', '0001-01-01T00:00:00Z'])(
+      '%s is taken',
+      (time) => {
+        expect(takes(time)).toBe(true);
+      },
+    );
+
+    test.each([
+      '0000-06-01T00:00:00Z',
+      '0000-12-31T23:00:00-15:00',
+      '0001-01-01T00:00:00+15:00',
+      '9999-12-31T23:00:00-15:00',
+      '2026-11-23T22:50:01+16:00',
+      '2026-11-23T22:50:01-23:59',
+      `2026-11-23T22:50:01.${'1'.repeat(200)}Z`,
+    ])('%s is refused', (time) => {
+      expect(takes(time)).toBe(false);
+    });
   });
 });
 

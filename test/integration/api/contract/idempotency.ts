@@ -15,6 +15,16 @@ export const describeIdempotency = (): void => {
       expect(foreign.body.id).not.toBe(first.body.id);
     });
 
+    test('makes no second integration where the first one’s answer was not kept', async () => {
+      const headers = { 'Idempotency-Key': randomUUID() };
+      const first = await call('POST', '/v1/integrations', {}, { headers });
+      // What an api that died between the two leaves behind, when its claim has lapsed.
+      await world.admin`delete from idempotency_keys where key = ${headers['Idempotency-Key']}`;
+      const again = await call('POST', '/v1/integrations', {}, { headers });
+      expect(again.headers.get('Idempotency-Replayed')).toBeNull();
+      expect([again.status, again.body]).toEqual([201, first.body]);
+    });
+
     test('of 20 at once one is carried out', async () => {
       const headers = { 'Idempotency-Key': randomUUID() };
       const answers = await Promise.all(
