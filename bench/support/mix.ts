@@ -17,10 +17,14 @@ export async function countRecords({ sql }: Pick<Stand, 'sql'>): Promise<number>
   return row?.records ?? 0;
 }
 
-/** Empties what imports write, so that the next one finds the tables as the first one did. */
+/**
+ * Empties what imports write, so that the next one finds the tables as the first one did. Nothing is imported then: else a
+ * poll round of a former run's integration would bring its rows in again.
+ */
 export async function forgetRecords({ sql }: Pick<Stand, 'sql'>): Promise<void> {
   await sql`truncate commits, commit_files, branches, tags, pull_requests, pull_request_participants,
     pull_request_activity, pull_request_comments, accounts, streams, import_streams cascade`;
+  await sql`update repositories set first_imported_at = null, last_imported_at = null`;
   await sql`vacuum analyze`;
 }
 
