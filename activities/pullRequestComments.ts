@@ -27,6 +27,8 @@ const positionSchema = z.object({
   ...ownListFields,
   /** comments of pull requests changed since then are read again; null: only where they fall short */
   since: z.string().nullable(),
+  /** the watermark of the pull requests when the walk began; null: none was kept */
+  reaches: z.string().nullable().default(null),
   read: z.int(),
   /** one of them is not shown any more: is the repository? */
   probe: z.boolean(),
@@ -45,7 +47,8 @@ const LOOKED_UP = 50;
  *
  * `feedBegan`: when the walk of the feed began, by Bitbucket's clock: what was stored by it is as new as that.
  * `listed`: the watermark of the pull requests. What changed behind it changed unseen here too, since their rows tell
- * whose comments are read.
+ * whose comments are read. A walk in hand ends with the one that it began with: pull requests that it has passed may
+ * have changed since, whoever listed them.
  */
 export function createCommentReader(
   context: ReaderContext,
@@ -66,6 +69,7 @@ export function createCommentReader(
     return {
       ...startOwnLists(),
       since: since === null ? null : before(since, OVERLAP_MS),
+      reaches: listed,
       read: 0,
       probe: false,
     };
@@ -77,7 +81,7 @@ export function createCommentReader(
     LOOKED_UP,
   );
 
-  async function end({ read }: CommentPosition): Promise<Step> {
+  async function end({ read, reaches }: CommentPosition): Promise<Step> {
     const [rows, standing, left] = await inTransaction((tx) =>
       Promise.all([
         countComments(tx, scope),
@@ -88,7 +92,7 @@ export function createCommentReader(
     return {
       kind: 'end',
       completion: {
-        watermark: listed ?? checkpoint.watermark,
+        watermark: reaches ?? checkpoint.watermark,
         rows,
         whole: counted,
         also: async (tx) => {

@@ -25,6 +25,8 @@ const positionSchema = z.object({
   ...ownListFields,
   /** only tickets changed since then; null: all */
   since: z.string().nullable(),
+  /** the watermark of the tickets when the walk began; null: none was kept */
+  reaches: z.string().nullable().default(null),
   /** records in the lists that were read to their end */
   listed: z.int(),
   /** tickets whose own list could not be had, since they are gone, or are not shown to this account */
@@ -55,7 +57,8 @@ function itemsOf<T>(parsed: ParsedRecords<T>, itemOf: (record: ParsedRecords<T>[
  * no counts (facts 3.8), but both move `updated_on`, so one that still has its first has neither. A full import asks all.
  *
  * `listed`: the watermark of the tickets. What changed behind it changed unseen here too, since their rows tell which
- * of them are read.
+ * of them are read. A walk in hand ends with the one that it began with: tickets that it has passed may have changed
+ * since, whoever listed them.
  */
 export function createTicketDetailReader(
   context: ReaderContext,
@@ -77,6 +80,7 @@ export function createTicketDetailReader(
     return {
       ...startOwnLists(),
       since: whole || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS),
+      reaches: listed,
       ...uncounted,
     };
   };
@@ -93,7 +97,7 @@ export function createTicketDetailReader(
     return {
       kind: 'end',
       completion: {
-        watermark: listed ?? checkpoint.watermark,
+        watermark: at.reaches ?? checkpoint.watermark,
         rows,
         whole,
         tally: { kind: 'announced', expected: at.listed, gone: 0, basis: 'own_lists' },

@@ -197,6 +197,57 @@ test('a record in quarantine that every round meets again counts once', async ()
   expect(await situation.rows(sql`select record_key from quarantine`)).toHaveLength(0);
 });
 
+describe('a walk that another import takes over', () => {
+  /** The first import breaks off at this path; then somebody changes what its walk has passed; then the next one comes. */
+  async function takenOver(
+    mode: ImportMode,
+    { at, change }: { at: RegExp; change: () => Promise<unknown> },
+  ): Promise<ImportInput> {
+    const bitbucket: BitbucketClient = {
+      get: async (request) => {
+        if (at.test(request.path ?? '')) throw new Error('cancelled');
+        return situation.bitbucket.get(request);
+      },
+    };
+    const first = await situation.startImport(repositoryId, mode);
+    await expect(situation.importAll(first, { bitbucket })).rejects.toThrow('cancelled');
+    passTime();
+    await change();
+    passTime();
+    const next = await situation.startImport(repositoryId);
+    await situation.importAll(next);
+    return next;
+  }
+
+  test('a ticket that it has passed and that changed since is read again', async () => {
+    for (const number of [1, 2]) await mutate('ticket.comment', { number, raw: 'Here before' });
+    passTime();
+    await situation.rows(sql`delete from streams`);
+    const next = await takenOver('full', {
+      at: /issues\/2\/comments/,
+      change: () => mutate('ticket.comment', { number: 1, raw: 'Behind the walk' }),
+    });
+    await expectExact(next);
+  });
+
+  test('comments of a pull request that it has passed, edited since, are read again', async () => {
+    const comment = await ownComment();
+    const other = (await mutate('comment.add', { number: 6, raw: 'Here before' })) as { id: number };
+    // Off the first page of the feed, which would show them as they are now.
+    for (let index = 0; index < 60; index += 1) await mutate('comment.add', { number: 7, raw: 'More' });
+    passTime();
+    await importWithLate(async () => {});
+    const edit = (raw: string) => mutate('comment.edit', { number: COMMENTED, comment, raw });
+    await edit('Edited');
+    await mutate('comment.edit', { number: 6, comment: other.id, raw: 'Edited' });
+    const next = await takenOver('changed', {
+      at: /pullrequests\/6\/comments/,
+      change: () => edit('Edited behind the walk'),
+    });
+    await expectExact(next);
+  });
+});
+
 describe('a crash inside a closing round', () => {
   test('goes on where it was: no list is read again, no record counted twice', async () => {
     await situation.rows(sql`delete from streams`);
