@@ -5,11 +5,13 @@ import {
   holdRetry,
   keepAgain,
   type KeptRow,
-  lockStream,
+  lockStreams,
   releaseKept,
   selectKept,
 } from '../db/queries/quarantineRetries.ts';
+import { oweDetails } from '../db/queries/tickets.ts';
 import type { QuarantineActivities } from '../workflows/contracts/quarantine.ts';
+import { STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
 import { storeOf } from './recordStores.ts';
@@ -96,11 +98,20 @@ export function createQuarantineActivities({
       const { items, kept } = read(rows, refused);
       if (items.size > 0) {
         // Then its quarantine goes too: the next look finds others, or none.
-        if (!(await lockStream(tx, { repositoryId, stream })))
+        const streams = stream === 'tickets' ? STREAMS_OF_SERVICE.tickets : [stream];
+        if (!(await lockStreams(tx, { repositoryId, streams })).includes(stream))
           throw new Fenced({ organizationId, repositoryId, stream });
-        const store = storeOf(stream, { organizationId, repositoryId });
+        const scope = { organizationId, repositoryId };
+        const store = storeOf(stream, scope);
         onAttempt({ items, store });
-        await storeItems(tx, store, organizationId, [...items.keys()]);
+        const written = await storeItems(tx, store, organizationId, [...items.keys()]);
+        if (stream === 'tickets' && written > 0) {
+          await oweDetails(
+            tx,
+            scope,
+            [...items.keys()].map(({ row }) => Number(row['number'])),
+          );
+        }
       }
       const stored = await releaseKept(tx, [...items.values()]);
       await keepAgain(tx, kept);

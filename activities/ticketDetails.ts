@@ -27,6 +27,8 @@ const positionSchema = z.object({
   since: z.string().nullable(),
   /** the watermark of the tickets when the walk began; null: none was kept */
   reaches: z.string().nullable().default(null),
+  /** so many of the tickets that were owed when the walk began are read by it */
+  owed: z.int().default(0),
   /** records in the lists that were read to their end */
   listed: z.int(),
   /** tickets whose own list could not be had, since they are gone, or are not shown to this account */
@@ -69,6 +71,7 @@ export function createTicketDetailReader(
   const list = stream === 'ticket_comments' ? 'comments' : 'changes';
   const guard = createNextGuard();
   const whole = mode === 'full' || checkpoint.watermark === null;
+  const owed = owedTickets(checkpoint.memory);
 
   const begin = (): DetailPosition => {
     const inHand = positionSchema.safeParse(checkpoint.position);
@@ -81,13 +84,20 @@ export function createTicketDetailReader(
       ...startOwnLists(),
       since: whole || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS),
       reaches: listed,
+      owed: owed.length,
       ...uncounted,
     };
   };
-  const { since } = begin();
+  const { since, owed: taken } = begin();
   const candidates = createCandidates(async (after, limit) => {
     const numbers = await database.transaction(scope.organizationId, (tx) =>
-      ticketsAfter(tx, scope, { after, since, touched: mode !== 'full', limit }),
+      ticketsAfter(tx, scope, {
+        after,
+        since,
+        owed: owed.slice(0, taken),
+        touched: mode !== 'full',
+        limit,
+      }),
     );
     return numbers.map((number) => ({ number }));
   });
@@ -100,6 +110,7 @@ export function createTicketDetailReader(
         watermark: at.reaches ?? checkpoint.watermark,
         rows,
         whole,
+        memory: { owed: owed.slice(at.owed) },
         tally: { kind: 'announced', expected: at.listed, gone: 0, basis: 'own_lists' },
         notes: notesOn(at),
       },
@@ -159,6 +170,14 @@ export function createTicketDetailReader(
     },
     remember: async (stored, error) => forgetNext(positionSchema.parse(stored), error.type),
   };
+}
+
+const memorySchema = z.object({ owed: z.array(z.int()) });
+
+/** Tickets that were stored out of turn: from quarantine, behind the watermark. */
+function owedTickets(memory: Record<string, unknown> | null): number[] {
+  const parsed = memorySchema.safeParse(memory);
+  return parsed.success ? parsed.data.owed : [];
 }
 
 /** Tickets carry no counts, so it is not known how many records these lists would have had. */

@@ -83,16 +83,18 @@ export async function selectKept(
 }
 
 /**
- * Keeps page transactions of this stream out until the commit, in the lock order of theirs: the stream comes first. False:
- * the stream was removed, with all that was imported of the repository.
+ * Keeps page transactions of these streams out until the commit, in the lock order of theirs: the streams come first. Gives
+ * those that are there; one is not where it was never read, or was removed with all that was imported of the repository.
  */
-export async function lockStream(
+export async function lockStreams(
   tx: Transaction,
-  { repositoryId, stream }: { repositoryId: string; stream: Stream },
-): Promise<boolean> {
-  const rows = await tx.execute(sql`
-    select from streams where repository_id = ${repositoryId} and stream = ${stream} for no key update`);
-  return rows.length > 0;
+  { repositoryId, streams }: { repositoryId: string; streams: readonly Stream[] },
+): Promise<Stream[]> {
+  const rows = await tx.execute<{ stream: Stream }>(sql`
+    select stream from streams
+    where repository_id = ${repositoryId} and stream = any (${`{${streams.join(',')}}`}::text[])
+    order by stream for no key update`);
+  return rows.map((row) => row.stream);
 }
 
 /** Lets go of records that are stored now, and moves them in the counts of the imports that left them there. */

@@ -54,22 +54,47 @@ export const upsertTicketChanges = createUpsert({
 });
 
 /**
- * Numbers of tickets above `after` that changed since `since` (null: all), in order; `touched`: without those that nothing
- * has changed since they were created.
+ * Numbers of tickets above `after` that changed since `since` (null: all) or are `owed`, in order; `touched`: without those
+ * that nothing has changed since they were created.
  */
 export async function ticketsAfter(
   tx: Transaction,
   scope: RepositoryScope,
-  range: { after: number; since: string | null; touched: boolean; limit: number },
+  range: { after: number; since: string | null; owed: readonly number[]; touched: boolean; limit: number },
 ): Promise<number[]> {
   const rows = await tx.execute<{ number: number }>(sql`
     select number from tickets
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and number > ${range.after}
-      and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz)
+      and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz
+        or number = any (${numbers(range.owed)}))
       and (not ${range.touched} or updated_on > created_on)
     order by number limit ${range.limit}`);
   return rows.map((row) => row.number);
+}
+
+const numbers = (list: readonly number[]) => sql`${`{${list.join(',')}}`}::integer[]`;
+
+/**
+ * Owes the comments and changes of tickets that were stored out of turn, with an `updated_on` that lies behind the watermarks
+ * of both streams: their next walks read these too. Raises the epochs: a walk under way knows nothing of them, and would
+ * forget them at its end.
+ */
+export async function oweDetails(
+  tx: Transaction,
+  scope: RepositoryScope,
+  tickets: readonly number[],
+): Promise<void> {
+  await tx.execute(sql`
+    update streams s set epoch = s.epoch + 1,
+      memory = coalesce(s.memory, '{}') || jsonb_build_object('owed', coalesce(s.memory -> 'owed', '[]') || stored.numbers)
+    from (
+      select jsonb_agg(number order by number) as numbers from tickets
+      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+        and number = any (${numbers(tickets)}) and updated_on > created_on
+    ) stored
+    where s.organization_id = ${scope.organizationId} and s.repository_id = ${scope.repositoryId}
+      and s.stream in ('ticket_changes', 'ticket_comments') and stored.numbers is not null`);
 }
 
 type TicketTable = 'tickets' | 'ticket_comments' | 'ticket_changes';

@@ -5,7 +5,7 @@ import { createPurgeActivities, createRuns } from '../../../activities/removal/p
 import { createRemovalActivities } from '../../../activities/removal/removal.ts';
 import { createImportActivities } from '../../../activities/imports.ts';
 import { holdIntegration } from '../../../db/queries/discovery.ts';
-import { lockStream } from '../../../db/queries/quarantineRetries.ts';
+import { lockStreams } from '../../../db/queries/quarantineRetries.ts';
 import { readSyncSubject } from '../../../db/queries/syncs.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { fillRepository, fillUpkeep, rowsLeft } from '../../support/importedRows.ts';
@@ -267,8 +267,10 @@ describe('a writer that wakes up late', () => {
     );
     expect(subject).toBeUndefined();
     await steps.purge(repository);
-    const kept = await bench.database.transaction(organizationId, (tx) => lockStream(tx, stream));
-    expect(kept).toBe(false);
+    const kept = await bench.database.transaction(organizationId, (tx) =>
+      lockStreams(tx, { ...stream, streams: [stream.stream] }),
+    );
+    expect(kept).toEqual([]);
     await steps.release(repository);
 
     const importId = await tenant.storeImport({ repositories: ids });
