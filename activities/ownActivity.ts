@@ -30,8 +30,9 @@ export interface OwnActivity {
 /** Reads pull requests' own activity: of all in a range, and of those whose stored activity falls short. */
 export function createOwnActivity(context: ReaderContext): OwnActivity {
   const { database, scope, source, checkpoint, mode, closing } = context;
+  const isWhole = mode === 'full' || checkpoint.watermark === null;
   // Where nothing is known for certain, those that were short are asked again.
-  const known = mode === 'full' || checkpoint.watermark === null ? {} : knownShort(checkpoint.memory);
+  const known = isWhole ? {} : knownShort(checkpoint.memory);
   const all = `/repositories/${source.fullName}/pullrequests`;
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
@@ -78,14 +79,16 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
         ]),
       );
       const memory: KnownShort = Object.fromEntries(short.map((one) => [one.number, one.updatedOn]));
-      const whole = closing?.whole ?? (mode === 'full' || checkpoint.watermark === null);
+      const whole = closing?.whole ?? isWhole;
+      const started = feedStarted(checkpoint.memory);
       return {
         watermark: began ?? checkpoint.watermark,
         rows,
         whole,
         memory: {
           short: memory,
-          started: began ?? feedStarted(checkpoint.memory),
+          // What is read down to a watermark shows no edits of what lies before it.
+          started: isWhole ? (began ?? started) : started,
           givenUp: except !== null,
         },
         tally: { kind: 'counted', stored: whole ? rows : read, ...standing, basis: ENTRIES_AND_FACTS },

@@ -45,7 +45,7 @@ const LOOKED_UP = 50;
  * changed since the last time: edits and deletions of old comments show nowhere else (facts 3.7). Entries that the feed
  * left out follow from the comments.
  *
- * `feedBegan`: when the walk of the feed began, by Bitbucket's clock: what was stored by it is as new as that.
+ * `feedBegan`: when the last walk of the whole feed began, by Bitbucket's clock: what is stored by it is as new as that.
  * `listed`: the watermark of the pull requests. What changed behind it changed unseen here too, since their rows tell
  * whose comments are read. A walk in hand ends with the one that it began with: pull requests that it has passed may
  * have changed since, whoever listed them.

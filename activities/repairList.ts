@@ -48,7 +48,7 @@ export function feedGivenUp(memory: Record<string, unknown> | null): boolean {
 
 const startedSchema = z.object({ started: z.string() });
 
-/** When the last walk of the activity feed began, by Bitbucket's clock and from its memory; null: it was never walked. */
+/** When the last walk of the whole activity feed began, by Bitbucket's clock and from its memory; null: it was never walked. */
 export function feedStarted(memory: Record<string, unknown> | null): string | null {
   const parsed = startedSchema.safeParse(memory);
   return parsed.success ? parsed.data.started : null;

@@ -298,6 +298,21 @@ describe('an import of what changed', () => {
     expect(states.find(({ stream }) => stream === 'pull_requests')).toMatchObject({ stored: 1 });
   });
 
+  test('comments that have no watermark are as new as the last walk of the whole feed, not as what it read since', async () => {
+    const comment = await ownComment();
+    // Off the first page of the feed, which would show it as it is now.
+    for (let index = 0; index < 60; index += 1) await mutate('comment.add', { number: 7, raw: 'More' });
+    passTime();
+    await importWithLate(async () => {});
+    // As an import leaves them whose comments did not add up.
+    await situation.rows(sql`update streams set watermark = null where stream = 'pull_request_comments'`);
+    await mutate('comment.edit', { number: COMMENTED, comment, raw: 'Edited since' });
+    passTime();
+    const input = await situation.startImport(repositoryId);
+    await situation.importAll(input);
+    expect(await situation.differences()).toBe('');
+  });
+
   test('what falls between the list of the pull requests and that of their comments is found by the next round', async () => {
     const comment = await ownComment();
     // Off the first page of the feed, which would show it as it is now.
