@@ -6,7 +6,7 @@ import {
   type RepositorySource,
 } from '../db/queries/importProgress.ts';
 import type { StreamActivities } from '../workflows/contracts/streams.ts';
-import { STREAMS, type Finding, type Stream } from '../workflows/words.ts';
+import { STREAMS, STREAMS_OF_SERVICE, type Finding, type Stream } from '../workflows/words.ts';
 import { lastReadOf, type Stand } from './closing.ts';
 import { EngineError } from './engineError.ts';
 
@@ -43,7 +43,9 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
       })),
       requests: names.reduce((sum, name) => sum + (streams.get(name)?.requests ?? 0), 0),
       trackerGone:
-        stateOf('tickets') === 'unavailable' ? (streams.get('tickets')?.error ?? undefined) : undefined,
+        imported.find(
+          ({ stream, state }) => STREAMS_OF_SERVICE.tickets.includes(stream) && state === 'unavailable',
+        )?.error ?? undefined,
     };
   });
 }

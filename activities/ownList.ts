@@ -55,6 +55,9 @@ export interface ListEnd {
 /** A host that refuses the lists of parents that are there refuses them all: that is a failure, not many gaps. */
 const MAX_REFUSALS = 3;
 
+/** Answers by which a list is not there, or what it belongs to, or the whole repository: they look the same. */
+const NOT_SHOWN: ReadonlySet<BitbucketError['type']> = new Set(['NotFound', 'RepositoryGone', 'FeatureGone']);
+
 const untouched = { next: null, pages: 0, restarts: 0, seen: 0, live: 0 };
 
 /** Where the list of `number` goes on; a doubted one is looked for in the list of all. */
@@ -131,8 +134,7 @@ export function recoverOwnList<At extends OwnList>(
     if (at.restarts >= MAX_RESTARTS) return undefined;
     return { position: { ...at, ...untouched, restarts: at.restarts + 1 } };
   }
-  if (type === 'NotFound' || type === 'RepositoryGone' || type === 'FeatureGone')
-    return { position: { ...at, ...untouched, doubted: true } };
+  if (NOT_SHOWN.has(type)) return { position: { ...at, ...untouched, doubted: true } };
   const refusals = at.refusals + 1;
   if (type !== 'Forbidden' || refusals >= MAX_REFUSALS) return undefined;
   const number = at.inHand ?? at.after;
@@ -143,8 +145,11 @@ export function recoverOwnList<At extends OwnList>(
 }
 
 /**
- * What to remember of an own list that was refused too often on its way: the error stands, but whoever tries again begins
- * the list anew, since a refused `next` stays refused. `undefined`: nothing.
+ * What to remember of an own list where the error stands, for whoever tries again: a refused `next` stays refused, so the
+ * list begins anew; and a parent whose list of all was refused with it is not doubted any more, since its own list may be
+ * back with that. `undefined`: nothing.
  */
-export const forgetNext = <At extends OwnList>(at: At, type: BitbucketError['type']): At | undefined =>
-  refusesNext(at.next, type) ? { ...at, ...untouched } : undefined;
+export function forgetRefusal<At extends OwnList>(at: At, type: BitbucketError['type']): At | undefined {
+  if (at.doubted) return NOT_SHOWN.has(type) ? { ...at, doubted: false } : undefined;
+  return refusesNext(at.next, type) ? { ...at, ...untouched } : undefined;
+}

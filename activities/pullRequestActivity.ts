@@ -22,7 +22,7 @@ import { lateVotesStep, readLateVotes } from './lateVotes.ts';
 import { createLostFeed } from './lostFeed.ts';
 import { createNextGuard } from './nextWalk.ts';
 import { createOwnActivity, ENTRIES_AND_FACTS } from './ownActivity.ts';
-import { behindOwnPage, forgetNext, readDoubt } from './ownList.ts';
+import { behindOwnPage, forgetRefusal, readDoubt } from './ownList.ts';
 import { activityFeedPath, shortListPath } from './pullRequests.ts';
 import { storeOf } from './recordStores.ts';
 import { feedGivenUp } from './repairList.ts';
@@ -182,7 +182,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     settle: (tx, end) => recordActivityGap(tx, scope, end),
     remember: async (stored, error) => {
       const position = positionSchema.parse(stored);
-      if (position.phase === 'each' || position.phase === 'repair') return forgetNext(position, error.type);
+      if (position.phase === 'each' || position.phase === 'repair')
+        return forgetRefusal(position, error.type);
       if (position.phase !== 'feed' || error.type !== 'Upstream') return undefined;
       if (position.failingSince !== null) return undefined;
       return { ...position, failingSince: await inTransaction(readClock) };

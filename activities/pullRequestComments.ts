@@ -12,7 +12,7 @@ import { createNextGuard } from './nextWalk.ts';
 import { notesOnGaps } from './notes.ts';
 import {
   behindOwnPage,
-  forgetNext,
+  forgetRefusal,
   ownListFields,
   ownListPlace,
   readDoubt,
@@ -144,7 +144,7 @@ export function createCommentReader(
     // Of one that is looked for, its own list was the first witness.
     witness: (stored, place) => (positionSchema.parse(stored).doubted ? undefined : place),
     recover: (stored, error) => recoverOwnList(positionSchema.parse(stored), error.type),
-    remember: async (stored, error) => forgetNext(positionSchema.parse(stored), error.type),
+    remember: async (stored, error) => forgetRefusal(positionSchema.parse(stored), error.type),
     settle: (tx, listEnd) => recordCommentGap(tx, scope, listEnd),
   };
 }

@@ -2,7 +2,7 @@ import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts/streams.ts';
-import type { Finding, Stream } from '../workflows/words.ts';
+import { STREAMS_OF_SERVICE, type Finding, type Stream } from '../workflows/words.ts';
 import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
@@ -46,8 +46,8 @@ export function createStreamActivities(
   /**
    * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
    * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
-   * A stream whose service was switched off is left out. A limit ends it with `limited`; a tracker that the host does not have makes its streams `unavailable`, and the rest
-   * goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
+   * A stream whose service was switched off is left out. A limit ends it with `limited`; a tracker that the host does not
+   * have, or has no more, makes its streams `unavailable`, and the rest goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
    * none it throws, so that only failures without any progress between them count as attempts.
    * Throws typed errors with a finding; a stream that fails for good is marked so before.
    */
@@ -141,7 +141,7 @@ export function createStreamActivities(
           continue;
         }
         if (chunk.hasProgressed && mayPassAtOnce(error)) return await result({ stream });
-        if (stream !== 'tickets' || !(error instanceof BitbucketError) || !saysNoTracker(error)) throw error;
+        if (!(error instanceof BitbucketError) || !saysNoTracker(stream, error)) throw error;
         trackerGone = error.finding;
         rounds.leave(stream);
       }
@@ -221,11 +221,17 @@ const streamOf = (input: ChunkInput, stream: Stream): ImportedStream => ({
   stream,
 });
 
-const isOfTracker = (stream: Stream): boolean =>
-  stream === 'tickets' || stream === 'ticket_comments' || stream === 'ticket_changes';
+const isOfTracker = (stream: Stream): boolean => STREAMS_OF_SERVICE.tickets.includes(stream);
 
-const saysNoTracker = (error: BitbucketError): boolean =>
-  error.type === 'FeatureGone' || error.type === 'NotFound';
+/** The list of a repository's tickets, without its query. */
+const TICKET_LIST = /^\/repositories\/[^/]+\/[^/]+\/issues$/;
+
+/**
+ * Whether an error that stands says that there is no tracker (any more): its list of all is not there. A ticket's own list
+ * says nothing, until the ticket was looked for in that one.
+ */
+const saysNoTracker = (stream: Stream, { type, path }: BitbucketError): boolean =>
+  isOfTracker(stream) && (type === 'FeatureGone' || type === 'NotFound') && TICKET_LIST.test(path ?? '');
 
 /** In which state an error leaves a stream; undefined: in the one it is in. */
 function stateAfter(
@@ -235,7 +241,7 @@ function stateAfter(
   if (error instanceof PageRefused) return { state: 'failed', error: error.finding };
   if (!(error instanceof BitbucketError)) return undefined;
   if (error.type === 'RateLimited') return { state: 'rate_limited', error: error.finding };
-  if (stream === 'tickets' && saysNoTracker(error)) return { state: 'unavailable', error: error.finding };
+  if (saysNoTracker(stream, error)) return { state: 'unavailable', error: error.finding };
   // One 401 proves nothing (it may be a brownout), and an outage passes: the workflow waits, the stream did not fail.
   const passes =
     error.retry.kind === 'always' || error.type === 'AuthRefused' || error.type === 'CredentialUnusable';

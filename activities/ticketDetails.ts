@@ -9,7 +9,7 @@ import { before, OVERLAP_MS } from './instants.ts';
 import { createNextGuard } from './nextWalk.ts';
 import {
   behindOwnPage,
-  forgetNext,
+  forgetRefusal,
   ownListFields,
   ownListPlace,
   readDoubt,
@@ -168,7 +168,7 @@ export function createTicketDetailReader(
       if (found?.end === undefined) return found;
       return { position: { ...found.position, refused: at.refused + 1 } };
     },
-    remember: async (stored, error) => forgetNext(positionSchema.parse(stored), error.type),
+    remember: async (stored, error) => forgetRefusal(positionSchema.parse(stored), error.type),
   };
 }
 

@@ -220,6 +220,43 @@ describe('gone at the source', () => {
   });
 });
 
+describe('a tracker that goes away while comments of tickets are read', () => {
+  test.each([
+    ['switched off', NotFound],
+    ['removed', FeatureGone],
+  ])('%s: no failure, the rest goes on', async (_, Refusal) => {
+    const asked: string[] = [];
+    const gone: BitbucketClient = refusing((path) => {
+      if (asked.length === 0 && !/issues\/3\/comments/.test(path)) return undefined;
+      if (!path.includes('/issues')) return undefined;
+      asked.push(path);
+      return new Refusal({ finding, path: path.replace(/\?.*$/, '') });
+    });
+    const input = await begin('full');
+    await situation.rows(
+      sql`update streams set watermark = null, position = null where stream like 'ticket%'`,
+    );
+    await situation.rows(sql`delete from ticket_comments`);
+    await situation.importAll(input, { bitbucket: gone });
+    // The list of one ticket, and then that of all, which is not there either.
+    expect(asked).toHaveLength(2);
+    expect(await finish(input)).toMatchObject({ state: 'completed', error: null });
+    const states = await situation.rows(sql`select state, last_error from import_streams
+      where import_id = ${input.importId} and stream in ('ticket_comments', 'ticket_changes')`);
+    expect(states).toEqual([
+      { state: 'unavailable', last_error: finding },
+      { state: 'unavailable', last_error: finding },
+    ]);
+
+    // It is back: so is the ticket that was in hand.
+    const again = await begin('full');
+    await situation.importAll(again);
+    expect(await finish(again)).toMatchObject({ state: 'completed' });
+    expect(await report('ticket_comments')).toMatchObject({ is: 'complete', notes: {} });
+    expect(await situation.differences()).toBe('');
+  });
+});
+
 describe('not permitted', () => {
   test('one list that is refused is passed by and counted; several in a row are a failure', async () => {
     await firstImport();

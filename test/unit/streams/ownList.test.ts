@@ -3,7 +3,7 @@ import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
 import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
 import {
   behindOwnPage,
-  forgetNext,
+  forgetRefusal,
   ownListPlace,
   readDoubt,
   recoverOwnList,
@@ -55,6 +55,9 @@ describe('a refusal', () => {
       expect(ownListPlace(found!.position, paths)).toEqual({ path: '/all?pagelen=10&q=id%3D7' });
       // The look itself is refused: the repository is gone, not a pull request of it.
       expect(recoverOwnList(found!.position, type)).toBeUndefined();
+      // Who tries again, when it may be back, asks for the own list first.
+      expect(forgetRefusal(found!.position, type)).toEqual(inHand);
+      expect(forgetRefusal(found!.position, 'Upstream')).toBeUndefined();
     },
   );
 
@@ -63,8 +66,8 @@ describe('a refusal', () => {
     expect(recoverOwnList(second, 'BadRequest')).toEqual({ position: { ...inHand, restarts: 1 } });
     expect(recoverOwnList({ ...second, restarts: 3 }, 'BadRequest')).toBeUndefined();
     // Who tries again does not ask for it any more.
-    expect(forgetNext({ ...second, restarts: 3 }, 'BadRequest')).toEqual(inHand);
-    expect(forgetNext(second, 'Forbidden')).toBeUndefined();
+    expect(forgetRefusal({ ...second, restarts: 3 }, 'BadRequest')).toEqual(inHand);
+    expect(forgetRefusal(second, 'Forbidden')).toBeUndefined();
   });
 
   test('of one list alone is not permitted; of several in a row it is a failure', () => {
