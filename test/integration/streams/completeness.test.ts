@@ -221,25 +221,34 @@ describe('gone at the source', () => {
 });
 
 describe('a tracker that goes away while comments of tickets are read', () => {
-  test.each([
-    ['switched off', NotFound],
-    ['removed', FeatureGone],
-  ])('%s: no failure, the rest goes on', async (_, Refusal) => {
+  /** From the list of the third ticket on. */
+  function goingAway(Refusal: typeof NotFound | typeof FeatureGone, isShown = true) {
     const asked: string[] = [];
-    const gone: BitbucketClient = refusing((path) => {
+    const bitbucket = refusing((path) => {
       if (asked.length === 0 && !/issues\/3\/comments/.test(path)) return undefined;
-      if (!path.includes('/issues')) return undefined;
-      asked.push(path);
-      return new Refusal({ finding, path: path.replace(/\?.*$/, '') });
+      asked.push(path.replace(/^.*\/telemetry\/|\?.*$/g, ''));
+      if (path.includes('/issues')) return new Refusal({ finding, path: path.replace(/\?.*$/, '') });
+      return isShown ? undefined : new RepositoryGone({ finding });
     });
-    const input = await begin('full');
-    await situation.rows(
-      sql`update streams set watermark = null, position = null where stream like 'ticket%'`,
-    );
+    return { asked, bitbucket };
+  }
+
+  async function beginWithout(): Promise<ImportInput> {
+    await situation.rows(sql`delete from streams where stream like 'ticket%'`);
     await situation.rows(sql`delete from ticket_comments`);
-    await situation.importAll(input, { bitbucket: gone });
-    // The list of one ticket, and then that of all, which is not there either.
-    expect(asked).toHaveLength(2);
+    return begin('full');
+  }
+
+  test.each([
+    ['switched off', NotFound, ['issues/3/comments', 'issues', 'pullrequests', 'issues']],
+    ['removed', FeatureGone, ['issues/3/comments', 'issues']],
+  ])('%s: no failure, the rest goes on', async (_, Refusal, paths) => {
+    const { asked, bitbucket } = goingAway(Refusal);
+    const input = await beginWithout();
+    await situation.importAll(input, { bitbucket });
+    // A closing round asks nothing of the tracker.
+    const last = asked.findLastIndex((path) => path.startsWith('issues'));
+    expect(asked.slice(0, last + 1)).toEqual(paths);
     expect(await finish(input)).toMatchObject({ state: 'completed', error: null });
     const states = await situation.rows(sql`select state, last_error from import_streams
       where import_id = ${input.importId} and stream in ('ticket_comments', 'ticket_changes')`);
@@ -254,6 +263,12 @@ describe('a tracker that goes away while comments of tickets are read', () => {
     expect(await finish(again)).toMatchObject({ state: 'completed' });
     expect(await report('ticket_comments')).toMatchObject({ is: 'complete', notes: {} });
     expect(await situation.differences()).toBe('');
+  });
+
+  test('with the whole repository: a failure', async () => {
+    const { bitbucket } = goingAway(NotFound, false);
+    const walk = situation.importAll(await beginWithout(), { bitbucket });
+    await expect(walk).rejects.toBeInstanceOf(RepositoryGone);
   });
 });
 
