@@ -44,6 +44,28 @@ export const upsertActivity = (
   rows: readonly Row[],
 ): Promise<number> => upsert(tx, scope, rows);
 
+/**
+ * The key of the stored entry that has an actor in it, for entries that have none: of the same pull request, kind, time and
+ * state, and of several the one that ends with what the entry says. By `place`; those without such a row are left out.
+ * A subquery, so that it goes by the key, as in `upsertParts`.
+ */
+export async function keysWithActor(
+  tx: Transaction,
+  scope: RepositoryScope,
+  entries: readonly Row[],
+): Promise<Map<string, string>> {
+  const found = await tx.execute<{ place: string; key: string | null }>(sql`
+    select r.place, (
+      select a.entry_key from pull_request_activity a
+      where a.organization_id = ${scope.organizationId} and a.repository_id = ${scope.repositoryId}
+        and a.pull_request_number = r.pull_request_number and a.kind = r.kind and a.at = r.at
+        and a.state is not distinct from r.state and strpos(a.entry_key, ':{') > 0
+      order by right(a.entry_key, length(r.said)) <> r.said, a.entry_key limit 1) as key
+    from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+      as r(place text, said text, pull_request_number integer, kind text, at timestamptz, state text)`);
+  return new Map(found.flatMap(({ place, key }) => (key === null ? [] : [[place, key] as const])));
+}
+
 const missing = createInsertMissing(table);
 
 /**
