@@ -203,11 +203,14 @@ export async function hasFeedEntriesBefore(
   return rows.length > 0;
 }
 
+// Entry and participant tell the time of one vote apart: a recorded webhook has 53 microseconds between such times.
+const SAME_VOTE = '1 second';
+
 /**
  * Pull requests above `after` that their own activity is ahead of. Either the last vote of somebody is not in their stored
  * participants, or is there with the time of an earlier one, although it may be newer than they are: an approval need not
- * move `updated_on`, so no list by that shows it. (Votes older than the stored version do not count, since a withdrawn vote leaves its entry.) Or they are not stored
- * at all, and not in quarantine. Ordered by number.
+ * move `updated_on`, so no list by that shows it. (Votes older than the last look, be it one that quarantine took, do not
+ * count, since a withdrawn vote leaves its entry.) Or they are not stored at all, and not in quarantine. Ordered by number.
  */
 export async function pullRequestsBehindTheirActivity(
   tx: Transaction,
@@ -229,8 +232,10 @@ export async function pullRequestsBehindTheirActivity(
       and p.repository_id = ${scope.repositoryId} and p.number = v.number
     left join pull_request_participants t on t.organization_id = p.organization_id
       and t.repository_id = p.repository_id and t.pull_request_number = v.number and t.account_key = v.actor_uuid
-    where v.at > p.observed_at - make_interval(secs => ${range.slackSeconds})
-      and (t.participated_on < v.at or not coalesce(
+    left join quarantine q on q.organization_id = p.organization_id and q.repository_id = p.repository_id
+      and q.stream = 'pull_requests' and q.record_key = v.number::text
+    where v.at > greatest(p.observed_at, q.observed_at) - make_interval(secs => ${range.slackSeconds})
+      and (t.participated_on < v.at - ${SAME_VOTE}::interval or not coalesce(
         case v.kind when 'approval' then t.approved or t.state = 'approved' else t.state = 'changes_requested' end,
         false))
     ), unknown as (
