@@ -301,4 +301,31 @@ describe('a look at late votes', () => {
     await mutate('pull_request.unapprove', { number: 3 });
     expect(looks()).toEqual([]);
   });
+
+  test('that brings a pull request which cannot be read keeps it as one, and asks no more', async () => {
+    await situation.importAll(await start());
+    await readLongAgo();
+    await mutate('pull_request.approve', { number: 3 });
+    const bent: BitbucketClient = {
+      get: async (request) => {
+        const answer = await situation.bitbucket.get(request);
+        if (!decodeURIComponent(request.path ?? '').includes('id IN')) return answer;
+        const json = { ...(answer.json as object), values: [{ id: 3 }] };
+        return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
+      },
+    };
+    await situation.importAll(await start(), { bitbucket: bent });
+    expect(await situation.rows(sql`select stream, record_key from quarantine`)).toEqual([
+      { stream: 'pull_requests', record_key: '3' },
+    ]);
+    await mutate('pull_request.unapprove', { number: 3 });
+    await votesAge();
+    await situation.importAll(await start(), { bitbucket: bent });
+    expect(looks()).toHaveLength(1);
+
+    await situation.rows(sql`delete from pull_request_activity`);
+    await situation.importAll(await start('full'));
+    expect(await situation.rows(sql`select 1 from quarantine`)).toEqual([]);
+    expect(await situation.differences()).toBe('');
+  });
 });
