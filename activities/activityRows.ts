@@ -48,6 +48,9 @@ function lasting(value: unknown): unknown {
     .map(([name, inner]) => [name, lasting(inner)]);
 }
 
+/** In the place of the actor in the key of an entry that has none. */
+export const NOBODY = 'nobody';
+
 /**
  * Bitbucket gives entries no id (facts 3.7). A comment's entry is known by the comment; the others by kind, time and
  * actor, and an update also by what it says, since one action may leave several of them at the same moment. Source and
@@ -55,7 +58,7 @@ function lasting(value: unknown): unknown {
  */
 export function entryKey(found: Kind, entry: ActivityEntry, raw: unknown): string {
   if (found.kind === 'comment') return commentEntryKey(entry.comment?.id);
-  const key = `${found.kind}:${canonicalInstant(found.at)}:${found.actor?.uuid ?? 'nobody'}`;
+  const key = `${found.kind}:${canonicalInstant(found.at)}:${found.actor?.uuid ?? NOBODY}`;
   return found.kind === 'update' ? `${key}:${said(raw)}` : key;
 }
 

@@ -24,6 +24,7 @@ import { createGit } from './git/process.ts';
 import { readRefs } from './git/refs.ts';
 import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
 import { PageRefused } from './pageRefused.ts';
+import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
 import { isRefusal, storeByUuid } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
@@ -58,7 +59,8 @@ export function createGitActivities(
 
   /**
    * Brings in what git knows of a repository: clones or fetches, stores the commits that are not stored yet
-   * page by page with their checkpoint, then branches and tags as a set. Ends git at once when cancelled; the
+   * page by page with their checkpoint, then branches and tags as a set; where that is all that is read, links pull
+   * requests that waited for their merge commit. Ends git at once when cancelled; the
    * next attempt, on any worker, goes on from the checkpoint. Where it is not under its name any more, it is asked for by
    * its uuid, and read under the name that it has now. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
    * DiskFull, PageRefused, and Fenced.
@@ -67,7 +69,12 @@ export function createGitActivities(
     // Before the first statement: opening a stream may wait for the locks of a worker that froze.
     const pulse = startPulse();
     try {
-      return await readRepository(input, pulse);
+      const result = await readRepository(input, pulse);
+      if (result.done) {
+        const onProgress = () => pulse.show({});
+        await linkBehindCommits({ database, scope: input, signal: cancellationSignal(), onProgress });
+      }
+      return result;
     } catch (error) {
       if (error instanceof SwitchedOff) return { done: true, stream: null, requests: 0, records: 0 };
       throw error;

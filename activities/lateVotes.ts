@@ -58,6 +58,7 @@ export function readLateVotes(position: LateVotes, answer: BitbucketAnswer): Pag
   return {
     items: records.map((record) => pullRequestItem(record, answer.observedAt)),
     rejected,
+    recordsOf: 'pull_requests',
     values: page.values,
     position: { ...position, after: position.asked },
     stored: 0,

@@ -1,6 +1,6 @@
 import { readClock } from '../db/queries/clock.ts';
 import { recordActivityGap } from '../db/queries/gaps.ts';
-import { countPullRequests, upsertPullRequests } from '../db/queries/pullRequests.ts';
+import { countPullRequests, noteObserved, upsertPullRequests } from '../db/queries/pullRequests.ts';
 import { countQuarantined } from '../db/queries/quarantine.ts';
 import { setStreamMethod } from '../db/queries/streamNotes.ts';
 import {
@@ -164,11 +164,10 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     store: async (tx, items) => {
       const [first] = items;
       if (first === undefined || !('participants' in first.row)) return store(tx, items);
-      return upsertPullRequests(
-        tx,
-        scope,
-        items.map((item) => item.row),
-      );
+      const rows = items.map((item) => item.row);
+      const written = await upsertPullRequests(tx, scope, rows);
+      await noteObserved(tx, scope, rows, OVERLAP_MS / 1_000);
+      return written;
     },
     // Where there are pull requests, neither the feed nor the own activity of one is ever empty; of those that the feed left
     // out, the feed was the witness, and of one that is looked for, its own list.

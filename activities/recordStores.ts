@@ -7,6 +7,7 @@ import { upsertBranches, upsertTags } from '../db/queries/refs.ts';
 import { upsertTicketChanges, upsertTicketComments, upsertTickets } from '../db/queries/tickets.ts';
 import type { RepositoryScope, Row } from '../db/queries/upsert.ts';
 import type { Stream } from '../workflows/words.ts';
+import { underFormerKeys } from './formerKeys.ts';
 import { isTagRow } from './listedRows.ts';
 import { newestByKey } from './pullRequestRows.ts';
 import type { StoreRecords } from './storeItems.ts';
@@ -25,11 +26,16 @@ const rowsOf = (items: readonly Item[], ...columns: string[]): Row[] =>
     byColumns(...columns),
   );
 
-/** An entry that carries its comment in full brings that along. */
+/** An entry that carries its comment in full brings that along; one that lost its actor is the one stored before. */
 const storeActivity: StoreInto = async (tx, scope, items) => {
   const comments = items.flatMap((item) => (item.comment === undefined ? [] : [item.comment]));
+  const rows = await underFormerKeys(
+    tx,
+    scope,
+    items.map((item) => item.row),
+  );
   const [entries, others] = await Promise.all([
-    upsertActivity(tx, scope, rowsOf(items, 'pull_request_number', 'entry_key')),
+    upsertActivity(tx, scope, newestByKey(rows, byColumns('pull_request_number', 'entry_key'))),
     upsertComments(tx, scope, newestByKey(comments, byColumns('comment_id'))),
   ]);
   return entries + others;

@@ -54,10 +54,14 @@ export async function storePage(
     return new PageRefused(stream.stream, error);
   }
 
+  const owner = { ...stream, stream: page.recordsOf ?? stream.stream };
+  const isForeign = page.recordsOf !== undefined;
+
   async function attempt(items: Item[], refused: QuarantinedRecord[]): Promise<number> {
     const progress: Progress = {
       stored: page.stored ?? items.length,
-      quarantined: refused.length,
+      // Its own stream counts what it has there, at its next end.
+      quarantined: isForeign ? 0 : refused.length,
       requests,
       ...(page.expected === undefined ? {} : { expected: page.expected, basis: page.basis ?? 'size' }),
     };
@@ -67,8 +71,8 @@ export async function storePage(
       if (written > 0 && whenWritten !== undefined) {
         await advance(tx, { ...stream, expectedPosition: page.position, position: whenWritten });
       }
-      await quarantineRecords(tx, stream, uniqueByKey(refused), source);
-      if (release) await releaseQuarantined(tx, stream, keysOf(items, page, bytes));
+      await quarantineRecords(tx, owner, uniqueByKey(refused), source);
+      if (release || isForeign) await releaseQuarantined(tx, owner, keysOf(items, page, bytes));
       if (page.end !== undefined) await reader.settle?.(tx, page.end);
       return written;
     });

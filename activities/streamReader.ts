@@ -35,6 +35,8 @@ export interface Item {
 export interface PageRead {
   items: Item[];
   rejected: RejectedRecord[];
+  /** the stream that these records belong to, where it is another: quarantine keeps them as its records */
+  recordsOf?: Stream;
   /** where the walk stands once this page is stored */
   position: Position;
   /** the page's records as they came, to find the bytes of one that the database refuses */

@@ -12,6 +12,7 @@ import { answeredAt, createRounds, type LastRead } from './closing.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { openReader } from './openReader.ts';
 import { PageRefused } from './pageRefused.ts';
+import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { workflowId } from './workflowId.ts';
 
@@ -118,8 +119,11 @@ export function createStreamActivities(
       if (stream === undefined) {
         const requests = situation.requests + allowance.requests;
         if (rounds.begin({ requests, latestAnswerAt: chunk.latestAnswerAt })) continue;
-        if (input.streams.includes('pull_requests') && input.linksLater !== true)
-          await link(input, signal, onPage);
+        if (input.streams.includes('pull_requests')) {
+          if (input.linksLater !== true) await link(input, signal, onPage);
+        } else if (input.streams.includes('commits')) {
+          await linkBehindCommits({ database, scope: input, signal, onProgress: onPage });
+        }
         return result({ done: true });
       }
       const missing = isOfTracker(stream) ? (trackerGone ?? noTracker(stream, source)) : undefined;

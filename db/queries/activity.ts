@@ -44,6 +44,28 @@ export const upsertActivity = (
   rows: readonly Row[],
 ): Promise<number> => upsert(tx, scope, rows);
 
+/**
+ * The key of the stored entry that has an actor in it, for entries that have none: of the same pull request, kind, time and
+ * state, and of several the one that ends with what the entry says. By `place`; those without such a row are left out.
+ * A subquery, so that it goes by the key, as in `upsertParts`.
+ */
+export async function keysWithActor(
+  tx: Transaction,
+  scope: RepositoryScope,
+  entries: readonly Row[],
+): Promise<Map<string, string>> {
+  const found = await tx.execute<{ place: string; key: string | null }>(sql`
+    select r.place, (
+      select a.entry_key from pull_request_activity a
+      where a.organization_id = ${scope.organizationId} and a.repository_id = ${scope.repositoryId}
+        and a.pull_request_number = r.pull_request_number and a.kind = r.kind and a.at = r.at
+        and a.state is not distinct from r.state and strpos(a.entry_key, ':{') > 0
+      order by right(a.entry_key, length(r.said)) <> r.said, a.entry_key limit 1) as key
+    from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+      as r(place text, said text, pull_request_number integer, kind text, at timestamptz, state text)`);
+  return new Map(found.flatMap(({ place, key }) => (key === null ? [] : [[place, key] as const])));
+}
+
 const missing = createInsertMissing(table);
 
 /**
@@ -181,11 +203,14 @@ export async function hasFeedEntriesBefore(
   return rows.length > 0;
 }
 
+// Entry and participant tell the time of one vote apart: a recorded webhook has 53 microseconds between such times.
+const SAME_VOTE = '1 second';
+
 /**
  * Pull requests above `after` that their own activity is ahead of. Either the last vote of somebody is not in their stored
  * participants, or is there with the time of an earlier one, although it may be newer than they are: an approval need not
- * move `updated_on`, so no list by that shows it. (Votes older than the stored version do not count, since a withdrawn vote leaves its entry.) Or they are not stored
- * at all, and not in quarantine. Ordered by number.
+ * move `updated_on`, so no list by that shows it. (Votes older than the last look, be it one that quarantine took, do not
+ * count, since a withdrawn vote leaves its entry.) Or they are not stored at all, and not in quarantine. Ordered by number.
  */
 export async function pullRequestsBehindTheirActivity(
   tx: Transaction,
@@ -207,8 +232,10 @@ export async function pullRequestsBehindTheirActivity(
       and p.repository_id = ${scope.repositoryId} and p.number = v.number
     left join pull_request_participants t on t.organization_id = p.organization_id
       and t.repository_id = p.repository_id and t.pull_request_number = v.number and t.account_key = v.actor_uuid
-    where v.at > p.observed_at - make_interval(secs => ${range.slackSeconds})
-      and (t.participated_on < v.at or not coalesce(
+    left join quarantine q on q.organization_id = p.organization_id and q.repository_id = p.repository_id
+      and q.stream = 'pull_requests' and q.record_key = v.number::text
+    where v.at > greatest(p.observed_at, q.observed_at) - make_interval(secs => ${range.slackSeconds})
+      and (t.participated_on < v.at - ${SAME_VOTE}::interval or not coalesce(
         case v.kind when 'approval' then t.approved or t.state = 'approved' else t.state = 'changes_requested' end,
         false))
     ), unknown as (

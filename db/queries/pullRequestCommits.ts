@@ -46,6 +46,22 @@ export async function mergesToLink(
     from merged p order by p.number`);
 }
 
+/** Whether an import reads no pull requests in this repository although the integration has them on. */
+export async function leavesLinksOut(
+  tx: Transaction,
+  scope: RepositoryScope & { integrationId: string; importId: string },
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select 1 from integrations n
+    where n.organization_id = ${scope.organizationId} and n.id = ${scope.integrationId}
+      and 'pull_requests' = any (n.services)
+      and not exists (
+        select 1 from import_streams s
+        where s.organization_id = n.organization_id and s.import_id = ${scope.importId}
+          and s.repository_id = ${scope.repositoryId} and s.stream = 'pull_requests')`);
+  return rows.length > 0;
+}
+
 /** A page of the repository's commits with their parents, by hash. */
 export async function commitParentsAfter(
   tx: Transaction,

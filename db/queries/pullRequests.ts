@@ -103,6 +103,29 @@ export async function upsertPullRequests(
   return row?.written ?? 0;
 }
 
+/**
+ * Remembers when these pull requests were looked at for late votes, where they said nothing new: a vote that is not among
+ * their participants then (it was taken back) is not looked for again. Not sooner than `slackSeconds` behind the last
+ * time: so long looks go on anyway, and one that finds nothing should write nothing.
+ */
+export async function noteObserved(
+  tx: Transaction,
+  scope: RepositoryScope,
+  rows: readonly Row[],
+  slackSeconds: number,
+): Promise<void> {
+  const seen = rows.map(({ number, updated_on, observed_at }) => ({ number, updated_on, observed_at }));
+  await tx.execute(sql`
+    with input as materialized (
+      select * from jsonb_to_recordset(${JSON.stringify(seen)}::jsonb)
+        as r(number integer, updated_on timestamptz, observed_at timestamptz)
+    )
+    update pull_requests p set observed_at = i.observed_at from input i
+    where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
+      and p.number = any (array(select number from input)) and p.number = i.number
+      and p.updated_on <= i.updated_on and p.observed_at < i.observed_at - make_interval(secs => ${slackSeconds})`);
+}
+
 export async function countPullRequests(tx: Transaction, scope: RepositoryScope): Promise<number> {
   const [row] = await tx.execute<{ count: number }>(sql`
     select count(*)::int as count from pull_requests

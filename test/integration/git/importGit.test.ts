@@ -25,6 +25,33 @@ test('stores what git log says, and says how far it is', async () => {
   expect(await progress(place, importId)).toEqual(['commits healthy 1234/1234', 'refs healthy 2/2']);
 });
 
+test('links a pull request that was stored as merged before its merge commit came, unless pull requests are off', async () => {
+  const subject = await place.subject('merged');
+  addHistory(subject, 3);
+  const { git, repositoryId } = subject;
+  const [main = '', tree = ''] = git.lines(['log', '-1', '--format=%H%n%T', 'main']);
+  const commit = (...parents: string[]) =>
+    git.object(
+      'commit',
+      `tree ${tree}\n${parents.map((parent) => `parent ${parent}\n`).join('')}author A <a@b> 1700000000 +0000\ncommitter A <a@b> 1700000000 +0000\n\nx\n`,
+    );
+  const side = commit(main);
+  const merge = commit(main, side);
+  git.git(['update-ref', 'refs/heads/main', merge]);
+  await place.sql`insert into pull_requests (organization_id, repository_id, number, title, state, draft, merge_hash,
+      created_on, updated_on, observed_at, raw)
+    values (${place.organizationId}, ${repositoryId}, 1, 't', 'MERGED', false, ${merge.slice(0, 12)}, now(), now(), now(), '{}')`;
+  const links = () =>
+    place.sql`select commit_hash from pull_request_commits where repository_id = ${repositoryId}`;
+
+  await place.sql`update integrations set services = '{repositories}'`;
+  await place.importGit({ subject, importId: await subject.newImport() });
+  expect(await links()).toEqual([]);
+  await place.sql`update integrations set services = '{repositories,pull_requests,tickets}'`;
+  await place.importGit({ subject, importId: await subject.newImport() });
+  expect(await links()).toMatchObject([{ commit_hash: side }]);
+});
+
 describe('going on', () => {
   test('after the worker died at any transaction, on another worker: nothing lost, nothing twice', async () => {
     const subject = await place.subject('resumed');

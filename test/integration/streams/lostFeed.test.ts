@@ -254,3 +254,78 @@ test('a pull request that the feed names and the list did not is fetched in the 
   expect(await situation.importAll(input, { bitbucket, limits })).toHaveLength(1);
   expect(await situation.differences()).toBe('');
 });
+
+describe('a look at late votes', () => {
+  const looks = (): string[] =>
+    situation.simulator.journal
+      .since(0)
+      .slice(before)
+      .map(({ path }) => path)
+      .filter((path) => /q=id.IN/.test(path));
+  /** All of it was read before the votes of the test. */
+  const readLongAgo = () =>
+    situation.rows(sql`update pull_requests set observed_at = observed_at - interval '30 minutes'`);
+  const votesAge = () =>
+    situation.rows(sql`update pull_request_activity set at = now() - interval '10 minutes'
+      where at > now() - interval '1 minute'`);
+
+  test('ends where the vote was taken back meanwhile', async () => {
+    await situation.importAll(await start());
+    await readLongAgo();
+    await mutate('pull_request.approve', { number: 3 });
+    let isGiven = true;
+    const bitbucket: BitbucketClient = {
+      get: async (request) => {
+        const answer = await situation.bitbucket.get(request);
+        if (isGiven && (request.path ?? '').includes(FEED)) {
+          isGiven = false;
+          await mutate('pull_request.unapprove', { number: 3 });
+        }
+        return answer;
+      },
+    };
+    await situation.importAll(await start(), { bitbucket });
+    expect(looks()).toHaveLength(1);
+    await votesAge();
+    await situation.importAll(await start());
+    expect(looks()).toHaveLength(1);
+  });
+
+  test('is not needed where the two times of one vote differ by microseconds (as recorded)', async () => {
+    await mutate('pull_request.approve', { number: 3 });
+    await situation.importAll(await start());
+    await situation.rows(
+      sql`update pull_request_participants set participated_on = participated_on - interval '53 microseconds'`,
+    );
+    await situation.importAll(await start());
+    await mutate('pull_request.unapprove', { number: 3 });
+    expect(looks()).toEqual([]);
+  });
+
+  test('that brings a pull request which cannot be read keeps it as one, and asks no more', async () => {
+    await situation.importAll(await start());
+    await readLongAgo();
+    await mutate('pull_request.approve', { number: 3 });
+    const bent: BitbucketClient = {
+      get: async (request) => {
+        const answer = await situation.bitbucket.get(request);
+        if (!decodeURIComponent(request.path ?? '').includes('id IN')) return answer;
+        const json = { ...(answer.json as object), values: [{ id: 3 }] };
+        return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
+      },
+    };
+    await situation.importAll(await start(), { bitbucket: bent });
+    expect(await situation.rows(sql`select stream, record_key from quarantine`)).toEqual([
+      { stream: 'pull_requests', record_key: '3' },
+    ]);
+    await mutate('pull_request.unapprove', { number: 3 });
+    await votesAge();
+    await situation.importAll(await start(), { bitbucket: bent });
+    expect(looks()).toHaveLength(1);
+
+    await situation.rows(sql`delete from pull_request_activity`);
+    await situation.importAll(await start('full'));
+    expect(await situation.rows(sql`select 1 from quarantine`)).toEqual([]);
+    expect(await situation.differences()).toBe('');
+  });
+});

@@ -106,6 +106,15 @@ test('a full import mends links that are wrong', async () => {
   expect(await links()).toEqual(truthLinks());
 });
 
+test('commits that are listed without pull requests, as after a push, link those that waited for them', async () => {
+  const input = { ...(await situation.startImport(repositoryId)), streams: ['refs', 'commits'] as Stream[] };
+  await situation.rows(sql`delete from commits where hash = ${late[0]?.['hash']}`);
+  await situation.rows(sql`delete from pull_request_commits`);
+  await situation.rows(sql`update pull_requests set commits_source = null`);
+  await situation.importAll(input);
+  expect(await links()).toEqual(truthLinks());
+});
+
 test("equals the host's own list of a pull request's commits, where the source branch still tells", async () => {
   const { login, secret } = situation.simulator.credential('api_token.admin');
   const authorization = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;

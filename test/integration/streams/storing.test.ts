@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketAnswer, BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { Fenced, openStream } from '../../../activities/checkpoint.ts';
 import { upsertPullRequests } from '../../../db/queries/pullRequests.ts';
+import type { Stream } from '../../../workflows/words.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
 const REPOSITORY = 'acme-rockets/launch-scripts';
@@ -175,6 +176,44 @@ describe('records that cannot be stored', () => {
     expect(await count(sql`select count(*)::int as n from quarantine`)).toBe(0);
     expect(await situation.differences()).toBe('');
   });
+});
+
+test('an entry whose account is removed later stays one, its actor goes, and of those that never had one none is lost', async () => {
+  const entries = () =>
+    situation.rows(sql`select pull_request_number as number, kind, at::text as at, state, actor_uuid as actor
+      from pull_request_activity order by number, kind, at, state, entry_key`);
+  const streams: Stream[] = ['pull_requests', 'pull_request_activity'];
+  await situation.importAll(input);
+  const removed = (await entries()).map((entry) =>
+    entry['kind'] === 'comment' ? entry : { ...entry, actor: null },
+  );
+  const paths: string[] = [];
+  const host = changing((path, values) => {
+    paths.push(path);
+    for (const value of values) {
+      for (const name of ['update', 'approval', 'changes_requested', 'participants']) {
+        for (const part of [value[name] ?? []].flat() as object[])
+          Object.assign(part, { author: null, user: null });
+      }
+    }
+  });
+  const readAll = async () => {
+    const full = await situation.startImport(input.repositoryId, 'full');
+    await situation.importAll({ ...full, streams }, { bitbucket: host });
+  };
+  await readAll();
+  expect(await entries()).toEqual(removed);
+  await readAll();
+  expect(await entries()).toEqual(removed);
+  expect(paths.filter((path) => /pullrequests\/\d+\/activity/.test(path))).toEqual([]);
+
+  await situation.rows(sql`delete from pull_request_activity where kind <> 'comment'`);
+  await readAll();
+  expect(await entries()).toEqual(removed);
+
+  await situation.rows(sql`delete from pull_request_activity`);
+  await situation.importAll(await situation.startImport(input.repositoryId, 'full'));
+  expect(await situation.differences()).toBe('');
 });
 
 test.each([
