@@ -10,6 +10,7 @@ import { publicKeyOf } from './platform/secrets/publicKeyOf.ts';
 import { createSealer } from './platform/secrets/seal.ts';
 import { createAttemptsInHand } from './worker/attemptsInHand.ts';
 import { createWorkers, runWorkers } from './worker/createWorkers.ts';
+import { startSpacingPolls } from './worker/pollSchedules.ts';
 import { startRelay } from './worker/relay/relay.ts';
 import { createWaker } from './worker/relay/waker.ts';
 import { installRuntime } from './worker/runtime.ts';
@@ -33,6 +34,13 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   const client = new Client({ connection, namespace: temporal.namespace });
   const stopSweep = startSweep({ database, log });
   const stopWaking = startWaking({ database, client, log });
+  const stopSpacing = startSpacingPolls({
+    database,
+    client,
+    taskQueue,
+    intervalMs: config.pollIntervalMs,
+    log,
+  });
   const metrics = config.metrics.port === 0 ? undefined : createMetrics({ service: 'worker', process: true });
   const stopRelay = startRelay({ database, waker: createWaker({ client, taskQueue }), log, metrics });
   let ready = false;
@@ -65,7 +73,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   } finally {
     ready = false;
     await status?.close();
-    await Promise.all([stopSweep(), stopWaking(), stopRelay()]);
+    await Promise.all([stopSweep(), stopWaking(), stopSpacing(), stopRelay()]);
     try {
       await connection.close();
     } finally {

@@ -49,10 +49,16 @@ export function createSyncActivities({ database, isRunning }: SyncDependencies):
 
 async function begin(tx: Transaction, input: BeginInput): Promise<Begun> {
   const subject = await queries.readSyncSubject(tx, input);
-  if (subject === undefined) return { outcome: 'not_wanted', why: 'it is not there any more' };
+  const { organizationId, repositoryId, services } = input;
+  if (subject === undefined) {
+    if (!(await queries.isFetchedByOther(tx, input)))
+      return { outcome: 'not_wanted', why: 'it is not there any more' };
+    // That one tells of changes too, and its hints have come to this run since it took the repository over.
+    await queries.noteMissed(tx, { organizationId, repositoryId, services });
+    return { outcome: 'not_wanted', why: 'another integration fetches it' };
+  }
   if (!subject.imported) return { outcome: 'not_wanted', why: 'it was never imported' };
   if (subject.absent) return { outcome: 'not_wanted', why: 'Bitbucket does not show it any more' };
-  const { organizationId, repositoryId, services } = input;
   switch (subject.integrationState) {
     case 'active':
       break;

@@ -89,7 +89,7 @@ export async function sweep(database: Database): Promise<Swept> {
     if (await database.transaction(organizationId, (tx) => failCheck(tx, check))) swept.checks += 1;
   }
   for (const { organizationId, id } of await database.withoutTenant((tx) => selectDraftsLeftBehind(tx))) {
-    const draft = { organizationId, integrationId: id, actor: null };
+    const draft = { organizationId, integrationId: id, actor: null, leftBehind: true };
     if (await database.transaction(organizationId, (tx) => removeDraft(tx, draft))) swept.drafts += 1;
   }
   for (const organizationId of await database.withoutTenant((tx) => selectOrganizationsToSweep(tx))) {

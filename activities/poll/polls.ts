@@ -105,7 +105,11 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       }),
 
     schedulePolls: async ({ name, active, ...integration }) => {
-      if (intervalMs === 0) return;
+      // One that rests since before would be there still when rounds are wanted again.
+      if (intervalMs === 0) {
+        await unschedulePolls(client, integration.integrationId);
+        return;
+      }
       await schedulePolls(client, { ...integration, taskQueue, name, active, intervalMs });
       // Whoever removes it has deleted the schedule before, or does not know of this one.
       const isKept = await database.transaction(integration.organizationId, (tx) =>

@@ -24,35 +24,13 @@ export interface PollSchedule {
  * spread over the interval by an offset of each one's own; a jitter would stretch the time between two rounds.
  */
 export async function schedulePolls(client: Client, input: PollSchedule): Promise<void> {
-  const { organizationId, integrationId, taskQueue, active, intervalMs } = input;
-  const scheduleId = pollId(integrationId);
-  const spec = { intervals: [{ every: intervalMs, offset: offsetOf(integrationId, intervalMs) }] };
-  const action = {
-    type: 'startWorkflow' as const,
-    workflowType: 'pollIntegration',
-    workflowId: scheduleId,
-    taskQueue,
-    args: [{ organizationId, integrationId }],
-    staticSummary: summary(`Find what changed – ${input.name ?? 'integration'}`),
-    typedSearchAttributes: [
-      { key: ORGANIZATION_ID, value: organizationId },
-      { key: INTEGRATION_ID, value: integrationId },
-    ],
-  };
-  // A round that is still under way is not joined by another; what was missed while Temporal was down is found by the next.
-  const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' as const };
-  const note = active ? 'The integration is active.' : 'The integration fetches nothing at present.';
+  const { active } = input;
+  const schedule = scheduleOf(input);
   try {
-    await client.schedule.create({
-      scheduleId,
-      spec,
-      action,
-      policies,
-      state: { paused: !active, note },
-      typedSearchAttributes: action.typedSearchAttributes,
-    });
+    await client.schedule.create(schedule);
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    const { scheduleId, spec, action, policies } = schedule;
     const handle = client.schedule.getHandle(scheduleId);
     const { state } = await handle.describe();
     await handle.update((present) => ({
@@ -60,21 +38,82 @@ export async function schedulePolls(client: Client, input: PollSchedule): Promis
       spec,
       action,
       policies,
-      state: { ...present.state, paused: !active, note },
+      state: { ...present.state, ...schedule.state },
     }));
     // What changed while it rested is found now, not in a quarter of an hour.
     if (active && state.paused) await handle.trigger(policies.overlap);
   }
 }
 
-/** Deletes the schedule of an integration's poll rounds; none is fine. */
-export async function unschedulePolls(client: Client, integrationId: string): Promise<void> {
+/**
+ * Gives the schedule that is there the interval, or makes it where there is none. Whether one that is there rests is left
+ * as it is: the integration's run says so, maybe at this moment. False: it has that interval already.
+ */
+export async function spacePolls(client: Client, input: PollSchedule): Promise<boolean> {
+  const schedule = scheduleOf(input);
+  const handle = client.schedule.getHandle(schedule.scheduleId);
   try {
-    await client.schedule.getHandle(pollId(integrationId)).delete();
+    const [present] = (await handle.describe()).spec.intervals ?? [];
+    const wanted = spacingOf(input);
+    if (present?.every === wanted.every && present.offset === wanted.offset) return false;
+    await handle.update((before) => ({ ...before, spec: schedule.spec }));
+    return true;
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
+  try {
+    await client.schedule.create(schedule);
+    return true;
+  } catch (error) {
+    if (error instanceof ScheduleAlreadyRunning) return false;
+    throw error;
+  }
 }
+
+/** Deletes the schedule of an integration's poll rounds; false: there was none. */
+export async function unschedulePolls(client: Client, integrationId: string): Promise<boolean> {
+  try {
+    await client.schedule.getHandle(pollId(integrationId)).delete();
+    return true;
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return false;
+    throw error;
+  }
+}
+
+function scheduleOf(input: PollSchedule) {
+  const { organizationId, integrationId, taskQueue, name, active } = input;
+  const scheduleId = pollId(integrationId);
+  const typedSearchAttributes = [
+    { key: ORGANIZATION_ID, value: organizationId },
+    { key: INTEGRATION_ID, value: integrationId },
+  ];
+  return {
+    scheduleId,
+    spec: { intervals: [spacingOf(input)] },
+    action: {
+      type: 'startWorkflow' as const,
+      workflowType: 'pollIntegration',
+      workflowId: scheduleId,
+      taskQueue,
+      args: [{ organizationId, integrationId }],
+      staticSummary: summary(`Find what changed – ${name ?? 'integration'}`),
+      typedSearchAttributes,
+    },
+    // A round that is still under way is not joined by another; what was missed while Temporal was down is found by the next.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' as const },
+    state: {
+      paused: !active,
+      note: active ? 'The integration is active.' : 'The integration fetches nothing at present.',
+    },
+    typedSearchAttributes,
+  };
+}
+
+const spacingOf = ({ integrationId, intervalMs }: PollSchedule) => ({
+  every: intervalMs,
+  offset: offsetOf(integrationId, intervalMs),
+});
 
 /** Milliseconds into the interval, the same for the same integration. */
 function offsetOf(integrationId: string, intervalMs: number): number {

@@ -53,6 +53,6 @@ export function createRunControl(client: Client): RunControl {
     cancel: (workflowId) => unlessGone(() => client.workflow.getHandle(workflowId).cancel()),
     terminate: (workflowId, reason) =>
       unlessGone(() => client.workflow.getHandle(workflowId).terminate(reason)),
-    deleteSchedule: (integrationId) => unschedulePolls(client, integrationId),
+    deleteSchedule: async (integrationId) => void (await unschedulePolls(client, integrationId)),
   };
 }

@@ -5,6 +5,7 @@ import type { IntegrationState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { unescapeJson, unescapeText } from '../text.ts';
 import { isoInstant } from './isoInstant.ts';
+import { yieldsTo } from './ownership.ts';
 import { uuids } from './uuids.ts';
 
 /** Auto-import rules, and the repositories that they judge. Every function runs inside a transaction of the tenant. */
@@ -132,9 +133,7 @@ export async function insertAutoImport(
     from repositories r where r.id = any (${ids})`);
   await tx.execute(sql`
     update repositories r set integration_id = ${integrationId}
-    where r.id = any (${ids}) and (r.integration_id is null or exists (
-      select from integrations n where n.organization_id = r.organization_id and n.id = r.integration_id
-        and n.state = 'disconnecting'))`);
+    where r.id = any (${ids}) and ${yieldsTo(sql`${integrationId}`)}`);
   return chosen.length;
 }
 

@@ -1,6 +1,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 import { ownerExcluded } from './autoImport.ts';
+import { yieldsTo } from './ownership.ts';
 
 /** What an import takes up. Every function runs inside a transaction of the tenant. */
 
@@ -20,8 +21,8 @@ export const chosenBy = (selection: SQL, integration: SQL) => sql`(seen.presence
 
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
- * becomes the one whose credential fetches them, unless another one is already that is not being removed. One that was
- * removed, and so is named, is no longer.
+ * becomes the one whose credential fetches them, unless another one is already that does not yield. One that was removed,
+ * and so is named, is no longer.
  */
 export async function chooseRepositories(
   tx: Transaction,
@@ -37,9 +38,7 @@ export async function chooseRepositories(
       where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}
     ), owned as (
       update repositories r set integration_id = ${integrationId}, removed_at = null
-      from chosen c where r.id = c.id and (r.integration_id is null or r.removed_at is not null or exists (
-        select from integrations n where n.organization_id = r.organization_id and n.id = r.integration_id
-          and n.state = 'disconnecting'))
+      from chosen c where r.id = c.id and (r.removed_at is not null or ${yieldsTo(sql`${integrationId}`)})
     )
     insert into import_repositories (organization_id, import_id, repository_id, place)
     select organization_id, ${importId}::uuid, id, place from chosen

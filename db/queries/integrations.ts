@@ -265,16 +265,34 @@ export async function shredCredentials(
   return rows.length;
 }
 
-/** Removes an integration that was never created, with everything that hangs on it. False: it is no draft, or gone. */
-export async function deleteDraft(tx: Transaction, integrationId: string): Promise<boolean> {
+const isDraft = (integrationId: string) =>
+  and(
+    eq(integrations.id, integrationId),
+    inArray(integrations.state, ['awaiting_credential', 'checking', 'connected']),
+  );
+
+/**
+ * Keeps a draft as it is until the transaction ends: nobody creates it meanwhile. False: it is none, or gone; or one that
+ * was left behind is asked for, and it was touched since.
+ */
+export async function lockDraft(
+  tx: Transaction,
+  { integrationId, leftBehind }: { integrationId: string; leftBehind: boolean },
+): Promise<boolean> {
   const rows = await tx
-    .delete(integrations)
+    .select({ id: integrations.id })
+    .from(integrations)
     .where(
       and(
-        eq(integrations.id, integrationId),
-        inArray(integrations.state, ['awaiting_credential', 'checking', 'connected']),
+        isDraft(integrationId),
+        leftBehind ? sql`${integrations.draftExpiresAt} < clock_timestamp() - interval '1 hour'` : undefined,
       ),
     )
-    .returning({ id: integrations.id });
+    .for('update');
   return rows.length === 1;
+}
+
+/** Removes an integration that was never created, with everything that hangs on it. */
+export async function deleteDraft(tx: Transaction, integrationId: string): Promise<void> {
+  await tx.delete(integrations).where(isDraft(integrationId));
 }

@@ -90,6 +90,17 @@ export async function noteMissed(
       missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
 }
 
+/** Whether another integration than this one fetches the repository. It cannot be removed until the transaction ends. */
+export async function isFetchedByOther(
+  tx: Transaction,
+  { integrationId, repositoryId }: { integrationId: string; repositoryId: string },
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from repositories
+    where id = ${repositoryId} and integration_id <> ${integrationId} and removed_at is null for share`);
+  return rows.length > 0;
+}
+
 /** What was missed of a repository before; a sync that begins brings it in too. */
 export async function readMissed(tx: Transaction, repositoryId: string): Promise<Service[]> {
   const [row] = await tx.execute<{ missed: Service[] | null }>(sql`

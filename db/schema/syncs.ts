@@ -42,7 +42,10 @@ export const repositorySyncs = pgTable(
     lastError: jsonb('last_error').$type<Finding>(),
     /** parked until then after it failed; null: not parked */
     nextAttemptAt: instant('next_attempt_at'),
-    /** what may have changed while nothing was fetched: a pause, a refused credential, a first import that had read past it */
+    /**
+     * what may have changed while nothing was fetched: a pause, a refused credential, a first import that had read past it,
+     * another integration that fetched it before
+     */
     missed: text('missed').array().$type<Service[]>(),
     /** the repository's `updated_on` that a poll last told of */
     pushedOn: instant('pushed_on'),

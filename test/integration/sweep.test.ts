@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { removeDraft } from '../../activities/removeDraft.ts';
 import { sweep } from '../../worker/sweep.ts';
 import { useDatabaseBench } from '../support/databaseBench.ts';
 
@@ -137,4 +138,19 @@ test('checks without an end and expired drafts that no run sees to are ended; yo
     await bench.sql`select from credentials where id = ${credentialId} and sealed is not null`,
   ).toHaveLength(0);
   expect(await bench.sql`select from audit_events where action = 'draft_expired'`).toHaveLength(1);
+});
+
+test('a draft that is created, or touched, behind the look of the sweep keeps its credential', async () => {
+  const [created, touched] = [await bench.tenant('active'), await bench.tenant('connected')];
+  await bench.sql`update integrations set draft_expires_at = now() + interval '1 day'
+    where id = ${touched.integrationId}`;
+  for (const tenant of [created, touched]) {
+    const { credentialId } = await tenant.credential();
+    await bench.sql`update credentials set state = 'active' where id = ${credentialId}`;
+    const { organizationId, integrationId } = tenant;
+    const draft = { organizationId, integrationId, actor: null, leftBehind: true };
+    expect(await bench.inTenant(tenant, (tx) => removeDraft(tx, draft))).toBe(false);
+    const kept = await bench.sql`select from credentials where id = ${credentialId} and sealed is not null`;
+    expect(kept).toHaveLength(1);
+  }
 });

@@ -155,6 +155,18 @@ test('while the integration is paused nothing is fetched; what was missed comes 
   });
 });
 
+test('a hint that the run of another integration heard is left to the next round of the one that took the repository over', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const taker = await tenant.sibling();
+    await bench.sql`update repositories set integration_id = ${taker.integrationId} where id = ${id}`;
+    await (await hint(run, tenant, id, { services: ['tickets'] })).result();
+    expect(await syncsOf(bench.sql, id)).toEqual([]);
+    expect(await syncRow(bench.sql, id)).toMatchObject({ missed: ['tickets'] });
+  });
+});
+
 test('what is not imported, not there or switched off is left alone', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');

@@ -20,7 +20,7 @@ export interface OwnedRepository {
   repositoryId: string;
   /** streams that were read of it, with success or without */
   read: Stream[];
-  /** created integrations that see it too and are not being removed, oldest first */
+  /** created integrations that see it too, now, and are not being removed, oldest first */
   candidates: Candidate[];
 }
 
@@ -39,7 +39,7 @@ export async function selectOwned(
         from integration_repositories seen
         join integrations n on n.organization_id = seen.organization_id and n.id = seen.integration_id
         where seen.organization_id = r.organization_id and seen.repository_id = r.id and n.id <> r.integration_id
-          and n.state in ('active', 'paused', 'needs_credential')), '[]') as candidates
+          and seen.presence = 'present' and n.state in ('active', 'paused', 'needs_credential')), '[]') as candidates
     from repositories r
     where r.organization_id = ${organizationId} and r.integration_id = ${integrationId}
       and (${after}::uuid is null or r.id > ${after}::uuid)
@@ -82,16 +82,28 @@ export async function holdRemoved(tx: Transaction, repositoryId: string): Promis
   return rows.length > 0;
 }
 
-/** Makes another integration the one that fetches the repository, if that one still may. */
+/**
+ * Makes another integration the one that fetches the repository, if that one still may. Its next poll round has all its
+ * services read: who fetched it before may have been told of changes and not got to them, or been paused, and what the
+ * other one's rounds passed over they do not come back to.
+ */
 export async function handOver(
   tx: Transaction,
   { integrationId }: OfIntegration,
   { repositoryId, to }: { repositoryId: string; to: string },
 ): Promise<void> {
   await tx.execute(sql`
-    update repositories set integration_id = ${to}
-    where id = ${repositoryId} and integration_id = ${integrationId}
-      and exists (select from integrations n where n.id = ${to} and n.state <> 'disconnecting')`);
+    with taken as (
+      update repositories r set integration_id = n.id
+      from integrations n
+      where r.id = ${repositoryId} and r.integration_id = ${integrationId}
+        and n.organization_id = r.organization_id and n.id = ${to} and n.state <> 'disconnecting'
+      returning r.organization_id, r.id, n.services
+    )
+    insert into repository_syncs as y (organization_id, repository_id, missed)
+    select organization_id, id, services from taken
+    on conflict (organization_id, repository_id) do update set
+      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)`);
 }
 
 /** Whether another integration than the one that is removed sees the repository. */

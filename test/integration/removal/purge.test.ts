@@ -6,6 +6,7 @@ import { createRemovalActivities } from '../../../activities/removal/removal.ts'
 import { createImportActivities } from '../../../activities/imports.ts';
 import { holdIntegration } from '../../../db/queries/discovery.ts';
 import { lockStreams } from '../../../db/queries/quarantineRetries.ts';
+import { listMissed } from '../../../db/queries/poll/keptRepositories.ts';
 import { readSyncSubject } from '../../../db/queries/syncs.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { fillRepository, fillUpkeep, rowsLeft } from '../../support/importedRows.ts';
@@ -179,6 +180,23 @@ describe('an integration', () => {
     expect(left).toEqual([{ n: 2 }]);
     // Something is left that may name them.
     expect((await rowsLeft(bench.sql, organizationId))['accounts']).toBe(3);
+  });
+
+  test('hands over to nobody who lost sight of it, and has the next round of the other one read what came meanwhile', async () => {
+    const { tenant, ids } = await imported(1);
+    const repositoryId = ids[0]!;
+    const [lost, sibling] = [await tenant.sibling(), await tenant.sibling()];
+    await bench.sql`update integration_repositories set presence = 'no_access'
+      where integration_id = ${lost.integrationId}`;
+    await bench.sql`update integrations set services = '{repositories,tickets}' where id = ${sibling.integrationId}`;
+    await disconnecting(tenant);
+    const steps = removal();
+    await steps.begin(tenant);
+    await steps.handOver(tenant);
+    const missed = await bench.inTenant(sibling, (tx) => listMissed(tx, idsOf(sibling)));
+    expect(missed).toEqual([
+      { repositoryId, fullName: 'acme/repo-001', services: ['repositories', 'tickets'] },
+    ]);
   });
 
   test('leaves a repository that was only discovered by another one, and frees what nobody sees', async () => {
