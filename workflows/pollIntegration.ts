@@ -11,7 +11,7 @@ import { POLL_INTERRUPTED } from './findings.ts';
 import type { PollIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellRefused } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
-import { bitbucketChunk, rows } from './policies.ts';
+import { bitbucketChunk, manySignals, rows } from './policies.ts';
 import { discoverAgain } from './presence/discoverAgain.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -91,7 +91,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   async function tellAll(): Promise<boolean> {
     do {
       if (isLong()) return false;
-      const { after, told } = await rows().syncEach.executeWithOptions(
+      const { after, told } = await manySignals().syncEach.executeWithOptions(
         { summary: summary(`${found} repositories told so far`) },
         [{ ...ids, after: place }],
       );

@@ -85,12 +85,12 @@ export const dated = (place: Place, { date, observedAt }: BitbucketAnswer): Plac
 
 /** Tells the syncs of repositories what may have changed there; returns how many repositories they are. */
 export async function hint(
-  { tell, integration }: Pick<PollContext, 'tell' | 'integration'>,
+  { tell, integration, signal }: Pick<PollContext, 'tell' | 'integration' | 'signal'>,
   repositories: PolledRepository[],
   changed: Service[],
   by: 'poll' | 'rotation' = 'poll',
 ): Promise<number> {
-  await tell(integration, { repositories, services: changed, by });
+  await tell(integration, { repositories, services: changed, by }, signal);
   return repositories.length;
 }
 

@@ -93,13 +93,13 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       }),
 
     syncEach: ({ after, ...integration }) =>
-      withHeartbeats(async () => {
+      withHeartbeats(async (signal) => {
         const { plan, next } = await database.transaction(integration.organizationId, async (tx) => ({
           plan: await readPollPlan(tx, integration),
           next: await listKept(tx, { ...integration, after, limit: TOLD_AT_ONCE }),
         }));
         const services = SERVICES.filter((service) => plan?.services.includes(service));
-        await tell(integration, { repositories: next, services, by: 'person' });
+        await tell(integration, { repositories: next, services, by: 'person' }, signal);
         const last = next.length < TOLD_AT_ONCE ? undefined : next.at(-1);
         return { after: last?.repositoryId ?? null, told: next.length };
       }),
