@@ -71,7 +71,11 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           next: null,
           pages: 0,
           startedAt: await readClock(tx),
-          rotationLeft: rotationBatch({ repositories, sinceMs: sinceMs ?? effective }),
+          rotationLeft: rotationBatch({
+            repositories,
+            sinceMs: sinceMs ?? effective,
+            intervalMs: effective,
+          }),
         };
         return { due: true, place: JSON.stringify(place), ...discover };
       }),
