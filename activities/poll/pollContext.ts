@@ -1,7 +1,12 @@
 import { pullRequestsBy } from '../../forecast/polling.ts';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { PolledRepository } from '../../db/queries/poll/keptRepositories.ts';
-import { countAskable, endWorkspacePoll, readPolledWorkspace } from '../../db/queries/poll/workspaces.ts';
+import {
+  countAskable,
+  endWorkspacePoll,
+  type PollMethod,
+  readPolledWorkspace,
+} from '../../db/queries/poll/workspaces.ts';
 import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Service } from '../../workflows/words.ts';
 import type { Asker } from '../bitbucket/asker.ts';
@@ -120,7 +125,7 @@ export async function chooseMethod(context: PollContext, place: Place): Promise<
 export async function endWorkspace(
   context: PollContext,
   place: Place,
-  method: 'authors' | 'repositories' | null,
+  method: PollMethod | null,
 ): Promise<Place> {
   const { workspaceId, began, incomplete } = place;
   if (workspaceId !== null && began !== null && !incomplete) {
