@@ -1,3 +1,4 @@
+import { log } from '@temporalio/activity';
 import { pullRequestsBy } from '../../forecast/polling.ts';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { PolledRepository } from '../../db/queries/poll/keptRepositories.ts';
@@ -13,9 +14,11 @@ import type { Asker } from '../bitbucket/asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef } from '../bitbucket/client.ts';
 import type { TokenTarget } from '../bitbucket/connectionCheck/target.ts';
 import { BitbucketError } from '../bitbucket/errors.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 import type { Page } from '../bitbucket/paging.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
 import { canonicalInstant } from '../instants.ts';
+import { isLeft } from '../tries.ts';
 import type { TellSyncs } from './hints.ts';
 import { begin, type Place } from './place.ts';
 
@@ -58,22 +61,27 @@ export const inTransaction = <T>(
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> => database.transaction(integration.organizationId, work);
 
-/** The answer; undefined where Bitbucket says that there is nothing for this account. Throws the client's other errors. */
-export async function ask(
+/**
+ * What `read` makes of the list at `path`, or of where the one in hand goes on; undefined where Bitbucket says that there is
+ * nothing for this account, and where it was asked often enough. Throws the client's other errors, and those of `read`.
+ */
+export async function ask<T>(
   { client, credential, signal, asker }: Pick<PollContext, 'client' | 'credential' | 'signal' | 'asker'>,
-  at: { path: string } | { next: string },
-): Promise<BitbucketAnswer | undefined> {
+  place: Place,
+  path: string,
+  read: (answer: BitbucketAnswer) => T,
+): Promise<T | undefined> {
+  const at = place.next === null ? { path } : { next: place.next };
   try {
-    return await client.get({ credential, signal, asker, maxWaitMs: MAX_WAIT_MS, ...at });
+    return read(await client.get({ credential, signal, asker, maxWaitMs: MAX_WAIT_MS, ...at }));
   } catch (error) {
-    if (error instanceof BitbucketError && REFUSALS.has(error.type)) return undefined;
-    throw error;
+    if (!(error instanceof BitbucketError)) throw error;
+    if (REFUSALS.has(error.type)) return undefined;
+    if (!mayPass(error) || !isLeft(place, error)) throw error;
+    log.warn('A poll round goes on without a list', { code: error.finding.code, path: error.path });
+    return undefined;
   }
 }
-
-/** What to ask for: the list at `path`, or where the one in hand goes on. */
-export const placeOf = (place: Place, path: string): { path: string } | { next: string } =>
-  place.next === null ? { path } : { next: place.next };
 
 /** The next page of the list in hand; undefined: there is none. Throws InvalidResponse for a list without an end. */
 export function following(place: Place, page: Page, path: string): Place | undefined {

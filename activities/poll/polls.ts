@@ -15,9 +15,11 @@ import { pollConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
 import { RateLimited } from '../bitbucket/errors.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { type DiscoveryPlan, isDiscoveryDue } from '../presence/discoveryDue.ts';
+import { goOn, tryAgain } from '../tries.ts';
 import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
 import { placeSchema, type Place } from './place.ts';
@@ -70,6 +72,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           after: null,
           next: null,
           pages: 0,
+          tries: 0,
           startedAt: await readClock(tx),
           rotationLeft: rotationBatch({
             repositories,
@@ -162,14 +165,20 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         const endsMs = performance.now() + maxMs;
         for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
           if (performance.now() > endsMs) break;
+          const inHand: Place = place;
           try {
-            const step = await walk.step(place);
-            place = step.place;
+            const step = await walk.step(inHand);
+            place = step.place === null ? null : goOn(step.place);
             requests += step.requests;
             found += step.found;
           } catch (error) {
-            if (!(error instanceof RateLimited)) throw error;
-            limited = { until: error.until, why: error.why };
+            if (error instanceof RateLimited) {
+              limited = { until: error.until, why: error.why };
+              break;
+            }
+            if (!mayPass(error)) throw error;
+            ({ place, limited } = tryAgain(inHand));
+            requests += 1;
             break;
           }
         }

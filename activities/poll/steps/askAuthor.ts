@@ -14,7 +14,6 @@ import {
   hint,
   inTransaction,
   move,
-  placeOf,
   type PollContext,
   type PollStep,
 } from '../pollContext.ts';
@@ -41,15 +40,20 @@ export async function askAuthor(
   );
   if (author === undefined) return move(await endWorkspace(context, place, 'authors'));
   const path = authorPath(workspace, author);
-  const answer = await ask(context, placeOf(place, path));
+  const given = await ask(context, place, path, (answer) => {
+    const page = readPage(answer, path);
+    const { records } = readRecords(polledPullRequestSchema, answer, page);
+    const here = dated(place, answer);
+    return { records, here, next: following(here, page, path) };
+  });
   const behind = { ...place, after: author.uuid, next: null, pages: 0 };
-  if (answer === undefined) {
+  if (given === undefined) {
     const isGone = await inTransaction(context, (tx) => noteRefused(tx, { workspaceId, uuid: author.uuid }));
     // Somebody who left, or a workspace that cannot be seen for a while: the latter must not move the watermark.
     return { place: { ...behind, incomplete: place.incomplete || !isGone }, requests: 1, found: 0 };
   }
-  const page = readPage(answer, path);
-  const seen = readRecords(polledPullRequestSchema, answer, page).records.flatMap(({ value }) =>
+  const { records, here, next } = given;
+  const seen = records.flatMap(({ value }) =>
     value.destination?.repository == null
       ? []
       : [{ repository: value.destination.repository.uuid, number: value.id, updated: value.updated_on }],
@@ -65,9 +69,8 @@ export async function askAuthor(
     });
     return selectWithNewerPullRequests(tx, { ...integration, seen });
   });
-  const here = dated(place, answer);
   return {
-    place: following(here, page, path) ?? { ...behind, began: here.began },
+    place: next ?? { ...behind, began: here.began },
     requests: 1,
     found: await hint(context, changed, ['pull_requests']),
   };

@@ -58,6 +58,64 @@ const edit = (title: string) =>
 const passHours = (method: 'authors' | 'repositories') =>
   bench.sql`update workspace_polls set since = since + interval '20 hours', method = ${method}`;
 
+/** How often the host was asked for this since a place in its journal. */
+const timesAsked = (path: string, since: number): number =>
+  bench.simulator.journal.since(since).filter((entry) => entry.path.includes(path)).length;
+const journaled = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+
+describe('a list that fails for good', () => {
+  const push = (repository: string) => {
+    const commits = [{ message: 'Pushed\n', author: { name: 'Mia', email: 'mia@example.com' } }];
+    return bench.mutate('git', { repository, change: { kind: 'push', branch: 'main', commits } });
+  };
+
+  test.each([{ kind: 'status', status: 555 }, { kind: 'wrong_shape' }, { kind: 'next', to: 'self' }])(
+    'of an author, by %j: the round goes on behind it, and the watermark stays',
+    async (fault) => {
+      const list = `/workspaces/acme/pullrequests/${encodeURIComponent(author)}`;
+      const [{ since }, begins] = [await acme(), journaled()];
+      bench.simulator.faults.set({ rules: [{ match: { path: list }, fault }] });
+      await edit('Written by the author whose list fails');
+      await push('umbrella/last');
+      await bench.poll();
+      expect(timesAsked(list, begins)).toBeGreaterThanOrEqual(5);
+      expect(timesAsked(list, begins)).toBeLessThanOrEqual(6);
+      expect(await bench.differences()).not.toContain('umbrella/last');
+      expect((await acme()).since).toBe(since);
+      bench.simulator.faults.clear();
+      await bench.poll();
+      expect(await bench.differences()).toBe('');
+      expect((await acme()).since).not.toBe(since);
+    },
+  );
+
+  test('of all: one is tried five times, the others once', async () => {
+    const begins = journaled();
+    const [row] = await bench.sql<{ n: number }[]>`
+      select count(*)::int as n from workspace_authors a join workspaces w on w.id = a.workspace_id where w.slug = 'acme'`;
+    bench.simulator.faults.set({
+      rules: [{ match: { path: '/workspaces/acme/pullrequests/' }, fault: { kind: 'status', status: 555 } }],
+    });
+    await bench.poll();
+    expect(timesAsked('/workspaces/acme/pullrequests/', begins)).toBe(row!.n + 4);
+  });
+
+  test('of repositories: git is asked of each, and later workspaces and the rotation have their turn', async () => {
+    const { since } = await acme();
+    bench.simulator.faults.set({
+      rules: [{ match: { path: '/repositories/acme\\?' }, fault: { kind: 'wrong_shape' } }],
+    });
+    for (const repository of [REPOSITORY, 'umbrella/last']) await push(repository);
+    await bench.sql`update repository_syncs set rotated_at = now() - interval '1 hour' where repository_id = ${subjectId}`;
+    await bench.poll();
+    expect(await bench.differences()).toBe('');
+    expect((await acme()).since).toBe(since);
+    const [row] = await bench.sql`select rotated_at > now() - interval '1 minute' as rotated
+      from repository_syncs where repository_id = ${subjectId}`;
+    expect(row).toEqual({ rotated: true });
+  });
+});
+
 describe('the watermark', () => {
   test('an author who is met again is asked for what was written since the members were listed before', async () => {
     expect((await acme()).method).toBe('authors');
