@@ -8,12 +8,14 @@ import { discoveryConsumer, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { tokenTarget } from './bitbucket/connectionCheck/target.ts';
 import { RateLimited } from './bitbucket/errors.ts';
+import { mayPass } from './bitbucket/mayPass.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import { placeSchema, type Place } from './discoveryPlace.ts';
-import { createDiscoveryWalk } from './discoveryWalk.ts';
+import { createDiscoveryWalk, type DiscoveryWalk } from './discoveryWalk.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { VANISHING_RULES, type VanishingRules } from './presence/decideList.ts';
 import { createRepositoryLookUp } from './repositoryLookUp.ts';
+import { goOn, isLeft, tryAgain } from './tries.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface DiscoveryDependencies {
@@ -25,6 +27,28 @@ export interface DiscoveryDependencies {
   /** a chunk ends after so many requests (default 25) or so long (default three minutes) */
   maxRequests?: number;
   maxMs?: number;
+}
+
+/**
+ * Where a discovery stands behind an error, and whether its chunk ends with it: at a limit, before another try of a list that
+ * may still be given, or behind one that was asked for often enough. Throws what does not pass by itself.
+ */
+async function meet(
+  error: unknown,
+  { walk, place, hasMoved }: { walk: DiscoveryWalk; place: Place; hasMoved: boolean },
+): Promise<{ place: Place | null; limited?: Limited; ends: boolean }> {
+  if (error instanceof RateLimited) {
+    return { place, limited: { until: error.until, why: error.why }, ends: true };
+  }
+  if (!mayPass(error)) throw error;
+  if (!walk.canLeave(place)) {
+    // The next chunk begins with it, and so repeats nothing else.
+    if (hasMoved) return { place, ends: true };
+    throw error;
+  }
+  if (!isLeft(place, error)) return { ...tryAgain(place), ends: true };
+  log.warn('A discovery goes on without a list', { code: error.finding.code, path: error.path });
+  return { place: await walk.leave(place), ends: false };
 }
 
 /** Finds workspaces, projects and repositories, and what is not there any more. Nothing is ever removed by it. */
@@ -53,23 +77,25 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
         if (cursor === null) {
           await database.transaction(organizationId, (tx) => queries.startDiscovery(tx, integration));
         }
-        let place: Place | null = cursor === null ? walk.start('') : placeSchema.parse(JSON.parse(cursor));
+        const start = cursor === null ? walk.start('') : placeSchema.parse(JSON.parse(cursor));
+        let place: Place | null = start;
         const found = { workspaces: 0, projects: 0, repositories: 0 };
         let limited: Limited | undefined;
         const endsMs = performance.now() + maxMs;
         for (let requests = 0; place !== null && requests < maxRequests; requests += 1) {
           if (performance.now() > endsMs) break;
+          const inHand: Place = place;
           try {
-            const step = await walk.step(place);
-            place = step.place;
+            const step = await walk.step(inHand);
+            place = step.place === null ? null : goOn(step.place);
             found.workspaces += step.workspaces;
             found.projects += step.projects;
             found.repositories += step.repositories;
             for (const rejected of step.rejected) log.warn('A record could not be read', rejected);
           } catch (error) {
-            if (!(error instanceof RateLimited)) throw error;
-            limited = { until: error.until, why: error.why };
-            break;
+            const met = await meet(error, { walk, place: inHand, hasMoved: inHand !== start });
+            ({ place, limited } = met);
+            if (met.ends) break;
           }
         }
         return {

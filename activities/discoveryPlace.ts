@@ -13,6 +13,8 @@ export const placeSchema = z.object({
   next: z.string().nullable(),
   /** of the list in hand, read so far: no list is endless */
   pages: z.int(),
+  /** of the list in hand, failed so far (`tries.ts`) */
+  tries: z.int().default(0),
   /** records of the list in hand so far, against its `size` */
   listed: z.int().default(0),
   /** the list in hand was read in one go, and all of it could be read */

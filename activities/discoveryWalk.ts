@@ -107,6 +107,7 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     workspace: inHand,
     next: null,
     pages: 0,
+    tries: 0,
     listed: 0,
     whole: true,
   });
@@ -148,12 +149,15 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     };
   }
 
+  /** A narrow token sees no list of projects. */
+  const behindWorkspace = (): Place['step'] =>
+    target?.project !== undefined || target?.repository !== undefined ? 'repositories' : 'projects';
+
   /** The list of workspaces gives no names (facts 3.4). */
   async function workspace(place: Place, slug: string): Promise<Step> {
     const path = `/workspaces/${segment(slug)}`;
     const found = await getOrSkip(place, path);
-    const narrow = target?.project !== undefined || target?.repository !== undefined;
-    const next = narrow ? 'repositories' : 'projects';
+    const next = behindWorkspace();
     if (found === undefined) return { ...nothing, place: begin(next, place) };
     const { answer } = found;
     const parsed = workspaceSchema.safeParse(answer.json);
@@ -231,17 +235,37 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     return { ...nothing, place: begin('missing', place) };
   }
 
+  const nextSuspect = ({ since, after }: Place) =>
+    database.transaction(organizationId, (tx) => presence.nextSuspect(tx, integration, { since, after }));
+
   async function missing(place: Place): Promise<Step> {
-    const { since, after } = place;
-    const suspect = await database.transaction(organizationId, (tx) =>
-      presence.nextSuspect(tx, integration, { since, after }),
-    );
+    const suspect = await nextSuspect(place);
     if (suspect === undefined) return { ...nothing, place: null };
     await lookUp({ database, client, integration, suspect, request: { credential, signal, asker } });
     return { ...nothing, place: { ...place, after: suspect.repositoryId } };
   }
 
+  /** Goes on behind the list in hand. It does not count as read, so that nothing is missed by it. */
+  async function leave(place: Place): Promise<Place | null> {
+    switch (place.step) {
+      case 'workspace':
+        return begin(behindWorkspace(), place);
+      case 'projects':
+        return begin('repositories', place);
+      case 'missing':
+        return { ...place, after: (await nextSuspect(place))?.repositoryId ?? place.after };
+      default:
+        return afterWorkspace(place);
+    }
+  }
+
   return {
+    leave,
+
+    /** Whether there is something behind the list in hand: not without a single workspace, nor for a token with one list. */
+    canLeave: ({ step, since }: Place): boolean =>
+      since !== '' && (target === undefined || step !== 'repositories'),
+
     /** `since` empty: the first answer's time becomes it. */
     start(now: string): Place {
       const slug = target?.workspace;
@@ -251,6 +275,7 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
         workspace: slug === undefined ? null : { id: null, uuid: null, slug },
         next: null,
         pages: 0,
+        tries: 0,
         listed: 0,
         whole: true,
         allWorkspaces: false,
@@ -270,6 +295,8 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     },
   };
 }
+
+export type DiscoveryWalk = ReturnType<typeof createDiscoveryWalk>;
 
 const rejectedOf = (what: string, { rejected }: ParsedRecords<unknown>) =>
   rejected.map(({ key, reason }) => ({ what, key, reason }));

@@ -12,9 +12,17 @@ export const POLL_SHARE = 0.3;
 /** Within this time all repositories are looked at one by one, whatever the short ways say. */
 export const rotationMs = (repositories: number): number => (repositories <= 2_000 ? DAY_MS : 5 * DAY_MS);
 
-/** How many repositories a round looks at so that all have their turn in time. `sinceMs`: since the round before. */
-export function rotationBatch({ repositories, sinceMs }: { repositories: number; sinceMs: number }): number {
-  return Math.min(repositories, Math.ceil((repositories * sinceMs) / rotationMs(repositories)));
+/** Behind a rest, only what so long a time owes is made up for at once: more would put off the round after for hours. */
+const MOST_MADE_UP_MS = 3 * HOUR_MS;
+
+/**
+ * How many repositories a round looks at so that all have their turn in time. `sinceMs`: since the round before;
+ * `intervalMs`: how far the rounds lie apart when none rests.
+ */
+export function rotationBatch(input: { repositories: number; sinceMs: number; intervalMs: number }): number {
+  const { repositories, sinceMs, intervalMs } = input;
+  const owedMs = Math.min(sinceMs, Math.max(intervalMs, MOST_MADE_UP_MS));
+  return Math.min(repositories, Math.ceil((repositories * owedMs) / rotationMs(repositories)));
 }
 
 /**

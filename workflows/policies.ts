@@ -43,7 +43,7 @@ export const rows = () =>
       ImportActivities &
       EstimateActivities &
       SyncActivities &
-      PollActivities &
+      Omit<PollActivities, 'syncEach'> &
       WebhookRowActivities &
       VanishedActivities &
       Pick<QuarantineActivities, 'finishQuarantineRetry'> &
@@ -79,6 +79,14 @@ export async function soon<Answer>(
 /** Turns a selection of up to 10,000 repositories into rows, or what rules take of them. */
 export const manyRows = () =>
   proxyActivities<Pick<ImportActivities, 'prepareImport'> & AutoImportActivities>({
+    startToCloseTimeout: '5 minutes',
+    heartbeatTimeout: HEARTBEAT,
+    retry: { ...patient, maximumInterval: '30 seconds' },
+  });
+
+/** Tells up to 500 repositories, one signal after the other: a busy Temporal takes its time for each. */
+export const manySignals = () =>
+  proxyActivities<Pick<PollActivities, 'syncEach'>>({
     startToCloseTimeout: '5 minutes',
     heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },

@@ -11,7 +11,7 @@ import { POLL_INTERRUPTED } from './findings.ts';
 import type { PollIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellRefused } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
-import { bitbucketChunk, rows } from './policies.ts';
+import { bitbucketChunk, manySignals, rows } from './policies.ts';
 import { discoverAgain } from './presence/discoverAgain.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import type { Finding } from './words.ts';
@@ -24,7 +24,7 @@ import type { Finding } from './words.ts';
  *     discovery is due besides: it is started as a run of its own.
  *  2. `everything`: tell every repository to bring itself up to date. Otherwise ask Bitbucket, as cheaply as can be, which
  *     may have changed, in bounded chunks, and tell those.
- *  3. At a limit of Bitbucket, sleep on a timer that says until when.
+ *  3. At a limit of Bitbucket, or before a list that failed is asked for again, sleep on a timer that says until when.
  *  4. Store how it went, and when the next round may come. A refused credential is also told to the integration.
  */
 export async function pollIntegration(input: PollIntegrationInput): Promise<void> {
@@ -91,7 +91,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   async function tellAll(): Promise<boolean> {
     do {
       if (isLong()) return false;
-      const { after, told } = await rows().syncEach.executeWithOptions(
+      const { after, told } = await manySignals().syncEach.executeWithOptions(
         { summary: summary(`${found} repositories told so far`) },
         [{ ...ids, after: place }],
       );

@@ -10,13 +10,17 @@ export interface Hints {
   by: SyncTrigger;
 }
 
-/** Tells the runs that keep repositories up to date; each is started where there is none. */
-export type TellSyncs = (integration: OfIntegration, hints: Hints) => Promise<void>;
+/**
+ * Tells the runs that keep repositories up to date; each is started where there is none. Throws the signal's reason when
+ * aborted: an attempt that is over must not go on beside the one that took its place.
+ */
+export type TellSyncs = (integration: OfIntegration, hints: Hints, signal: AbortSignal) => Promise<void>;
 
 export const createTellSyncs =
   (client: Client, taskQueue: string): TellSyncs =>
-  async ({ organizationId, integrationId }, { repositories, services, by }) => {
+  async ({ organizationId, integrationId }, { repositories, services, by }, signal) => {
     for (const { repositoryId, fullName } of repositories) {
+      signal.throwIfAborted();
       const hint = { organizationId, integrationId, repositoryId, fullName, services, by };
       await client.workflow.signalWithStart('syncRepository', syncStart(hint, taskQueue));
     }

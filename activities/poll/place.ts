@@ -15,6 +15,8 @@ export const placeSchema = z.object({
   next: z.string().nullable(),
   /** of the list in hand, read so far: no list is endless */
   pages: z.int(),
+  /** of the list in hand, failed so far (`tries.ts`) */
+  tries: z.int().default(0),
   /** when the round began, by Postgres' clock */
   startedAt: z.string(),
   /** how many repositories the rotation still looks at in this round */
@@ -29,5 +31,6 @@ export const begin = (place: Place, step: Place['step'], change: Partial<Place> 
   after: null,
   next: null,
   pages: 0,
+  tries: 0,
   ...change,
 });

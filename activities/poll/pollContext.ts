@@ -1,16 +1,24 @@
+import { log } from '@temporalio/activity';
 import { pullRequestsBy } from '../../forecast/polling.ts';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { PolledRepository } from '../../db/queries/poll/keptRepositories.ts';
-import { countAskable, endWorkspacePoll, readPolledWorkspace } from '../../db/queries/poll/workspaces.ts';
+import {
+  countAskable,
+  endWorkspacePoll,
+  type PollMethod,
+  readPolledWorkspace,
+} from '../../db/queries/poll/workspaces.ts';
 import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Service } from '../../workflows/words.ts';
 import type { Asker } from '../bitbucket/asker.ts';
 import type { BitbucketAnswer, BitbucketClient, CredentialRef } from '../bitbucket/client.ts';
 import type { TokenTarget } from '../bitbucket/connectionCheck/target.ts';
 import { BitbucketError } from '../bitbucket/errors.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 import type { Page } from '../bitbucket/paging.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
 import { canonicalInstant } from '../instants.ts';
+import { isLeft } from '../tries.ts';
 import type { TellSyncs } from './hints.ts';
 import { begin, type Place } from './place.ts';
 
@@ -53,22 +61,27 @@ export const inTransaction = <T>(
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> => database.transaction(integration.organizationId, work);
 
-/** The answer; undefined where Bitbucket says that there is nothing for this account. Throws the client's other errors. */
-export async function ask(
+/**
+ * What `read` makes of the list at `path`, or of where the one in hand goes on; undefined where Bitbucket says that there is
+ * nothing for this account, and where it was asked often enough. Throws the client's other errors, and those of `read`.
+ */
+export async function ask<T>(
   { client, credential, signal, asker }: Pick<PollContext, 'client' | 'credential' | 'signal' | 'asker'>,
-  at: { path: string } | { next: string },
-): Promise<BitbucketAnswer | undefined> {
+  place: Place,
+  path: string,
+  read: (answer: BitbucketAnswer) => T,
+): Promise<T | undefined> {
+  const at = place.next === null ? { path } : { next: place.next };
   try {
-    return await client.get({ credential, signal, asker, maxWaitMs: MAX_WAIT_MS, ...at });
+    return read(await client.get({ credential, signal, asker, maxWaitMs: MAX_WAIT_MS, ...at }));
   } catch (error) {
-    if (error instanceof BitbucketError && REFUSALS.has(error.type)) return undefined;
-    throw error;
+    if (!(error instanceof BitbucketError)) throw error;
+    if (REFUSALS.has(error.type)) return undefined;
+    if (!mayPass(error) || !isLeft(place, error)) throw error;
+    log.warn('A poll round goes on without a list', { code: error.finding.code, path: error.path });
+    return undefined;
   }
 }
-
-/** What to ask for: the list at `path`, or where the one in hand goes on. */
-export const placeOf = (place: Place, path: string): { path: string } | { next: string } =>
-  place.next === null ? { path } : { next: place.next };
 
 /** The next page of the list in hand; undefined: there is none. Throws InvalidResponse for a list without an end. */
 export function following(place: Place, page: Page, path: string): Place | undefined {
@@ -85,12 +98,12 @@ export const dated = (place: Place, { date, observedAt }: BitbucketAnswer): Plac
 
 /** Tells the syncs of repositories what may have changed there; returns how many repositories they are. */
 export async function hint(
-  { tell, integration }: Pick<PollContext, 'tell' | 'integration'>,
+  { tell, integration, signal }: Pick<PollContext, 'tell' | 'integration' | 'signal'>,
   repositories: PolledRepository[],
   changed: Service[],
   by: 'poll' | 'rotation' = 'poll',
 ): Promise<number> {
-  await tell(integration, { repositories, services: changed, by });
+  await tell(integration, { repositories, services: changed, by }, signal);
   return repositories.length;
 }
 
@@ -120,7 +133,7 @@ export async function chooseMethod(context: PollContext, place: Place): Promise<
 export async function endWorkspace(
   context: PollContext,
   place: Place,
-  method: 'authors' | 'repositories' | null,
+  method: PollMethod | null,
 ): Promise<Place> {
   const { workspaceId, began, incomplete } = place;
   if (workspaceId !== null && began !== null && !incomplete) {

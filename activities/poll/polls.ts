@@ -15,9 +15,11 @@ import { pollConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
 import { RateLimited } from '../bitbucket/errors.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { type DiscoveryPlan, isDiscoveryDue } from '../presence/discoveryDue.ts';
+import { goOn, tryAgain } from '../tries.ts';
 import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
 import { placeSchema, type Place } from './place.ts';
@@ -70,8 +72,13 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           after: null,
           next: null,
           pages: 0,
+          tries: 0,
           startedAt: await readClock(tx),
-          rotationLeft: rotationBatch({ repositories, sinceMs: sinceMs ?? effective }),
+          rotationLeft: rotationBatch({
+            repositories,
+            sinceMs: sinceMs ?? effective,
+            intervalMs: effective,
+          }),
         };
         return { due: true, place: JSON.stringify(place), ...discover };
       }),
@@ -93,13 +100,13 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       }),
 
     syncEach: ({ after, ...integration }) =>
-      withHeartbeats(async () => {
+      withHeartbeats(async (signal) => {
         const { plan, next } = await database.transaction(integration.organizationId, async (tx) => ({
           plan: await readPollPlan(tx, integration),
           next: await listKept(tx, { ...integration, after, limit: TOLD_AT_ONCE }),
         }));
         const services = SERVICES.filter((service) => plan?.services.includes(service));
-        await tell(integration, { repositories: next, services, by: 'person' });
+        await tell(integration, { repositories: next, services, by: 'person' }, signal);
         const last = next.length < TOLD_AT_ONCE ? undefined : next.at(-1);
         return { after: last?.repositoryId ?? null, told: next.length };
       }),
@@ -162,14 +169,20 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         const endsMs = performance.now() + maxMs;
         for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
           if (performance.now() > endsMs) break;
+          const inHand: Place = place;
           try {
-            const step = await walk.step(place);
-            place = step.place;
+            const step = await walk.step(inHand);
+            place = step.place === null ? null : goOn(step.place);
             requests += step.requests;
             found += step.found;
           } catch (error) {
-            if (!(error instanceof RateLimited)) throw error;
-            limited = { until: error.until, why: error.why };
+            if (error instanceof RateLimited) {
+              limited = { until: error.until, why: error.why };
+              break;
+            }
+            if (!mayPass(error)) throw error;
+            ({ place, limited } = tryAgain(inHand));
+            requests += 1;
             break;
           }
         }

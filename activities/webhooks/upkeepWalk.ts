@@ -27,7 +27,7 @@ import {
   TOKEN_TOO_NARROW,
 } from './findings.ts';
 import type { HookKeeper } from './keepHook.ts';
-import { mayPass } from './mayPass.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 
 /** Where a round stands; carried by the workflow as text. */
 export const placeSchema = z.object({

@@ -19,7 +19,7 @@ import { EngineError } from '../engineError.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { workflowId } from '../workflowId.ts';
 import { createHookKeeper } from './keepHook.ts';
-import { mayPass } from './mayPass.ts';
+import { mayPass } from '../bitbucket/mayPass.ts';
 import { createReceiver } from './receiver.ts';
 import { createHookRemover } from './removeHook.ts';
 import { createUpkeepWalk, placeSchema, startOf, type Place } from './upkeepWalk.ts';

@@ -100,7 +100,13 @@ test('a person wants all: each repository is told, and none of another integrati
     const id = await importedRepository(bench, tenant);
     const other = await bench.tenant('active');
     const foreign = await importedRepository(bench, other);
-    await poll(run, tenant, true);
+    const workflowId = await poll(run, tenant, true);
+    const { events } = await run.client.workflow.getHandle(workflowId).fetchHistory();
+    const [telling] = (events ?? []).flatMap((event) => event.activityTaskScheduledEventAttributes ?? []);
+    // Some hundred signals, one after the other, take longer than a short transaction; a lost worker is noticed all the same.
+    expect(telling).toMatchObject({ activityType: { name: 'syncEach' } });
+    expect(Number(telling?.startToCloseTimeout?.seconds)).toBeGreaterThanOrEqual(300);
+    expect(Number(telling?.heartbeatTimeout?.seconds)).toBe(10);
     await waitFor({
       what: 'the repository is up to date',
       read: () => syncsOf(bench.sql, id),

@@ -233,7 +233,10 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       if (!begun.due) throw new Error(`no round is due: ${begun.why}`);
       for (let place: string | null = begun.place; place !== null; ) {
         const from: string = place;
-        ({ place } = await inActivity(() => questions.pollChunk({ ...ids, place: from })));
+        const chunk = await inActivity(() => questions.pollChunk({ ...ids, place: from }));
+        ({ place } = chunk);
+        // Its timer has ended.
+        if (chunk.limited !== undefined) await sql`delete from request_limits`;
       }
       await polls.finishPoll({ ...ids, requests: 1, found: woken.size, error: null });
       for (const [repositoryId, services] of woken) await sync(repositoryId, [...services]);

@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 import { afterEach, expect } from 'vitest';
 import { createVanishedRows } from '../../activities/presence/vanishedRows.ts';
+import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { VanishedDecision } from '../../workflows/contracts/vanished.ts';
 import { inActivity } from './bitbucketEngine.ts';
 import { type EngineBench, useEngineBench } from './engineBench.ts';
@@ -78,10 +79,12 @@ export function usePresenceBench(): PresenceBench {
     let cursor: string | null = null;
     do {
       const from: string | null = cursor;
-      const chunk: { cursor: string | null } = await inActivity(() =>
+      const chunk: { cursor: string | null; limited?: Limited } = await inActivity(() =>
         bench.engine.discovery.discoverChunk({ organizationId, integrationId, cursor: from }),
       );
       ({ cursor } = chunk);
+      // Its timer has ended.
+      if (chunk.limited !== undefined) await bench.rows.sql`delete from request_limits`;
     } while (cursor !== null);
     await bench.engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
     return [...bench.simulator.journal.since(mark)].length;

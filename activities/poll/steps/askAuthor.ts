@@ -1,4 +1,4 @@
-import { nextAuthor, noteRefused } from '../../../db/queries/poll/authors.ts';
+import { nextAuthor, noteGiven, noteRefused, type PolledAuthor } from '../../../db/queries/poll/authors.ts';
 import { noteChangedInFirstImport, selectWithNewerPullRequests } from '../../../db/queries/poll/changes.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
@@ -14,10 +14,15 @@ import {
   hint,
   inTransaction,
   move,
-  placeOf,
   type PollContext,
   type PollStep,
 } from '../pollContext.ts';
+
+/**
+ * How far behind the watermark the question begins that no round has asked yet. The members are listed once a day, and an
+ * author who was given up for refusals is met again with them; a quiet repository was asked by itself once a day.
+ */
+const NOT_ASKED_MS = 2 * 86_400_000;
 
 const ALL_STATES = '(state="OPEN" OR state="MERGED" OR state="DECLINED" OR state="SUPERSEDED")';
 
@@ -29,24 +34,33 @@ export async function askAuthor(
 ): Promise<PollStep> {
   const { integration } = context;
   const { workspaceId } = workspace;
-  const author = await inTransaction(context, (tx) => nextAuthor(tx, { workspaceId, after: place.after }));
+  const since = workspace.since === null ? null : before(workspace.since, OVERLAP_MS);
+  const author = await inTransaction(context, (tx) =>
+    nextAuthor(tx, { workspaceId, after: place.after, since }),
+  );
   if (author === undefined) return move(await endWorkspace(context, place, 'authors'));
   const path = authorPath(workspace, author);
-  const answer = await ask(context, placeOf(place, path));
-  const behind = { ...place, after: author, next: null, pages: 0 };
-  if (answer === undefined) {
-    const isGone = await inTransaction(context, (tx) => noteRefused(tx, { workspaceId, uuid: author }));
+  const given = await ask(context, place, path, (answer) => {
+    const page = readPage(answer, path);
+    const { records } = readRecords(polledPullRequestSchema, answer, page);
+    const here = dated(place, answer);
+    return { records, here, next: following(here, page, path) };
+  });
+  const behind = { ...place, after: author.uuid, next: null, pages: 0 };
+  if (given === undefined) {
+    const isGone = await inTransaction(context, (tx) => noteRefused(tx, { workspaceId, uuid: author.uuid }));
     // Somebody who left, or a workspace that cannot be seen for a while: the latter must not move the watermark.
     return { place: { ...behind, incomplete: place.incomplete || !isGone }, requests: 1, found: 0 };
   }
-  const page = readPage(answer, path);
-  const seen = readRecords(polledPullRequestSchema, answer, page).records.flatMap(({ value }) =>
+  const { records, here, next } = given;
+  const seen = records.flatMap(({ value }) =>
     value.destination?.repository == null
       ? []
       : [{ repository: value.destination.repository.uuid, number: value.id, updated: value.updated_on }],
   );
   const updated = seen.map(({ repository, updated: at }) => ({ uuid: repository, at }));
   const changed = await inTransaction(context, async (tx) => {
+    await noteGiven(tx, { workspaceId, uuid: author.uuid });
     await noteChangedInFirstImport(tx, {
       ...integration,
       updated,
@@ -55,21 +69,21 @@ export async function askAuthor(
     });
     return selectWithNewerPullRequests(tx, { ...integration, seen });
   });
-  const here = dated(place, answer);
   return {
-    place: following(here, page, path) ?? { ...behind, began: here.began },
+    place: next ?? { ...behind, began: here.began },
     requests: 1,
     found: await hint(context, changed, ['pull_requests']),
   };
 }
 
-function authorPath({ slug, since }: PolledWorkspace, author: string): string {
-  const changed = since === null ? [] : [`updated_on>=${before(since, OVERLAP_MS)}`];
+function authorPath({ slug, since, method }: PolledWorkspace, { uuid, isNew }: PolledAuthor): string {
+  const reachMs = isNew || method !== 'authors' ? NOT_ASKED_MS : OVERLAP_MS;
+  const changed = since === null ? [] : [`updated_on>=${before(since, reachMs)}`];
   const states = ['OPEN', 'MERGED', 'DECLINED', 'SUPERSEDED'].map((state) => `state=${state}`).join('&');
   const q = segment([...changed, ALL_STATES].join(' AND '));
   const fields = 'next,values.id,values.updated_on,values.destination.repository.uuid';
   return (
-    `/workspaces/${segment(slug)}/pullrequests/${segment(author)}` +
+    `/workspaces/${segment(slug)}/pullrequests/${segment(uuid)}` +
     `?pagelen=50&${states}&q=${q}&fields=${fields}`
   );
 }

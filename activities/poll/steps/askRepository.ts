@@ -28,8 +28,8 @@ export async function askRepository(
   const q = segment(due.newest === null ? 'id>0' : `updated_on>${due.newest}`);
   const fields = 'next,values.id,values.updated_on,values.destination.repository.uuid';
   const path = `/repositories/${due.fullName}/pullrequests?pagelen=10&q=${q}&fields=${fields}`;
-  const answer = await ask(context, { path });
-  const isNews = answer !== undefined && readPage(answer, path).values.length > 0;
+  const page = await ask(context, place, path, (answer) => readPage(answer, path));
+  const isNews = page !== undefined && page.values.length > 0;
   const found = isNews ? await hint(context, [due], ['pull_requests']) : 0;
   const { repositoryId } = due;
   await inTransaction(context, (tx) => notePolled(tx, { organizationId, repositoryId, rotated: false }));

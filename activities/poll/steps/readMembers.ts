@@ -9,12 +9,11 @@ import {
   chooseMethod,
   following,
   inTransaction,
-  placeOf,
   type PollContext,
   type PollStep,
 } from '../pollContext.ts';
 
-/** A page of the workspace's members; behind the last one, or where the list is refused, stored authors join them. */
+/** A page of the workspace's members; behind the last one, or where the list is not given, stored authors join them. */
 export async function readMembers(
   context: PollContext,
   place: Place,
@@ -22,14 +21,17 @@ export async function readMembers(
 ): Promise<PollStep> {
   const of = { ...context.integration, workspaceId: workspace.workspaceId };
   const path = `/workspaces/${segment(workspace.slug)}/members?pagelen=100`;
-  const answer = await ask(context, placeOf(place, path));
-  const page = answer === undefined ? undefined : readPage(answer, path);
-  if (answer !== undefined && page !== undefined) {
-    const uuids = readRecords(memberSchema, answer, page).records.flatMap(
-      ({ value }) => value.user?.uuid ?? [],
-    );
+  const given = await ask(context, place, path, (answer) => {
+    const page = readPage(answer, path);
+    const { records } = readRecords(memberSchema, answer, page);
+    return {
+      uuids: records.flatMap(({ value }) => value.user?.uuid ?? []),
+      next: following(place, page, path),
+    };
+  });
+  if (given !== undefined) {
+    const { uuids, next } = given;
     await inTransaction(context, (tx) => rememberMembers(tx, { ...of, uuids }));
-    const next = following(place, page, path);
     if (next !== undefined) return { place: next, requests: 1, found: 0 };
   }
   await inTransaction(context, async (tx) => {

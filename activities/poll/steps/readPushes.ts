@@ -15,7 +15,6 @@ import {
   following,
   hint,
   inTransaction,
-  placeOf,
   type PollContext,
   type PollStep,
 } from '../pollContext.ts';
@@ -30,24 +29,26 @@ export async function readPushes(
   const { workspaceId, providerUuid: workspaceUuid } = workspace;
   const hasRepositories = services.includes('repositories');
   const path = pushesPath(workspace, target);
-  const answer = await ask(context, placeOf(place, path));
-  if (answer === undefined) {
-    // The list is refused: git is asked of each, which costs none of the allowance of the API.
+  const given = await ask(context, place, path, (answer) => {
+    const single = target?.repository !== undefined;
+    const page = single ? { values: [answer.json], next: null, size: 1 } : readPage(answer, path);
+    const parsed = readRecords(repositorySchema, single ? asList(answer) : answer, page);
+    const here = dated(place, answer);
+    return { parsed, observedAt: answer.observedAt, here, next: following(here, page, path) };
+  });
+  if (given === undefined) {
+    // The list is not given: git is asked of each, which costs none of the allowance of the API.
     const kept = await inTransaction(context, (tx) => listKeptOf(tx, { ...integration, workspaceId }));
     const found = hasRepositories ? await hint(context, kept, ['repositories']) : 0;
     const behind = await pullRequests(context, { ...place, incomplete: true }, workspace);
     return { place: behind, requests: 1, found };
   }
-  const single = target?.repository !== undefined;
-  const page = single ? { values: [answer.json], next: null, size: 1 } : readPage(answer, path);
-  const parsed = readRecords(repositorySchema, single ? asList(answer) : answer, page);
-  const { observedAt } = answer;
+  const { parsed, observedAt, here, next } = given;
   await storeRepositories(database, integration, { parsed, observedAt, workspaceUuid });
   const updated = parsed.records.map(({ value }) => ({ uuid: value.uuid, at: value.updated_on }));
   const found = hasRepositories ? await tellPushed(context, updated) : 0;
-  const here = dated(place, answer);
   return {
-    place: following(here, page, path) ?? (await pullRequests(context, here, workspace)),
+    place: next ?? (await pullRequests(context, here, workspace)),
     requests: 1,
     found,
   };

@@ -22,7 +22,7 @@ export async function rotate(context: PollContext, place: Place): Promise<PollSt
   // Git tells by itself, without a request, whether there is something new.
   if (services.includes('repositories')) changed.push('repositories');
   if (services.includes('tickets') && next.hasIssues !== false) changed.push('tickets');
-  const isNews = hasPullRequests && (await hasNews(context, next));
+  const isNews = hasPullRequests && (await hasNews(context, place, next));
   if (isNews) changed.push('pull_requests');
   if (changed.length > 0) await hint(context, [next], changed, 'rotation');
   await inTransaction(context, (tx) => notePolled(tx, { organizationId, repositoryId, rotated: true }));
@@ -33,14 +33,18 @@ export async function rotate(context: PollContext, place: Place): Promise<PollSt
 /** Whether one of the newest entries of the repository's activity is not stored. */
 async function hasNews(
   context: PollContext,
+  place: Place,
   { repositoryId, fullName }: RotatedRepository,
 ): Promise<boolean> {
   const path = `/repositories/${fullName}/pullrequests/activity?pagelen=10`;
-  const answer = await ask(context, { path });
-  if (answer === undefined) return false;
-  const { records, rejected } = readRecords(activitySchema, answer, readPage(answer, path));
+  const given = await ask(context, place, path, (answer) => ({
+    ...readRecords(activitySchema, answer, readPage(answer, path)),
+    observedAt: answer.observedAt,
+  }));
+  if (given === undefined) return false;
+  const { records, rejected, observedAt } = given;
   const entries = records.flatMap((record) => {
-    const item = activityItem(record, answer.observedAt);
+    const item = activityItem(record, observedAt);
     return item === undefined ? [] : [{ number: item.row.pull_request_number, key: item.row.entry_key }];
   });
   if (rejected.length > 0) return true;

@@ -40,16 +40,32 @@ export async function endMembers(tx: Transaction, input: OfWorkspace): Promise<v
       members_read_at = excluded.members_read_at`);
 }
 
-/** The next author behind `after`, in the order of uuids. */
+export interface PolledAuthor extends Record<string, unknown> {
+  uuid: string;
+  /** met since: no round before has asked for what this author wrote */
+  isNew: boolean;
+}
+
+/** The next author behind `after`, in the order of uuids. `since`: what changed before is known; null: nothing is. */
 export async function nextAuthor(
   tx: Transaction,
-  { workspaceId, after }: { workspaceId: string; after: string | null },
-): Promise<string | undefined> {
-  const [row] = await tx.execute<{ uuid: string }>(sql`
-    select author_uuid as uuid from workspace_authors
+  { workspaceId, after, since }: { workspaceId: string; after: string | null; since: string | null },
+): Promise<PolledAuthor | undefined> {
+  const [row] = await tx.execute<PolledAuthor>(sql`
+    select author_uuid as uuid, coalesce(seen_at > ${since}::timestamptz, true) as "isNew" from workspace_authors
     where workspace_id = ${workspaceId} and ${after === null ? sql`true` : sql`author_uuid > ${after}`}
     order by author_uuid limit 1`);
-  return row?.uuid;
+  return row;
+}
+
+/** Bitbucket shows what an author wrote: a refusal before says nothing about one that comes later. */
+export async function noteGiven(
+  tx: Transaction,
+  { workspaceId, uuid }: { workspaceId: string; uuid: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update workspace_authors set refused_at = null
+    where workspace_id = ${workspaceId} and author_uuid = ${uuid} and refused_at is not null`);
 }
 
 /**

@@ -6,12 +6,17 @@ import type { OfIntegration, OfWorkspace } from './scope.ts';
 
 /** How far the polls of each workspace have come. Every function runs inside a transaction of the tenant. */
 
+/** How changed pull requests of a workspace are found. */
+export type PollMethod = 'authors' | 'repositories';
+
 export interface PolledWorkspace extends Record<string, unknown> {
   workspaceId: string;
   slug: string;
   providerUuid: string;
   /** what changed before this is known, ISO; null: nothing is */
   since: string | null;
+  /** of the last round that found all; null: none, or it asked for no pull requests */
+  method: PollMethod | null;
   /** its members were not listed for a day */
   membersDue: boolean;
 }
@@ -29,7 +34,7 @@ export async function readPolledWorkspace(
         : sql`w.id > ${input.after}::uuid`;
   const [row] = await tx.execute<PolledWorkspace>(sql`
     select w.id as "workspaceId", w.slug, w.provider_uuid as "providerUuid", ${iso(sql`p.since`)} as since,
-      coalesce(p.members_read_at < clock_timestamp() - interval '1 day', true) as "membersDue"
+      p.method, coalesce(p.members_read_at < clock_timestamp() - interval '1 day', true) as "membersDue"
     from workspaces w
     left join workspace_polls p on p.organization_id = w.organization_id and p.workspace_id = w.id
       and p.integration_id = ${input.integrationId}
@@ -41,7 +46,7 @@ export async function readPolledWorkspace(
 /** All that changed before `since` is found. */
 export async function endWorkspacePoll(
   tx: Transaction,
-  input: OfWorkspace & { since: string; method: 'authors' | 'repositories' | null },
+  input: OfWorkspace & { since: string; method: PollMethod | null },
 ): Promise<void> {
   await tx.execute(sql`
     insert into workspace_polls as p (organization_id, integration_id, workspace_id, since, method)

@@ -11,6 +11,8 @@ afterEach(async () => {
   await bench.rows.sql`delete from request_limits`;
 });
 
+let uniqueSlugs = 0;
+
 type Chunk = Awaited<ReturnType<DiscoveryActivities['discoverChunk']>>;
 interface Integration {
   organizationId: string;
@@ -31,6 +33,8 @@ async function discover(integration: Integration) {
     total.projects += found.projects;
     total.repositories += found.repositories;
     total.chunks += 1;
+    // Its timer has ended.
+    if (found.limited !== undefined) await bench.rows.sql`delete from request_limits`;
   } while (cursor !== null);
   const { organizationId, integrationId } = integration;
   await bench.engine.discovery.finishDiscovery({ organizationId, integrationId, outcome: 'done' });
@@ -166,6 +170,36 @@ describe('discovery', () => {
       await expect(chunk(integration, null)).rejects.toMatchObject({
         type: expect.stringMatching(/^(InvalidResponse|AuthRefused)$/) as string,
       });
+    },
+  );
+
+  it.each([
+    [{ kind: 'status', status: 555 }, '/repositories/acme-rockets\\?'],
+    [{ kind: 'wrong_shape' }, '/repositories/acme-rockets\\?'],
+    [{ kind: 'wrong_shape' }, '/workspaces/acme-rockets$'],
+    [{ kind: 'status', status: 502 }, '/workspaces/[^/]*/projects'],
+  ])(
+    'by %j of %s goes on behind that list after five tries, and misses nothing by it',
+    async (fault, path) => {
+      const integration = await bench.connect();
+      await discover(integration);
+      await bench.rows.sql`update workspaces set created_on = null`;
+      const { repository } = (await bench.simulator.mutate({
+        kind: 'repository.create',
+        workspace: 'globex',
+        slug: `found-behind-${String(uniqueSlugs++)}`,
+      })) as { repository: string };
+      bench.simulator.faults.set({ rules: [{ match: { path }, fault }] });
+      await discover(integration);
+      const [rule] = bench.simulator.faults.report().rules;
+      expect(rule?.played).toBe(path.includes('projects') ? 10 : 5);
+      const { integrationId } = integration;
+      const found = await bench.rows
+        .sql`select r.provider_uuid as uuid, l.missing_since from integration_repositories l
+      join repositories r on r.id = l.repository_id where l.integration_id = ${integrationId}`;
+      expect(found.map(({ uuid }) => uuid as string)).toContain(repository);
+      expect(found.filter(({ missing_since: missing }) => missing !== null)).toEqual([]);
+      await bench.simulator.mutate({ kind: 'repository.delete', repository });
     },
   );
 

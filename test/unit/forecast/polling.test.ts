@@ -14,10 +14,13 @@ const QUARTER_MS = HOUR_MS / 4;
 function settle(repositories: number, base: number, limit: number) {
   let interval = QUARTER_MS;
   for (let round = 0; round < 100; round += 1) {
-    const requests = base + rotationBatch({ repositories, sinceMs: interval });
+    const requests = base + rotationBatch({ repositories, sinceMs: interval, intervalMs: interval });
     interval = effectiveIntervalMs({ intervalMs: QUARTER_MS, requests, limit, windowMs: HOUR_MS });
   }
-  return { interval, requests: base + rotationBatch({ repositories, sinceMs: interval }) };
+  return {
+    interval,
+    requests: base + rotationBatch({ repositories, sinceMs: interval, intervalMs: interval }),
+  };
 }
 
 test('10,000 unchanged repositories of 200 authors: at most 320 requests a round, and 30 % of the allowance', () => {
@@ -39,11 +42,22 @@ test.each([
     for (const sinceMs of [QUARTER_MS, HOUR_MS, 3 * HOUR_MS]) {
       const rounds = Math.floor((hours * HOUR_MS) / sinceMs);
       expect(rotationMs(repositories)).toBe(hours * HOUR_MS);
-      expect(rounds * rotationBatch({ repositories, sinceMs })).toBeGreaterThanOrEqual(repositories);
-      expect(rotationBatch({ repositories, sinceMs })).toBeLessThanOrEqual(repositories);
+      expect(
+        rounds * rotationBatch({ repositories, sinceMs, intervalMs: QUARTER_MS }),
+      ).toBeGreaterThanOrEqual(repositories);
+      expect(rotationBatch({ repositories, sinceMs, intervalMs: QUARTER_MS })).toBeLessThanOrEqual(
+        repositories,
+      );
     }
   },
 );
+
+test('behind a rest a round makes up for three hours of the rotation at most, or for one interval', () => {
+  const batch = (sinceMs: number, intervalMs: number) =>
+    rotationBatch({ repositories: 2_000, sinceMs, intervalMs });
+  expect(batch(24 * HOUR_MS, QUARTER_MS)).toBe(250);
+  expect(batch(24 * HOUR_MS, 6 * HOUR_MS)).toBe(500);
+});
 
 test('the interval stretches only where the share of the allowance is too small', () => {
   const given = { intervalMs: QUARTER_MS, windowMs: HOUR_MS };

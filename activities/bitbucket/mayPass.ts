@@ -1,4 +1,4 @@
-import { type BitbucketError, InvalidResponse, Unreachable, Upstream } from '../bitbucket/errors.ts';
+import { type BitbucketError, InvalidResponse, Unreachable, Upstream } from './errors.ts';
 
 /** Trouble of Bitbucket's, or on the way there, that says nothing about what was asked for: it may pass by itself. */
 export const mayPass = (error: unknown): error is BitbucketError =>

@@ -1,0 +1,160 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryBench.ts';
+import { seedsTimeoutMs } from '../../support/seeds.ts';
+
+/** Poll rounds in trouble, and what their watermark passes: changed pull requests are asked for by author. */
+const REPOSITORY = 'acme/subject';
+/** More than there are authors. */
+const OTHERS = Array.from({ length: 11 }, (_, index) => `other-${index}`);
+const WORLD = {
+  contributors: 3,
+  members: 2,
+  workspaces: ['acme', 'umbrella'].map((slug) => ({
+    slug,
+    name: slug,
+    projects: [{ key: 'ENG', name: 'Engineering' }],
+  })),
+  repositories: [
+    ...['subject', ...OTHERS].map((slug) => ({ workspace: 'acme', slug })),
+    { workspace: 'umbrella', slug: 'last' },
+  ].map((one) => ({ ...one, project: 'ENG', pullRequests: 2, commits: 4, tickets: 0 })),
+};
+const AN_HOUR_MS = 3_600_000;
+
+vi.setConfig({ testTimeout: seedsTimeoutMs() });
+
+let bench: DeliveryBench;
+let author: string;
+let subjectId: string;
+beforeAll(async () => {
+  bench = await createDeliveryBench({ world: WORLD });
+  await bench.discover();
+  for (const { workspace, slug } of WORLD.repositories) await bench.importRepository(`${workspace}/${slug}`);
+  const [row] = await bench.sql<{ id: string; uuid: string }[]>`
+    select r.id, p.author_uuid as uuid from pull_requests p join repositories r on r.id = p.repository_id
+    where r.full_name = ${REPOSITORY} and p.number = 1`;
+  author = row!.uuid;
+  subjectId = row!.id;
+});
+afterAll(() => bench?.close());
+beforeEach(async () => {
+  bench.simulator.clock.advance(AN_HOUR_MS);
+  await bench.poll();
+  await bench.sync(subjectId, ['pull_requests']);
+  bench.simulator.clock.advance(AN_HOUR_MS);
+  // The feed would show what the lists of authors pass over.
+  await bench.sql`update repository_syncs set rotated_at = now() + interval '1 hour'`;
+});
+afterEach(() => bench.simulator.faults.clear());
+
+const acme = async (): Promise<{ since: string; method: string }> => {
+  const [row] = await bench.sql<{ since: string; method: string }[]>`
+    select p.since::text, p.method from workspace_polls p join workspaces w on w.id = p.workspace_id where w.slug = 'acme'`;
+  return row!;
+};
+const edit = (title: string) =>
+  bench.mutate('pull_request.edit', { repository: REPOSITORY, number: 1, title });
+/** A round that asks nothing of the author has passed. */
+const passHours = (method: 'authors' | 'repositories') =>
+  bench.sql`update workspace_polls set since = since + interval '20 hours', method = ${method}`;
+
+/** How often the host was asked for this since a place in its journal. */
+const timesAsked = (path: string, since: number): number =>
+  bench.simulator.journal.since(since).filter((entry) => entry.path.includes(path)).length;
+const journaled = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+
+describe('a list that fails for good', () => {
+  const push = (repository: string) => {
+    const commits = [{ message: 'Pushed\n', author: { name: 'Mia', email: 'mia@example.com' } }];
+    return bench.mutate('git', { repository, change: { kind: 'push', branch: 'main', commits } });
+  };
+
+  test.each([{ kind: 'status', status: 555 }, { kind: 'wrong_shape' }, { kind: 'next', to: 'self' }])(
+    'of an author, by %j: the round goes on behind it, and the watermark stays',
+    async (fault) => {
+      const list = `/workspaces/acme/pullrequests/${encodeURIComponent(author)}`;
+      const [{ since }, begins] = [await acme(), journaled()];
+      bench.simulator.faults.set({ rules: [{ match: { path: list }, fault }] });
+      await edit('Written by the author whose list fails');
+      await push('umbrella/last');
+      await bench.poll();
+      expect(timesAsked(list, begins)).toBeGreaterThanOrEqual(5);
+      expect(timesAsked(list, begins)).toBeLessThanOrEqual(6);
+      expect(await bench.differences()).not.toContain('umbrella/last');
+      expect((await acme()).since).toBe(since);
+      bench.simulator.faults.clear();
+      await bench.poll();
+      expect(await bench.differences()).toBe('');
+      expect((await acme()).since).not.toBe(since);
+    },
+  );
+
+  test('of all: one is tried five times, the others once', async () => {
+    const begins = journaled();
+    const [row] = await bench.sql<{ n: number }[]>`
+      select count(*)::int as n from workspace_authors a join workspaces w on w.id = a.workspace_id where w.slug = 'acme'`;
+    bench.simulator.faults.set({
+      rules: [{ match: { path: '/workspaces/acme/pullrequests/' }, fault: { kind: 'status', status: 555 } }],
+    });
+    await bench.poll();
+    expect(timesAsked('/workspaces/acme/pullrequests/', begins)).toBe(row!.n + 4);
+  });
+
+  test('of repositories: git is asked of each, and later workspaces and the rotation have their turn', async () => {
+    const { since } = await acme();
+    bench.simulator.faults.set({
+      rules: [{ match: { path: '/repositories/acme\\?' }, fault: { kind: 'wrong_shape' } }],
+    });
+    for (const repository of [REPOSITORY, 'umbrella/last']) await push(repository);
+    await bench.sql`update repository_syncs set rotated_at = now() - interval '1 hour' where repository_id = ${subjectId}`;
+    await bench.poll();
+    expect(await bench.differences()).toBe('');
+    expect((await acme()).since).toBe(since);
+    const [row] = await bench.sql`select rotated_at > now() - interval '1 minute' as rotated
+      from repository_syncs where repository_id = ${subjectId}`;
+    expect(row).toEqual({ rotated: true });
+  });
+});
+
+describe('the watermark', () => {
+  test('an author who is met again is asked for what was written since the members were listed before', async () => {
+    expect((await acme()).method).toBe('authors');
+    await edit('Written by nobody known');
+    await passHours('authors');
+    await bench.sql`update workspace_authors set seen_at = p.since + interval '1 minute'
+      from workspace_polls p where p.workspace_id = workspace_authors.workspace_id and author_uuid = ${author}`;
+    bench.simulator.clock.advance(20 * AN_HOUR_MS);
+    await bench.poll();
+    expect(await bench.differences()).toBe('');
+  });
+
+  test('quiet repositories are asked once a day: authors who are asked instead begin behind that day', async () => {
+    await edit('Changed in a quiet repository');
+    await passHours('repositories');
+    bench.simulator.clock.advance(20 * AN_HOUR_MS);
+    await bench.poll();
+    expect((await acme()).method).toBe('authors');
+    expect(await bench.differences()).toBe('');
+  });
+
+  test('a refusal that has passed says nothing about one weeks later', async () => {
+    const list = `/workspaces/acme/pullrequests/${encodeURIComponent(author)}`;
+    const refuse = () =>
+      bench.simulator.faults.set({
+        rules: [{ match: { path: list }, count: 1, fault: { kind: 'status', status: 404 } }],
+      });
+    refuse();
+    await bench.poll();
+    await bench.poll();
+    await bench.sql`update workspace_authors set refused_at = refused_at - interval '3 weeks'`;
+    const { since } = await acme();
+    refuse();
+    await edit('Written while the list was refused');
+    bench.simulator.clock.advance(AN_HOUR_MS);
+    await bench.poll();
+    expect((await acme()).since).toBe(since);
+    bench.simulator.clock.advance(AN_HOUR_MS);
+    await bench.poll();
+    expect(await bench.differences()).toBe('');
+  });
+});
