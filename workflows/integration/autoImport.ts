@@ -33,15 +33,16 @@ export const isAutoImportDue = ({ autoImportDue, snapshot }: Entity): boolean =>
 /** Imports what the rules take, by one import; whatever its rows say is started, so that none is left without its run. */
 export async function startAutoImport(entity: Entity): Promise<void> {
   entity.autoImportDue = false;
-  const { organizationId, integrationId, version } = entity.snapshot;
+  const { organizationId, integrationId } = entity.snapshot;
+  const { rests } = entity;
   // Not in its turn: thousands of repositories may be judged, and commands go on meanwhile.
   const importIds = await storeAutoImport({ organizationId, integrationId, importId: uuid4() });
   if (importIds.length === 0 && !patched(KEEPS_ITS_WORD)) return;
   await entity.exclusive(async () => {
     if (entity.gone) return;
-    // Where nothing was taken, it may have been paused when they were judged, and be active again by now.
-    const mayHavePaused = importIds.length === 0 && entity.snapshot.version !== version;
-    if (entity.snapshot.state !== 'active' || mayHavePaused) {
+    // Where nothing was taken, it may have rested when they were judged, and be active again by now.
+    const mayHaveRested = importIds.length === 0 && entity.rests !== rests;
+    if (entity.snapshot.state !== 'active' || mayHaveRested) {
       entity.autoImportDue = true;
       return;
     }

@@ -32,6 +32,8 @@ export interface Entity {
   polled: boolean | null;
   /** a discovery ended, or the rules are others: once it is active, what the auto-import rules take is imported */
   autoImportDue: boolean;
+  /** how often this run saw it leave `active` */
+  rests: number;
   /** the row is removed: the run ends, and no command finds anything any more */
   gone: boolean;
   /** Work is under way or waits for its turn: the row may already say what this run does not know yet. */
@@ -72,6 +74,7 @@ export function createEntity(input: IntegrationInput): Entity {
     probeAtMs: null,
     polled: input.carried?.polled ?? null,
     autoImportDue: input.carried?.autoImportDue ?? false,
+    rests: 0,
     gone: false,
 
     get isBusy() {
@@ -117,6 +120,7 @@ export function createEntity(input: IntegrationInput): Entity {
       });
       const { reason: _, ...known } = change;
       Object.assign(snapshot, known, { version });
+      if (before === 'active' && snapshot.state !== 'active') entity.rests += 1;
       if (snapshot.state !== before) upsertSearchAttributes([{ key: STAGE, value: snapshot.state }]);
     },
 
