@@ -14,10 +14,6 @@ const ALLOWED = LIMIT - 2;
 
 /** How far requests and end may be from what the import then takes. */
 const WITHIN = 0.15;
-/** One repository is judged by a page of its feed: where 1 in 200 fall short, chance decides more of it than of all together. */
-const WITHIN_ONE = 0.3;
-/** A repository that the allowance kept waiting is read once more at its end, for what changed meanwhile. */
-const CLOSING_ROUND = 3;
 
 /** A heavy tail of comments that the feed does not always show, ordinary discussions, tickets, small ones, an empty one. */
 function world(): WorldSpec {
@@ -59,10 +55,10 @@ async function estimate(body: object): Promise<Body> {
 
 const seconds = (from: string, to: string): number => (Date.parse(to) - Date.parse(from)) / 1_000;
 
-function expectNear(what: string, estimated: number, actual: number, within = WITHIN): void {
+function expectNear(what: string, estimated: number, actual: number): void {
   console.log(`${what}: ${estimated.toFixed(1)} estimated, ${actual.toFixed(1)} in fact`);
   expect(Math.abs(estimated - actual), `${what}: ${estimated} for ${actual}`).toBeLessThanOrEqual(
-    within * actual,
+    WITHIN * actual,
   );
 }
 
@@ -94,9 +90,8 @@ test('requests, rows and end are as the import then has them', async () => {
   );
   for (const { full_name: name, repository_id: id, requests } of told.sample) {
     const actual = made.get(id)!;
-    if (actual > 20) expectNear(`requests of ${name}`, requests.expected, actual, WITHIN_ONE);
-    else
-      expect(Math.abs(requests.expected - actual), `${name}: ${actual}`).toBeLessThanOrEqual(CLOSING_ROUND);
+    if (actual > 20) expectNear(`requests of ${name}`, requests.expected, actual);
+    else expect(Math.abs(requests.expected - actual), `${name}: ${actual}`).toBeLessThanOrEqual(1);
   }
   expectNear('requests', told.requests.expected, ended.requests);
   for (const { stream, records } of told.streams) {
