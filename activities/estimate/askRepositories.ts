@@ -113,7 +113,6 @@ function askedOf(
 ): Asked {
   const since = (watermark: string | null): string | null => (plan.mode === 'full' ? null : watermark);
   return {
-    repositoryId: next.repositoryId,
     fullName: next.fullName,
     services: plan.services,
     hasIssues: next.hasIssues,

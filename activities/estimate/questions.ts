@@ -13,7 +13,6 @@ export const MOST_QUESTIONS = 3;
 
 /** What an estimate may ask about a repository. */
 export interface Asked {
-  repositoryId: string;
   fullName: string;
   services: readonly Service[];
   hasIssues: boolean | null;
@@ -76,8 +75,9 @@ const changedSince = (since: string | null): string =>
   encodeURIComponent(since === null ? 'id>0' : `updated_on>=${before(since, OVERLAP_MS)} AND id>0`);
 
 /**
- * One number out of each of up to 50 equal parts of those behind the newest page. Which one is a hash of repository and
- * part: a fixed step could fall in with a rhythm of the numbers.
+ * One number out of each of up to 50 equal parts of those behind the newest page. Which one is a hash of the repository's
+ * name and the part: a fixed step could fall in with a rhythm of the numbers, and by our id the same repository would be
+ * estimated anew by chance wherever it is connected again.
  */
 function spreadNumbers(list: NonNullable<RepositoryFacts['list']>, asked: Asked): number[] {
   const { lowest, size, newest } = list;
@@ -88,7 +88,7 @@ function spreadNumbers(list: NonNullable<RepositoryFacts['list']>, asked: Asked)
   return Array.from({ length: parts }, (_, part) => {
     const from = Math.floor((part * behind) / parts) + 1;
     const to = Math.floor(((part + 1) * behind) / parts);
-    return from + (hash(`${asked.repositoryId}/${String(part)}`) % (to - from + 1));
+    return from + (hash(`${asked.fullName}/${String(part)}`) % (to - from + 1));
   });
 }
 

@@ -5,7 +5,6 @@ import { factsSchema, type RepositoryFacts } from '../../../forecast/facts.ts';
 import { SERVICES } from '../../../workflows/words.ts';
 
 const asked = (given: Partial<Asked> = {}): Asked => ({
-  repositoryId: '018f0000-0000-7000-8000-000000000001',
   fullName: 'acme/api',
   services: SERVICES,
   hasIssues: null,

@@ -95,8 +95,7 @@ const services: Service[] = ['repositories', 'pull_requests'];
 /** Requests by the estimate, and by what is really there. */
 function compared(seed: number, pullRequests: PullRequests, hidden: number) {
   const asked: Asked = {
-    repositoryId: `018f0000-0000-7000-8000-${String(seed).padStart(12, '0')}`,
-    fullName: 'acme/api',
+    fullName: `acme/api-${String(seed)}`,
     services,
     hasIssues: false,
     trackersGone: false,
