@@ -20,6 +20,12 @@ const until = (tenant: TestTenant, state: string) =>
     until: (row) => row?.['state'] === state,
   });
 const chunks = (calls: readonly string[]) => calls.filter((call) => call.startsWith('keepWebhooksChunk'));
+const untilChunks = (calls: readonly string[], count: number) =>
+  waitFor({
+    what: `${count} chunks were asked for`,
+    read: () => Promise.resolve(chunks(calls).length),
+    until: (length) => length === count,
+  });
 const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
 
 /** The run alone, as its integration starts it. */
@@ -49,11 +55,7 @@ describe('the webhooks of an integration', () => {
         expect(nextMs).toBeGreaterThan(40 * 60_000);
         expect(nextMs).toBeLessThanOrEqual(50 * 60_000);
         await command(run, tenant, messages.registerWebhooks, { rotate: true, actor });
-        await waitFor({
-          what: 'a round began at once',
-          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
-          until: (count) => count === 3,
-        });
+        await untilChunks(run.bitbucket.calls, 3);
         expect(await until(tenant, 'done')).toMatchObject({ generation: 2 });
         run.bitbucket.webhooks.push({ cursor: 'removing', more: true }, { off: true });
         await command(run, tenant, messages.removeWebhooks, { actor });
@@ -83,11 +85,7 @@ describe('the webhooks of an integration', () => {
         let end = (): void => {};
         run.bitbucket.webhooks.push(new Promise((resolve) => (end = () => resolve({ off: true }))));
         const handle = await begin(run, tenant, {});
-        await waitFor({
-          what: 'the last chunk is under way',
-          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
-          until: (count) => count === 1,
-        });
+        await untilChunks(run.bitbucket.calls, 1);
         const held = await bench.sql.reserve();
         await held`begin`;
         await held`select from webhook_upkeep where integration_id = ${tenant.integrationId} for update`;
@@ -100,11 +98,7 @@ describe('the webhooks of an integration', () => {
         await handle.signal(messages.webhooksCommanded);
         await held`commit`;
         held.release();
-        await waitFor({
-          what: 'another round began',
-          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
-          until: (count) => count === 2,
-        });
+        await untilChunks(run.bitbucket.calls, 2);
         const sleeps = await waitFor({
           what: 'it sleeps until the next',
           read: () => upkeep(tenant),
@@ -168,18 +162,10 @@ describe('the webhooks of an integration', () => {
         const handle = await begin(run, tenant, {});
         await until(tenant, 'rate_limited');
         await handle.signal(messages.webhooksCommanded);
-        await waitFor({
-          what: 'the chunk behind the wait was asked for',
-          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
-          until: (count) => count === 2,
-        });
+        await untilChunks(run.bitbucket.calls, 2);
         await until(tenant, 'rate_limited');
         await handle.signal(messages.allowanceFreed);
-        await waitFor({
-          what: 'the round that was commanded has begun',
-          read: () => Promise.resolve(chunks(run.bitbucket.calls).length),
-          until: (count) => count === 4,
-        });
+        await untilChunks(run.bitbucket.calls, 4);
         await until(tenant, 'done');
         expect(chunks(run.bitbucket.calls)).toEqual(
           ['begins', 'here', 'there', 'begins'].map((place) => `keepWebhooksChunk ${place}`),
