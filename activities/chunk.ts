@@ -2,7 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
 import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
-import { addProgress, readStreamCounts, writeStreamCounts } from '../db/queries/importProgress.ts';
+import {
+  addProgress,
+  readStreamCounts,
+  writeStreamCounts,
+  type RepositorySource,
+} from '../db/queries/importProgress.ts';
 import { noteStream } from '../db/queries/streamNotes.ts';
 import { countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
@@ -11,6 +16,7 @@ import { readPage as readListPage } from './bitbucket/paging.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
+import { mustBeOf } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import type { PageRead, Place, Position, Recovery, Step, StreamReader } from './streamReader.ts';
@@ -46,6 +52,7 @@ export function createAllowance(limits: ChunkLimits, now: () => number): Allowan
 
 export interface StreamRun {
   database: Database;
+  source: RepositorySource;
   stream: ImportedStream;
   checkpoint: StoredCheckpoint;
   reader: StreamReader;
@@ -82,7 +89,7 @@ const samePlace = (left: Place, right: Place): boolean => JSON.stringify(left) =
 /**
  * Reads one stream from its checkpoint until its end, or until the allowance is used up (undefined). Each page is
  * stored with its checkpoint before the next counts; at most one page is asked for ahead, while the last one is written.
- * Throws what the client throws, Fenced, DatabaseError, and the signal's reason; whatever was stored stays.
+ * Throws what the client throws, Replaced, Fenced, DatabaseError, and the signal's reason; whatever was stored stays.
  */
 export async function readStream(run: StreamRun): Promise<LastRead | undefined> {
   const { database, reader, allowance, signal, checkpoint, closing } = run;
@@ -205,6 +212,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       answer = second;
       page = pageOf(reader.read(step.at, answer));
     }
+    mustBeOf(run.source, page.recordsOf ?? reader.stream, page.values);
     const at = page.position;
     const place = reader.ahead(at);
     const requests = unrecorded;

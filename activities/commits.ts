@@ -21,11 +21,13 @@ import { storeRefs } from './git/storeRefs.ts';
 import { createMirror, type Remote } from './git/mirror.ts';
 import { gitOperation } from './git/gitOperation.ts';
 import { createGit } from './git/process.ts';
-import { readRefs } from './git/refs.ts';
-import { memorySchema, positionSchema, type WalkState } from './git/walk.ts';
+import { type Refs, readRefs } from './git/refs.ts';
+import { sharesNothing } from './git/sharesNothing.ts';
+import { type Memory, memorySchema, positionSchema, type WalkState } from './git/walk.ts';
 import { PageRefused } from './pageRefused.ts';
 import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
-import { isRefusal, storeByUuid } from './storeByUuid.ts';
+import { Replaced } from './replaced.ts';
+import { isShown } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface GitActivitiesDependencies {
@@ -83,10 +85,10 @@ export function createGitActivities(
     }
   }
 
-  /** `renamed`: it was just found under this name. */
-  async function readRepository(input: GitInput, pulse: Pulse, renamed?: GitTarget): Promise<ChunkResult> {
+  /** `found`: it was just asked for by its uuid, and is here. */
+  async function readRepository(input: GitInput, pulse: Pulse, found?: GitTarget): Promise<ChunkResult> {
     const signal = cancellationSignal();
-    const target = renamed ?? (await findTarget(input));
+    const target = found ?? (await findTarget(input));
     const asker = askerOf(target.kind, input.importId, workflowId());
     const refs = await openStream(database, { ...input, stream: 'refs' });
     const commits = await openStream(database, { ...input, stream: 'commits' });
@@ -101,16 +103,28 @@ export function createGitActivities(
           expectedBytes: target.sizeBytes ?? 0,
           signal,
           onLine: (line) => pulse.show({ git: line }),
-          work: (folder) => importFrom(folder, input, target, { refs, commits }, pulse),
+          work: async (folder) => {
+            const snapshot = await readRefs(git, folder, signal);
+            const place = { git, folder, signal };
+            if (
+              found === undefined &&
+              (await sharesNothing(place, memoryOf(commits).completed, snapshot.heads))
+            )
+              throw new Replaced(target.fullName);
+            return importFrom({ folder, snapshot }, input, target, { refs, commits }, pulse);
+          },
         }),
       );
       return { done: true, stream: null, requests: 0, records };
     } catch (error) {
       let failure = readGitFailure(error, target.fullName);
-      if (renamed === undefined && isElsewhere(failure)) {
+      if (found === undefined && isElsewhere(failure)) {
         try {
           const now = await findAnew(input, target, asker);
-          if (now !== undefined) return await readRepository(input, pulse, now);
+          // What answers under this name is it after all: all of its history was written anew.
+          const isHere = now?.fullName === target.fullName && failure instanceof Replaced;
+          if (now !== undefined && (isHere || now.fullName !== target.fullName))
+            return await readRepository(input, pulse, now);
         } catch (otherwise) {
           failure = otherwise;
         }
@@ -123,14 +137,13 @@ export function createGitActivities(
   }
 
   async function importFrom(
-    folder: string,
+    { folder, snapshot }: { folder: string; snapshot: Refs },
     input: GitInput,
     target: GitTarget,
     streams: { refs: StoredCheckpoint; commits: StoredCheckpoint },
     pulse: Pulse,
   ): Promise<number> {
     const signal = cancellationSignal();
-    const snapshot = await readRefs(git, folder, signal);
     const { commits } = streams;
     const stream = { ...input, stream: 'commits' as const, epoch: commits.epoch };
     if (!positionSchema.nullable().safeParse(commits.position).success) {
@@ -163,20 +176,14 @@ export function createGitActivities(
     return stored + refsStored;
   }
 
-  /** Where it is now, by its uuid; nothing: it has no other name, or is not to be seen. */
+  /** Where it is now, by its uuid; nothing: it is not to be seen. */
   async function findAnew(input: GitInput, target: GitTarget, asker: Asker): Promise<GitTarget | undefined> {
     const { organizationId, integrationId } = input;
     const credential = await dependencies.credentials.ofIntegration(input);
     const request = { credential, signal: cancellationSignal(), asker };
     const integration = { organizationId, integrationId };
-    try {
-      await storeByUuid({ database, client, integration, request }, target.providerUuid);
-    } catch (error) {
-      if (isRefusal(error)) return undefined;
-      throw error;
-    }
-    const now = await findTarget(input);
-    return now.fullName === target.fullName ? undefined : now;
+    const isThere = await isShown({ database, client, integration, request }, target.providerUuid);
+    return isThere ? findTarget(input) : undefined;
   }
 
   async function findTarget(input: GitInput): Promise<GitTarget> {
@@ -257,9 +264,11 @@ function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error
 function readState(checkpoint: StoredCheckpoint): WalkState {
   return {
     position: positionSchema.nullable().parse(checkpoint.position),
-    memory: memorySchema.parse(checkpoint.memory ?? {}),
+    memory: memoryOf(checkpoint),
   };
 }
+
+const memoryOf = ({ memory }: StoredCheckpoint): Memory => memorySchema.parse(memory ?? {});
 
 function positions({ from, to, progress }: CheckpointStep) {
   return {

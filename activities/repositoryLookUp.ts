@@ -4,10 +4,9 @@ import type { Limited } from '../workflows/contracts/waiting.ts';
 import { discoveryConsumer, walker } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { RateLimited } from './bitbucket/errors.ts';
-import { unreadable } from './bitbucket/readJson.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import { withHeartbeats } from './heartbeats.ts';
-import { isRefusal, pathByUuid, storeByUuid } from './storeByUuid.ts';
+import { isShown } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
 /**
@@ -31,15 +30,8 @@ export function createRepositoryLookUp(dependencies: {
       let limited: Limited | undefined;
 
       async function lookUp(repository: string): Promise<number> {
-        try {
-          const request = { credential, signal, asker };
-          const stored = await storeByUuid({ database, client, integration, request }, repository);
-          if (stored === 0) throw unreadable(pathByUuid(repository), 'does not show a repository');
-          return stored;
-        } catch (error) {
-          if (isRefusal(error)) return 0;
-          throw error;
-        }
+        const request = { credential, signal, asker };
+        return (await isShown({ database, client, integration, request }, repository)) ? 1 : 0;
       }
 
       for (let uuid = left[0]; uuid !== undefined; uuid = left[0]) {

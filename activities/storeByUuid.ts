@@ -4,6 +4,7 @@ import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from './bitbucket/client.ts';
 import { segment } from './bitbucket/connectionCheck/target.ts';
 import { Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
+import { unreadable } from './bitbucket/readJson.ts';
 import { asList, readRecords } from './bitbucket/paging.ts';
 import { repositorySchema } from './bitbucket/schemas.ts';
 import { storeRepositories } from './storeRepositories.ts';
@@ -38,4 +39,19 @@ export async function storeByUuid(
   const parsed = readRecords(repositorySchema, asList(answer), single);
   const { observedAt } = answer;
   return storeRepositories(database, integration, { parsed, observedAt, workspaceUuid: null });
+}
+
+/**
+ * Whether the credential may see it: a refusal is an answer too. What is shown is stored. Throws InvalidResponse for an
+ * answer that cannot be read, and the client's other errors.
+ */
+export async function isShown(asking: AskingByUuid, uuid: string): Promise<boolean> {
+  try {
+    if ((await storeByUuid(asking, uuid)) === 0)
+      throw unreadable(pathByUuid(uuid), 'does not show a repository');
+    return true;
+  } catch (error) {
+    if (isRefusal(error)) return false;
+    throw error;
+  }
 }

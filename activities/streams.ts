@@ -14,6 +14,8 @@ import { openReader } from './openReader.ts';
 import { PageRefused } from './pageRefused.ts';
 import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
+import { Replaced } from './replaced.ts';
+import { type AskingByUuid, isShown } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
@@ -50,7 +52,7 @@ export function createStreamActivities(
    * A stream whose service was switched off is left out. A limit ends it with `limited`; a tracker that the host does not
    * have, or has no more, makes its streams `unavailable`, and the rest goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
    * none it throws, so that only failures without any progress between them count as attempts.
-   * Throws typed errors with a finding; a stream that fails for good is marked so before.
+   * Throws typed errors with a finding (Replaced too); a stream that fails for good is marked so before.
    */
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
@@ -67,7 +69,7 @@ export function createStreamActivities(
         hasProgressed: false,
         latestAnswerAt: null,
       };
-      return readStreams(chunk);
+      return readUnderItsName(chunk);
     });
   }
 
@@ -97,6 +99,33 @@ export function createStreamActivities(
     hasProgressed: boolean;
     /** by the source's clock; null: this attempt had no answer yet */
     latestAnswerAt: string | null;
+  }
+
+  /** Where another repository has its name by now, it is asked for by its uuid, and read under the name that it has. */
+  async function readUnderItsName(chunk: Chunk): Promise<ChunkResult> {
+    try {
+      return await readStreams(chunk);
+    } catch (error) {
+      if (!(error instanceof Replaced)) throw error;
+      const { source } = await readSituation(database, chunk.input);
+      chunk.allowance.requests += 1;
+      try {
+        if (!(await isShown(askingFor(chunk, source), source.providerUuid))) throw error;
+      } catch (otherwise) {
+        if (!(otherwise instanceof RateLimited)) throw otherwise;
+        const limited = { until: otherwise.until, why: otherwise.why };
+        const { requests, records } = chunk.allowance;
+        return { done: false, stream: null, requests, records, limited };
+      }
+      return readStreams(chunk);
+    }
+  }
+
+  function askingFor({ input, signal }: Chunk, source: RepositorySource): AskingByUuid {
+    const { organizationId, integrationId, importId } = input;
+    const credential = { organizationId, credentialId: credentialOf(source) };
+    const request = { credential, signal, asker: askerOf(source.kind, importId, workflowId()) };
+    return { database, client: bitbucket, integration: { organizationId, integrationId }, request };
   }
 
   async function readStreams(chunk: Chunk): Promise<ChunkResult> {
@@ -175,12 +204,11 @@ export function createStreamActivities(
       stream,
       source,
     });
-    const { credentialId } = source;
-    if (credentialId === null) throw noCredential();
-    const credential = { organizationId: input.organizationId, credentialId };
+    const credential = { organizationId: input.organizationId, credentialId: credentialOf(source) };
     try {
       return await readStream({
         database,
+        source,
         stream,
         checkpoint,
         reader,
@@ -266,11 +294,13 @@ const noTracker = (stream: Stream, source: RepositorySource): Finding | undefine
       }
     : undefined;
 
-const noCredential = (): CredentialUnusable =>
-  new CredentialUnusable({
+function credentialOf({ credentialId }: RepositorySource): string {
+  if (credentialId !== null) return credentialId;
+  throw new CredentialUnusable({
     finding: {
       code: 'no_credential',
       message: 'The integration has no credential at present.',
       remedy: 'Submit a new one: the import then goes on from its checkpoints.',
     },
   });
+}

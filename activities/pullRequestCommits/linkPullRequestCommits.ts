@@ -53,10 +53,12 @@ export async function linkPullRequestCommits(run: LinkRun): Promise<number> {
 /** Undefined: its merge commit is not known. */
 function linksOf({ number, merge }: MergedPullRequest, graph?: CommitGraph): PullRequestLinks | undefined {
   if (merge === null) return undefined;
+  // A fast-forward, even where its tip is a merge: of the destination into the source.
+  if (merge.isSource) return { number, source: 'unknown', hashes: [] };
   if (merge.parents > 1) {
     const hashes = graph?.side(merge.hash);
     if (hashes !== undefined) return { number, source: 'merge_commit', hashes };
-  } else if (merge.parents === 1 && !merge.isSource) {
+  } else if (merge.parents === 1) {
     return { number, source: 'squash', hashes: [merge.hash] };
   }
   return { number, source: 'unknown', hashes: [] };

@@ -141,6 +141,8 @@ export async function readStoredRecords(
 
 export interface RepositorySource {
   fullName: string;
+  /** in braces */
+  providerUuid: string;
   /** the credential that signs; null: the integration has none at present */
   credentialId: string | null;
   /** false: the host said that there is no issue tracker */
@@ -155,7 +157,7 @@ export async function readRepositorySource(
   key: { organizationId: string; integrationId: string; importId: string; repositoryId: string },
 ): Promise<RepositorySource | undefined> {
   const [row] = await tx.execute<RepositorySource & Record<string, unknown>>(sql`
-    select r.full_name as "fullName", i.credential_id as "credentialId", r.has_issues as "hasIssues",
+    select r.full_name as "fullName", r.provider_uuid as "providerUuid", i.credential_id as "credentialId", r.has_issues as "hasIssues",
       coalesce((select kind from imports where id = ${key.importId}), 'import') as kind
     from repositories r join integrations i on i.organization_id = r.organization_id
     where r.organization_id = ${key.organizationId} and r.id = ${key.repositoryId}

@@ -106,6 +106,23 @@ test('a full import mends links that are wrong', async () => {
   expect(await links()).toEqual(truthLinks());
 });
 
+test("a fast-forward to a merge of the destination into the source is not linked with the destination's commits", async () => {
+  const [row] = await situation.rows(sql`
+    update pull_requests p set source_hash = merge_hash, commits_source = null
+    where number = (select min(number) from pull_requests where commits_source = 'merge_commit')
+    returning number`);
+  await imported();
+  const [after] = await situation.rows(sql`select commits_source as source, (
+      select count(*)::int from pull_request_commits where pull_request_number = number) as links
+    from pull_requests where number = ${row?.['number']}`);
+  expect(after).toEqual({ source: 'unknown', links: 0 });
+  // As the migration to this rule leaves what was linked before it.
+  await situation.rows(sql`update pull_requests set source_hash = 'f00000000000', commits_source = null
+    where number = ${row?.['number']}`);
+  await imported();
+  expect(await links()).toEqual(truthLinks());
+});
+
 test('commits that are listed without pull requests, as after a push, link those that waited for them', async () => {
   const input = { ...(await situation.startImport(repositoryId)), streams: ['refs', 'commits'] as Stream[] };
   await situation.rows(sql`delete from commits where hash = ${late[0]?.['hash']}`);
