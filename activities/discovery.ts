@@ -51,6 +51,9 @@ async function meet(
   return { place: await walk.leave(place), ends: false };
 }
 
+const isSignedBy = (place: Place, credentialId: string): boolean =>
+  place.credentialId === null || place.credentialId === credentialId;
+
 /** Finds workspaces, projects and repositories, and what is not there any more. Nothing is ever removed by it. */
 export function createDiscoveryActivities(dependencies: DiscoveryDependencies): DiscoveryActivities {
   const { database, client, credentials, rules = VANISHING_RULES } = dependencies;
@@ -77,23 +80,29 @@ export function createDiscoveryActivities(dependencies: DiscoveryDependencies): 
         if (cursor === null) {
           await database.transaction(organizationId, (tx) => queries.startDiscovery(tx, integration));
         }
-        const start = cursor === null ? walk.start('') : placeSchema.parse(JSON.parse(cursor));
+        const { credentialId } = credential;
+        const inHand = cursor === null ? undefined : placeSchema.parse(JSON.parse(cursor));
+        // Another credential may be another account's, which has other workspaces: nothing listed so far says what it sees.
+        const start =
+          inHand !== undefined && isSignedBy(inHand, credentialId)
+            ? { ...inHand, credentialId }
+            : walk.start('');
         let place: Place | null = start;
         const found = { workspaces: 0, projects: 0, repositories: 0 };
         let limited: Limited | undefined;
         const endsMs = performance.now() + maxMs;
         for (let requests = 0; place !== null && requests < maxRequests; requests += 1) {
           if (performance.now() > endsMs) break;
-          const inHand: Place = place;
+          const asked: Place = place;
           try {
-            const step = await walk.step(inHand);
+            const step = await walk.step(asked);
             place = step.place === null ? null : goOn(step.place);
             found.workspaces += step.workspaces;
             found.projects += step.projects;
             found.repositories += step.repositories;
             for (const rejected of step.rejected) log.warn('A record could not be read', rejected);
           } catch (error) {
-            const met = await meet(error, { walk, place: inHand, hasMoved: inHand !== start });
+            const met = await meet(error, { walk, place: asked, hasMoved: asked !== start });
             ({ place, limited } = met);
             if (met.ends) break;
           }

@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 /** Where a discovery stands; carried by the workflow as text. */
 export const placeSchema = z.object({
+  /** what signed so far: another account has other workspaces */
+  credentialId: z.string().nullable().default(null),
   step: z.enum(['workspaces', 'workspace', 'projects', 'repositories', 'compare', 'missing']),
   /** Postgres' clock when the discovery began */
   since: z.string(),

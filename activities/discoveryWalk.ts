@@ -270,6 +270,7 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     start(now: string): Place {
       const slug = target?.workspace;
       return {
+        credentialId: credential.credentialId,
         step: slug === undefined ? 'workspaces' : 'workspace',
         since: now,
         workspace: slug === undefined ? null : { id: null, uuid: null, slug },

@@ -7,7 +7,8 @@ import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import type { ConnectedAccount } from '../db/schema/integrations.ts';
 import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
-import { discoveryConsumer } from './bitbucket/asker.ts';
+import { syncRepositoryWorkflowId } from '../workflows/ids.ts';
+import { discoveryConsumer, estimateConsumer, pollConsumer, webhooksConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
 import { removeDraft } from './removeDraft.ts';
 
@@ -113,8 +114,7 @@ async function adopt(tx: Transaction, input: AdoptInput): Promise<{ otherAccount
   const adopted = { integrationId, credentialId, checkId, account: found, previous };
   await queries.setIntegrationCredential(tx, adopted);
   // It may be another account, with an allowance of its own: whoever waits for the old one's asks again.
-  const imports = await queries.selectRunningImports(tx, integrationId);
-  await releaseWaiting(tx, [...imports, discoveryConsumer(integrationId)]);
+  await releaseWaits(tx, integrationId);
   const type = row.credentialId === null ? 'connected' : 'credential_replaced';
   const data = {
     kind,
@@ -123,6 +123,22 @@ async function adopt(tx: Transaction, input: AdoptInput): Promise<{ otherAccount
   };
   await insertEvent(tx, { organizationId, integrationId, type, data });
   return { otherAccount: previous !== null };
+}
+
+/** All runs of the integration that ask Bitbucket. */
+async function releaseWaits(tx: Transaction, integrationId: string): Promise<void> {
+  const imports = await queries.selectRunningImports(tx, integrationId);
+  const syncs = await queries.selectRunningSyncs(tx, integrationId);
+  const estimates = await queries.selectRunningEstimates(tx, integrationId);
+  await releaseWaiting(tx, {
+    consumers: [
+      ...imports,
+      ...estimates.map(estimateConsumer),
+      ...[discoveryConsumer, pollConsumer, webhooksConsumer].map((consumer) => consumer(integrationId)),
+    ],
+    // Syncs of all integrations are one consumer.
+    waiters: syncs.map(({ repositoryId }) => syncRepositoryWorkflowId(repositoryId)),
+  });
 }
 
 async function save(tx: Transaction, input: SaveInput): Promise<{ version: number }> {

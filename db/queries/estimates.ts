@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { CommitSource, EstimateState, Finding, ImportMode, Service } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import { accountKeyOf } from './accountKey.ts';
 import { chosenBy } from './importSelection.ts';
 import { jsonText } from './jsonText.ts';
 
@@ -83,7 +84,7 @@ export async function readEstimatePlan(
   const [row] = await tx.execute<EstimatePlan & Record<string, unknown>>(sql`
     select e.state, e.mode, e.repositories_total as total, n.services, n.commit_source as "commitSource",
       n.credential_id as "credentialId",
-      coalesce(c.account_key, 'credential:' || c.id::text) as "accountKey"
+      ${accountKeyOf('c')} as "accountKey"
     from import_estimates e
     join integrations n on n.organization_id = e.organization_id and n.id = e.integration_id
     left join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id

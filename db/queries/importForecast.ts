@@ -3,6 +3,7 @@ import type { Allowance } from '../../forecast/allowance.ts';
 import { expectedEnd, type Standing } from '../../forecast/progress.ts';
 import { type ImportState, isEndedImport, type Stream, STREAMS } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import { accountKeyOf } from './accountKey.ts';
 import { readAllowance } from './allowance.ts';
 import { liveProgressOf, progressOf } from './sharedProgress.ts';
 
@@ -37,11 +38,11 @@ export async function readSurroundings(tx: Transaction, importId: string): Promi
     sharers: number;
     in_hand: number;
   }>(sql`
-    select (extract(epoch from now()) * 1000)::float8 as now_ms, i.state, c.account_key,
+    select (extract(epoch from now()) * 1000)::float8 as now_ms, i.state, ${accountKeyOf('c')} as account_key,
       (select count(*)::int from imports other
         join integrations n on n.organization_id = other.organization_id and n.id = other.integration_id
         join credentials k on k.organization_id = n.organization_id and k.id = n.credential_id
-        where k.account_key = c.account_key and other.kind = 'import' and other.state in ('running', 'rate_limited')) as sharers,
+        where ${accountKeyOf('k')} = ${accountKeyOf('c')} and other.kind = 'import' and other.state in ('running', 'rate_limited')) as sharers,
       (select count(*)::int from import_repositories r
         where r.import_id = i.id and r.state in ('running', 'rate_limited')) as in_hand
     from imports i

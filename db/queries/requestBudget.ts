@@ -101,9 +101,16 @@ export async function stopWaiting(tx: Transaction, waiter: string): Promise<void
   await tx.execute(sql`delete from request_waits where waiter = ${waiter}`);
 }
 
-/** Lets those who wait for these consumers be woken at once: what they wait for is no longer what they need. */
-export async function releaseWaiting(tx: Transaction, consumers: readonly string[]): Promise<void> {
+/**
+ * Lets those who wait for these consumers, and these workflows, be woken at once: what they wait for is no longer what
+ * they need.
+ */
+export async function releaseWaiting(
+  tx: Transaction,
+  { consumers, waiters = [] }: { consumers: readonly string[]; waiters?: readonly string[] },
+): Promise<void> {
   await tx.execute(sql`
     update request_waits set until = clock_timestamp(), woken_at = '-infinity'
-    where consumer in (select jsonb_array_elements_text(${JSON.stringify(consumers)}::jsonb))`);
+    where consumer in (select jsonb_array_elements_text(${JSON.stringify(consumers)}::jsonb))
+      or waiter in (select jsonb_array_elements_text(${JSON.stringify(waiters)}::jsonb))`);
 }

@@ -12,8 +12,9 @@ const lengths = JSON.stringify(PAGE_LENGTH);
 
 /**
  * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
- * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments and changes
- * come with the lists, except where those fall short, which shows only behind them. Of commits nobody says how many
+ * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments of pull requests
+ * come with the feed, except where it falls short, which shows only behind it. Comments and changes of tickets are asked
+ * for ticket by ticket. Of commits nobody says how many
  * there are: where they are listed, one page is the least.
  */
 const requestsLeft = sql`case
@@ -28,6 +29,10 @@ const requestsLeft = sql`case
         where list.organization_id = s.organization_id and list.import_id = s.import_id
           and list.repository_id = s.repository_id and list.stream = 'pull_requests') end)
       - s.records_stored) / (${lengths}::jsonb ->> s.stream)::numeric))
+    when s.stream in ('ticket_comments', 'ticket_changes') then greatest(0, coalesce((
+      select list.records_expected from import_streams list
+      where list.organization_id = s.organization_id and list.import_id = s.import_id
+        and list.repository_id = s.repository_id and list.stream = 'tickets'), 0) - s.requests)
     else 0 end::float8`;
 
 /**

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, IntegrationState, Service } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { accountKeyOf } from '../accountKey.ts';
 import { kept } from './keptRepositories.ts';
 import type { OfIntegration } from './scope.ts';
 import { jsonText } from '../jsonText.ts';
@@ -68,7 +69,7 @@ export async function readAccountKey(
   { integrationId }: { integrationId: string },
 ): Promise<string | null> {
   const [row] = await tx.execute<{ key: string | null }>(sql`
-    select coalesce(c.account_key, 'credential:' || c.id::text) as key
+    select ${accountKeyOf('c')} as key
     from integrations n
     join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id
     where n.id = ${integrationId}`);

@@ -88,6 +88,19 @@ describe('discovery', () => {
     expect(shop?.['raw']).toMatchObject({ full_name: 'globex/shop' });
   });
 
+  it('begins anew where another credential signs in the middle: its account may have other workspaces', async () => {
+    const integration = await bench.connect('access_token.workspace');
+    const { cursor: inTheMiddle } = await chunk(integration, null);
+    expect(inTheMiddle).not.toBeNull();
+    const { credentialId } = await bench.connect('api_token.admin', integration.organizationId);
+    await bench.rows
+      .sql`update integrations set credential_id = ${credentialId} where id = ${integration.integrationId}`;
+    for (let cursor = inTheMiddle; cursor !== null; ) ({ cursor } = await chunk(integration, cursor));
+    const seen = await seenRepositories(integration);
+    expect(seen).toContain('globex/shop');
+    expect(seen).toContain('acme-rockets/telemetry');
+  });
+
   it('run again writes no row that has not changed', async () => {
     const integration = await bench.connect();
     await discover(integration);

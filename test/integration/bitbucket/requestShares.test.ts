@@ -137,7 +137,7 @@ describe('a workflow that waits', () => {
     const gate = gateOf(100);
     await exhaust(gate, walker('import', null));
     await waiting(gate, 'import/1');
-    await bench.databases[0].statement((tx) => releaseWaiting(tx, ['import']));
+    await bench.databases[0].statement((tx) => releaseWaiting(tx, { consumers: ['import'] }));
     expect(await woken()).toEqual(['import/1']);
   });
 

@@ -82,6 +82,32 @@ describe('what is left of an import', () => {
     expect(Date.parse(whole.estimatedEnd!)).toBeGreaterThan(Date.now());
   });
 
+  test('is a request for each ticket whose comments and changes are to be read', async () => {
+    const { tenant, importId } = await running(1, [
+      { stream: 'tickets', state: 'healthy', stored: 500, expected: 500, requests: 5 },
+      { stream: 'ticket_comments', state: 'processing', stored: 80, requests: 120 },
+      { stream: 'ticket_changes', state: 'never', stored: 0 },
+    ]);
+    const streams = await bench.inTenant(tenant, (tx) => totalStreams(tx, importId));
+    const left = Object.fromEntries(streams.map(({ stream, requestsLeft }) => [stream, requestsLeft]));
+    expect(left).toEqual({ tickets: 0, ticket_comments: 380, ticket_changes: 500 });
+  });
+
+  test('waits for the allowance of an access token, which is counted by itself', async () => {
+    const { tenant, importId } = await running(1, READING);
+    const { credentialId } = await tenant.credential();
+    await bench.sql`update credentials set state = 'active' where id = ${credentialId}`;
+    await bench.sql`update integrations set credential_id = ${credentialId} where id = ${tenant.integrationId}`;
+    const end = async () => {
+      const { estimatedEnd } = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
+      return Date.parse(estimatedEnd!) - Date.now();
+    };
+    expect(await end()).toBeLessThan(600_000);
+    await bench.sql`insert into request_limits (account_key, limit_group, default_limit, window_ms, blocked_until)
+      values (${`credential:${credentialId}`}, 'repository_data', 1000, 3600000, now() + interval '2 hours')`;
+    expect(await end()).toBeGreaterThan(7_000_000);
+  });
+
   test('counts repositories that have not begun by those that have; nothing is known before', async () => {
     const { tenant, importId } = await running(10, READING);
     // 3 made and 11 left of the first, 14 for each of nine others.
