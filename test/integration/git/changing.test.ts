@@ -80,6 +80,8 @@ test(
       const random = seededRandom(seed);
       const below = (count: number): number => Math.floor(random() * count);
       const subject = await place.subject(`changing-${String(seed)}`);
+      // Now and then all branches are written anew, and it is asked by its uuid whether it is still the same one.
+      const client = subject.shown;
       const change = createChanges(subject, random);
       for (let step = 0; step < STEPS; step += 1) {
         for (let more = 1 + below(3); more > 0; more -= 1) change();
@@ -88,12 +90,12 @@ test(
         if (below(3) === 0) {
           const database = place.dyingDatabase(3 + below(6), below(2) === 0 ? 'before' : 'after');
           // With little to do it ends before its time comes.
-          await place.importGit({ subject, importId, worker, database }).catch((error: unknown) => {
+          await place.importGit({ subject, importId, worker, client, database }).catch((error: unknown) => {
             expect(String(error)).toContain(DIED);
           });
           continue;
         }
-        await place.importGit({ subject, importId, worker });
+        await place.importGit({ subject, importId, worker, client });
         const where = `seed ${String(seed)}, step ${String(step)}`;
         expect(await storedHistory(place, subject), where).toEqual(toldHistory(subject));
         expect(await storedRefs(place, subject), where).toEqual(toldRefs(subject));

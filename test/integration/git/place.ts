@@ -30,6 +30,8 @@ export const CANARY = 'canary-3f9d51c07b';
 export interface Subject {
   readonly git: TestRepository;
   readonly repositoryId: string;
+  /** answers, asked by its uuid, that it is where it was */
+  readonly shown: BitbucketClient;
   /** a new import of it */
   newImport(): Promise<string>;
 }
@@ -82,11 +84,12 @@ export async function createPlace(): Promise<Place> {
   });
   const sql = postgres(testDatabase.superuserUrl, { max: 2, onnotice: () => {} });
   const [organizationId, integrationId, workspaceId] = [uuid(), uuid(), uuid()];
+  const workspaceUuid = `{${workspaceId}}`;
   await sql`insert into organizations (id, name) values (${organizationId}, 'git test')`;
   await sql`insert into integrations (id, organization_id, name, state, services, credential_id)
     values (${integrationId}, ${organizationId}, 'git', 'active', '{repositories,pull_requests,tickets}', ${uuid()})`;
   await sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
-    values (${workspaceId}, ${organizationId}, '{w}', 'ws', 'ws', now())`;
+    values (${workspaceId}, ${organizationId}, ${workspaceUuid}, 'ws', 'ws', now())`;
 
   return {
     database,
@@ -97,13 +100,26 @@ export async function createPlace(): Promise<Place> {
     folder,
     async subject(slug, fullName = `ws/${slug}`) {
       const repositoryId = uuid();
+      const providerUuid = `{${repositoryId}}`;
+      const workspace = { uuid: workspaceUuid, slug: 'ws' };
+      const json = { uuid: providerUuid, full_name: fullName, slug, is_private: true, workspace };
       await sql`insert into repositories
         (id, organization_id, workspace_id, provider_uuid, slug, name, full_name, is_private, raw, observed_at)
-        values (${repositoryId}, ${organizationId}, ${workspaceId}, ${`{${slug}}`}, ${slug}, ${slug}, ${fullName},
+        values (${repositoryId}, ${organizationId}, ${workspaceId}, ${providerUuid}, ${slug}, ${slug}, ${fullName},
           true, '{}', now())`;
       return {
         git: createTestRepository(join(root, 'ws', `${slug}.git`)),
         repositoryId,
+        shown: {
+          get: async () => ({
+            status: 200,
+            json,
+            bytes: Buffer.from(JSON.stringify(json)),
+            observedAt: new Date().toISOString(),
+            date: undefined,
+            scopes: {},
+          }),
+        },
         async newImport() {
           const importId = uuid();
           await sql`insert into imports (id, organization_id, integration_id, mode, selection)
