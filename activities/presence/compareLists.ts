@@ -29,6 +29,14 @@ export async function compareLists(
     for (const workspace of await queries.markUnlisted(tx, integration, unlisted)) {
       await insertEvent(tx, { ...integration, type: 'workspace_no_access', data: told(workspace) });
     }
+    const moved = await queries.selectMovedAway(tx, integration, { since });
+    // Of no list, so there is no share of it to doubt; the look-up decides.
+    const { fresh, suspects } = decideList(
+      { known: Number.POSITIVE_INFINITY, missing: moved, asked: false },
+      rules,
+    );
+    await queries.noteMissing(tx, integration, { repositoryIds: fresh, since });
+    await queries.suspect(tx, integration, { repositoryIds: suspects, since });
   }
   for (const workspace of await queries.selectListed(tx, integration, { since, projectKey })) {
     const { workspaceId, known, asked } = workspace;

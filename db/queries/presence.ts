@@ -89,6 +89,27 @@ export async function selectMissing(
     order by l.repository_id`);
 }
 
+/**
+ * Those that this discovery did not see and that are now in a workspace where the integration never saw anything: another
+ * integration saw them move there. No list of this one can lack them.
+ */
+export async function selectMovedAway(
+  tx: Transaction,
+  { integrationId }: Scope,
+  { since }: { since: string },
+): Promise<MissingRepository[]> {
+  return tx.execute<MissingRepository>(sql`
+    select l.repository_id as "repositoryId",
+      (extract(epoch from ${since}::timestamptz - l.missing_since) * 1000)::float8 as "missingForMs"
+    from integration_repositories l
+    join repositories r on r.organization_id = l.organization_id and r.id = l.repository_id
+    where l.integration_id = ${integrationId} and l.presence = 'present' and l.kept_at is null
+      and l.last_seen_at < ${since}::timestamptz
+      and not exists (select from integration_workspaces w where w.organization_id = l.organization_id
+        and w.integration_id = l.integration_id and w.workspace_id = r.workspace_id)
+    order by l.repository_id`);
+}
+
 /** Remembers since when they are missing: not since the list was read, but since all of this discovery was. */
 export async function noteMissing(
   tx: Transaction,

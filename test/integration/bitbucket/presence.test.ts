@@ -66,6 +66,26 @@ describe('what vanished', () => {
     expect([await presences(integration), await asked(integration)]).toEqual([{ present: 25 }, 0]);
   });
 
+  it('of a repository that another integration saw move to where this one sees nothing, a look-up tells', async () => {
+    const integration = await connect();
+    const { organizationId } = integration;
+    await discover(integration);
+    await removeAtBitbucket('r03');
+    await bench.sql`insert into workspaces (id, organization_id, provider_uuid, slug, name, observed_at)
+      values (gen_random_uuid(), ${organizationId}, '{elsewhere}', 'elsewhere', 'Elsewhere', now())`;
+    await bench.sql`update repositories set full_name = 'elsewhere/r03',
+        workspace_id = (select id from workspaces where slug = 'elsewhere' and organization_id = ${organizationId})
+      where full_name = 'acme/r03' and organization_id = ${organizationId}`;
+    await discover(integration);
+    expect(await presences(integration)).toEqual({ present: 24, missing: 1 });
+    await passHours(integration);
+    await discover(integration);
+    expect(await presences(integration)).toEqual({ present: 24, gone: 1 });
+    expect(await eventsOf(integration)).toEqual([
+      { type: 'repository_gone', data: { full_name: 'elsewhere/r03' } },
+    ]);
+  });
+
   it('a list that lacks the same twice is found out by a look-up', async () => {
     const integration = await connect();
     await discover(integration);
