@@ -37,20 +37,26 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
         const facts = await credentials.facts(ref);
         const userName = await credentials.userName(ref);
         const report = await checkConnection(
-          { client, host, passwordLogin },
+          {
+            client,
+            host,
+            passwordLogin,
+            // At once: it may be that Bitbucket lets this account wait, for what another of its credentials asked.
+            onAccount: async (accountKey) => {
+              const keys = { from: standInKey(credentialId), to: accountKey };
+              await database.statement((tx) => mergeWindows(tx, keys));
+              await database.transaction(organizationId, (tx) =>
+                noteCheckedCredential(tx, { id: credentialId, accountKey }),
+              );
+            },
+          },
           { ref, ...facts, userName },
           signal,
         );
-        const { verdict, allowed_services: allowedServices, account } = report;
-        const accountKey = account?.uuid ?? null;
-        if (accountKey !== null) {
-          const keys = { from: standInKey(credentialId), to: accountKey };
-          await database.statement((tx) => mergeWindows(tx, keys));
-        }
+        const { verdict, allowed_services: allowedServices } = report;
         await database.transaction(organizationId, async (tx) => {
           await noteCheckedCredential(tx, {
             id: credentialId,
-            accountKey,
             scopes: report.scopes.granted,
           });
           await finishCheck(tx, { checkId, verdict, report });

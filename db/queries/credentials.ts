@@ -118,13 +118,13 @@ export async function endCredential(
 /** What the connection check learned about the credential. */
 export async function noteCheckedCredential(
   tx: Transaction,
-  { id, accountKey, scopes }: { id: string; accountKey: string | null; scopes: string[] | null },
+  { id, accountKey, scopes }: { id: string; accountKey?: string; scopes?: string[] | null },
 ): Promise<void> {
   await tx.execute(sql`
     update credentials set
-      account_key = coalesce(${accountKey}::text, account_key),
+      account_key = coalesce(${accountKey ?? null}::text, account_key),
       scopes = coalesce((select array_agg(s) from jsonb_array_elements_text(${
-        scopes === null ? null : JSON.stringify(scopes)
+        scopes == null ? null : JSON.stringify(scopes)
       }::jsonb) s), scopes)
     where id = ${id}`);
 }

@@ -36,6 +36,8 @@ export interface ConnectionCheckOptions {
   host: string;
   /** the host takes plain passwords (historic) */
   passwordLogin: boolean;
+  /** the user is known, by its uuid: what is asked from now on counts for it */
+  onAccount: (uuid: string) => Promise<void>;
 }
 
 /**
@@ -107,6 +109,7 @@ async function examine(
   report.credential.type = credentialType;
   const target = kind === 'access_token' && identity.is === 'hidden' ? tokenTarget(fields) : undefined;
   report.account = identity.is === 'known' ? identity.account : tokenAccount(credentialType, fields);
+  if (report.account?.uuid != null) await options.onAccount(report.account.uuid);
 
   const lacking =
     target === undefined && granted !== null ? missingScopes(vocabulary, 'account', granted) : [];

@@ -311,6 +311,24 @@ describe('a host that does not answer as it should', () => {
     }
   });
 
+  it('lets a second credential of the account wait too: nothing is sent before the time that Bitbucket named', async () => {
+    const { simulator } = hosts.guide;
+    const { account } = await check('guide', 'api_token.admin');
+    await rows.sql`insert into request_limits (account_key, limit_group, default_limit, window_ms, blocked_until)
+      select ${account?.uuid ?? ''}, name, 1000, 3600000, now() + interval '10 minutes'
+      from unnest(array['repository_data', 'git_operations']) as name
+      on conflict (account_key, limit_group) do update set blocked_until = excluded.blocked_until`;
+    const before = simulator.journal.since(0).at(-1)?.sequence ?? 0;
+    try {
+      const report = await check('guide', 'api_token.admin');
+      expect(codes(report, 'error')).toEqual(['rate_limited']);
+      const asked = simulator.journal.since(before).map(({ path }) => path);
+      expect(asked.filter((path) => path.includes('/repositories'))).toEqual([]);
+    } finally {
+      await rows.sql`delete from request_limits`;
+    }
+  });
+
   it('once only is asked again', async () => {
     const { simulator } = hosts.guide;
     simulator.faults.set({ rules: [{ nth: 1, fault: { kind: 'reset' } }] });
