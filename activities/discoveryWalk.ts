@@ -70,12 +70,16 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     }
   }
 
-  /** The answer, or undefined where this credential may not look or there is nothing. */
-  async function getOrSkip(place: Place, path: string): Promise<Awaited<ReturnType<typeof get>> | undefined> {
+  /** The answer, or undefined where this credential may not look or there is nothing. `spared`: it is not needed. */
+  async function getOrSkip(
+    place: Place,
+    path: string,
+    { spared = false } = {},
+  ): Promise<Awaited<ReturnType<typeof get>> | undefined> {
     try {
       return await get(place, path);
     } catch (error) {
-      if (isRefusal(error)) return undefined;
+      if (isRefusal(error) || (spared && error instanceof BadRequest)) return undefined;
       throw error;
     }
   }
@@ -177,10 +181,10 @@ export function createDiscoveryWalk(options: DiscoveryWalkOptions) {
     };
   }
 
-  /** Without its scope, projects are known from their repositories. */
+  /** Without its scope, projects are known from their repositories; how many a page may hold is not documented. */
   async function projects(place: Place, slug: string, uuid: string | null): Promise<Step> {
     const path = `/workspaces/${segment(slug)}/projects`;
-    const found = uuid === null ? undefined : await getOrSkip(place, `${path}?pagelen=100`);
+    const found = uuid === null ? undefined : await getOrSkip(place, `${path}?pagelen=100`, { spared: true });
     if (found === undefined || uuid === null) return { ...nothing, place: begin('repositories', place) };
     const { answer } = found;
     const page = readPage(answer, path);

@@ -7,7 +7,7 @@ import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import type { ConnectedAccount } from '../db/schema/integrations.ts';
 import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
-import { syncRepositoryWorkflowId } from '../workflows/ids.ts';
+import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { discoveryConsumer, estimateConsumer, pollConsumer, webhooksConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
 import { removeDraft } from './removeDraft.ts';
@@ -136,8 +136,8 @@ async function releaseWaits(tx: Transaction, integrationId: string): Promise<voi
       ...estimates.map(estimateConsumer),
       ...[discoveryConsumer, pollConsumer, webhooksConsumer].map((consumer) => consumer(integrationId)),
     ],
-    // Syncs of all integrations are one consumer.
-    waiters: syncs.map(({ repositoryId }) => syncRepositoryWorkflowId(repositoryId)),
+    // Syncs of all integrations are one consumer; what waits is the run that reads.
+    waiters: syncs.map(({ repositoryId }) => importRepositoryWorkflowId(repositoryId)),
   });
 }
 

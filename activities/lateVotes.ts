@@ -6,6 +6,7 @@ import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { readPage, readRecords } from './bitbucket/paging.ts';
 import { pullRequestSchema } from './bitbucket/schemas.ts';
 import { OVERLAP_MS } from './instants.ts';
+import { anyOfIds } from './keyedWalk.ts';
 import { pullRequestItem } from './pullRequestRows.ts';
 import { pullRequestListPath } from './pullRequests.ts';
 import type { PageRead, Step } from './streamReader.ts';
@@ -47,7 +48,7 @@ export async function lateVotesStep(
   );
   const asked = numbers.at(-1);
   if (asked === undefined) return undefined;
-  const query = encodeURIComponent(`id IN (${numbers.join(',')})`);
+  const query = encodeURIComponent(anyOfIds(numbers));
   const path = `${pullRequestListPath(fullName)}&q=${query}&sort=id`;
   return { kind: 'request', place: { path }, at: { ...position, asked } };
 }

@@ -3,7 +3,7 @@ import type { Scope } from '../db/queries/discovery.ts';
 import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from './bitbucket/client.ts';
 import { segment } from './bitbucket/connectionCheck/target.ts';
-import { Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
+import { FeatureGone, Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import { asList, readRecords } from './bitbucket/paging.ts';
 import { repositorySchema } from './bitbucket/schemas.ts';
@@ -19,9 +19,9 @@ export interface AskingByUuid {
   request: { credential: CredentialRef; signal: AbortSignal; asker: Asker };
 }
 
-/** Bitbucket's word that something is not there, or not for this account. */
+/** Bitbucket's word that something is not there, or not for this account; 410: its workspace was closed (facts 4.2). */
 export const isRefusal = (error: unknown): boolean =>
-  [Forbidden, NotFound, RepositoryGone, ScopeMissing].some((type) => error instanceof type);
+  [FeatureGone, Forbidden, NotFound, RepositoryGone, ScopeMissing].some((type) => error instanceof type);
 
 /** Whatever its workspace is called, and itself (facts 3). */
 export const pathByUuid = (uuid: string): string => `/repositories/${segment('{}')}/${segment(uuid)}`;

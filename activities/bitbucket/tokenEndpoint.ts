@@ -36,6 +36,11 @@ export interface TokenEndpoint {
   /** Throws GrantRefused, or a BitbucketError where there was no clear answer. */
   exchange(grant: { code: Secret; verifier: Secret; redirectUri: string }): Promise<TokenPair>;
   refresh(refreshToken: Secret): Promise<TokenPair>;
+  /**
+   * Whether it takes the installation's consumer at all, asked with a token that nobody has: `unauthorized_client` may speak
+   * of either (facts 1.1). Throws a BitbucketError where there was no clear answer.
+   */
+  takesConsumer(): Promise<boolean>;
 }
 
 export interface TokenEndpointOptions {
@@ -50,6 +55,7 @@ export interface TokenEndpointOptions {
 
 const DEFAULT_LIFE_SECONDS = 3_600; // the documented minimum, where an answer leaves `expires_in` out
 const MAX_BYTES = 1_048_576;
+const NOBODYS_TOKEN = 'nobodys-token';
 
 export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoint {
   const { webUrl, clientKey, clientSecret, deadlineMs = 30_000 } = options;
@@ -84,6 +90,15 @@ export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoin
         redirect_uri: redirectUri,
       }),
     refresh: (refreshToken) => call({ grant_type: 'refresh_token', refresh_token: refreshToken.reveal() }),
+    async takesConsumer() {
+      try {
+        await call({ grant_type: 'refresh_token', refresh_token: NOBODYS_TOKEN });
+      } catch (error) {
+        if (!(error instanceof GrantRefused)) throw error;
+        return error.error === 'invalid_grant';
+      }
+      return true;
+    },
   };
 }
 

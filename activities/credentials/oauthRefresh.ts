@@ -20,7 +20,7 @@ import { oauthSecretText, readSecret } from './sealedSecrets.ts';
 export interface OauthRefresher {
   /**
    * Renews the tokens that have this version; does nothing when a newer version is stored already.
-   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, else what the token endpoint threw.
+   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, or takes the installation's consumer no more, else what the token endpoint threw.
    */
   refresh(credential: CredentialRef, version: number): Promise<void>;
 }
@@ -74,6 +74,9 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
     } catch (error) {
       if (!(error instanceof GrantRefused)) throw error;
       if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
+      // A wrong secret of the consumer, or its short while behind another grant's re-use, must not end what is valid.
+      if (error.error === 'unauthorized_client' && !(await tokens.takesConsumer()))
+        throw consumerRefused(error);
       const { organizationId, credentialId: id } = credential;
       await database.transaction(organizationId, (tx) => endCredential(tx, { id, version }));
       throw new CredentialUnusable({ finding: credentialExpired('oauth') });

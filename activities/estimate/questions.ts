@@ -6,6 +6,7 @@ import type { BitbucketAnswer } from '../bitbucket/client.ts';
 import { readPage, readRecords, type Page } from '../bitbucket/paging.ts';
 import { activitySchema, type ActivityEntry } from '../bitbucket/schemas.ts';
 import { before, OVERLAP_MS } from '../instants.ts';
+import { anyOfIds } from '../keyedWalk.ts';
 import { kindOf } from '../activityRows.ts';
 
 /** A repository is asked no more than this, whatever is left open. */
@@ -56,7 +57,7 @@ export function nextQuestion(facts: RepositoryFacts, asked: Asked): Question | n
   if (facts.list === null || facts.list.size === 0) return null;
   const numbers = spreadNumbers(facts.list, asked);
   if (facts.spread === null && numbers.length > 0) {
-    const query = encodeURIComponent(`id IN (${numbers.join(',')})`);
+    const query = encodeURIComponent(anyOfIds(numbers));
     return { about: 'spread', path: pullRequests(base, query, 'id') };
   }
   return facts.feed === null

@@ -1,7 +1,7 @@
 import { insertEvent } from '../../db/queries/events.ts';
 import { markAbsent, type Suspect } from '../../db/queries/presence.ts';
 import type { Presence } from '../../workflows/words.ts';
-import { Forbidden, ScopeMissing } from '../bitbucket/errors.ts';
+import { FeatureGone, Forbidden, ScopeMissing } from '../bitbucket/errors.ts';
 import { type AskingByUuid, isRefusal, storeByUuid } from '../storeByUuid.ts';
 import { storeFound } from '../storeRepositories.ts';
 
@@ -24,7 +24,7 @@ export async function lookUp({ suspect, ...asking }: LookUp): Promise<void> {
   } catch (error) {
     if (!isRefusal(error)) throw error;
     if (error instanceof ScopeMissing) return;
-    const isThere = error instanceof Forbidden || suspect.seenByAnother;
+    const isThere = error instanceof Forbidden || error instanceof FeatureGone || suspect.seenByAnother;
     presence = isThere ? 'no_access' : 'gone';
   }
   const { repositoryId, fullName: full_name } = suspect;

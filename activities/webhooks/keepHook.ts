@@ -3,7 +3,14 @@ import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import * as queries from '../../db/queries/webhookTargets.ts';
 import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import type { Finding } from '../../workflows/words.ts';
-import { BadRequest, Forbidden, NotFound, RepositoryGone, ScopeMissing } from '../bitbucket/errors.ts';
+import {
+  BadRequest,
+  FeatureGone,
+  Forbidden,
+  NotFound,
+  RepositoryGone,
+  ScopeMissing,
+} from '../bitbucket/errors.ts';
 import type { Hook, Hooks, HookSettings, HookSubject } from '../bitbucket/hooks.ts';
 import { sameEvents } from './events.ts';
 import { ADMIN_LOST, refusedSettings } from './findings.ts';
@@ -156,7 +163,7 @@ export function createHookKeeper(options: KeepOptions) {
           await note(row, 'not_allowed', row.providerUuid === null ? wanted.notAllowed : ADMIN_LOST);
           return { state: 'not_allowed' };
         }
-        if (error instanceof RepositoryGone || error instanceof NotFound) {
+        if (error instanceof RepositoryGone || error instanceof NotFound || error instanceof FeatureGone) {
           await note(row, 'failed', error.finding);
           return { state: 'failed' };
         }

@@ -4,6 +4,7 @@ import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
   AuthRefused,
   CredentialUnusable,
+  FeatureGone,
   Forbidden,
   NotFound,
   RepositoryGone,
@@ -14,7 +15,7 @@ import { subjectOf } from './keepHook.ts';
 import type { Receiver } from './receiver.ts';
 
 /** What there is to remove is gone, or out of this account's reach. */
-const OUT_OF_REACH = [Forbidden, ScopeMissing, NotFound, RepositoryGone] as const;
+const OUT_OF_REACH = [FeatureGone, Forbidden, ScopeMissing, NotFound, RepositoryGone] as const;
 /** The credential does not work any more. */
 const REFUSED = [AuthRefused, CredentialUnusable] as const;
 

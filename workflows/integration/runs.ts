@@ -1,4 +1,4 @@
-import { patched } from '@temporalio/workflow';
+import { type ExternalWorkflowHandle, patched } from '@temporalio/workflow';
 import {
   discoveryWorkflowId,
   importRepositoryWorkflowId,
@@ -17,6 +17,8 @@ const TELLS_ALL = 'pause-reaches-syncs-and-discovery';
 /** From then on repositories that a webhook says are new are looked up by a run of its own. */
 const TELLS_LOOK_UPS = 'pause-reaches-look-ups';
 
+const SIGNALS_AT_ONCE = 500;
+
 /**
  * Tells what is under way to wait at its checkpoints, or to go on. Behind the row's new state: what begins at this moment
  * reads it there. A run that ended meanwhile, or never began, is no harm: its row says so.
@@ -32,13 +34,7 @@ export async function tellRuns(entity: Entity, pause: PauseReason | null): Promi
   if (patched(TELLS_LOOK_UPS)) {
     await tell(lookUpWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
   }
-  await Promise.all(
-    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
-      tell(importRepositoryWorkflowId(repositoryId), (handle) =>
-        handle.signal(setPaused, { ...message, importId }),
-      ),
-    ),
-  );
+  await tellSyncs(entity, (handle, importId) => handle.signal(setPaused, { ...message, importId }));
 }
 
 /** Tells what is under way to go on with the streams that are wanted now. */
@@ -46,13 +42,27 @@ export async function tellServicesChanged(entity: Entity): Promise<void> {
   for (const importId of entity.importIds) {
     await tell(importWorkflowId(importId), (handle) => handle.signal(servicesChanged, { importId }));
   }
-  await Promise.all(
-    (await runningSyncs(entity)).map(({ importId, repositoryId }) =>
-      tell(importRepositoryWorkflowId(repositoryId), (handle) =>
-        handle.signal(servicesChanged, { importId }),
-      ),
-    ),
-  );
+  await tellSyncs(entity, (handle, importId) => handle.signal(servicesChanged, { importId }));
+}
+
+/**
+ * A group at a time: more than 2,000 signals that a run has sent and that have not arrived fail its task, for ever
+ * (`limit.numPendingSignals.error`).
+ */
+async function tellSyncs(
+  entity: Entity,
+  send: (handle: ExternalWorkflowHandle, importId: string) => Promise<void>,
+): Promise<void> {
+  const syncs = await runningSyncs(entity);
+  for (let at = 0; at < syncs.length; at += SIGNALS_AT_ONCE) {
+    await Promise.all(
+      syncs
+        .slice(at, at + SIGNALS_AT_ONCE)
+        .map(({ importId, repositoryId }) =>
+          tell(importRepositoryWorkflowId(repositoryId), (handle) => send(handle, importId)),
+        ),
+    );
+  }
 }
 
 async function runningSyncs({ snapshot: { organizationId, integrationId } }: Entity) {

@@ -216,6 +216,27 @@ describe('discovery', () => {
     },
   );
 
+  it.each([
+    [
+      'a workspace that was closed',
+      { kind: 'status', status: 410 },
+      '/repositories/acme-rockets\\?',
+      ['globex'],
+    ],
+    [
+      'a list of projects that is refused',
+      { kind: 'status', status: 400 },
+      '/workspaces/[^/]*/projects',
+      ['acme-rockets', 'globex'],
+    ],
+  ])('%s keeps nothing else from being found', async (_, fault, path, workspaces) => {
+    const integration = await bench.connect();
+    bench.simulator.faults.set({ rules: [{ match: { path }, fault }] });
+    await discover(integration);
+    const found = (await seenRepositories(integration)).map((name) => name.split('/')[0]);
+    expect([...new Set(found)]).toEqual(workspaces);
+  });
+
   it('keeps the row of a renamed repository', async () => {
     const integration = await bench.connect();
     await discover(integration);

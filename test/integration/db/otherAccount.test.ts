@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createIntegrationActivities } from '../../../activities/integrations.ts';
 import { createDatabase } from '../../../db/client.ts';
 import { wakeWaiting } from '../../../db/queries/requestBudget.ts';
+import { importRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 
 const bench = useDatabaseBench({ role: 'worker' });
@@ -27,10 +28,10 @@ test('with another credential, all that waits for the allowance of the former is
     [`poll/${integrationId}`, 'poll'],
     [`webhooks/${integrationId}`, 'webhooks'],
     [`estimate/${estimateId}`, 'estimate'],
-    ['live', `repository/${repositoryId!}/sync`],
+    ['live', importRepositoryWorkflowId(repositoryId!)],
   ];
   const others: [string, string][] = [
-    ['live', `repository/${uuid()}/sync`],
+    ['live', importRepositoryWorkflowId(uuid())],
     [`poll/${stranger.integrationId}`, 'poll of another'],
   ];
   for (const [consumer, waiter] of [...own, ...others]) {

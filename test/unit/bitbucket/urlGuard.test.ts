@@ -202,6 +202,15 @@ describe('the URLs that answers give', () => {
     expect(guard.ofRedirect('/2.0/repositories/a/new', asked).href).toBe(`${API}/repositories/a/new`);
   });
 
+  it('keep the query of a list that moved with its repository, where they drop it', () => {
+    const asked = new URL(`${API}/repositories/a/old/pullrequests?q=id%3E0&sort=id`);
+    const moved = `${API}/repositories/a/new/pullrequests`;
+    expect(guard.ofRedirect(moved, asked).href).toBe(`${moved}?q=id%3E0&sort=id`);
+    expect(guard.ofRedirect(`${moved}?page=1`, asked).href).toBe(`${moved}?page=1`);
+    const elsewhere = `${API}/repositories/a/new/commits`;
+    expect(guard.ofRedirect(elsewhere, asked).href).toBe(elsewhere);
+  });
+
   it('are checked for our own paths too', () => {
     expect(guard.ofPath('/user').href).toBe(`${API}/user`);
     expect(() => guard.ofPath('/../internal')).toThrow(InvalidResponse);
