@@ -145,7 +145,8 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     raw: RawAnswer;
     signature: Signature;
     observedAt: string;
-    blockedUntil: string | undefined;
+    /** resolves when the answer is reported to the request budget */
+    reported: Promise<{ blockedUntil?: string }>;
   }
 
   async function sendOnce(request: Signed, url: URL): Promise<Sent> {
@@ -163,8 +164,10 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       signal,
       maxBytes,
     });
-    const { blockedUntil } = await permit.answered(raw);
-    return { raw, signature, observedAt: permit.observedAt, blockedUntil };
+    const reported = permit.answered(raw);
+    // Met where it is awaited; until then a failure must not count as unhandled.
+    reported.catch(() => {});
+    return { raw, signature, observedAt: permit.observedAt, reported };
   }
 
   function takePermit(request: Signed, url: URL, { accountKey }: Signature): Promise<Permit> {
@@ -203,6 +206,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     for (let hops = 0; ; hops += 1) {
       const sent = await sendOnce(request, url);
       if (!REDIRECTS.has(sent.raw.status)) return { ...sent, url };
+      await sent.reported;
       const location = sent.raw.headers.get('location');
       if (location === null || hops === MAX_REDIRECTS) {
         throw unreadable(guard.pathOf(url), 'redirects without an end', sent.raw.status);
@@ -215,6 +219,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   async function renewing<S extends Sent>({ credential, signal }: Signed, go: () => Promise<S>): Promise<S> {
     const first = await go();
     if (first.raw.status !== 401) return first;
+    await first.reported;
     if (!(await signer.renew(credential, first.signature.version, signal))) return first;
     const second = await go();
     if (second.raw.status === 401) signer.renewalDidNotHelp(credential, second.signature.version);
@@ -227,24 +232,40 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
         request.next === undefined ? guard.ofPath(request.path ?? '/') : guard.ofNext(request.next);
       const signed = { ...request, content: contentOfGet(request) };
       const sent = await renewing(signed, () => sendFollowing(signed, start));
-      return answerOf(request, sent, guard.pathOf(sent.url));
+      const path = guard.pathOf(sent.url);
+      if (sent.raw.status >= 400) await refuse(sent, { path, writes: false });
+      try {
+        // A large body is read while Postgres takes the report.
+        return answerOf(request, sent, path);
+      } finally {
+        await sent.reported;
+      }
     },
 
     async write(request) {
       const url = guard.ofPath(request.path);
       const signed = { ...request, content: contentOfWrite(request) };
-      const { raw, signature, blockedUntil } = await renewing(signed, () => sendOnce(signed, url));
+      const sent = await renewing(signed, () => sendOnce(signed, url));
+      const { raw } = sent;
       const path = guard.pathOf(url);
-      if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil, writes: true });
+      if (raw.status >= 400) await refuse(sent, { path, writes: true });
+      await sent.reported;
       if (raw.status === 204) return undefined;
       if (raw.status === 200 || raw.status === 201) return readJson(raw, path).json;
       throw unreadable(path, 'is neither done nor refused', raw.status);
     },
   };
 
+  async function refuse(
+    { raw, signature, reported }: Sent,
+    asked: { path: string; writes: boolean },
+  ): Promise<never> {
+    const { blockedUntil } = await reported;
+    throw classify(raw, { ...asked, kind: signature.kind, blockedUntil });
+  }
+
   function answerOf(request: BitbucketRequest, sent: Sent, path: string): BitbucketAnswer {
-    const { raw, signature, observedAt, blockedUntil } = sent;
-    if (raw.status >= 400) throw classify(raw, { path, kind: signature.kind, blockedUntil, writes: false });
+    const { raw, observedAt } = sent;
     const unchanged = raw.status === 304 && request.etag !== undefined;
     if (raw.status !== 200 && !unchanged) throw unreadable(path, 'has no content', raw.status);
     const etag = raw.headers.get('etag');

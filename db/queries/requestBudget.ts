@@ -70,12 +70,16 @@ export interface AnswerInput extends WindowKey {
   stated: { limit: number | null; remaining: number | null; nearLimit: boolean | null };
 }
 
-/** Reports what became of requests that were taken. For a refusal: the ISO time from which requests may go again. */
+/**
+ * Reports what became of requests that were taken. For a refusal: the ISO time from which requests may go again. The report
+ * of an answer is not waited for to reach the disk: if Postgres crashes, what was taken counts for longer, never for less.
+ */
 export async function answerRequest(tx: Transaction, input: AnswerInput): Promise<string | null> {
   const { stated } = input;
+  const commit = input.outcome === 'answered' ? 'off' : 'on';
   const [row] = await tx.execute<{ until: string | null }>(sql`
     select ${iso(sql`until`)} as until
-    from answer_request(${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter},
+    from set_config('synchronous_commit', ${commit}, true), answer_request(${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter},
       ${input.requests}::integer,
       ${input.observedAt}::timestamptz, ${input.dueAt}::timestamptz, ${input.outcome}, ${input.probing},
       ${input.waitSeconds}::integer, ${stated.limit}::integer, ${stated.remaining}::integer,
