@@ -1,3 +1,4 @@
+import { mustBeInTime } from '../platform/attempt.ts';
 import { type Connection, openConnection, type Transaction } from './connection.ts';
 import { DatabaseError, databaseError, isRepeatable } from './errors.ts';
 import { createPool } from './pool.ts';
@@ -30,7 +31,8 @@ export interface Database {
   /**
    * Runs `work` in one transaction as the tenant: row-level security shows and takes rows of this organization only.
    * Runs it again after a deadlock or serialisation failure, so `work` must not have effects outside the transaction.
-   * Throws DatabaseError (SQLSTATE, no parameters); other errors of `work` pass through.
+   * Throws DatabaseError (SQLSTATE, no parameters), and AttemptOver in an activity whose time has run out; other errors of
+   * `work` pass through.
    */
   transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
   /**
@@ -93,7 +95,11 @@ export function createDatabase(options: DatabaseOptions): Database {
   }
 
   const asTenant = <T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> =>
-    repeat((connection) => connection.transaction(organizationId, work));
+    repeat((connection) => {
+      // Looked at with the connection in hand: who waits for one may freeze, or wait for long.
+      mustBeInTime();
+      return connection.transaction(organizationId, work);
+    });
 
   return {
     transaction: asTenant,

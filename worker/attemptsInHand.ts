@@ -49,8 +49,9 @@ export function createAttemptsInHand(options: AttemptsInHandOptions): AttemptsIn
 
   /** Answers how to take the note away. */
   function note(): () => Promise<void> {
-    const { base64TaskToken: taskToken, workflowExecution } = activityInfo();
-    if (workflowExecution === undefined) return async () => {};
+    const { base64TaskToken: taskToken, workflowExecution, isLocal } = activityInfo();
+    // A local one is its workflow task's, and has no token that the server knows.
+    if (workflowExecution === undefined || isLocal) return async () => {};
     const path = join(folder, `${owner.me}.${randomUUID()}`);
     const { workflowId } = workflowExecution;
     let written: Promise<void> | undefined;

@@ -4,6 +4,7 @@ import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/w
 import { createCastErrors } from '../activities/castErrors.ts';
 import type { Activities } from '../activities/index.ts';
 import { bitbucketQueue } from '../workflows/taskQueues.ts';
+import { createAttemptEnds } from './attemptEnds.ts';
 import type { AttemptsInHand } from './attemptsInHand.ts';
 
 export interface WorkersOptions {
@@ -36,6 +37,7 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
 export async function createWorkers(options: WorkersOptions): Promise<{ rows: Worker; bitbucket: Worker }> {
   const { connection, namespace, taskQueue } = options;
   const around = [
+    createAttemptEnds(),
     createCastErrors(),
     ...(options.attempts === undefined ? [] : [options.attempts.interceptor]),
   ];
