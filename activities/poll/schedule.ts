@@ -5,6 +5,7 @@ import {
   ScheduleNotFoundError,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
+import { mustBeInTime } from '../../platform/attempt.ts';
 import { summary } from '../../workflows/details.ts';
 import { pollId } from '../../workflows/ids.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../../workflows/searchAttributes.ts';
@@ -33,6 +34,8 @@ export async function schedulePolls(client: Client, input: PollSchedule): Promis
     const { scheduleId, spec, action, policies } = schedule;
     const handle = client.schedule.getHandle(scheduleId);
     const { state } = await handle.describe();
+    // The word of an attempt that froze here is not the last one.
+    mustBeInTime();
     await handle.update((present) => ({
       ...present,
       spec,
@@ -46,8 +49,9 @@ export async function schedulePolls(client: Client, input: PollSchedule): Promis
 }
 
 /**
- * Gives the schedule that is there the interval, or makes it where there is none. Whether one that is there rests is left
- * as it is: the integration's run says so, maybe at this moment. False: it has that interval already.
+ * Gives the schedule of an active integration the interval, or makes it where there is none, and ends its rest: an update
+ * writes back what it has read, so one of these may have undone what the integration's run said in between. Where the run has
+ * it rest at this moment, a round more begins, sees that, and does nothing. False: all was so already.
  */
 export async function spacePolls(client: Client, input: PollSchedule): Promise<boolean> {
   const schedule = scheduleOf(input);
@@ -55,9 +59,11 @@ export async function spacePolls(client: Client, input: PollSchedule): Promise<b
   try {
     const [present] = (await handle.describe()).spec.intervals ?? [];
     const wanted = spacingOf(input);
-    if (present?.every === wanted.every && present.offset === wanted.offset) return false;
-    await handle.update((before) => ({ ...before, spec: schedule.spec }));
-    return true;
+    const isSpaced = present?.every === wanted.every && present.offset === wanted.offset;
+    if (!isSpaced) await handle.update((before) => ({ ...before, spec: schedule.spec }));
+    const { paused } = (await handle.describe()).state;
+    if (paused) await handle.unpause(schedule.state.note);
+    return !isSpaced || paused;
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
