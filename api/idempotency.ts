@@ -33,7 +33,7 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
         organizationId: principal.organizationId,
         key,
         operation: `POST ${pattern}`,
-        fingerprint: box.fingerprint(c.req.path, await c.req.text()),
+        fingerprint: box.fingerprint(`${c.req.path}${new URL(c.req.url).search}`, await c.req.text()),
       }),
     );
     if (claim.state === 'other') throw otherRequest();

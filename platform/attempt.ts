@@ -15,6 +15,9 @@ export class AttemptOver extends Error {
 export const withinAttempt = <T>(lastsMs: number, work: () => Promise<T>): Promise<T> =>
   ends.run(performance.now() + lastsMs, work);
 
+/** Runs what others wait for too, or what only this process holds, whoever's attempt began it. */
+export const beyondAttempt = <T>(work: () => Promise<T>): Promise<T> => ends.exit(work);
+
 /** Throws AttemptOver behind the end of the attempt that calls; outside of attempts nothing. */
 export function mustBeInTime(): void {
   const endsMs = ends.getStore();

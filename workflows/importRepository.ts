@@ -102,8 +102,13 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     end: Outcome | 'long' | 'paused' | 'over',
   ): Promise<ImportRepositoryInput | undefined> {
     if (!work.consideredCancelled) {
-      if (end === 'paused') return (await crowd.handOver(true)) ?? carriedOn();
-      if (end === 'long') return carriedOn();
+      const heir = end === 'paused' ? await crowd.handOver(true) : undefined;
+      if (heir !== undefined) return heir;
+      if (end === 'paused' || end === 'long') {
+        // What comes while somebody is still answered counts too: a pause, or that nobody wants it any more.
+        await condition(allHandlersFinished);
+        if (!work.consideredCancelled) return carriedOn();
+      }
     }
     crowd.ending();
     if (end === 'over') await tellFinished([importId]);

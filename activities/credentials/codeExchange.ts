@@ -1,6 +1,7 @@
 import type { Database } from '../../db/client.ts';
 import { insertOauthCredential } from '../../db/queries/credentials.ts';
 import { claimFlow, completedBy, endFlow, type ClaimedFlow } from '../../db/queries/oauthFlows.ts';
+import { beyondAttempt } from '../../platform/attempt.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
 import type { Sealer } from '../../platform/secrets/seal.ts';
 import { Secret } from '../../platform/secrets/secret.ts';
@@ -78,7 +79,7 @@ export function createCodeExchange(options: CodeExchangeOptions) {
     const claimed = await database.transaction(organizationId, (tx) => claimFlow(tx, flow));
     const outcome = claimed === undefined ? spentFlow() : await callEndpoint(flow, claimed);
     if (!('code' in outcome)) {
-      await store(flow, outcome);
+      await beyondAttempt(() => store(flow, outcome));
       return { credentialId: oauthFlowId };
     }
     // An earlier run of this activity may have got through while this one was refused.

@@ -10,6 +10,7 @@ import {
   type RenewedSecret,
 } from '../../db/queries/credentials.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
+import { beyondAttempt } from '../../platform/attempt.ts';
 import type { Sealer } from '../../platform/secrets/seal.ts';
 import type { CredentialRef } from '../bitbucket/client.ts';
 import { CredentialUnusable } from '../bitbucket/errors.ts';
@@ -137,7 +138,8 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       const key = `${credential.credentialId}/${String(version)}`;
       let running = inFlight.get(key);
       if (running === undefined) {
-        running = refreshTwice(credential, version).finally(() => inFlight.delete(key));
+        // Once Bitbucket has given a pair it must be stored, however long that takes; its version fences it.
+        running = beyondAttempt(() => refreshTwice(credential, version)).finally(() => inFlight.delete(key));
         inFlight.set(key, running);
       }
       await running;

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { holdsApiKey } from '../../db/queries/api/apiKeys.ts';
 import { findFlowByCompletion, readReturnedFlow } from '../../db/queries/api/oauthFlows.ts';
 import { readIntegration } from '../../db/queries/api/integrations.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
@@ -111,7 +112,9 @@ export function addOauthConnect(app: ApiApp): void {
     if (found === null || given === undefined) return invalidPage(c);
     const integration = await database.transaction(found.organizationId, async (tx) => {
       const flow = await readReturnedFlow(tx, hash);
-      return flow === null ? null : readIntegration(tx, flow.integrationId);
+      // The click acts for the key that began it.
+      if (flow === null || !(await holdsApiKey(tx, flow.startedByKey))) return null;
+      return readIntegration(tx, flow.integrationId);
     });
     if (integration === null) return invalidPage(c);
     try {

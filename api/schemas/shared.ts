@@ -1,7 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { CREDENTIAL_KINDS, SERVICES } from '../../workflows/words.ts';
 
-export const id = z.uuid().meta({ description: 'uuid', example: '0199c3c2-8c5a-7a50-8b5e-0a8d7c5f1e11' });
+/** In small letters, as we write them: ids of workflows and folders are made of it. */
+export const id = z
+  .uuid()
+  .toLowerCase()
+  .meta({ description: 'uuid', example: '0199c3c2-8c5a-7a50-8b5e-0a8d7c5f1e11' });
 
 export const timestamp = z.iso
   .datetime({ offset: true })

@@ -93,6 +93,8 @@ export interface ReturnedFlow extends Record<string, unknown> {
   integrationId: string;
   integrationName: string | null;
   organizationName: string;
+  /** for whom the click acts */
+  startedByKey: string;
 }
 
 /** For the page that asks before it connects; consumes nothing. */
@@ -101,7 +103,8 @@ export async function readReturnedFlow(
   completionHash: Uint8Array,
 ): Promise<ReturnedFlow | null> {
   const [row] = await tx.execute<ReturnedFlow>(sql`
-    select f.id, f.integration_id as "integrationId", i.name as "integrationName", o.name as "organizationName"
+    select f.id, f.integration_id as "integrationId", i.name as "integrationName", o.name as "organizationName",
+      f.started_by_key as "startedByKey"
     from oauth_flows f
     join integrations i on i.organization_id = f.organization_id and i.id = f.integration_id
     join organizations o on o.id = f.organization_id

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AttemptOver, withinAttempt } from '../../../platform/attempt.ts';
 import { createSealer } from '../../../platform/secrets/seal.ts';
 import { createSimulator, type Simulator } from '../../support/simulator.ts';
 import {
@@ -119,6 +120,18 @@ describe('an access token', () => {
     expect(calls(host, since, TOKEN_PATH)).toBe(1);
     host.faults.clear();
     expect((await ask(engine, credential)).status).toBe(200);
+  });
+
+  it('is stored though the attempt that asked for it is over by then: nobody else has it', async () => {
+    const host = hosts.strict;
+    const credential = await connected(host);
+    host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, fault: { kind: 'delay', ms: 1_000 } }] });
+    await expect(withinAttempt(500, () => ask(engineFor(host), credential))).rejects.toBeInstanceOf(
+      AttemptOver,
+    );
+    host.faults.clear();
+    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
+    expect((await ask(engineFor(host), credential)).status).toBe(200);
   });
 
   it('is stored before it is used: a new process goes on with it', async () => {

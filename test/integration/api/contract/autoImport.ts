@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createApiClient } from '../../../../api/client.ts';
 import { call as callAs, type CallOptions, world } from '../../../support/apiWorld.ts';
@@ -101,6 +102,17 @@ export const describeAutoImport = (): void => {
         { location: 'body.rules', message: 'The rules have 120 patterns together.' },
       ]);
       expect((await call('GET', rulesAt())).body.version).toBe(0);
+    });
+
+    test('an Idempotency-Key is for one page of a preview: another is another request', async () => {
+      const headers = { 'Idempotency-Key': randomUUID() };
+      const preview = (limit: number) =>
+        call('POST', `${rulesAt()}/preview?limit=${String(limit)}`, { rules: [ofAcme()] }, { headers });
+      const first = await preview(1);
+      expect(first.status).toBe(200);
+      const other = await preview(2);
+      expect([other.status, other.body.code]).toEqual([422, 'idempotency_key_reused']);
+      expect((await preview(1)).body).toEqual(first.body);
     });
 
     test('a preview says of each repository whether and why, with counts, page by page, and saves nothing', async () => {

@@ -161,6 +161,19 @@ export const describeOauth = (): void => {
       expect((await call('GET', `/v1/integrations/${id}`)).body.credential.kind).toBe('oauth');
     });
 
+    test('the click for a key that was revoked meanwhile connects nothing', async () => {
+      const { id, query } = await begin();
+      const completion = new URL((await approved(query)).headers.get('Location')!).searchParams.get(
+        'completion',
+      )!;
+      const ended = await world.admin`update oauth_flows set started_by_key = (
+          select id from api_keys k where k.organization_id = oauth_flows.organization_id and k.revoked_at is not null limit 1)
+        where integration_id = ${id} returning started_by_key`;
+      expect(ended[0]!['started_by_key']).not.toBeNull();
+      expect((await press(completion)).status).toBe(400);
+      expect((await call('GET', `/v1/integrations/${id}`)).body.credential).toBeNull();
+    });
+
     test('the click when the integration cannot be connected any more, and forms that are none', async () => {
       const { id, query } = await begin();
       const completion = new URL((await approved(query)).headers.get('Location')!).searchParams.get(
