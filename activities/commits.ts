@@ -15,7 +15,7 @@ import { advance, markStream, openStream, SwitchedOff } from './checkpoint.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import type { GitCredential } from './credentials/sealedSecrets.ts';
 import type { CloneFolder } from './git/cloneFolder.ts';
-import { DiskFull, readGitFailure } from './git/failures.ts';
+import { DiskFull, GitUnclear, readGitFailure } from './git/failures.ts';
 import { type CheckpointStep, importCommits } from './git/importCommits.ts';
 import { storeRefs } from './git/storeRefs.ts';
 import { createMirror, type Remote } from './git/mirror.ts';
@@ -23,6 +23,7 @@ import { gitOperation } from './git/gitOperation.ts';
 import { createGit } from './git/process.ts';
 import { type Refs, readRefs } from './git/refs.ts';
 import { sharesNothing } from './git/sharesNothing.ts';
+import { TooLarge } from './git/tooLarge.ts';
 import { type Memory, memorySchema, positionSchema, type WalkState } from './git/walk.ts';
 import { PageRefused } from './pageRefused.ts';
 import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
@@ -251,7 +252,12 @@ const isElsewhere = (failure: unknown): boolean =>
 
 /** One 401 proves nothing (it may be a brownout) and an outage passes: neither is a failure of the stream. */
 function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error: Finding } | undefined {
-  if (failure instanceof DiskFull || failure instanceof PageRefused)
+  if (
+    failure instanceof DiskFull ||
+    failure instanceof GitUnclear ||
+    failure instanceof PageRefused ||
+    failure instanceof TooLarge
+  )
     return { state: 'failed', error: failure.finding };
   if (!(failure instanceof BitbucketError)) return undefined;
   const { retry, finding, type } = failure;

@@ -25,6 +25,25 @@ export class DiskFull extends Error {
   }
 }
 
+/** git failed in a way that nobody has met yet. It may pass; where it does not, somebody should see it. */
+export class GitUnclear extends Error {
+  override readonly name = 'GitUnclear';
+  readonly type = 'GitUnclear';
+  readonly retry = { kind: 'limited', attempts: 5 } as const;
+  readonly finding: Finding;
+
+  constructor(repository: string, cause: GitFailed) {
+    const ended = cause.exitCode === null ? 'was killed' : `ended with ${String(cause.exitCode)}`;
+    super(`git ${ended} while it read ${repository}: ${shortened(cause.lastWords)}`, { cause });
+    this.finding = {
+      code: 'git_failed',
+      message: this.message,
+      remedy:
+        'Import again. If it fails in the same way, report it; killed, it may have found too little memory.',
+    };
+  }
+}
+
 /** git gives no Retry-After; without one the wait starts from a minute (facts 4.3). */
 const RATE_LIMIT_WAIT_MS = 60_000;
 
@@ -118,8 +137,7 @@ const NETWORK: [RegExp, UnreachableStage][] = [
 ];
 
 /**
- * A failure of git as one of the typed errors; what is none of them (a bug, a damaged clone) comes back
- * unchanged.
+ * A failure of git as one of the typed errors; what is no failure of git's (a bug) comes back unchanged.
  */
 export function readGitFailure(error: unknown, repository: string): unknown {
   if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return diskFull(repository);
@@ -129,7 +147,7 @@ export function readGitFailure(error: unknown, repository: string): unknown {
   if (DISK_FULL.test(said)) return diskFull(repository);
   for (const [pattern, make] of RULES) if (pattern.test(said)) return make(words, repository);
   const stage = NETWORK.find(([pattern]) => pattern.test(said))?.[1];
-  if (stage === undefined) return error;
+  if (stage === undefined) return new GitUnclear(repository, error);
   return new Unreachable({
     stage,
     neverLeft: stage === 'dns' || stage === 'connect',

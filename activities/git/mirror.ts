@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CloneFolder, HeldClone } from './cloneFolder.ts';
-import { DiskFull, readGitFailure, withoutNames } from './failures.ts';
+import { DiskFull, GitUnclear, readGitFailure, withoutNames } from './failures.ts';
 import { GitFailed } from './gitFailed.ts';
 import { ObjectMissing } from './objectParser.ts';
 import type { Git } from './process.ts';
@@ -155,8 +155,8 @@ function isDamage(error: unknown): boolean {
   if (error instanceof ObjectMissing) return true;
   return (
     error instanceof GitFailed &&
-    readGitFailure(error, '') === error &&
-    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|could not remove reference|did not send all necessary objects/i.test(
+    readGitFailure(error, '') instanceof GitUnclear &&
+    /bad object|corrupt|is empty|unable to (?:read|open|lock)|unable to create .*file exists|not a git repository|missing|unresolved deltas|does not match|broken|inflate|packfile|cannot lock ref|could not remove reference|did not send all necessary objects|bad config line|unexpected line in/i.test(
       withoutNames(error.lastWords),
     )
   );

@@ -1,4 +1,5 @@
 import { escapeBytes } from '../../db/text.ts';
+import { MOST_FILES_OF_COMMIT, TooLarge } from './tooLarge.ts';
 
 export interface FileChange {
   /** as `db/text.ts` escapes bytes */
@@ -66,6 +67,10 @@ export function createNumstatParser(): NumstatParser {
 
   function currentFiles(): FileChange[] {
     if (current === undefined) throw new SyntaxError('A numstat entry before the first commit.');
+    if (current.files.length >= MOST_FILES_OF_COMMIT)
+      throw new TooLarge(
+        `The commit ${current.hash} changes more than ${String(MOST_FILES_OF_COMMIT)} files`,
+      );
     return current.files;
   }
 

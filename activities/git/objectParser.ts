@@ -1,3 +1,5 @@
+import { MOST_OBJECT_BYTES, TooLarge } from './tooLarge.ts';
+
 export interface GitObject {
   hash: string;
   type: string;
@@ -20,7 +22,8 @@ const NEWLINE = 10;
 
 /**
  * Reads `git cat-file --batch`: `hash SP type SP size LF`, then so many bytes, then LF. The length comes
- * first, so every byte is allowed in the content, and a large object is copied once.
+ * first, so every byte is allowed in the content, and a large object is copied once. Throws ObjectMissing, and TooLarge
+ * before an object is held.
  */
 export function createObjectParser(): ObjectParser {
   let header = '';
@@ -31,6 +34,7 @@ export function createObjectParser(): ObjectParser {
     if (hash === undefined || type === undefined || size === undefined) {
       throw new ObjectMissing(`git has no object "${line}".`);
     }
+    if (Number(size) > MOST_OBJECT_BYTES) throw new TooLarge(`The ${type} ${hash} has ${size} bytes`);
     // one byte more: the newline behind the content
     open = { object: { hash, type, bytes: Buffer.allocUnsafe(Number(size) + 1) }, filled: 0 };
   }

@@ -211,6 +211,25 @@ test('cancellation ends git at once and keeps what is stored', onLinux, async ()
   expect(await storedHistory(place, long)).toEqual(toldHistory(long));
 });
 
+test('a commit that no worker can hold fails the repository, and says which', async () => {
+  const large = await place.subject('large');
+  const tree = large.git.tree([]);
+  const person = 'Ann <ann@example.com> 1700000000 +0000';
+  const commit = `tree ${tree}\nauthor ${person}\ncommitter ${person}\n\n${'a'.repeat(17 * 1024 * 1024)}`;
+  const hash = large.git.object('commit', commit);
+  large.git.git(['update-ref', 'refs/heads/main', hash]);
+  const importing = place.importGit({ subject: large, importId: await large.newImport(), worker: 'large' });
+  await expect(importing).rejects.toMatchObject({ type: 'TooLarge', retry: { kind: 'never' } });
+  const [stream] = await place.sql`
+    select state, last_error->>'code' as code, last_error->>'message' as message from streams
+    where repository_id = ${large.repositoryId} and stream = 'commits'`;
+  expect(stream).toMatchObject({
+    state: 'failed',
+    code: 'commit_too_large',
+    message: expect.stringContaining(hash) as string,
+  });
+});
+
 test('a damaged clone is made anew', async () => {
   const damaged = await place.subject('damaged');
   addHistory(damaged, 50);

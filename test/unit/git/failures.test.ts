@@ -38,9 +38,16 @@ test('a full disk says what to do, whoever met it', () => {
   });
 });
 
-test('what is neither host, network nor disk stays as it is', () => {
+test('what is neither host, network nor disk is tried a few times, and says what git said; a bug stays as it is', () => {
   const damaged = new GitFailed(['log'], 128, 'fatal: bad object deadbeef');
-  expect(readGitFailure(damaged, 'ws/repository')).toBe(damaged);
+  expect(readGitFailure(damaged, 'ws/repository')).toMatchObject({
+    type: 'GitUnclear',
+    retry: { kind: 'limited', attempts: 5 },
+    finding: { code: 'git_failed', message: expect.stringContaining('bad object deadbeef') as string },
+  });
+  expect(readGitFailure(new GitFailed(['log'], null, ''), 'ws/repository')).toMatchObject({
+    finding: { message: expect.stringContaining('was killed') as string },
+  });
   const own = new TypeError('a bug');
   expect(readGitFailure(own, 'ws/repository')).toBe(own);
 });

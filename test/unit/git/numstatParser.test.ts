@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type CommitChanges, createNumstatParser } from '../../../activities/git/numstatParser.ts';
+import { MOST_FILES_OF_COMMIT, TooLarge } from '../../../activities/git/tooLarge.ts';
 
 const hash = (digit: string) => digit.repeat(40);
 
@@ -73,4 +74,12 @@ describe('numstat', () => {
   ])('a stream that %s is an error', (_, text) => {
     expect(() => parse([Buffer.from(text)])).toThrow(SyntaxError);
   });
+});
+
+test('a commit of more files than a worker can hold is refused', () => {
+  const parser = createNumstatParser();
+  parser.push(Buffer.from(`${hash('a')}\0\n`));
+  const files = Buffer.from('1\t1\tf\0'.repeat(50_000));
+  for (let at = 0; at < MOST_FILES_OF_COMMIT; at += 50_000) parser.push(files);
+  expect(() => parser.push(Buffer.from('1\t1\tf\0'))).toThrow(TooLarge);
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createObjectParser, ObjectMissing } from '../../../activities/git/objectParser.ts';
+import { MOST_OBJECT_BYTES, TooLarge } from '../../../activities/git/tooLarge.ts';
 
 const hash = (digit: string) => digit.repeat(40);
 const content = Buffer.from([0, 10, 32, 255, 10, 10]);
@@ -31,4 +32,11 @@ test('reads objects of any bytes, wherever the stream is cut', () => {
 test('a missing object and a stream that is cut off are errors', () => {
   expect(() => parse([Buffer.from(`${hash('a')} missing\n`)])).toThrow(ObjectMissing);
   expect(() => parse([stream.subarray(0, -2)])).toThrow(SyntaxError);
+});
+
+test('an object that no worker could hold is refused by its header, before it is held', () => {
+  const parser = createObjectParser();
+  const header = (bytes: number) => Buffer.from(`${hash('a')} commit ${String(bytes)}\n`);
+  expect(() => parser.push(header(MOST_OBJECT_BYTES + 1))).toThrow(TooLarge);
+  expect(createObjectParser().push(header(MOST_OBJECT_BYTES))).toEqual([]);
 });
