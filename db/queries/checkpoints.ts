@@ -95,7 +95,7 @@ export async function moveCheckpoint(
 
 /**
  * How the stream fares, by whoever holds it: an older epoch changes nothing (false).
- * A first failure dates `failing_since`; `healthy` clears it and the last error.
+ * A first failure dates `failing_since`; `healthy` clears it and the last error, `unavailable` the date.
  */
 export async function setStreamState(
   tx: Transaction,
@@ -108,8 +108,8 @@ export async function setStreamState(
       state = ${change.state},
       last_error = case when ${change.state} in ('healthy', 'processing') then null
         else coalesce(${error}::jsonb, last_error) end,
-      failing_since = case ${change.state}::text when 'healthy' then null
-        when 'failed' then coalesce(failing_since, clock_timestamp()) else failing_since end,
+      failing_since = case when ${change.state} in ('healthy', 'unavailable') then null
+        when ${change.state} = 'failed' then coalesce(failing_since, clock_timestamp()) else failing_since end,
       last_success_at = case ${change.state}::text when 'healthy' then clock_timestamp() else last_success_at end
     where organization_id = ${key.organizationId} and repository_id = ${key.repositoryId}
       and stream = ${key.stream} and epoch = ${change.epoch}
