@@ -9,38 +9,43 @@ import {
   type UnreachableStage,
   Upstream,
 } from '../bitbucket/errors.ts';
-import type { Finding } from '../../workflows/words.ts';
+import { EngineError } from '../engineError.ts';
 import { GitFailed } from './gitFailed.ts';
 
 /** The worker's disk has no room for the clone. Passes when somebody makes room. */
-export class DiskFull extends Error {
+export class DiskFull extends EngineError {
   override readonly name = 'DiskFull';
-  readonly type = 'DiskFull';
-  readonly retry = { kind: 'always' } as const;
-  readonly finding: Finding;
 
-  constructor(finding: Finding) {
-    super(finding.message);
-    this.finding = finding;
+  constructor(repository: string) {
+    super(
+      'DiskFull',
+      {
+        code: 'disk_full',
+        message: `The worker's disk has no room for the clone of ${repository}.`,
+        remedy:
+          'Make room where CLONE_FOLDER lies, or give it a larger disk; the import then goes on by itself.',
+      },
+      { retry: { kind: 'always' } },
+    );
   }
 }
 
 /** git failed in a way that nobody has met yet. It may pass; where it does not, somebody should see it. */
-export class GitUnclear extends Error {
+export class GitUnclear extends EngineError {
   override readonly name = 'GitUnclear';
-  readonly type = 'GitUnclear';
-  readonly retry = { kind: 'limited', attempts: 5 } as const;
-  readonly finding: Finding;
 
   constructor(repository: string, cause: GitFailed) {
     const ended = cause.exitCode === null ? 'was killed' : `ended with ${String(cause.exitCode)}`;
-    super(`git ${ended} while it read ${repository}: ${shortened(cause.lastWords)}`, { cause });
-    this.finding = {
-      code: 'git_failed',
-      message: this.message,
-      remedy:
-        'Import again. If it fails in the same way, report it; killed, it may have found too little memory.',
-    };
+    super(
+      'GitUnclear',
+      {
+        code: 'git_failed',
+        message: `git ${ended} while it read ${repository}: ${shortened(cause.lastWords)}`,
+        remedy:
+          'Import again. If it fails in the same way, report it; killed, it may have found too little memory.',
+      },
+      { retry: { kind: 'limited', attempts: 5 }, cause },
+    );
   }
 }
 
@@ -140,11 +145,11 @@ const NETWORK: [RegExp, UnreachableStage][] = [
  * A failure of git as one of the typed errors; what is no failure of git's (a bug) comes back unchanged.
  */
 export function readGitFailure(error: unknown, repository: string): unknown {
-  if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return diskFull(repository);
+  if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return new DiskFull(repository);
   if (!(error instanceof GitFailed)) return error;
   const words = error.lastWords;
   const said = withoutNames(words);
-  if (DISK_FULL.test(said)) return diskFull(repository);
+  if (DISK_FULL.test(said)) return new DiskFull(repository);
   for (const [pattern, make] of RULES) if (pattern.test(said)) return make(words, repository);
   const stage = NETWORK.find(([pattern]) => pattern.test(said))?.[1];
   if (stage === undefined) return new GitUnclear(repository, error);
@@ -176,14 +181,6 @@ function gone(repository: string): BitbucketError {
       remedy:
         'It was deleted, renamed or closed to the account. Run discover, or give the account access again.',
     },
-  });
-}
-
-function diskFull(repository: string): DiskFull {
-  return new DiskFull({
-    code: 'disk_full',
-    message: `The worker's disk has no room for the clone of ${repository}.`,
-    remedy: 'Make room where CLONE_FOLDER lies, or give it a larger disk; the import then goes on by itself.',
   });
 }
 

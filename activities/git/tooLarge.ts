@@ -1,4 +1,4 @@
-import type { Finding } from '../../workflows/words.ts';
+import { EngineError } from '../engineError.ts';
 
 /** A commit or tag with more than this is nobody's work; a worker that took it into memory would die of it, and the next one. */
 export const MOST_OBJECT_BYTES = 16 * 1024 * 1024;
@@ -6,19 +6,15 @@ export const MOST_OBJECT_BYTES = 16 * 1024 * 1024;
 export const MOST_FILES_OF_COMMIT = 500_000;
 
 /** A commit or tag that no worker can hold. It will be as large each time. */
-export class TooLarge extends Error {
+export class TooLarge extends EngineError {
   override readonly name = 'TooLarge';
-  readonly type = 'TooLarge';
-  readonly retry = { kind: 'never' } as const;
-  readonly finding: Finding;
 
   constructor(what: string) {
-    super(`${what}. The largest that is imported: 16 MB, and 500,000 changed files.`);
-    this.finding = {
+    super('TooLarge', {
       code: 'commit_too_large',
-      message: this.message,
+      message: `${what}. The largest that is imported: 16 MB, and 500,000 changed files.`,
       remedy:
         'Take it out of the history at Bitbucket and import again; or import with `commit_source` "api", which needs no clone.',
-    };
+    });
   }
 }
