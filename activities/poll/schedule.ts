@@ -20,6 +20,12 @@ export interface PollSchedule {
   intervalMs: number;
 }
 
+/** What a schedule says of itself in Temporal UI; an operator who pauses one says something else, and is left alone. */
+const NOTES = {
+  active: 'The integration is active.',
+  rests: 'The integration fetches nothing at present.',
+};
+
 /**
  * Makes the schedule of an integration's poll rounds, or changes the one that is there. Rounds of many integrations are
  * spread over the interval by an offset of each one's own; a jitter would stretch the time between two rounds.
@@ -49,7 +55,7 @@ export async function schedulePolls(client: Client, input: PollSchedule): Promis
 }
 
 /**
- * Gives the schedule of an active integration the interval, or makes it where there is none, and ends its rest: an update
+ * Gives the schedule of an active integration the interval, or makes it where there is none, and ends its own rest: an update
  * writes back what it has read, so one of these may have undone what the integration's run said in between. Where the run has
  * it rest at this moment, a round more begins, sees that, and does nothing. False: all was so already.
  */
@@ -61,9 +67,10 @@ export async function spacePolls(client: Client, input: PollSchedule): Promise<b
     const wanted = spacingOf(input);
     const isSpaced = present?.every === wanted.every && present.offset === wanted.offset;
     if (!isSpaced) await handle.update((before) => ({ ...before, spec: schedule.spec }));
-    const { paused } = (await handle.describe()).state;
-    if (paused) await handle.unpause(schedule.state.note);
-    return !isSpaced || paused;
+    const { paused, note } = (await handle.describe()).state;
+    const rests = paused && note === NOTES.rests;
+    if (rests) await handle.unpause(NOTES.active);
+    return !isSpaced || rests;
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
@@ -110,7 +117,7 @@ function scheduleOf(input: PollSchedule) {
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' as const },
     state: {
       paused: !active,
-      note: active ? 'The integration is active.' : 'The integration fetches nothing at present.',
+      note: active ? NOTES.active : NOTES.rests,
     },
     typedSearchAttributes,
   };
