@@ -16,7 +16,8 @@ export const withinAttempt = <T>(lastsMs: number, work: () => Promise<T>): Promi
   ends.run(performance.now() + lastsMs, work);
 
 /** Runs what others wait for too, or what only this process holds, whoever's attempt began it. */
-export const beyondAttempt = <T>(work: () => Promise<T>): Promise<T> => ends.exit(work);
+export const beyondAttempt = <T>(work: () => Promise<T>): Promise<T> =>
+  ends.run(Number.POSITIVE_INFINITY, work);
 
 /** Throws AttemptOver behind the end of the attempt that calls; outside of attempts nothing. */
 export function mustBeInTime(): void {

@@ -162,3 +162,23 @@ test('what a state forbids is refused with the way out', async () => {
     }, integrationGoesOn(tenant));
   }
 });
+
+test('a pause reaches more syncs than a run may have signals under way, and resume as well', async () => {
+  const tenant = await bench.tenant('active');
+  // Of runs that have ended meanwhile: only their rows say that they are there.
+  const syncs = 2_100;
+  await tenant.repositories(syncs);
+  await bench.sql`
+    with made as (
+      insert into imports (id, organization_id, integration_id, mode, selection, kind, state)
+      select gen_random_uuid(), organization_id, ${tenant.integrationId}, 'changed', '{}', 'sync', 'running'
+      from repositories where organization_id = ${tenant.organizationId} returning id, organization_id
+    ), placed as (select id, organization_id, row_number() over () as place from made),
+    seen as (select id, row_number() over () as place from repositories where organization_id = ${tenant.organizationId})
+    insert into import_repositories (organization_id, import_id, repository_id, place, state)
+    select p.organization_id, p.id, s.id, 1, 'rate_limited' from placed p join seen s using (place)`;
+  await bench.run(async (run) => {
+    expect(await command(run, tenant, messages.pause, { actor })).toMatchObject({ state: 'paused' });
+    expect(await command(run, tenant, messages.resume, { actor })).toMatchObject({ state: 'active' });
+  }, integrationGoesOn(tenant));
+});

@@ -33,7 +33,7 @@ test('0033 takes back links of fast-forwards to merges, and failures of what is 
       values (${organizationId}, ${id!}, 'tickets', 'unavailable', now()),
         (${organizationId}, ${id!}, 'pull_requests', 'failed', now())`;
   }
-  await migrate('0033_fast_forwards_to_merges');
+  await migrate('0033_mended_rows');
   const links =
     await bench.sql`select number, commits_source from pull_requests order by number, commits_source`;
   expect(links.map(({ number, commits_source: source }) => [number, source])).toEqual([
