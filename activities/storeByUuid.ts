@@ -4,8 +4,8 @@ import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from './bitbucket/client.ts';
 import { segment } from './bitbucket/connectionCheck/target.ts';
 import { FeatureGone, Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
-import { unreadable } from './bitbucket/readJson.ts';
 import { asList, readRecords } from './bitbucket/paging.ts';
+import { unreadable } from './bitbucket/readJson.ts';
 import { repositorySchema } from './bitbucket/schemas.ts';
 import { storeRepositories } from './storeRepositories.ts';
 

@@ -21,7 +21,8 @@ import { oauthSecretText, readSecret } from './sealedSecrets.ts';
 export interface OauthRefresher {
   /**
    * Renews the tokens that have this version; does nothing when a newer version is stored already.
-   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, or takes the installation's consumer no more, else what the token endpoint threw.
+   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, or does not take the installation's consumer,
+   * else what the token endpoint threw.
    */
   refresh(credential: CredentialRef, version: number): Promise<void>;
 }

@@ -56,6 +56,7 @@ export async function selectRunningImports(tx: Transaction, integrationId: strin
 }
 
 /** The repositories that a sync brings up to date at this moment, each with the import that it works for. */
+/** Estimates that still ask Bitbucket, by their ids. */
 export async function selectRunningEstimates(tx: Transaction, integrationId: string): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
     select id from import_estimates where integration_id = ${integrationId} and state not in ('done', 'failed')

@@ -72,6 +72,10 @@ export interface MissingRepository extends Record<string, unknown> {
   missingForMs: number | null;
 }
 
+/** The columns of a MissingRepository, of an `integration_repositories` l. */
+const missing = (since: string): SQL => sql`l.repository_id as "repositoryId",
+  (extract(epoch from ${since}::timestamptz - l.missing_since) * 1000)::float8 as "missingForMs"`;
+
 /** Those of the known repositories of a workspace that this discovery did not see. */
 export async function selectMissing(
   tx: Transaction,
@@ -79,8 +83,7 @@ export async function selectMissing(
   { workspaceId, since, projectKey }: Compared & { workspaceId: string },
 ): Promise<MissingRepository[]> {
   return tx.execute<MissingRepository>(sql`
-    select l.repository_id as "repositoryId",
-      (extract(epoch from ${since}::timestamptz - l.missing_since) * 1000)::float8 as "missingForMs"
+    select ${missing(since)}
     from repositories r
     join integration_repositories l on l.organization_id = r.organization_id and l.repository_id = r.id
     where r.workspace_id = ${workspaceId} and l.integration_id = ${integrationId}
@@ -99,8 +102,7 @@ export async function selectMovedAway(
   { since }: { since: string },
 ): Promise<MissingRepository[]> {
   return tx.execute<MissingRepository>(sql`
-    select l.repository_id as "repositoryId",
-      (extract(epoch from ${since}::timestamptz - l.missing_since) * 1000)::float8 as "missingForMs"
+    select ${missing(since)}
     from integration_repositories l
     join repositories r on r.organization_id = l.organization_id and r.id = l.repository_id
     where l.integration_id = ${integrationId} and l.presence = 'present' and l.kept_at is null

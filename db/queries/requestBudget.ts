@@ -79,8 +79,8 @@ export async function answerRequest(tx: Transaction, input: AnswerInput): Promis
   const commit = input.outcome === 'answered' ? 'off' : 'on';
   const [row] = await tx.execute<{ until: string | null }>(sql`
     select ${iso(sql`until`)} as until
-    from set_config('synchronous_commit', ${commit}, true), answer_request(${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter},
-      ${input.requests}::integer,
+    from set_config('synchronous_commit', ${commit}, true), answer_request(
+      ${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter}, ${input.requests}::integer,
       ${input.observedAt}::timestamptz, ${input.dueAt}::timestamptz, ${input.outcome}, ${input.probing},
       ${input.waitSeconds}::integer, ${stated.limit}::integer, ${stated.remaining}::integer,
       ${stated.nearLimit}::boolean) as until`);

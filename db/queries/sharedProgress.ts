@@ -14,8 +14,7 @@ const lengths = JSON.stringify(PAGE_LENGTH);
  * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
  * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments of pull requests
  * come with the feed, except where it falls short, which shows only behind it. Comments and changes of tickets are asked
- * for ticket by ticket. Of commits nobody says how many
- * there are: where they are listed, one page is the least.
+ * for ticket by ticket. Of commits nobody says how many there are: where they are listed, one page is the least.
  */
 const requestsLeft = sql`case
     when s.state in ('healthy', 'unavailable', 'switched_off', 'failed') then 0
