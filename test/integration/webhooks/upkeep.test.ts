@@ -96,6 +96,17 @@ describe('the hourly look', () => {
     expect(await storedOf(acme, 'acme-rockets')).toMatchObject({ state: 'missing' });
   });
 
+  it('a workspace that was closed fails alone: the round goes on with the hooks behind it', async () => {
+    const acme = await registered();
+    const fault = { kind: 'status', status: 410 };
+    bench.simulator.faults.set({ rules: [{ match: { path: `${ACME}/hooks` }, fault }] });
+    const before = bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+    await acme.round();
+    expect(await storedOf(acme, 'acme-rockets')).toMatchObject({ state: 'failed' });
+    const asked = bench.simulator.journal.since(before).map(({ path }) => path);
+    for (const workspace of WORKSPACES) expect(asked.join(' ')).toContain(`${workspace}/hooks`);
+  });
+
   it('administration that was lost is flagged with the remedy; given back, the same hook goes on', async () => {
     const acme = await registered();
     const [hook] = await acme.hooksAt(ACME);
@@ -220,6 +231,7 @@ describe('removing webhooks', () => {
     ['rights that were lost', () => rightOf('ada-admin', 'member')],
     ['a credential that is refused', refuse({ kind: 'brownout' })],
     ['hooks that are gone already', refuse({ kind: 'status', status: 404 })],
+    ['workspaces that were closed', refuse({ kind: 'status', status: 410 })],
   ])('lets go of what is out of reach: %s', async (_, lose) => {
     const acme = await registered();
     await lose();

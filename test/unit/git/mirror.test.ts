@@ -85,6 +85,13 @@ test('damage is found whatever words the names of repository and branch hold', a
   expect(await fetched([locked])).toMatchObject({ outcome: 'read', asked: ['fetch', 'clone'] });
 });
 
+test.each([
+  'fatal: bad config line 1 in file config',
+  'fatal: unexpected line in .git/packed-refs: nonsense',
+])('damage of what git keeps beside objects is damage too: %s', async (words) => {
+  expect(await fetched([words])).toMatchObject({ outcome: 'read', asked: ['fetch', 'clone'] });
+});
+
 test('a full disk at a fetch: what nobody uses is removed, and it is fetched once more', async () => {
   await store('idle');
   const full = "error: cannot lock ref 'refs/heads/main': No space left on device";
