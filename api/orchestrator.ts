@@ -101,20 +101,14 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   });
   const client = new WorkflowClient({ connection, namespace });
 
-  async function reachable(): Promise<boolean> {
-    try {
-      await connection.withDeadline(Date.now() + REACHABLE_MS, () =>
-        connection.workflowService.getSystemInfo({}),
-      );
-      return true;
-    } catch {
-      return false;
-    }
-  }
+  const reach = (): Promise<unknown> =>
+    connection.withDeadline(Date.now() + REACHABLE_MS, () => connection.workflowService.getSystemInfo({}));
 
   /** A server that hangs is found out by a call that needs no worker, before one that may wait for a worker. */
   async function ask<T>(call: () => Promise<T>): Promise<T> {
-    if (!(await reachable())) throw unavailable('Temporal');
+    await reach().catch((error: unknown) => {
+      throw unavailable('Temporal', error);
+    });
     try {
       return await connection.withDeadline(Date.now() + commandTimeoutMs, call);
     } catch (error) {
@@ -123,7 +117,11 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
   }
 
   return {
-    reachable,
+    reachable: () =>
+      reach().then(
+        () => true,
+        () => false,
+      ),
 
     async startConnectionCheck({ organizationId, checkId, credentialId }) {
       const input: ConnectionCheckInput = {

@@ -52,6 +52,8 @@ interface ProblemOptions {
   errors?: ProblemError[];
   /** further response headers, e.g. `Retry-After` */
   headers?: Record<string, string>;
+  /** for the log only */
+  cause?: unknown;
 }
 
 /** Thrown anywhere in a request; the app turns it into a problem+json answer. Never carries a secret. */
@@ -64,7 +66,7 @@ export class Problem extends Error {
   readonly headers: Record<string, string>;
 
   constructor(options: ProblemOptions) {
-    super(options.detail);
+    super(options.detail, { cause: options.cause });
     this.status = options.status;
     this.code = options.code;
     this.fix = options.fix;
@@ -125,13 +127,15 @@ const UNAVAILABLE = {
   ],
 } as const;
 
-export const unavailable = (what: keyof typeof UNAVAILABLE): Problem =>
+/** `cause`: what was met, for the log. The answer does not tell one part from another. */
+export const unavailable = (what: keyof typeof UNAVAILABLE, cause?: unknown): Problem =>
   new Problem({
     status: 503,
     code: UNAVAILABLE[what][0],
     detail: UNAVAILABLE[what][1],
     fix: 'Send the request again after the time in Retry-After.',
     headers: { 'Retry-After': '2' },
+    cause,
   });
 
 /** Wrong fields of a request, all at once. */

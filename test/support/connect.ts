@@ -7,7 +7,7 @@ import { waitFor } from './waitFor.ts';
 export function expectStatus(answer: Answer, ...allowed: number[]): Answer {
   if (!allowed.includes(answer.status)) {
     throw new Error(
-      `expected ${allowed.join(' or ')}, got ${answer.status}: ${JSON.stringify(answer.body, null, 1)}`,
+      `expected ${allowed.join(' or ')}, got ${answer.status}: ${JSON.stringify(answer.body, null, 1)}\n${answer.log ?? ''}`,
     );
   }
   return answer;

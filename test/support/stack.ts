@@ -48,6 +48,8 @@ export interface Answer {
   headers: Headers;
   // oxlint-disable-next-line typescript/no-explicit-any -- tests read bodies freely and assert what they find
   body: any;
+  /** of a failure of the api's own: what its log says of the request */
+  log?: string;
 }
 
 /** Api, workers and simulator as real processes (the simulator in this one), for one organization with an admin key. */
@@ -207,7 +209,14 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
       });
       const text = await answer.text();
       const json = answer.headers.get('content-type')?.includes('json') === true;
-      return { status: answer.status, headers: answer.headers, body: json ? JSON.parse(text) : text };
+      const given: Answer = {
+        status: answer.status,
+        headers: answer.headers,
+        body: json ? JSON.parse(text) : text,
+      };
+      const requestId = answer.status < 500 ? null : answer.headers.get('x-request-id');
+      if (requestId === null) return given;
+      return { ...given, log: lines.filter((line) => line.includes(requestId)).join('\n') };
     },
     exits: () => [...exits],
     startWorker,
