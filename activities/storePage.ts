@@ -66,8 +66,12 @@ export async function storePage(
       ...(page.expected === undefined ? {} : { expected: page.expected, basis: page.basis ?? 'size' }),
     };
     return database.transaction(stream.organizationId, async (tx) => {
-      await advance(tx, { ...stream, expectedPosition: from, position: page.position, progress });
-      const written = await storeItems(tx, store, stream.organizationId, items);
+      // Sent one behind the other without waiting; where the first does not hold, all of it is rolled back.
+      const moved = advance(tx, { ...stream, expectedPosition: from, position: page.position, progress });
+      const storing = storeItems(tx, store, stream.organizationId, items);
+      storing.catch(() => {});
+      await moved;
+      const written = await storing;
       if (written > 0 && whenWritten !== undefined) {
         await advance(tx, { ...stream, expectedPosition: page.position, position: whenWritten });
       }

@@ -86,7 +86,7 @@ export interface OrchestratorOptions {
 }
 
 // Temporal answers in milliseconds; a request must not hang longer than 2 s when it does not.
-const REACHABLE_MS = 1_200;
+const REACHABLE_MS = 1_400;
 
 /** Talks to Temporal. Connects with the first call, so that the api starts while Temporal is down. */
 export function createOrchestrator(options: OrchestratorOptions): Orchestrator {

@@ -26,7 +26,7 @@ async function main(config: ApiConfig): Promise<void> {
     url: config.databaseUrl,
     maxConnections: 10,
     applicationName: 'bucket-brigade-api',
-    connectTimeoutSeconds: 1,
+    connectTimeoutSeconds: 1.4,
     statementTimeoutMs: 5_000,
     plansOnce: true,
   });

@@ -71,7 +71,7 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   });
 
   async function load({ organizationId, credentialId }: CredentialRef): Promise<UsableRow> {
-    const row = await database.transaction(organizationId, (tx) => loadCredential(tx, credentialId));
+    const row = await database.read(organizationId, (tx) => loadCredential(tx, credentialId));
     if (row === undefined) throw removed();
     if (row.sealed === null) throw (await isReplaced(organizationId, row)) ? replaced() : removed();
     return { ...row, sealed: row.sealed };

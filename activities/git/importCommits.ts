@@ -4,6 +4,7 @@ import {
   type CommitFileRow,
   type CommitRow,
   countMissingCommits,
+  digestOfCommits,
   removeSurplusCommitFiles,
   upsertCommitFiles,
   upsertCommits,
@@ -23,7 +24,9 @@ import {
   OrderChanged,
   type Position,
   startPosition,
+  withChanged,
   type WalkState,
+  xor,
 } from './walk.ts';
 
 export interface CommitImport {
@@ -69,7 +72,14 @@ export async function importCommits(run: CommitImport): Promise<number> {
   const findings = noFindings();
   for (;;) {
     const place = { git: run.git, folder: run.folder, signal: run.signal, findings };
-    const { state: begun, expected, missing } = await nextWalk(place, state, run.heads, run);
+    const {
+      state: begun,
+      expected,
+      missing,
+    } = await nextWalk(place, state, run.heads, {
+      ...run,
+      holds: (digest) => isStored(run, digest),
+    });
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     state = await move(run, { from: state, to: begun, progress });
     if (state.memory.walk === null) {
@@ -85,15 +95,36 @@ export async function importCommits(run: CommitImport): Promise<number> {
       }
     } catch (error) {
       if (!(error instanceof OrderChanged)) throw error;
-      const again = { position: startPosition(), memory: state.memory };
+      // Nobody knows how much of what it changed it will meet again.
+      const again = { position: startPosition(), memory: { ...state.memory, stored: null } };
       state = await move(run, { from: state, to: again, progress: {} });
       continue;
     }
     // It was listed to its end.
     for (const head of state.memory.walk?.heads ?? []) findings.present.add(head);
-    const done = { position: null, memory: completed(state.memory) };
-    state = await move(run, { from: state, to: done, progress: {} });
+    state = await complete(run, state);
   }
+}
+
+/** Whether what is stored has this digest. */
+const isStored = (run: CommitImport, digest: string): Promise<boolean> =>
+  run.database.transaction(
+    run.organizationId,
+    async (tx) => (await digestOfCommits(tx, rowsOf(run))) === digest,
+  );
+
+const rowsOf = ({ organizationId, repositoryId }: CommitImport) => ({ organizationId, repositoryId });
+
+/** Behind a walk that read everything, what is stored is added up as a whole: it may have met rows of earlier walks. */
+async function complete(run: CommitImport, state: WalkState): Promise<WalkState> {
+  const readAll = state.memory.walk?.without.length === 0;
+  return run.database.transaction(run.organizationId, async (tx) => {
+    // Read before the checkpoint moves; whoever had stored a page meanwhile would have moved it first.
+    const digest = readAll ? await digestOfCommits(tx, rowsOf(run)) : undefined;
+    const to = { position: null, memory: completed(state, digest) };
+    await run.advance(tx, { from: state, to, progress: {} });
+    return to;
+  });
 }
 
 /**
@@ -110,14 +141,20 @@ async function markUnreachable(run: CommitImport, state: WalkState): Promise<Wal
     for await (const hash of listCommits(git, folder, { heads: left, without: heads }, signal))
       candidates.push(hash);
   }
-  const to = { ...state, memory: { ...state.memory, left: [] } };
-  await run.database.transaction(organizationId, async (tx) => {
-    await run.advance(tx, { from: state, to, progress: {} });
-    const scope = { organizationId, repositoryId };
+  const scope = { organizationId, repositoryId };
+  const hashes = isKnown ? candidates : undefined;
+  return run.database.transaction(organizationId, async (tx) => {
+    const marking = { ...state, memory: { ...state.memory, left: [] } };
+    await run.advance(tx, { from: state, to: marking, progress: {} });
+    const before = await digestOfCommits(tx, { ...scope, hashes });
     if (isKnown) await markCommitsUnreachable(tx, { ...scope, candidates, heads });
     else await markByHeads(tx, { ...scope, heads });
+    const changed = xor(before, await digestOfCommits(tx, { ...scope, hashes }));
+    if (changed === '0') return marking;
+    const to = { ...marking, memory: withChanged(marking.memory, changed) };
+    await run.advance(tx, { from: marking, to, progress: {} });
+    return to;
   });
-  return to;
 }
 
 /**
@@ -154,31 +191,42 @@ async function* storeWalk(
     for (const commit of page.commits) digest.update(commit.hash);
     const from = { position, memory: begun.memory };
     position = behind(position, page.commits, digest.copy().digest('hex'));
-    const to = { position, memory: begun.memory };
     const records = page.commits.length;
-    await storePage(run, page, { from, to, progress: { stored: records } }, walk.mode);
-    yield { state: to, records };
+    const step = { from, to: { position, memory: begun.memory }, progress: { stored: records } };
+    position = await storePage(run, page, step, walk);
+    yield { state: { position, memory: begun.memory }, records };
   }
 }
 
 function behind(position: Position, commits: readonly CommitRow[], digest: string): Position {
-  return { at: position.at + commits.length, last: commits.at(-1)?.hash ?? position.last, digest };
+  const at = position.at + commits.length;
+  return { ...position, at, last: commits.at(-1)?.hash ?? position.last, digest };
 }
 
+/** Stores a page; returns the position behind it. A walk that does not read everything adds up what it changes. */
 async function storePage(
   run: CommitImport,
   page: CommitPage,
-  step: CheckpointStep,
-  mode: ImportMode,
-): Promise<void> {
-  const { organizationId, repositoryId } = run;
-  await run.database.transaction(organizationId, async (tx) => {
+  step: CheckpointStep & { to: { position: Position } },
+  { mode, without }: { mode: ImportMode; without: readonly string[] },
+): Promise<Position> {
+  const { commits } = page;
+  const scope = rowsOf(run);
+  const where = { ...scope, mostlyThere: mode === 'full' };
+  const { position, memory } = step.to;
+  const isAdded = without.length > 0 && memory.stored !== null;
+  const hashes = commits.map(({ hash }) => hash);
+  return run.database.transaction(run.organizationId, async (tx) => {
     await run.advance(tx, step);
-    const where = { organizationId, repositoryId, mostlyThere: mode === 'full' };
-    await upsertCommits(tx, { ...where, commits: page.commits });
+    const before = isAdded ? await digestOfCommits(tx, { ...scope, hashes }) : '0';
+    await upsertCommits(tx, { ...where, commits });
     for (const files of slices(page.files)) await upsertCommitFiles(tx, { ...where, files });
-    if (mode === 'full')
-      await removeSurplusCommitFiles(tx, { organizationId, repositoryId, commits: page.commits });
+    if (mode === 'full') await removeSurplusCommitFiles(tx, { ...scope, commits });
+    if (!isAdded) return position;
+    const changed = xor(before, await digestOfCommits(tx, { ...scope, hashes }));
+    const to = { position: { ...position, changed: xor(changed, position.changed) }, memory };
+    await run.advance(tx, { from: step.to, to, progress: {} });
+    return to.position;
   });
 }
 

@@ -11,15 +11,28 @@ export const positionSchema = z.object({
   last: z.string().nullable(),
   /** SHA-256 over the hashes so far: proof that another worker's git lists them in the same order */
   digest: z.string(),
+  /** what this walk changed of what is stored (`storedSchema`); left out: nothing, or nobody asks */
+  changed: z.string().optional(),
 });
 export type Position = z.infer<typeof positionSchema>;
+
+/** Raised with every change of what is read from a commit: what was stored before is then read again by a full import. */
+const READ_BY = 1;
+
+/**
+ * The digest of all rows (`digestOfCommits`) as they were read. A commit never changes under its hash, so while it holds, and
+ * they were read as they would be today, reading them again would find the same.
+ */
+const storedSchema = z.object({ digest: z.string(), readBy: z.number().int() });
 
 /** What the stream `commits` remembers; written when a walk begins and ends. */
 export const memorySchema = z.object({
   /** everything that these commits lead to is stored */
   completed: z.array(z.string()).default([]),
-  /** the import that last read everything again */
+  /** the import that last read everything again, or found that it need not */
   fullImportId: z.string().nullable().default(null),
+  /** what the rows were when all of `completed` was stored; null: not known, so a full import reads everything */
+  stored: storedSchema.nullable().default(null),
   /** was completed, and no branch or tag is there any more: what only these lead to is still to be marked */
   left: z.array(z.string()).default([]),
   walk: z
@@ -79,23 +92,30 @@ export interface NextWalk {
 /**
  * Decides what to walk (design 6.1): the walk in hand while its frozen heads are still there (after a force
  * push they may not be), else from the heads of now down to what earlier walks completed. A `full` import
- * walks everything once. With `state.memory.walk: null` in the answer everything is stored.
+ * walks everything once, unless what is stored is what was read (`holds`). With `state.memory.walk: null` in the answer
+ * everything is stored.
  */
 export async function nextWalk(
   place: KnownPlace,
   state: WalkState,
   heads: readonly string[],
-  request: { importId: string; mode: ImportMode },
+  request: { importId: string; mode: ImportMode; holds: (digest: string) => Promise<boolean> },
 ): Promise<NextWalk> {
   const { position } = state;
   let { memory } = state;
-  const mustReadAll = request.mode === 'full' && memory.fullImportId !== request.importId;
+  const { importId, mode } = request;
+  let mustReadAll = mode === 'full' && memory.fullImportId !== importId;
+  const own = mustReadAll && memory.walk?.importId === importId;
+  if (mustReadAll && !own && (await isAsRead(state, request.holds))) {
+    memory = { ...memory, fullImportId: importId };
+    mustReadAll = false;
+  }
   const inHand = memory.walk;
   if (inHand !== null && position !== null && (!mustReadAll || inHand.importId === request.importId)) {
-    if (await allPresent(place, inHand)) return measured(place, state, heads);
+    if (await allPresent(place, inHand)) return measured(place, { position, memory }, heads);
   }
-  // A walk that is given up may have stored what nothing leads to any more.
-  if (inHand !== null) memory = { ...memory, left: [...memory.left, ...inHand.heads] };
+  // A walk that is given up may have stored what nothing leads to any more, and what nobody has added up.
+  if (inHand !== null) memory = { ...memory, left: [...memory.left, ...inHand.heads], stored: null };
   const without = mustReadAll ? [] : await presentOf(place, memory.completed);
   const known = new Set(without);
   if (heads.every((head) => known.has(head))) {
@@ -116,12 +136,37 @@ async function measured(place: KnownPlace, state: WalkState, now: readonly strin
   return { state, expected, missing: behind - (state.position?.at ?? 0) };
 }
 
-/** The memory after a walk came to its end. */
-export function completed(memory: Memory): Memory {
+/** Whether all rows are as they were read, and as they would be read today. */
+async function isAsRead(
+  { position, memory: { stored } }: WalkState,
+  holds: (digest: string) => Promise<boolean>,
+): Promise<boolean> {
+  if (stored === null || stored.readBy !== READ_BY) return false;
+  return holds(xor(stored.digest, position?.changed));
+}
+
+/** Two digests in one; one that is left out changes nothing. */
+export const xor = (left: string, right = '0'): string => String(BigInt(left) ^ BigInt(right));
+
+/** The memory when what is stored was changed by so much. */
+export const withChanged = (memory: Memory, changed: string | undefined): Memory => ({
+  ...memory,
+  stored: memory.stored && { ...memory.stored, digest: xor(memory.stored.digest, changed) },
+});
+
+/**
+ * The memory after a walk came to its end. `digest`: of all that is stored, behind a walk that read everything; others have
+ * added up what they changed.
+ */
+export function completed({ position, memory }: WalkState, digest: string | undefined): Memory {
   const { walk } = memory;
   if (walk === null) return memory;
   const fullImportId = walk.mode === 'full' ? walk.importId : memory.fullImportId;
-  return settled({ ...memory, fullImportId, walk: null }, walk.heads);
+  const known =
+    digest === undefined
+      ? withChanged(memory, position?.changed)
+      : { ...memory, stored: { digest, readBy: READ_BY } };
+  return settled({ ...known, fullImportId, walk: null }, walk.heads);
 }
 
 /** Everything that `heads` lead to is stored. Those that were completed and are none of them are left behind. */

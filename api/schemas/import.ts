@@ -41,7 +41,8 @@ export const startImportBody = z
     workspaces: ids.optional().meta({ description: 'ids of workspaces: all their repositories' }),
     all: z.literal(true).optional().meta({ description: 'everything that the integration sees' }),
     mode: z.enum(IMPORT_MODES).default('changed').meta({
-      description: '`changed`: what changed since the last time; `full`: read everything again and repair',
+      description:
+        '`changed`: what changed since the last time; `full`: read everything again and repair; commits only where what is stored is not what was read',
     }),
     dry_run: z.boolean().default(false).meta({
       description: 'import nothing: estimate requests, rows and end instead',

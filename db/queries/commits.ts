@@ -1,5 +1,6 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
+import { joinByHash } from './planning.ts';
 
 /** One commit as it is stored; all text is escaped already (`db/text.ts`). */
 export interface CommitRow {
@@ -167,4 +168,33 @@ export async function countMissingCommits(
         (select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb) union all select unnest(parent_hashes) from stored)
         except select hash from stored) missing) as named`);
   return row ?? { named: 0, rows: 0 };
+}
+
+/**
+ * What is stored of these commits (left out: of all of the repository) in one number, as text: the exclusive or of the
+ * hashes of all commits, each with its files and whether it is marked as unreachable. '0': there is none. So what a page
+ * changes is what it was before that page exclusive or what it is behind it. Throws nothing of its own.
+ */
+export async function digestOfCommits(
+  tx: Transaction,
+  { organizationId, repositoryId, hashes }: OfRepository & { hashes?: readonly string[] | undefined },
+): Promise<string> {
+  // All of them are read once each; a page goes by the key.
+  if (hashes === undefined) await joinByHash(tx);
+  const among = (column: string): SQL =>
+    hashes === undefined
+      ? sql``
+      : sql`and ${sql.raw(column)} = any (array(select jsonb_array_elements_text(${JSON.stringify(hashes)}::jsonb)))`;
+  const [row] = await tx.execute<{ digest: string }>(sql`
+    with files as materialized (
+      select commit_hash as hash, bit_xor(hash_record_extended(row(place, ${columns(FILE_CONTENT)}), 0)) as digest
+      from commit_files
+      where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid ${among('commit_hash')}
+      group by commit_hash
+    )
+    select coalesce(bit_xor(hash_record_extended(
+      row(c.hash, ${columns(COMMIT_CONTENT, 'c.')}, c.unreachable_since is null, f.digest), 0)), 0)::text as digest
+    from commits c left join files f on f.hash = c.hash
+    where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid ${among('c.hash')}`);
+  return row?.digest ?? '0';
 }

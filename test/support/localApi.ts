@@ -46,7 +46,7 @@ export function createLocalApi(options: LocalApiOptions): {
     url: options.databaseUrl,
     maxConnections: 4,
     applicationName: 'local-api',
-    connectTimeoutSeconds: 1,
+    connectTimeoutSeconds: 1.4,
     statementTimeoutMs: 5_000,
   });
   const orchestrator = createOrchestrator({

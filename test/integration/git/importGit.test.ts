@@ -127,6 +127,35 @@ describe('going on', () => {
     await expectSame(subject);
   });
 
+  test('a full import reads no commit again while the rows are as they were read', async () => {
+    const subject = await place.subject('intact');
+    const importAs = async (mode: 'changed' | 'full') =>
+      (await place.importGit({ subject, importId: await subject.newImport(), mode })).records;
+    addHistory(subject, 60);
+    await importAs('changed');
+    addHistory(subject, 40, 'feature', 'refs/heads/main~0');
+    expect(await importAs('changed')).toBe(42);
+    subject.git.git(['branch', '-D', 'feature']);
+    expect(await importAs('changed')).toBe(1);
+    expect(await importAs('full')).toBe(1);
+    addHistory(subject, 5, 'other', 'refs/heads/main~0');
+    expect(await importAs('full')).toBe(7);
+    await expectSame(subject);
+
+    const of = place.sql`repository_id = ${subject.repositoryId}`;
+    const unread = [
+      place.sql`update commit_files set lines_added = 99 where ${of} and commit_hash > 'c'`,
+      place.sql`update commits set unreachable_since = now() where ${of} and unreachable_since is null and hash < '3'`,
+      place.sql`update streams set memory = jsonb_set(memory, '{stored,readBy}', '0') where ${of} and stream = 'commits'`,
+    ];
+    for (const change of unread) {
+      await change;
+      expect(await importAs('full')).toBe(67);
+      await expectSame(subject);
+      expect(await importAs('full')).toBe(2);
+    }
+  });
+
   test('when a force push took the frozen heads away meanwhile', async () => {
     const subject = await place.subject('forced');
     addHistory(subject, 1_600);
