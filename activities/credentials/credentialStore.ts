@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/client.ts';
 import { credentialOfIntegration, loadCredential, type CredentialRow } from '../../db/queries/credentials.ts';
+import { mustBeInTime } from '../../platform/attempt.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
 import type { CredentialKind } from '../../workflows/words.ts';
 import type { CredentialRef, Signer } from '../bitbucket/client.ts';
@@ -71,7 +72,11 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   });
 
   async function load({ organizationId, credentialId }: CredentialRef): Promise<UsableRow> {
-    const row = await database.read(organizationId, (tx) => loadCredential(tx, credentialId));
+    const row = await database.read(organizationId, (tx) => {
+      // A late attempt of a worker that was frozen sends nothing more.
+      mustBeInTime();
+      return loadCredential(tx, credentialId);
+    });
     if (row === undefined) throw removed();
     if (row.sealed === null) throw (await isReplaced(organizationId, row)) ? replaced() : removed();
     return { ...row, sealed: row.sealed };
