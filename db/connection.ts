@@ -132,25 +132,31 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       get: (target, name) =>
         name === 'unsafe' ? unsafe : name === 'options' ? client.options : Reflect.get(target, name),
     });
-    return { tx: drizzle(gate), unsafe, shut: () => void (open = false) };
+    return { tx: drizzle(gate), shut: () => void (open = false) };
   }
 
   async function transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const { tx, unsafe, shut } = createGate();
+    const { tx, shut } = createGate();
+    /** Behind it nothing of `work` is sent any more: it would stand outside of the transaction. */
+    const end = (how: 'commit' | 'rollback') => {
+      shut();
+      if (lost) throw connectionLost();
+      return reserved.unsafe(how, [], { prepare: true });
+    };
     try {
       // Sent together with the first statement of `work`, which fails when one of them does.
       const begun = reserved.unsafe(beginAs(organizationId)).execute();
       begun.catch(() => {});
       const result = await work(tx);
       await begun;
-      const { command } = await unsafe('commit');
+      const { command } = await end('commit');
       // A statement failed and `work` went on: Postgres answers `commit` with a rollback.
       if (command !== 'COMMIT')
         throw new DatabaseError('25P02', 'A statement of the transaction had failed.');
       return result;
     } catch (error) {
       if (saysLost(error)) lost = true;
-      if (!lost) await unsafe('rollback').catch(() => void (lost = true));
+      if (!lost) await end('rollback').catch(() => void (lost = true));
       throw error;
     } finally {
       shut();

@@ -98,6 +98,27 @@ describe('reading', () => {
     await single.end();
   });
 
+  test('what still goes on when a transaction has ended sends nothing more', async () => {
+    const single = createDatabase({
+      url: testDatabase.workerUrl,
+      maxConnections: 1,
+      applicationName: 'left',
+    });
+    for (const throws of [true, false]) {
+      let left: Promise<unknown> = Promise.resolve();
+      const transaction = single.transaction(uuid(), async (tx) => {
+        left = tx
+          .execute(sql`select count(*) from generate_series(1, 300000)`)
+          .then(() => tx.execute(sql`select 2`));
+        left.catch(() => {});
+        if (throws) throw new Error('it gave up');
+      });
+      await transaction.catch(() => {});
+      await expect(left).rejects.toMatchObject({ cause: { code: '08006' } });
+    }
+    await single.end();
+  });
+
   test('a connection that has read as a tenant writes as another, and as nobody', async () => {
     const single = createDatabase({
       url: testDatabase.workerUrl,
