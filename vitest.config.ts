@@ -60,7 +60,8 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          ...atOnce(4),
+          // A fourth stack has been seen to keep a server from answering the api in time.
+          ...atOnce(3),
           isolate: false,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inject } from 'vitest';
@@ -225,15 +224,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     temporalAddress,
     folder,
     logs: () => lines.join('\n'),
-    async call(method, path, body, headers = {}) {
-      const answer = await send(method, path, body, headers);
-      if (answer.body?.code !== 'unavailable') return answer;
-      // Four stacks on two cores may keep a server from answering within the api's second or two. Said aloud, then done
-      // as the answer asks.
-      process.stderr.write(`${method} ${path} was unavailable: ${answer.log ?? 'no word in the log'}\n`);
-      await sleep(Number(answer.headers.get('retry-after')) * 1_000);
-      return send(method, path, body, headers);
-    },
+    call: (method, path, body, headers = {}) => send(method, path, body, headers),
     exits: () => [...exits],
     startWorker,
     async restartApi(how) {
