@@ -26,6 +26,7 @@ async function main(config: ApiConfig): Promise<void> {
     url: config.databaseUrl,
     maxConnections: 10,
     applicationName: 'bucket-brigade-api',
+    // With what else a request does, within the two seconds in which it is answered when Postgres is not there.
     connectTimeoutSeconds: 1.4,
     statementTimeoutMs: 5_000,
     plansOnce: true,

@@ -5,6 +5,7 @@ import {
   type CommitRow,
   countMissingCommits,
   digestOfCommits,
+  hasNoCommit,
   removeSurplusCommitFiles,
   upsertCommitFiles,
   upsertCommits,
@@ -79,6 +80,7 @@ export async function importCommits(run: CommitImport): Promise<number> {
     } = await nextWalk(place, state, run.heads, {
       ...run,
       holds: (digest) => isStored(run, digest),
+      isEmpty: () => run.database.read(run.organizationId, (tx) => hasNoCommit(tx, rowsOf(run))),
     });
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     state = await move(run, { from: state, to: begun, progress });
@@ -134,26 +136,33 @@ async function complete(run: CommitImport, state: WalkState): Promise<WalkState>
 async function markUnreachable(run: CommitImport, state: WalkState): Promise<WalkState> {
   const { left } = state.memory;
   if (left.length === 0) return state;
-  const { git, folder, signal, heads, organizationId, repositoryId } = run;
+  const { git, folder, signal, heads, organizationId } = run;
   const isKnown = (await presentCommits(git, folder, left, signal)).length === left.length;
   const candidates: string[] = [];
   if (isKnown) {
     for await (const hash of listCommits(git, folder, { heads: left, without: heads }, signal))
       candidates.push(hash);
   }
-  const scope = { organizationId, repositoryId };
-  const hashes = isKnown ? candidates : undefined;
+  const scope = rowsOf(run);
   return run.database.transaction(organizationId, async (tx) => {
-    const marking = { ...state, memory: { ...state.memory, left: [] } };
-    await run.advance(tx, { from: state, to: marking, progress: {} });
-    const before = await digestOfCommits(tx, { ...scope, hashes });
-    if (isKnown) await markCommitsUnreachable(tx, { ...scope, candidates, heads });
-    else await markByHeads(tx, { ...scope, heads });
-    const changed = xor(before, await digestOfCommits(tx, { ...scope, hashes }));
-    if (changed === '0') return marking;
-    const to = { ...marking, memory: withChanged(marking.memory, changed) };
-    await run.advance(tx, { from: marking, to, progress: {} });
-    return to;
+    const memory = { ...state.memory, left: [] };
+    if (!isKnown) {
+      // It may touch any row: adding all of them up twice would take longer than reading them once more some day.
+      const to = { ...state, memory: { ...memory, stored: null } };
+      await run.advance(tx, { from: state, to, progress: {} });
+      await markByHeads(tx, { ...scope, heads });
+      return to;
+    }
+    const to = { ...state, memory };
+    await run.advance(tx, { from: state, to, progress: {} });
+    const isAdded = memory.stored !== null && candidates.length > 0;
+    const digest = () => digestOfCommits(tx, { ...scope, hashes: candidates });
+    const before = isAdded ? await digest() : '0';
+    await markCommitsUnreachable(tx, { ...scope, candidates, heads });
+    if (!isAdded) return to;
+    const added = { ...state, memory: withChanged(memory, xor(before, await digest())) };
+    await run.advance(tx, { from: to, to: added, progress: {} });
+    return added;
   });
 }
 

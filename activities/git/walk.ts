@@ -92,14 +92,21 @@ export interface NextWalk {
 /**
  * Decides what to walk (design 6.1): the walk in hand while its frozen heads are still there (after a force
  * push they may not be), else from the heads of now down to what earlier walks completed. A `full` import
- * walks everything once, unless what is stored is what was read (`holds`). With `state.memory.walk: null` in the answer
+ * walks everything once, unless what is stored is what was read (`holds`). A walk over everything that meets rows repairs
+ * them, whatever was asked for: its end says that they are as they were read. With `state.memory.walk: null` in the answer
  * everything is stored.
  */
 export async function nextWalk(
   place: KnownPlace,
   state: WalkState,
   heads: readonly string[],
-  request: { importId: string; mode: ImportMode; holds: (digest: string) => Promise<boolean> },
+  request: {
+    importId: string;
+    mode: ImportMode;
+    holds: (digest: string) => Promise<boolean>;
+    /** no commit of the repository is stored */
+    isEmpty: () => Promise<boolean>;
+  },
 ): Promise<NextWalk> {
   const { position } = state;
   let { memory } = state;
@@ -111,7 +118,7 @@ export async function nextWalk(
     mustReadAll = false;
   }
   const inHand = memory.walk;
-  if (inHand !== null && position !== null && (!mustReadAll || inHand.importId === request.importId)) {
+  if (inHand !== null && position !== null && (!mustReadAll || own)) {
     if (await allPresent(place, inHand)) return measured(place, { position, memory }, heads);
   }
   // A walk that is given up may have stored what nothing leads to any more, and what nobody has added up.
@@ -123,7 +130,8 @@ export async function nextWalk(
   }
   const present = new Set(heads);
   memory = { ...memory, left: memory.left.filter((head) => !present.has(head)) };
-  const walk = { importId: request.importId, mode: request.mode, heads: [...heads], without };
+  const repairs = mode === 'full' || (without.length === 0 && !(await request.isEmpty()));
+  const walk: Memory['walk'] = { importId, mode: repairs ? 'full' : mode, heads: [...heads], without };
   return measured(place, { position: startPosition(), memory: { ...memory, walk } }, heads);
 }
 

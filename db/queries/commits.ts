@@ -170,10 +170,20 @@ export async function countMissingCommits(
   return row ?? { named: 0, rows: 0 };
 }
 
+export async function hasNoCommit(
+  tx: Transaction,
+  { organizationId, repositoryId }: OfRepository,
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from commits
+    where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid limit 1`);
+  return rows.length === 0;
+}
+
 /**
  * What is stored of these commits (left out: of all of the repository) in one number, as text: the exclusive or of the
  * hashes of all commits, each with its files and whether it is marked as unreachable. '0': there is none. So what a page
- * changes is what it was before that page exclusive or what it is behind it. Throws nothing of its own.
+ * changes is what it was before that page exclusive or what it is behind it.
  */
 export async function digestOfCommits(
   tx: Transaction,

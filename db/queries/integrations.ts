@@ -55,7 +55,6 @@ export async function selectRunningImports(tx: Transaction, integrationId: strin
   return rows.map(({ id }) => id);
 }
 
-/** The repositories that a sync brings up to date at this moment, each with the import that it works for. */
 /** Estimates that still ask Bitbucket, by their ids. */
 export async function selectRunningEstimates(tx: Transaction, integrationId: string): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
@@ -64,6 +63,7 @@ export async function selectRunningEstimates(tx: Transaction, integrationId: str
   return rows.map(({ id }) => id);
 }
 
+/** The repositories that a sync brings up to date at this moment, each with the import that it works for. */
 export async function selectRunningSyncs(
   tx: Transaction,
   integrationId: string,

@@ -156,6 +156,23 @@ describe('going on', () => {
     }
   });
 
+  test('damage does not become part of what is taken for read', async () => {
+    const subject = await place.subject('damaged');
+    const importAs = async (mode: 'changed' | 'full') =>
+      (await place.importGit({ subject, importId: await subject.newImport(), mode })).records;
+    addHistory(subject, 60);
+    await importAs('changed');
+    const of = place.sql`repository_id = ${subject.repositoryId}`;
+    await place.sql`delete from commits where ${of} and hash < '8'`;
+    await place.sql`insert into commit_files (organization_id, repository_id, commit_hash, place, path)
+      select organization_id, repository_id, hash, 500, 'never there' from commits where ${of}`;
+    // The first finds that commits are missing, the second reads all of them.
+    await importAs('changed');
+    expect(await importAs('changed')).toBe(61);
+    await expectSame(subject);
+    expect(await importAs('full')).toBe(1);
+  });
+
   test('when a force push took the frozen heads away meanwhile', async () => {
     const subject = await place.subject('forced');
     addHistory(subject, 1_600);
