@@ -21,6 +21,7 @@ import { endImport, rollUp, startImport, updateImportState } from '../db/queries
 import { borrowReading, inheritProgress, takeReading } from '../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../workflows/completeness.ts';
+import { isParked } from '../db/queries/syncs.ts';
 import type { ImportActivities } from '../workflows/contracts/imports.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
@@ -223,8 +224,9 @@ export function createImportActivities({
             data: outcome.error === null ? {} : { error: outcome.error },
           });
         }
+        const parked = outcome.state === 'completed' && (await isParked(tx, repositoryId));
         // Told again when the answer was lost; those that joined find out by their row.
-        return { importIds: [importId, ...others], state: outcome.state };
+        return { importIds: [importId, ...others], state: outcome.state, ...(parked ? { parked } : {}) };
       }),
   };
 }

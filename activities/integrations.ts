@@ -4,6 +4,7 @@ import { insertEvent } from '../db/queries/events.ts';
 import * as queries from '../db/queries/integrations.ts';
 import { insertCatchUp, switchStreams } from '../db/queries/services.ts';
 import { releaseWaiting } from '../db/queries/requestBudget.ts';
+import { selectParked } from '../db/queries/syncs.ts';
 import type { ConnectedAccount } from '../db/schema/integrations.ts';
 import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
@@ -13,6 +14,9 @@ import { EngineError } from './engineError.ts';
 import { removeDraft } from './removeDraft.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
+/** An answer of an activity stays below 16 KB. */
+const PARKED_AT_ONCE = 400;
+
 type AdoptInput = Parameters<IntegrationActivities['adoptCredential']>[0];
 
 /** Rows of the integration, as the entity workflow writes them. Each may run again after its answer was lost. */
@@ -55,6 +59,13 @@ export function createIntegrationActivities({ database }: { database: Database }
         syncs: [...(await queries.selectRunningSyncs(tx, integrationId))],
       })),
 
+    parkedRepositories: ({ organizationId, integrationId, after }) =>
+      database.transaction(organizationId, async (tx) => {
+        const repositoryIds = await selectParked(tx, { integrationId, after, limit: PARKED_AT_ONCE });
+        const isLast = repositoryIds.length < PARKED_AT_ONCE;
+        return { repositoryIds, next: isLast ? null : (repositoryIds.at(-1) ?? null) };
+      }),
+
     checkOutcome: ({ organizationId, checkId }) =>
       database.transaction(organizationId, async (tx) => {
         const row = await queries.selectCheckOutcome(tx, checkId);
@@ -67,7 +78,12 @@ export function createIntegrationActivities({ database }: { database: Database }
         };
       }),
 
-    adoptCredential: (input) => database.transaction(input.organizationId, (tx) => adopt(tx, input)),
+    adoptCredential: (input) =>
+      database.transaction(input.organizationId, async (tx) => {
+        const adopted = await adopt(tx, input);
+        const parked = await selectParked(tx, { ...input, after: null, limit: 1 });
+        return { ...adopted, parked: parked.length > 0 };
+      }),
 
     discardCredential: ({ organizationId, integrationId, credentialId, reason }) =>
       database.transaction(organizationId, async (tx) => {

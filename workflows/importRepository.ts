@@ -22,6 +22,7 @@ import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
+import { wakeParked } from './wakeParked.ts';
 import type { Finding } from './words.ts';
 
 type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
@@ -277,11 +278,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     const queued = () => rows().finishRepository.executeWithOptions(options, [ending]);
     const here = () => rowsHere().finishRepository.executeWithOptions(options, [ending]);
     // The chunk that a cancellation stops hears of it with its next heartbeat: no hurry to say that it has ended.
-    const { importIds, state: endedAs = state } = await (state === 'cancelled'
-      ? queued()
-      : soon(here, queued));
+    const {
+      importIds,
+      state: endedAs = state,
+      parked,
+    } = await (state === 'cancelled' ? queued() : soon(here, queued));
     screen.stage(endedAs);
     await tellFinished(importIds);
+    if (parked === true) await wakeParked(repositoryId);
   }
 
   async function tellFinished(importIds: readonly string[]): Promise<void> {

@@ -164,6 +164,27 @@ export async function recordFailure(
   return row;
 }
 
+/** The next repositories of an integration behind `after` that are parked, by id. */
+export async function selectParked(
+  tx: Transaction,
+  { integrationId, after, limit }: { integrationId: string; after: string | null; limit: number },
+): Promise<string[]> {
+  const rows = await tx.execute<{ id: string }>(sql`
+    select r.id from repository_syncs s
+    join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
+    where r.integration_id = ${integrationId} and s.next_attempt_at > clock_timestamp()
+      and (${after}::uuid is null or r.id > ${after}::uuid)
+    order by r.id limit ${limit}`);
+  return rows.map(({ id }) => id);
+}
+
+export async function isParked(tx: Transaction, repositoryId: string): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from repository_syncs
+    where repository_id = ${repositoryId} and next_attempt_at > clock_timestamp()`);
+  return rows.length > 0;
+}
+
 /** Of the syncs of a repository that have ended only the last is kept: the rows would otherwise grow with each push. */
 export async function removeOlderSyncs(
   tx: Transaction,

@@ -113,5 +113,7 @@ export interface ImportActivities {
     importIds: string[];
     /** what was written: a repository that was read to its end and does not add up has failed */
     state?: 'completed' | 'failed' | 'cancelled';
+    /** it was completed, and its syncs wait because one failed before */
+    parked?: boolean;
   }>;
 }

@@ -49,6 +49,10 @@ export interface IntegrationActivities {
   } | null>;
   /** Syncs that have not ended: each is a run of `importRepository` for an import of its own. */
   runningSyncs(input: OfIntegration): Promise<{ syncs: { importId: string; repositoryId: string }[] }>;
+  /** Repositories that wait because they failed, by id; `next`: to ask on behind, null: these were all. */
+  parkedRepositories(
+    input: OfIntegration & { after: string | null },
+  ): Promise<{ repositoryIds: string[]; next: string | null }>;
   /** The outcome of a check by its row. `reason`: the finding that made it fail. A row that is gone counts as failed. */
   checkOutcome(input: OfIntegration & { checkId: string }): Promise<{
     done: boolean;
@@ -59,11 +63,11 @@ export interface IntegrationActivities {
   /**
    * Makes a checked credential the one that signs, shreds the one it replaces.
    * `credentialId: null`: the candidate that the OAuth exchange stored. `otherAccount`: it belongs to another account than
-   * the one before.
+   * the one before. `parked`: there are repositories that wait because they failed.
    */
   adoptCredential(
     input: OfIntegration & { credentialId: string | null; checkId: string },
-  ): Promise<{ otherAccount: boolean }>;
+  ): Promise<{ otherAccount: boolean; parked: boolean }>;
   /** Shreds a candidate that failed its check, and says why; never the credential that signs. */
   discardCredential(input: OfIntegration & { credentialId: string | null; reason?: Finding }): Promise<void>;
   /** Shreds secrets and removes the draft's rows. `actor: null`: nobody asked, it expired. */

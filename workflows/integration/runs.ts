@@ -9,6 +9,8 @@ import { tell } from '../import/tell.ts';
 import type { PauseReason } from '../inputs.ts';
 import { servicesChanged, setPaused } from '../messages.ts';
 import { rows } from '../policies.ts';
+import { wakeParked } from '../wakeParked.ts';
+import type { IntegrationActivities } from '../contracts/integration.ts';
 import type { Entity } from './entity.ts';
 
 /** From then on a pause reaches syncs and the discovery too, not imports alone. */
@@ -63,6 +65,18 @@ async function tellSyncs(
         ),
     );
   }
+}
+
+/** Has repositories that wait because they failed tried again at once, a group at a time. */
+export async function wakeAllParked({ snapshot: { organizationId, integrationId } }: Entity): Promise<void> {
+  let after: string | null = null;
+  do {
+    const options = { summary: 'which repositories wait because they failed' };
+    const group: Awaited<ReturnType<IntegrationActivities['parkedRepositories']>> =
+      await rows().parkedRepositories.executeWithOptions(options, [{ organizationId, integrationId, after }]);
+    await Promise.all(group.repositoryIds.map(wakeParked));
+    after = group.next;
+  } while (after !== null);
 }
 
 async function runningSyncs({ snapshot: { organizationId, integrationId } }: Entity) {

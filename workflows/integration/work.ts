@@ -7,6 +7,7 @@ import type { Finding, IntegrationState, Service } from '../words.ts';
 import { cancelCheck, startCheck, startDiscovery } from './children.ts';
 import type { Entity } from './entity.ts';
 import { isConfirmed, withRefusal } from './refusals.ts';
+import { wakeAllParked } from './runs.ts';
 
 /** From then on an accepted probe waits for the command in hand, which may be a pause. */
 const PROBE_IN_TURN = 'accepted-probe-waits-its-turn';
@@ -77,6 +78,8 @@ async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> 
   const adopted = await adopt(entity, check);
   if ('shredded' in adopted) return reject(entity, check, adopted.shredded);
   await goOn(entity, outcome.allowedServices);
+  // What the former credential was refused may be shown to this one.
+  if (adopted.parked === true && entity.snapshot.state === 'active') await wakeAllParked(entity);
   // Another account sees other repositories.
   if (adopted.otherAccount && entity.snapshot.state === 'active') await startDiscovery(entity);
 }
@@ -94,12 +97,13 @@ async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Fi
 async function adopt(
   entity: Entity,
   { checkId, credentialId }: PendingCheck,
-): Promise<{ otherAccount: boolean } | { shredded: Finding }> {
+): Promise<{ otherAccount: boolean; parked?: boolean } | { shredded: Finding }> {
   try {
-    const answer: { otherAccount: boolean } | undefined = await rows().adoptCredential.executeWithOptions(
-      { summary: 'make the checked credential the one that signs' },
-      [{ ...tenantOf(entity), checkId, credentialId }],
-    );
+    const answer: { otherAccount: boolean; parked?: boolean } | undefined =
+      await rows().adoptCredential.executeWithOptions(
+        { summary: 'make the checked credential the one that signs' },
+        [{ ...tenantOf(entity), checkId, credentialId }],
+      );
     // Runs begun before this was asked have no answer in their histories.
     return answer ?? { otherAccount: false };
   } catch (error) {
