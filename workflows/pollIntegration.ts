@@ -10,6 +10,7 @@ import { readFailure } from './failures.ts';
 import { POLL_INTERRUPTED } from './findings.ts';
 import type { PollIntegrationInput } from './inputs.ts';
 import { createLimits, isRefusal, tellRefused } from './limits.ts';
+import { keepWebhooksAgain } from './keepWebhooksAgain.ts';
 import { isLongHistory } from './longHistory.ts';
 import { bitbucketChunk, manySignals, rows } from './policies.ts';
 import { discoverAgain } from './presence/discoverAgain.ts';
@@ -21,7 +22,7 @@ import type { Finding } from './words.ts';
  * time, started by the schedule of that name, one at a time; `integration/{integrationId}/sync-all` for a person.
  *
  *  1. Is a round due? The integration may be paused, or the allowance too small for one already. Every few hours a
- *     discovery is due besides: it is started as a run of its own.
+ *     discovery is due besides: it is started as a run of its own. So is the run of webhooks, where it was lost.
  *  2. `everything`: tell every repository to bring itself up to date. Otherwise ask Bitbucket, as cheaply as can be, which
  *     may have changed, in bounded chunks, and tell those.
  *  3. At a limit of Bitbucket, or before a list that failed is asked for again, sleep on a timer that says until when.
@@ -62,6 +63,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
         { ...ids, atOnce: false },
       ]);
       if (begun.discover === true) await discoverAgain(ids);
+      if (begun.keepWebhooks === true) await keepWebhooksAgain(ids);
       if (!begun.due) {
         show(`not now: ${begun.why}`);
         return true;

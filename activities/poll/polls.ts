@@ -8,6 +8,7 @@ import { holdIntegration } from '../../db/queries/discovery.ts';
 import { listKept } from '../../db/queries/poll/keptRepositories.ts';
 import { endPoll, readAccountKey, readPollPlan, startPoll } from '../../db/queries/poll/rounds.ts';
 import { readDiscoveryAge } from '../../db/queries/presence.ts';
+import { isUpkeepLost } from '../../db/queries/webhookUpkeep.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { PollActivities, PollQuestions } from '../../workflows/contracts/polls.ts';
 import { SERVICES, type Service } from '../../workflows/words.ts';
@@ -54,15 +55,16 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         if (plan === undefined) return { due: false, why: 'the integration is not there any more' };
         if (plan.state !== 'active') return { due: false, why: `the integration is ${plan.state}` };
         const last = await readDiscoveryAge(tx, integration);
-        const discover = isDiscoveryDue({ ...integration, ...discovery }, last)
-          ? { discover: true as const }
-          : {};
-        if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet', ...discover };
+        const besides = {
+          ...(isDiscoveryDue({ ...integration, ...discovery }, last) ? { discover: true as const } : {}),
+          ...((await isUpkeepLost(tx, integration.integrationId)) ? { keepWebhooks: true as const } : {}),
+        };
+        if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet', ...besides };
         const { sinceMs, repositories } = plan;
         const effective = plan.effectiveIntervalMs ?? intervalMs;
         const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
         if (isEarly && !atOnce)
-          return { due: false, why: 'the allowance is too small for a round already', ...discover };
+          return { due: false, why: 'the allowance is too small for a round already', ...besides };
         await startPoll(tx, integration);
         const place: Place = {
           step: 'missed',
@@ -80,7 +82,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
             intervalMs: effective,
           }),
         };
-        return { due: true, place: JSON.stringify(place), ...discover };
+        return { due: true, place: JSON.stringify(place), ...besides };
       }),
 
     finishPoll: ({ requests, found, error, ...integration }) =>

@@ -56,6 +56,19 @@ export async function readUpkeep(tx: Transaction, integrationId: string): Promis
   return row;
 }
 
+/** Nobody has said a word of it for so long: a run says when it goes on, within the hour. */
+const SILENT_FOR = '3 hours';
+
+/** Whether webhooks are wanted, or to be removed, and no run sees to it any more. */
+export async function isUpkeepLost(tx: Transaction, integrationId: string): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from webhook_upkeep u
+    where u.integration_id = ${integrationId}
+      and greatest(u.updated_at, u.next_round_at, u.waiting_until) < clock_timestamp() - ${SILENT_FOR}::interval
+      and (u.wanted or exists (select from webhooks w where w.integration_id = u.integration_id))`);
+  return rows.length > 0;
+}
+
 /** Over `pending` only the begin of a round is written: a round that was under way does not do what is commanded meanwhile. */
 export async function setUpkeepState(
   tx: Transaction,

@@ -1,13 +1,15 @@
 import { expect, test } from 'vitest';
+import { importRepositoryWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
-import { startImportRun } from '../support/importBench.ts';
+import { repositoryRun, startImportRun } from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { hint, importedRepository, syncRow, untilSyncRow } from '../support/syncBench.ts';
 import {
   actor,
   type BenchRun,
   command,
+  handleOf,
   integrationGoesOn,
   useWorkflowBench,
 } from '../support/workflowBench.ts';
@@ -36,24 +38,30 @@ test('an import that succeeds has a parked repository tried again at once', asyn
       await tenant.storeImport({ repositories: [id] }, 'full'),
     );
     await importing.result();
+    const { runId: wholeRun } = await repositoryRun(run, id).describe();
     await handle.result();
     expect(await syncRow(bench.sql, id)).toMatchObject(HEALTHY);
+    await run.record('import-wakes-parked', importRepositoryWorkflowId(id), wholeRun);
   });
 });
 
-test('a credential that is adopted has all parked repositories tried again at once', async () => {
-  const tenant = await bench.tenant('active');
-  await bench.run(async (run) => {
-    const { id, handle } = await parked(run, tenant);
-    // More than one answer tells, before and behind the one whose run is there.
-    await tenant.repositories(900);
-    await bench.sql`update repositories set integration_id = ${tenant.integrationId}
+// More than one answer of the activity tells, before and behind the one whose run is there.
+test.each([0, 900])(
+  'a credential that is adopted has it tried again at once, beside %i others',
+  async (others) => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      const { id, handle } = await parked(run, tenant);
+      await tenant.repositories(others);
+      await bench.sql`update repositories set integration_id = ${tenant.integrationId}
       where organization_id = ${tenant.organizationId}`;
-    await bench.sql`insert into repository_syncs (organization_id, repository_id, failures, next_attempt_at)
+      await bench.sql`insert into repository_syncs (organization_id, repository_id, failures, next_attempt_at)
       select organization_id, id, 1, now() + interval '1 hour' from repositories
       where organization_id = ${tenant.organizationId} and id <> ${id}`;
-    await command(run, tenant, messages.submitCredential, { ...(await tenant.credential()), actor });
-    await handle.result();
-    expect(await syncRow(bench.sql, id)).toMatchObject(HEALTHY);
-  }, integrationGoesOn(tenant));
-});
+      await command(run, tenant, messages.submitCredential, { ...(await tenant.credential()), actor });
+      await handle.result();
+      expect(await syncRow(bench.sql, id)).toMatchObject(HEALTHY);
+      if (others === 0) await run.record('credential-wakes-parked', handleOf(run.client, tenant).workflowId);
+    }, integrationGoesOn(tenant));
+  },
+);

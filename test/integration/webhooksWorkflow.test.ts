@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { webhooksWorkflowId } from '../../workflows/ids.ts';
+import { pollId, webhooksWorkflowId } from '../../workflows/ids.ts';
 import type { keepWebhooks } from '../../workflows/keepWebhooks.ts';
 import * as messages from '../../workflows/messages.ts';
+import type { pollIntegration } from '../../workflows/pollIntegration.ts';
 import type { WebhookTiming } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
@@ -216,5 +217,33 @@ describe('the webhooks of an integration', () => {
         .describe();
       expect(runId).not.toBe(handle.firstExecutionRunId);
     });
+  });
+});
+
+test('a run that an operator ended begins again with a poll round, once nobody has said a word of it for hours', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const { organizationId, integrationId } = tenant;
+    const handle = await begin(run, tenant, {});
+    await until(tenant, 'done');
+    await handle.terminate('by an operator');
+    const poll = async () => {
+      const workflowId = pollId(integrationId);
+      await run.client.workflow.execute<typeof pollIntegration>('pollIntegration', {
+        workflowId,
+        taskQueue: run.taskQueue,
+        args: [{ organizationId, integrationId }],
+      });
+      return workflowId;
+    };
+    await poll();
+    expect((await handle.describe()).status.name).toBe('TERMINATED');
+    await bench.sql`update webhook_upkeep set updated_at = now() - interval '4 hours',
+      next_round_at = now() - interval '3.1 hours' where integration_id = ${integrationId}`;
+    const workflowId = await poll();
+    await untilChunks(run.bitbucket.calls, 2);
+    await until(tenant, 'done');
+    await run.record('poll-keeps-webhooks', workflowId);
+    await run.client.workflow.getHandle(webhooksWorkflowId(integrationId)).terminate('the test is over');
   });
 });

@@ -7,10 +7,13 @@ export interface PollActivities {
   /**
    * Begins a round. `due: false`: the integration fetches nothing at present, has nothing to keep current, or the
    * allowance is too small for a round already; `atOnce` passes over the last. `discover`: a discovery is due too.
+   * `keepWebhooks`: their run was lost.
    */
   beginPoll(
     input: OfIntegration & { atOnce: boolean },
-  ): Promise<({ due: true; place: string } | { due: false; why: string }) & { discover?: true }>;
+  ): Promise<
+    ({ due: true; place: string } | { due: false; why: string }) & { discover?: true; keepWebhooks?: true }
+  >;
   /** Writes how the round went, and how long the next one has to wait for it. */
   finishPoll(
     input: OfIntegration & { requests: number; found: number; error: Finding | null },

@@ -1,0 +1,36 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ParentClosePolicy, startChild } from '@temporalio/workflow';
+import { summary } from './details.ts';
+import { priorityOf } from './priority.ts';
+import { INTEGRATION_ID, ORGANIZATION_ID } from './searchAttributes.ts';
+
+export interface Ids {
+  organizationId: string;
+  integrationId: string;
+}
+
+/** Starts what an integration has one run of, as a run that outlives its starter; one that runs already is as good. */
+export async function startWhereNone(
+  { organizationId, integrationId }: Ids,
+  {
+    workflow,
+    workflowId,
+    saying,
+  }: { workflow: (ids: Ids) => Promise<void>; workflowId: string; saying: string },
+): Promise<void> {
+  try {
+    await startChild(workflow, {
+      workflowId,
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      priority: priorityOf('discovery', integrationId),
+      staticSummary: summary(saying),
+      typedSearchAttributes: [
+        { key: ORGANIZATION_ID, value: organizationId },
+        { key: INTEGRATION_ID, value: integrationId },
+      ],
+      args: [{ organizationId, integrationId }],
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
