@@ -12,7 +12,7 @@ import type { Finding } from '../../workflows/words.ts';
 import type { Asker } from '../bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from '../bitbucket/client.ts';
 import { segment, type TokenTarget } from '../bitbucket/connectionCheck/target.ts';
-import { Forbidden, NotFound, ScopeMissing } from '../bitbucket/errors.ts';
+import { type BitbucketError, Forbidden, NotFound, ScopeMissing } from '../bitbucket/errors.ts';
 import type { Hooks } from '../bitbucket/hooks.ts';
 import { readPage } from '../bitbucket/paging.ts';
 import { parseRecords } from '../bitbucket/records.ts';
@@ -28,6 +28,7 @@ import {
 } from './findings.ts';
 import type { HookKeeper } from './keepHook.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';
+import { goOn, isLeft } from '../tries.ts';
 
 /** Where a round stands; carried by the workflow as text. */
 export const placeSchema = z.object({
@@ -40,6 +41,8 @@ export const placeSchema = z.object({
   next: z.string().nullable(),
   /** what hooks subscribe to; null: not asked yet */
   events: z.object({ workspace: z.array(z.string()), repository: z.array(z.string()) }).nullable(),
+  /** how often the round has waited with this in hand because Bitbucket did not answer */
+  tries: z.number().int().default(0),
 });
 export type Place = z.infer<typeof placeSchema>;
 
@@ -49,6 +52,7 @@ export const startOf = (since: string): Place => ({
   workspace: null,
   next: null,
   events: null,
+  tries: 0,
 });
 
 export interface UpkeepWalkOptions {
@@ -241,6 +245,10 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     return afterWorkspace(place);
   }
 
+  /** Attempts begin anew behind each wait for Bitbucket: two hooks in a row that fail would be waited for without an end. */
+  const isPassedBy = (place: Place, error: BitbucketError): boolean =>
+    options.impatient || isLeft(place, error);
+
   async function keep(row: HookRow, place: Place, notAllowed: Finding) {
     const offered = place.events?.[row.scope] ?? [];
     if (offered.length === 0) {
@@ -250,7 +258,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     try {
       return await keeper.keep(row, { events: offered, generation: upkeep.generation, notAllowed });
     } catch (error) {
-      if (!options.impatient || !mayPass(error)) throw error;
+      if (!mayPass(error) || !isPassedBy(place, error)) throw error;
       await keeper.fail(row, error.finding);
       return { state: 'failed' } as const;
     }
@@ -263,7 +271,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     try {
       await options.remove(row);
     } catch (error) {
-      if (!options.impatient || !mayPass(error)) throw error;
+      if (!mayPass(error) || !isPassedBy(place, error)) throw error;
       await keeper.fail(row, error.finding);
     }
     return place;
@@ -278,7 +286,10 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
   };
 
   /** Does what comes next, and gives the place behind it; null: the round is over. Throws the client's errors. */
-  return (place: Place): Promise<Place | null> => STEPS[place.step](place);
+  return async (place: Place): Promise<Place | null> => {
+    const next = await STEPS[place.step](place);
+    return next === null ? null : goOn(next);
+  };
 }
 
 function inHand({ step, workspace }: Place): NonNullable<Place['workspace']> {

@@ -176,8 +176,9 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
         const begins = cursor === null || cursor === REMOVING;
         const start = begins ? startOf(upkeep.now) : placeSchema.parse(JSON.parse(cursor));
         const { place, steps, limited } = await keep(integration, upkeep, start, signal);
+        const waited = limited.limited?.why === FAILING ? 1 : 0;
         return {
-          cursor: place === null ? null : JSON.stringify(place),
+          cursor: place === null ? null : JSON.stringify({ ...place, tries: place.tries + waited }),
           more: place !== null,
           off: false,
           steps,

@@ -107,6 +107,37 @@ describe('the hourly look', () => {
     for (const workspace of WORKSPACES) expect(asked.join(' ')).toContain(`${workspace}/hooks`);
   });
 
+  it('two in a row that are never answered have the round wait for a while, not for good', async () => {
+    const acme = await registered();
+    const match = { method: 'GET', path: '/workspaces/[^/]+/hooks' };
+    bench.simulator.faults.set({ rules: [{ match, fault: { kind: 'status', status: 503 } }] });
+    let cursor: string | null = null;
+    let waits = 0;
+    do {
+      expect(waits).toBeLessThan(8);
+      const chunk: Awaited<ReturnType<typeof acme.chunk>> | undefined = await acme
+        .chunk(cursor)
+        .catch((error: unknown) => {
+          expect(error).toMatchObject({ type: 'Upstream' });
+          return undefined;
+        });
+      // A first attempt again, as behind a wait: the same chunk.
+      if (chunk === undefined) continue;
+      ({ cursor } = chunk);
+      if (chunk.limited === undefined) continue;
+      expect(chunk.limited.why).toBe('Bitbucket does not answer');
+      waits += 1;
+      await bench.sql`delete from request_limits`;
+    } while (cursor !== null);
+    expect(waits).toBeGreaterThan(0);
+    for (const name of ['acme-rockets', 'globex']) {
+      expect(await storedOf(acme, name)).toMatchObject({
+        state: 'failed',
+        last_error: { code: 'upstream_error' },
+      });
+    }
+  });
+
   it('administration that was lost is flagged with the remedy; given back, the same hook goes on', async () => {
     const acme = await registered();
     const [hook] = await acme.hooksAt(ACME);
