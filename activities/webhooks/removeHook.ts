@@ -1,5 +1,5 @@
 import type { Database } from '../../db/client.ts';
-import { deleteHook } from '../../db/queries/webhookRemovals.ts';
+import { deleteDeliveriesTo, deleteHook } from '../../db/queries/webhookRemovals.ts';
 import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
   AuthRefused,
@@ -13,6 +13,8 @@ import {
 import type { Hooks } from '../bitbucket/hooks.ts';
 import { subjectOf } from './keepHook.ts';
 import type { Receiver } from './receiver.ts';
+
+const DELETED_AT_ONCE = 5_000;
 
 /** What there is to remove is gone, or out of this account's reach. */
 const OUT_OF_REACH = [FeatureGone, Forbidden, ScopeMissing, NotFound, RepositoryGone] as const;
@@ -50,6 +52,17 @@ export function createHookRemover(options: RemoveOptions) {
     }
   }
 
+  /** A hook may have had hundreds of thousands of deliveries: one transaction for all would hold up those that come in. */
+  async function deleteRow({ id }: HookRow): Promise<void> {
+    let deleted: number;
+    do {
+      deleted = await database.transaction(organizationId, (tx) =>
+        deleteDeliveriesTo(tx, id, DELETED_AT_ONCE),
+      );
+    } while (deleted === DELETED_AT_ONCE);
+    await database.transaction(organizationId, (tx) => deleteHook(tx, id));
+  }
+
   return async (row: HookRow): Promise<boolean> => {
     let removed = hooks !== null;
     try {
@@ -58,7 +71,7 @@ export function createHookRemover(options: RemoveOptions) {
       if (!given.some((type) => error instanceof type)) throw error;
       removed = false;
     }
-    await database.transaction(organizationId, (tx) => deleteHook(tx, row.id));
+    await deleteRow(row);
     return removed;
   };
 }

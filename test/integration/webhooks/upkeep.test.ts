@@ -240,6 +240,27 @@ describe('removing webhooks', () => {
     expect((await acme.stored())[0]?.token).not.toBe(token);
   });
 
+  it('deliveries of a hook go some thousand at a time', async () => {
+    const acme = await registered();
+    const [hook] = await acme.stored();
+    await bench.sql`insert into webhook_deliveries (organization_id, id, webhook_id, integration_id, event_key, body, received_on)
+      select organization_id, gen_random_uuid(), id, integration_id, 'repo:push', '', now()::date
+      from webhooks, generate_series(1, 11000) where token = ${hook?.token ?? ''}`;
+    await bench.sql.unsafe(`create table deletions (rows integer);
+      create function note_deletion() returns trigger language plpgsql security definer as
+        'begin insert into deletions select count(*) from gone; return null; end';
+      create trigger note_deletion after delete on webhook_deliveries referencing old table as gone
+        for each statement execute function note_deletion();`);
+    await acme.command(false);
+    await acme.round();
+    expect(await acme.stored()).toEqual([]);
+    const deletions = await bench.sql<
+      { rows: number }[]
+    >`select rows from deletions where rows > 0 order by rows`;
+    expect(deletions.map(({ rows }) => rows)).toEqual([1_000, 5_000, 5_000]);
+    await bench.sql`drop function note_deletion cascade`;
+  });
+
   it('a hook whose creation was not answered goes as well', async () => {
     const acme = await bench.situation('api_token.admin', inAcme);
     await acme.command(true);
