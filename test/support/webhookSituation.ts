@@ -73,19 +73,31 @@ export async function createWebhookBench() {
       .since(since)
       .map(({ method, path }) => `${method} ${decodeURIComponent(path.replace(/\?.*/, ''))}`);
 
+  const situation = (credential: string, imported?: (fullName: string) => boolean) =>
+    createWebhookSituation({
+      simulator,
+      engine,
+      receiver,
+      rows,
+      credential,
+      ...(imported === undefined ? {} : { imported }),
+    });
+
   return {
     sql: rows.sql,
     simulator,
     engine,
-    situation: (credential: string, imported?: (fullName: string) => boolean) =>
-      createWebhookSituation({
-        simulator,
-        engine,
-        receiver,
-        rows,
-        credential,
-        ...(imported === undefined ? {} : { imported }),
-      }),
+    situation,
+    /** the same, of the repositories of one workspace, with its webhooks registered */
+    async registered(
+      credential = 'api_token.admin',
+      imported = (fullName: string) => fullName.startsWith('acme-rockets/'),
+    ) {
+      const registered = await situation(credential, imported);
+      await registered.command(true);
+      await registered.round();
+      return registered;
+    },
     /** An engine that has no address for Bitbucket to deliver to. */
     engineWithoutReceiver: () => createBitbucketEngine({ ...common, publicUrl: null }),
     /** A place in the host's journal, for `asked` and `writes`. */

@@ -1,4 +1,3 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   getExternalWorkflowHandle,
   log,
@@ -25,22 +24,8 @@ import { keepWebhooks } from '../keepWebhooks.ts';
 import { type Actor, lookForMore, type PendingCheck, webhooksCommanded } from '../messages.ts';
 import { priorityOf, type Work } from '../priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from '../searchAttributes.ts';
+import { startOnce } from '../startOnce.ts';
 import type { Entity } from './entity.ts';
-
-/**
- * Children outlive a run of the integration (ABANDON: a continue-as-new would end others). One that is there
- * already is the same thing asked for twice: `null`.
- */
-async function startOnce<T extends Workflow>(
-  start: () => Promise<ChildWorkflowHandle<T>>,
-): Promise<ChildWorkflowHandle<T> | null> {
-  try {
-    return await start();
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
-    throw error;
-  }
-}
 
 const common = ({ snapshot }: Entity, work: Work, saying: string) => ({
   priority: priorityOf(work, snapshot.integrationId),

@@ -1,8 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ParentClosePolicy, startChild } from '@temporalio/workflow';
 import { summary } from './details.ts';
 import { priorityOf } from './priority.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID } from './searchAttributes.ts';
+import { startOnce } from './startOnce.ts';
 
 export interface Ids {
   organizationId: string;
@@ -10,7 +10,7 @@ export interface Ids {
 }
 
 /** Starts what an integration has one run of, as a run that outlives its starter; one that runs already is as good. */
-export async function startWhereNone(
+export async function startOwnRun(
   { organizationId, integrationId }: Ids,
   {
     workflow,
@@ -18,8 +18,8 @@ export async function startWhereNone(
     saying,
   }: { workflow: (ids: Ids) => Promise<void>; workflowId: string; saying: string },
 ): Promise<void> {
-  try {
-    await startChild(workflow, {
+  await startOnce(() =>
+    startChild(workflow, {
       workflowId,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       priority: priorityOf('discovery', integrationId),
@@ -29,8 +29,6 @@ export async function startWhereNone(
         { key: INTEGRATION_ID, value: integrationId },
       ],
       args: [{ organizationId, integrationId }],
-    });
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-  }
+    }),
+  );
 }
