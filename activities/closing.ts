@@ -33,8 +33,11 @@ export type LastRead = z.infer<typeof lastReadSchema>;
 
 const memorySchema = z.object({ import: lastReadSchema });
 
-/** What this import left in a stream's memory; undefined: it has not ended the stream yet, or another came since. */
-export function lastReadOf(memory: Record<string, unknown> | null, importId: string): LastRead | undefined {
+/**
+ * What this import left in a stream's memory, or in what is known of it; undefined: it has not ended the stream yet, or
+ * another came since.
+ */
+export function lastReadOf(memory: object | null, importId: string): LastRead | undefined {
   const parsed = memorySchema.safeParse(memory);
   return parsed.success && parsed.data.import.importId === importId ? parsed.data.import : undefined;
 }

@@ -39,7 +39,7 @@ export async function readSituation(database: Database, input: ChunkInput): Prom
         name,
         ended: stateOf(name) === 'healthy',
         unavailable: stateOf(name) === 'unavailable' || stateOf(name) === 'switched_off',
-        last: lastReadOf(knowledge.get(name)?.memory ?? null, input.importId),
+        last: lastReadOf(knowledge.get(name) ?? null, input.importId),
       })),
       requests: names.reduce((sum, name) => sum + (streams.get(name)?.requests ?? 0), 0),
       trackerGone:

@@ -14,7 +14,6 @@ import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
 import { createPullRequestReader } from './pullRequests.ts';
 import { createRefReader } from './refList.ts';
-import { feedStarted } from './repairList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
 import { createTicketReader } from './tickets.ts';
@@ -79,7 +78,7 @@ async function readKnown(
 
 function readerOf(context: ReaderContext, stream: Stream, { knowledge, newest }: Known): StreamReader {
   const listed = (list: Stream): string | null => knowledge.get(list)?.watermark ?? null;
-  const feedBegan = feedStarted(knowledge.get('pull_request_activity')?.memory ?? null);
+  const feedBegan = knowledge.get('pull_request_activity')?.started ?? null;
   switch (stream) {
     case 'refs':
       return createRefReader(context);

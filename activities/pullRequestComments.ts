@@ -36,8 +36,8 @@ const positionSchema = z.object({
 type CommentPosition = z.infer<typeof positionSchema>;
 
 const MAX_REMEMBERED = 5_000;
-/** A few more than a chunk reads: those behind them are looked for by the next one. */
-const LOOKED_UP = 50;
+/** Fewer than a chunk reads: it looks for more when it needs them, and what it has no use for the next one looks for again. */
+const LOOKED_UP = 10;
 
 /**
  * Completes the comments. Most come with the activity feed, which shows them in full; here the lists are read of those

@@ -117,13 +117,23 @@ export async function setStreamState(
   return rows.length > 0;
 }
 
+/** What others ask of a stream's memory. The whole of it may be large: that of the commits names each head. */
+export interface Knowledge {
+  watermark: string | null;
+  /** how the import that read it last left it; null: none did */
+  import: unknown;
+  /** when the last walk of the whole activity feed began, by Bitbucket's clock; null in the other streams */
+  started: string | null;
+}
+
 /** What the streams of a repository know between their walks; those that were never opened are not among them. */
 export async function readKnowledge(
   tx: Transaction,
   key: Omit<StreamKey, 'stream'>,
-): Promise<Map<Stream, Pick<StoredCheckpoint, 'watermark' | 'memory'>>> {
-  const rows = await tx.execute<{ stream: Stream } & Pick<StoredCheckpoint, 'watermark' | 'memory'>>(sql`
-    select stream, watermark::text as watermark, memory from streams
-    where organization_id = ${key.organizationId} and repository_id = ${key.repositoryId}`);
+): Promise<Map<Stream, Knowledge>> {
+  const rows = await tx.execute<{ stream: Stream } & Knowledge & Record<string, unknown>>(sql`
+    select s.stream, s.watermark::text as watermark, m.import, m.started
+    from streams s left join lateral jsonb_to_record(s.memory) as m(import jsonb, started text) on true
+    where s.organization_id = ${key.organizationId} and s.repository_id = ${key.repositoryId}`);
   return new Map(rows.map(({ stream, ...known }) => [stream, known]));
 }

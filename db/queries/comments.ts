@@ -59,8 +59,11 @@ export async function countComments(tx: Transaction, scope: RepositoryScope): Pr
   return row?.count ?? 0;
 }
 
-/** Pull requests that are held against their comments at once. */
-const WINDOW = 5_000;
+/**
+ * Pull requests that are held against their comments at once. Of a large repository their rows are in no cache (40 ms per
+ * 1,000 with 100,000 of them, 3 ms with 10,000), so a window holds few more than a look-up needs.
+ */
+const WINDOW = 1_000;
 
 export interface ShortOfComments {
   number: number;

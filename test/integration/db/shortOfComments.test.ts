@@ -7,9 +7,9 @@ import { countRowsRead } from '../../support/rowsRead.ts';
 const bench = useDatabaseBench({ role: 'worker', maxConnections: 1 });
 
 /** More than two windows of the look-up. */
-const PULL_REQUESTS = 12_000;
+const PULL_REQUESTS = 2_400;
 /** one comment short, over the windows' ends and in the last one */
-const SHORT = [3, 5_000, 5_001, 9_999, 10_000, 11_999];
+const SHORT = [3, 1_000, 1_001, 1_999, 2_000, 2_399];
 
 /** Each has two comments, of which one is deleted; a count of one is right, and of two is one too many. */
 async function manyPullRequests(): Promise<{ tenant: TestTenant; repositoryId: string }> {
@@ -27,7 +27,7 @@ async function manyPullRequests(): Promise<{ tenant: TestTenant; repositoryId: s
   return { tenant, repositoryId: r };
 }
 
-describe('pull requests that are short of comments, of a repository of 12,000', () => {
+describe('pull requests that are short of comments, of a repository of 2,400', () => {
   test('are all found once and by number, however many are asked for at a time', async () => {
     const { tenant, repositoryId } = await manyPullRequests();
     const scope = { organizationId: tenant.organizationId, repositoryId };
@@ -49,15 +49,15 @@ describe('pull requests that are short of comments, of a repository of 12,000', 
   test('are looked for no further than the first that are found', async () => {
     const { tenant, repositoryId } = await manyPullRequests();
     const scope = { organizationId: tenant.organizationId, repositoryId };
-    const range = { after: 5_001, since: null, known: {}, limit: 1 };
+    const range = { after: 1_001, since: null, known: {}, limit: 1 };
     const read = await bench.inTenant(tenant, (tx) =>
       countRowsRead(tx, ['pull_requests', 'pull_request_comments'], async () => {
         const found = await pullRequestsShortOfComments(tx, scope, range);
-        expect(found.map(({ number }) => number)).toEqual([9_999]);
+        expect(found.map(({ number }) => number)).toEqual([1_999]);
       }),
     );
-    // Of a window of 5,000: each pull request for the window's end and for itself, and its comments; no other window.
-    expect(read).toBeLessThanOrEqual(4 * 5_000);
-    expect(read).toBeGreaterThan(3 * 5_000);
+    // Of a window of 1,000: each pull request for the window's end and for itself, and its comments; no other window.
+    expect(read).toBeLessThanOrEqual(4 * 1_000);
+    expect(read).toBeGreaterThan(3 * 1_000);
   });
 });
