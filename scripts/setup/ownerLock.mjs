@@ -92,12 +92,7 @@ async function removeDead(file, judged) {
  * @returns {Promise<T>}
  */
 export async function withOwnerLock(file, { onWait }, work) {
-  await mkdir(dirname(file), { recursive: true });
-  const own = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
-  /** @type {Owner} */
-  const owner = { pid: process.pid, host: hostname(), startedAt: startOf(process.pid) };
-  const text = `${JSON.stringify({ ...owner, lock: own })}\n`;
-  await writeFile(own, text);
+  const { own, text } = await writeOwner(file);
   try {
     await acquire(file, own, onWait);
   } finally {
@@ -117,27 +112,66 @@ export async function withOwnerLock(file, { onWait }, work) {
 }
 
 /**
+ * Takes a lock file for as long as this process lives, for what belongs to a process and not to a piece of work. Whoever
+ * comes after its end takes it over.
+ * @param {string} file the lock file; its folder is made
+ * @returns {Promise<boolean>} false when a living process has it, be it this one
+ */
+export async function takeOwnerLock(file) {
+  const { own } = await writeOwner(file);
+  try {
+    return (await tryToTake(file, own)) === undefined;
+  } finally {
+    await unlink(own);
+  }
+}
+
+/**
+ * A complete lock text under another name: a link to it appears whole or not at all.
  * @param {string} file
- * @param {string} own a complete lock text under another name: a link appears whole or not at all
+ */
+async function writeOwner(file) {
+  await mkdir(dirname(file), { recursive: true });
+  const own = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+  /** @type {Owner} */
+  const owner = { pid: process.pid, host: hostname(), startedAt: startOf(process.pid) };
+  const text = `${JSON.stringify({ ...owner, lock: own })}\n`;
+  await writeFile(own, text);
+  return { own, text };
+}
+
+/**
+ * @param {string} file
+ * @param {string} own
  * @param {((ownerPid: number) => void) | undefined} onWait
  */
 async function acquire(file, own, onWait) {
   let told = false;
   for (;;) {
+    const owner = await tryToTake(file, own);
+    if (owner === undefined) return;
+    if (!told) onWait?.(owner.pid);
+    told = true;
+    await sleep(POLL_MS);
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {string} own
+ * @returns {Promise<Owner | undefined>} the living process that has the lock; nothing when it is ours now
+ */
+async function tryToTake(file, own) {
+  for (;;) {
     try {
       await link(own, file);
-      return;
+      return undefined;
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
     }
     const held = await readLock(file);
     if (held === undefined) continue;
-    if (isDead(held.owner, held.ageMs)) {
-      await removeDead(file, held.text);
-      continue;
-    }
-    if (!told) onWait?.(held.owner.pid);
-    told = true;
-    await sleep(POLL_MS);
+    if (!isDead(held.owner, held.ageMs)) return held.owner;
+    await removeDead(file, held.text);
   }
 }

@@ -1,4 +1,3 @@
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { migrate } from '../../db/migrate.ts';
@@ -11,22 +10,13 @@ import { freePort } from '../servers/freePort.ts';
 import { startReady } from '../servers/readyProcess.ts';
 import { startTemporal } from '../servers/temporalDevServer.ts';
 import { bundledWorkflows, bundledPrograms } from '../programs.ts';
-import { withOwnerLock } from '../setup/ownerLock.mjs';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { childEnvironment } from './childEnvironment.ts';
 import type { Installation } from './installation.ts';
 import type { StartOptions } from './options.ts';
+import { type Ports, portsOfThisStart, whileChoosingPorts } from './ports.ts';
 import type { StartService, Supervisor } from './supervisor.ts';
 
-/** Fixed where free, so that a bookmark keeps working; the next free one otherwise. */
-const PORTS = {
-  api: 4400,
-  simulator: 4410,
-  workerMetrics: 4420,
-  postgres: 5433,
-  temporal: 7233,
-  temporalUi: 8233,
-};
 /** What lives is far less; without a bound Node lets garbage grow with the machine. */
 const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=32'];
 /** It makes its git repositories first; thousands of them take minutes. */
@@ -78,32 +68,29 @@ interface Context {
   readonly nodeArguments?: readonly string[];
 }
 
-/** A lock a user: from choosing a port to listening on it, no other start may choose. */
-const PORTS_LOCK = join(tmpdir(), `bucket-brigade-ports-${process.getuid?.() ?? 'user'}`, 'lock');
-
 /**
  * Starts everything in the order in which one needs the other, and waits until each is ready. Starts on other data
- * folders wait for each other, or both would take the same ports for free.
+ * folders wait for each other meanwhile.
  */
 export async function startServices(context: Context): Promise<Addresses> {
   const onWait = (pid: number): void =>
     context.say(`Another start (process ${pid}) is choosing its ports; waiting until it is up …`);
-  return withOwnerLock(PORTS_LOCK, { onWait }, () => startAll(context));
+  return whileChoosingPorts(onWait, async () => startAll(context, await portsOfThisStart()));
 }
 
-async function startAll(context: Context): Promise<Addresses> {
+async function startAll(context: Context, ports: Ports): Promise<Addresses> {
   const { installation, supervisor } = context;
   await generateKeys(installation.keys);
   const [database, temporal, simulator, bundle] = await Promise.all([
-    startDatabase(context),
+    startDatabase(context, ports.postgres),
     findTemporalCli({}).then(({ path }) =>
       supervisor.run(
         'temporal',
         (log, signal) =>
           startTemporal({
             executable: path,
-            port: PORTS.temporal,
-            uiPort: PORTS.temporalUi,
+            port: ports.temporal,
+            uiPort: ports.temporalUi,
             dbFile: installation.temporalDatabase,
             namespace: NAMESPACE,
             searchAttributes: SEARCH_ATTRIBUTES,
@@ -113,11 +100,11 @@ async function startAll(context: Context): Promise<Addresses> {
         { restart: context.restartServers === true },
       ),
     ),
-    context.options.bitbucket ? undefined : startSimulator(context),
+    context.options.bitbucket ? undefined : startSimulator(context, ports.simulator),
     // While watching, the worker bundles by itself at each start: its workflows change.
     context.watch === true ? undefined : bundledWorkflows(),
   ]);
-  const apiPort = await freePort(PORTS.api);
+  const apiPort = await freePort(ports.api);
   const api = `http://127.0.0.1:${apiPort}`;
   const shared = {
     TEMPORAL_ADDRESS: temporal.address,
@@ -126,11 +113,11 @@ async function startAll(context: Context): Promise<Addresses> {
   };
   const bitbucket =
     simulator === undefined ? undefined : await simulatorSettings(simulator, simulatorOptions(context));
-  const startWorker = async (number: number): Promise<void> =>
+  const startWorker = (number: number, port: number): Promise<void> =>
     startNode(context, {
       name: workerName(number),
       script: 'worker',
-      port: await freePort(PORTS.workerMetrics + number - 1),
+      port,
       portVariable: 'METRICS_PORT',
       env: {
         ...shared,
@@ -143,8 +130,11 @@ async function startAll(context: Context): Promise<Addresses> {
         ...(bundle === undefined ? {} : { WORKFLOW_BUNDLE: bundle }),
       },
     });
+  const workerPorts: number[] = [];
+  while (workerPorts.length < (context.workers ?? 1))
+    workerPorts.push(await freePort((workerPorts.at(-1) ?? ports.workerMetrics - 1) + 1));
   await Promise.all([
-    ...Array.from({ length: context.workers ?? 1 }, (_, index) => startWorker(index + 1)),
+    ...workerPorts.map((port, index) => startWorker(index + 1, port)),
     startNode(context, {
       name: 'api',
       script: 'api/server',
@@ -176,8 +166,11 @@ async function startAll(context: Context): Promise<Addresses> {
 /** The first one is just `worker`. */
 export const workerName = (number: number): string => (number === 1 ? 'worker' : `worker-${number}`);
 
-async function startDatabase({ installation, supervisor, postgres = {}, restartServers = false }: Context) {
-  const where = { folder: installation.postgres, port: PORTS.postgres, persistent: true };
+async function startDatabase(
+  { installation, supervisor, postgres = {}, restartServers = false }: Context,
+  port: number,
+) {
+  const where = { folder: installation.postgres, port, persistent: true };
   const server = await supervisor.run(
     'postgres',
     (log, signal) => startPostgres({ ...where, settings: postgres, log, signal }),
@@ -197,9 +190,9 @@ async function startDatabase({ installation, supervisor, postgres = {}, restartS
   return { urlOf, adminUrl: server.url.replace(/\/[^/]*$/, `/${DATABASE}`) };
 }
 
-async function startSimulator(context: Context): Promise<string> {
+async function startSimulator(context: Context, preferredPort: number): Promise<string> {
   const { root, supervisor, environment } = context;
-  const port = await freePort(PORTS.simulator);
+  const port = await freePort(preferredPort);
   const url = `http://127.0.0.1:${port}`;
   const ready = `${url}/_simulator/credentials`;
   const program = await programArguments(context, 'simulator/main');

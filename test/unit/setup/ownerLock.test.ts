@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withOwnerLock } from '../../../scripts/setup/ownerLock.mjs';
+import { takeOwnerLock, withOwnerLock } from '../../../scripts/setup/ownerLock.mjs';
 
 const MODULE = fileURLToPath(new URL('../../../scripts/setup/ownerLock.mjs', import.meta.url));
 
@@ -117,5 +117,15 @@ describe('the lock of a process', () => {
   it('is given back when the work fails', async () => {
     await expect(withOwnerLock(lock, {}, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(await withOwnerLock(lock, {}, async () => 'again')).toBe('again');
+  });
+
+  it('is kept by the process that takes it, and had by no other, itself included', async () => {
+    expect(await takeOwnerLock(lock)).toBe(true);
+    expect(await takeOwnerLock(lock)).toBe(false);
+    const other = startHolder(0);
+    await other.said(`waits for ${process.pid}`);
+    await rm(lock);
+    await other.ended;
+    expect(await readdir(join(folder, 'locks'))).toEqual([]);
   });
 });
