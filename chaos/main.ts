@@ -71,6 +71,7 @@ async function run(options: { minutes: number; seed: number; rate: number }): Pr
     {
       say,
       simulator: { size: 'small', seed: '1' },
+      ownWorld: true,
       workers: 2,
       maxRestarts: Number.POSITIVE_INFINITY,
       restartServers: true,

@@ -7,6 +7,7 @@ import postgres from 'postgres';
 import { openInstallation } from '../../scripts/start/installation.ts';
 import { dataFolderOf } from '../../scripts/start/lastStart.ts';
 import { type Addresses, startServices, workerName } from '../../scripts/start/services.ts';
+import { withOwnerLock } from '../../scripts/setup/ownerLock.mjs';
 import { createSupervisor } from '../../scripts/start/supervisor.ts';
 import { cpuSeconds } from './cpuTime.ts';
 
@@ -15,6 +16,8 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export interface StandOptions {
   /** the simulator's options by name (simulator/README.md); no limit unless told, data kept between runs */
   simulator: Readonly<Record<string, string | true>>;
+  /** what the simulator serves is made anew and is the stand's own: for those who change it */
+  ownWorld?: boolean;
   /** local git repositories that the simulator serves too */
   repositories?: readonly string[];
   /** default 1 */
@@ -51,8 +54,24 @@ export interface Stand extends Addresses {
   cpu(): Promise<Record<string, number>>;
 }
 
-/** Starts a stand, runs `work` on it, and stops and removes all of it whatever happened. */
+/**
+ * Starts a stand, runs `work` on it, and stops and removes all of it whatever happened. Waits while another stand of this
+ * checkout serves the same kept world: two simulators would write into the same git repositories.
+ */
 export async function withStand<T>(options: StandOptions, work: (stand: Stand) => Promise<T>): Promise<T> {
+  if (options.ownWorld === true) return withWorld(options, undefined, work);
+  const world = worldFolder(options.simulator);
+  const onWait = (pid: number): void =>
+    options.say(`Process ${pid} serves the same repositories; waiting until it ends …`);
+  return withOwnerLock(`${world}.lock`, { onWait }, () => withWorld(options, world, work));
+}
+
+/** `keptWorld`: where the simulator keeps its git repositories between runs; undefined: in the stand's folder. */
+async function withWorld<T>(
+  options: StandOptions,
+  keptWorld: string | undefined,
+  work: (stand: Stand) => Promise<T>,
+): Promise<T> {
   const { say, simulator, workers = 1, cpuProfile, maxRestarts, restartServers = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-bench-'));
   // Under root Postgres runs as another user, who must get in.
@@ -73,7 +92,7 @@ export async function withStand<T>(options: StandOptions, work: (stand: Stand) =
       restartServers,
       say,
       workers,
-      simulator: { limit: '0', data: worldFolder(simulator), ...simulator },
+      simulator: { limit: '0', data: keptWorld ?? installation.simulator, ...simulator },
       ...(cpuProfile === undefined ? {} : { postgres: STATEMENT_COSTS }),
       nodeArguments: cpuProfile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`],
       options: {
