@@ -14,6 +14,7 @@ import type { PollActivities, PollQuestions } from '../workflows/contracts/polls
 import type { QuarantineActivities } from '../workflows/contracts/quarantine.ts';
 import type { StreamActivities } from '../workflows/contracts/streams.ts';
 import type { SyncActivities } from '../workflows/contracts/syncs.ts';
+import type { TellingActivities } from '../workflows/contracts/telling.ts';
 import type { WebhookActivities, WebhookRowActivities } from '../workflows/contracts/webhooks.ts';
 import type { AutoImportActivities } from '../workflows/contracts/autoImport.ts';
 import type { VanishedActivities } from '../workflows/contracts/vanished.ts';
@@ -37,6 +38,7 @@ import { createTellSyncs } from './poll/hints.ts';
 import { createPollActivities, createPollQuestions } from './poll/polls.ts';
 import { createCloneFolder } from './git/cloneFolder.ts';
 import type { VanishingRules } from './presence/decideList.ts';
+import { createTellingActivities } from './telling.ts';
 import { createVanishedRows } from './presence/vanishedRows.ts';
 import { createQuarantineActivities } from './quarantine.ts';
 import { createPurgeActivities, createRuns } from './removal/purge.ts';
@@ -95,6 +97,7 @@ export interface Activities {
     QuarantineActivities &
     SyncActivities &
     PollActivities &
+    TellingActivities &
     VanishedActivities &
     WebhookRowActivities &
     AutoImportActivities &
@@ -169,6 +172,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
         intervalMs: options.pollIntervalMs,
         discovery: { intervalMs: options.discoveryIntervalMs, goneAfterMs: options.vanishing.goneAfterMs },
       }),
+      ...createTellingActivities({ database, client: options.client }),
       ...createVanishedRows({ database }),
       ...createWebhookRows({ database }),
       ...createAutoImportActivities({ database }),

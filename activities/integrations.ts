@@ -14,10 +14,10 @@ import { EngineError } from './engineError.ts';
 import { removeDraft } from './removeDraft.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
+type AdoptInput = Parameters<IntegrationActivities['adoptCredential']>[0];
+
 /** An answer of an activity stays below 16 KB. */
 const PARKED_AT_ONCE = 400;
-
-type AdoptInput = Parameters<IntegrationActivities['adoptCredential']>[0];
 
 /** Rows of the integration, as the entity workflow writes them. Each may run again after its answer was lost. */
 export function createIntegrationActivities({ database }: { database: Database }): IntegrationActivities {

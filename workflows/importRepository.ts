@@ -64,10 +64,16 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   let todo = input.carried;
   // the imports whose rows have the outcome
   const told = new Set<string>();
+  // the version of the integration's row that a pause or its end was told of last
+  let newest = 0;
 
   setHandler(
     setPaused,
-    ({ importId: of, paused, reason }) => crowd.pause(of, paused ? (reason ?? 'person') : null),
+    ({ importId: of, paused, reason, version = newest }) => {
+      if (version < newest) return;
+      newest = version;
+      crowd.pause(of, paused ? (reason ?? 'person') : null);
+    },
     { description: 'Wait at the checkpoint, or go on.' },
   );
   setHandler(allowanceFreed, () => void (steering.freed += 1), {

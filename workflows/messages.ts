@@ -200,9 +200,13 @@ export const repositoryFinished =
 /**
  * From the integration to `importRepositories`, and from there to its runs of `importRepository`; to the runs of syncs,
  * and to `discoverIntegration`. Runs of a repository are told for which import it holds: others may want it too.
+ * `version`: of the integration's row that says so, where an activity tells it: what an attempt says that was thought dead
+ * may arrive behind what is newer.
  */
 export const setPaused =
-  defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string }]>('setPaused');
+  defineSignal<[{ paused: boolean; reason: PauseReason | null; importId?: string; version?: number }]>(
+    'setPaused',
+  );
 
 /**
  * The services of the integration are others now: from it to `importRepositories`, from there to its runs, and to the

@@ -9,6 +9,7 @@ import type { PollActivities, PollQuestions } from './contracts/polls.ts';
 import type { QuarantineActivities } from './contracts/quarantine.ts';
 import type { StreamActivities } from './contracts/streams.ts';
 import type { SyncActivities } from './contracts/syncs.ts';
+import type { TellingActivities } from './contracts/telling.ts';
 import type { WebhookActivities, WebhookRowActivities } from './contracts/webhooks.ts';
 import type { VanishedActivities } from './contracts/vanished.ts';
 import type { PurgeActivities, RemovalActivities } from './contracts/removal.ts';
@@ -84,9 +85,9 @@ export const manyRows = () =>
     retry: { ...patient, maximumInterval: '30 seconds' },
   });
 
-/** Tells up to 500 repositories, one signal after the other: a busy Temporal takes its time for each. */
+/** Tells up to 500 repositories: a busy Temporal takes its time for each. */
 export const manySignals = () =>
-  proxyActivities<Pick<PollActivities, 'syncEach'>>({
+  proxyActivities<Pick<PollActivities, 'syncEach'> & TellingActivities>({
     startToCloseTimeout: '5 minutes',
     heartbeatTimeout: HEARTBEAT,
     retry: { ...patient, maximumInterval: '30 seconds' },

@@ -67,6 +67,7 @@ export async function selectRunningEstimates(tx: Transaction, integrationId: str
 export async function selectRunningSyncs(
   tx: Transaction,
   integrationId: string,
+  { after = null, limit = null }: { after?: string | null; limit?: number | null } = {},
 ): Promise<{ importId: string; repositoryId: string }[]> {
   return tx.execute<{ importId: string; repositoryId: string }>(sql`
     select i.id as "importId", r.repository_id as "repositoryId"
@@ -74,7 +75,8 @@ export async function selectRunningSyncs(
     join import_repositories r on r.organization_id = i.organization_id and r.import_id = i.id
     where i.integration_id = ${integrationId} and i.kind = 'sync'
       and i.state not in ${[...ENDED_IMPORTS]} and r.state not in ('completed', 'failed', 'cancelled')
-    order by i.created_at, i.id`);
+      and (${after}::uuid is null or i.id > ${after}::uuid)
+    order by i.id limit ${limit}`);
 }
 
 export interface IntegrationChange {

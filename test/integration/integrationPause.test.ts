@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
 import {
   discoveryWorkflowId,
+  importRepositoryWorkflowId,
   importWorkflowId,
   integrationWorkflowId,
   lookUpWorkflowId,
@@ -11,7 +12,14 @@ import { callsOf } from '../support/bitbucketCalls.ts';
 import { EFFECTIVE_MS, untilImport, untilRepository } from '../support/importBench.ts';
 import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { actor, command, integrationGoesOn, refusalOf, useWorkflowBench } from '../support/workflowBench.ts';
+import {
+  actor,
+  command,
+  eventsOfOnlyRun,
+  integrationGoesOn,
+  refusalOf,
+  useWorkflowBench,
+} from '../support/workflowBench.ts';
 
 const bench = useWorkflowBench();
 
@@ -163,22 +171,66 @@ test('what a state forbids is refused with the way out', async () => {
   }
 });
 
-test('a pause reaches more syncs than a run may have signals under way, and resume as well', async () => {
+test('a pause reaches thousands of syncs, and resume as well, in a history that stays short', async () => {
   const tenant = await bench.tenant('active');
-  // Of runs that have ended meanwhile: only their rows say that they are there.
-  const syncs = 2_100;
-  await tenant.repositories(syncs);
-  await bench.sql`
-    with made as (
-      insert into imports (id, organization_id, integration_id, mode, selection, kind, state)
-      select gen_random_uuid(), organization_id, ${tenant.integrationId}, 'changed', '{}', 'sync', 'running'
-      from repositories where organization_id = ${tenant.organizationId} returning id, organization_id
-    ), placed as (select id, organization_id, row_number() over () as place from made),
-    seen as (select id, row_number() over () as place from repositories where organization_id = ${tenant.organizationId})
-    insert into import_repositories (organization_id, import_id, repository_id, place, state)
-    select p.organization_id, p.id, s.id, 1, 'rate_limited' from placed p join seen s using (place)`;
+  const { organizationId, integrationId } = tenant;
+  const id = await importedRepository(bench, tenant);
+  await tenant.repositories(2_100);
   await bench.run(async (run) => {
-    expect(await command(run, tenant, messages.pause, { actor })).toMatchObject({ state: 'paused' });
-    expect(await command(run, tenant, messages.resume, { actor })).toMatchObject({ state: 'active' });
+    run.bitbucket.git.set(id, ['hang', { done: true }]);
+    const sync = await hint(run, tenant, id, { services: ['repositories'] });
+    const outcome = async () => (await syncsOf(bench.sql, id))[0]?.outcome;
+    await waitFor({ what: 'a sync is under way', read: outcome, until: (state) => state === 'running' });
+    // Of runs that have ended meanwhile: only their rows say that they are there. They come before and behind the one that is.
+    await bench.sql`
+      with made as (
+        insert into imports (id, organization_id, integration_id, mode, selection, kind, state)
+        select gen_random_uuid(), organization_id, ${integrationId}, 'changed', '{}', 'sync', 'running'
+        from repositories where organization_id = ${organizationId} and id <> ${id} returning id, organization_id
+      ), placed as (select id, organization_id, row_number() over () as place from made),
+      seen as (select id, row_number() over () as place from repositories
+        where organization_id = ${organizationId} and id <> ${id})
+      insert into import_repositories (organization_id, import_id, repository_id, place, state)
+      select p.organization_id, p.id, s.id, 1, 'rate_limited' from placed p join seen s using (place)`;
+    await command(run, tenant, messages.pause, { actor });
+    await waitFor({ what: 'the sync is paused', read: outcome, until: (state) => state === 'paused' });
+    await command(run, tenant, messages.resume, { actor });
+    await sync.result();
+    expect(await eventsOfOnlyRun(run.client, tenant)).toBeLessThan(200);
+    await run.record('pause-told-by-activity', integrationWorkflowId(integrationId));
+  }, integrationGoesOn(tenant));
+});
+
+test('what an older version of the integration says does not undo what a newer one said', async () => {
+  const tenant = await bench.tenant('active');
+  const id = await importedRepository(bench, tenant);
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id, ['hang', 'hang', { done: true }]);
+    const sync = await hint(run, tenant, id, { services: ['repositories'] });
+    const reads = (count: number) =>
+      waitFor({
+        what: `git is read for the ${count}. time`,
+        read: () => run.bitbucket.calls.length,
+        until: (calls) => calls === count,
+      });
+    await reads(1);
+    const [{ import_id: importId } = { import_id: '' }] = await bench.sql<{ import_id: string }[]>`
+      select import_id from import_repositories where repository_id = ${id} and state = 'running'`;
+    const repository = run.client.workflow.getHandle(importRepositoryWorkflowId(id));
+    const say = (version: number, reason: 'integration' | null) =>
+      repository.signal(messages.setPaused, { paused: reason !== null, reason, importId, version });
+    await say(7, 'integration');
+    await waitFor({
+      what: 'it is paused',
+      read: async () => (await syncsOf(bench.sql, id))[0]?.outcome,
+      until: (state) => state === 'paused',
+    });
+    await say(8, null);
+    await reads(2);
+    await say(7, 'integration');
+    // What is in hand stops, and goes on: it would not, were it paused.
+    await repository.signal(messages.servicesChanged, { importId });
+    await sync.result();
+    expect(run.bitbucket.calls).toEqual(Array.from({ length: 3 }, () => `importGit ${id}`));
   }, integrationGoesOn(tenant));
 });

@@ -7,6 +7,7 @@ import { createEstimateRows } from '../../activities/estimate/estimateRows.ts';
 import { createImportActivities } from '../../activities/imports.ts';
 import { createIntegrationActivities } from '../../activities/integrations.ts';
 import { createPollActivities } from '../../activities/poll/polls.ts';
+import { createTellingActivities } from '../../activities/telling.ts';
 import { createVanishedRows } from '../../activities/presence/vanishedRows.ts';
 import { createQuarantineActivities } from '../../activities/quarantine.ts';
 import { createPurgeActivities, createRuns } from '../../activities/removal/purge.ts';
@@ -105,6 +106,7 @@ async function createWorkflowBench(
           intervalMs: 0,
           discovery: { intervalMs: options.discoveryIntervalMs ?? 0, goneAfterMs: 60 * 60_000 },
         }),
+        ...createTellingActivities({ database, client }),
         ...createVanishedRows({ database }),
         ...createWebhookRows({ database }),
         ...createAutoImportActivities({ database }),
@@ -208,3 +210,11 @@ export const integrationGoesOn = ({ integrationId }: TestTenant) => ({
 
 export const handleOf = (client: Client, tenant: TestTenant): WorkflowHandle =>
   client.workflow.getHandle(integrationWorkflowId(tenant.integrationId));
+
+/** Events of the integration's first run. Throws where it continued as new: then it tells only a part. */
+export async function eventsOfOnlyRun(client: Client, tenant: TestTenant): Promise<number> {
+  const { events } = await handleOf(client, tenant).fetchHistory();
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+  if (started?.continuedExecutionRunId !== '') throw new Error('The integration has continued as new.');
+  return events?.length ?? 0;
+}

@@ -47,7 +47,10 @@ export interface IntegrationActivities {
     /** imports that have not ended */
     runningImportIds: string[];
   } | null>;
-  /** Syncs that have not ended: each is a run of `importRepository` for an import of its own. */
+  /**
+   * Syncs that have not ended: each is a run of `importRepository` for an import of its own. Asked for by runs begun before
+   * `tellSyncs` was there; so is the next.
+   */
   runningSyncs(input: OfIntegration): Promise<{ syncs: { importId: string; repositoryId: string }[] }>;
   /** Repositories that wait because they failed, by id; `next`: to ask on behind, null: these were all. */
   parkedRepositories(

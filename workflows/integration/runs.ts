@@ -1,4 +1,4 @@
-import { type ExternalWorkflowHandle, patched } from '@temporalio/workflow';
+import { patched } from '@temporalio/workflow';
 import {
   discoveryWorkflowId,
   importRepositoryWorkflowId,
@@ -8,16 +8,21 @@ import {
 import { tell } from '../import/tell.ts';
 import type { PauseReason } from '../inputs.ts';
 import { servicesChanged, setPaused } from '../messages.ts';
-import { rows } from '../policies.ts';
+import { manySignals, rows } from '../policies.ts';
 import { wakeParked } from '../wakeParked.ts';
 import type { IntegrationActivities } from '../contracts/integration.ts';
+import type { SyncsTold } from '../contracts/telling.ts';
 import type { Entity } from './entity.ts';
+import { tenantOf } from './tenant.ts';
 
 /** From then on a pause reaches syncs and the discovery too, not imports alone. */
 const TELLS_ALL = 'pause-reaches-syncs-and-discovery';
 
 /** From then on repositories that a webhook says are new are looked up by a run of its own. */
 const TELLS_LOOK_UPS = 'pause-reaches-look-ups';
+
+/** From then on an activity sends what thousands of runs are told: its sender's history has room for some hundred. */
+const TOLD_BY_ACTIVITY = 'told-by-activity';
 
 const SIGNALS_AT_ONCE = 500;
 
@@ -26,7 +31,7 @@ const SIGNALS_AT_ONCE = 500;
  * reads it there. A run that ended meanwhile, or never began, is no harm: its row says so.
  */
 export async function tellRuns(entity: Entity, pause: PauseReason | null): Promise<void> {
-  const { integrationId } = entity.snapshot;
+  const { integrationId, version } = entity.snapshot;
   const message = { paused: pause !== null, reason: pause };
   for (const importId of entity.importIds) {
     await tell(importWorkflowId(importId), (handle) => handle.signal(setPaused, message));
@@ -36,7 +41,7 @@ export async function tellRuns(entity: Entity, pause: PauseReason | null): Promi
   if (patched(TELLS_LOOK_UPS)) {
     await tell(lookUpWorkflowId(integrationId), (handle) => handle.signal(setPaused, message));
   }
-  await tellSyncs(entity, (handle, importId) => handle.signal(setPaused, { ...message, importId }));
+  await tellSyncs(entity, { signal: 'setPaused', reason: pause, version });
 }
 
 /** Tells what is under way to go on with the streams that are wanted now. */
@@ -44,44 +49,65 @@ export async function tellServicesChanged(entity: Entity): Promise<void> {
   for (const importId of entity.importIds) {
     await tell(importWorkflowId(importId), (handle) => handle.signal(servicesChanged, { importId }));
   }
-  await tellSyncs(entity, (handle, importId) => handle.signal(servicesChanged, { importId }));
+  await tellSyncs(entity, { signal: 'servicesChanged' });
+}
+
+async function tellSyncs(entity: Entity, told: SyncsTold): Promise<void> {
+  if (!patched(TOLD_BY_ACTIVITY)) return tellSyncsHere(entity, told);
+  await throughAll((after) =>
+    manySignals().tellSyncs.executeWithOptions({ summary: 'tell the syncs under way' }, [
+      { ...tenantOf(entity), after, told },
+    ]),
+  );
+}
+
+/** Has repositories that wait because they failed tried again at once. */
+export async function wakeAllParked(entity: Entity): Promise<void> {
+  if (!patched(TOLD_BY_ACTIVITY)) return wakeAllParkedHere(entity);
+  await throughAll((after) =>
+    manySignals().wakeParked.executeWithOptions(
+      { summary: 'wake repositories that wait because they failed' },
+      [{ ...tenantOf(entity), after }],
+    ),
+  );
+}
+
+async function throughAll(
+  tellNext: (after: string | null) => Promise<{ after: string | null }>,
+): Promise<void> {
+  let after: string | null = null;
+  do ({ after } = await tellNext(after));
+  while (after !== null);
 }
 
 /**
- * A group at a time: more than 2,000 signals that a run has sent and that have not arrived fail its task, for ever
- * (`limit.numPendingSignals.error`).
+ * As runs from before `TOLD_BY_ACTIVITY` do it. A group at a time: more than 2,000 signals that a run has sent and that
+ * have not arrived fail its task, for ever (`limit.numPendingSignals.error`).
  */
-async function tellSyncs(
-  entity: Entity,
-  send: (handle: ExternalWorkflowHandle, importId: string) => Promise<void>,
-): Promise<void> {
-  const syncs = await runningSyncs(entity);
+async function tellSyncsHere(entity: Entity, told: SyncsTold): Promise<void> {
+  const { syncs } = await rows().runningSyncs.executeWithOptions({ summary: 'which syncs are under way' }, [
+    tenantOf(entity),
+  ]);
   for (let at = 0; at < syncs.length; at += SIGNALS_AT_ONCE) {
     await Promise.all(
-      syncs
-        .slice(at, at + SIGNALS_AT_ONCE)
-        .map(({ importId, repositoryId }) =>
-          tell(importRepositoryWorkflowId(repositoryId), (handle) => send(handle, importId)),
-        ),
+      syncs.slice(at, at + SIGNALS_AT_ONCE).map(({ importId, repositoryId }) =>
+        tell(importRepositoryWorkflowId(repositoryId), (handle) => {
+          if (told.signal === 'servicesChanged') return handle.signal(servicesChanged, { importId });
+          const { reason } = told;
+          return handle.signal(setPaused, { paused: reason !== null, reason, importId });
+        }),
+      ),
     );
   }
 }
 
-/** Has repositories that wait because they failed tried again at once, a group at a time. */
-export async function wakeAllParked({ snapshot: { organizationId, integrationId } }: Entity): Promise<void> {
+async function wakeAllParkedHere(entity: Entity): Promise<void> {
   let after: string | null = null;
   do {
     const options = { summary: 'which repositories wait because they failed' };
     const group: Awaited<ReturnType<IntegrationActivities['parkedRepositories']>> =
-      await rows().parkedRepositories.executeWithOptions(options, [{ organizationId, integrationId, after }]);
+      await rows().parkedRepositories.executeWithOptions(options, [{ ...tenantOf(entity), after }]);
     await Promise.all(group.repositoryIds.map(wakeParked));
     after = group.next;
   } while (after !== null);
-}
-
-async function runningSyncs({ snapshot: { organizationId, integrationId } }: Entity) {
-  const { syncs } = await rows().runningSyncs.executeWithOptions({ summary: 'which syncs are under way' }, [
-    { organizationId, integrationId },
-  ]);
-  return syncs;
 }

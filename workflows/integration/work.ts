@@ -8,6 +8,7 @@ import { cancelCheck, startCheck, startDiscovery } from './children.ts';
 import type { Entity } from './entity.ts';
 import { isConfirmed, withRefusal } from './refusals.ts';
 import { wakeAllParked } from './runs.ts';
+import { tenantOf } from './tenant.ts';
 
 /** From then on an accepted probe waits for the command in hand, which may be a pause. */
 const PROBE_IN_TURN = 'accepted-probe-waits-its-turn';
@@ -49,11 +50,6 @@ const outcomeOf = (entity: Entity, { checkId }: PendingCheck) =>
   rows().checkOutcome.executeWithOptions({ summary: 'read the outcome of the check' }, [
     { ...tenantOf(entity), checkId },
   ]);
-
-const tenantOf = ({ snapshot: { organizationId, integrationId } }: Entity) => ({
-  organizationId,
-  integrationId,
-});
 
 const AFTER_PASS: Partial<Record<IntegrationState, IntegrationState>> = {
   awaiting_credential: 'connected',
