@@ -168,7 +168,7 @@ export function createTicketDetailReader(
         parent: number,
         position: {
           ...position,
-          listed: at.listed + (listEnd === undefined ? 0 : at.seen + page.values.length),
+          listed: at.listed + (listEnd === undefined ? 0 : listedOf(at, page)),
         },
       };
     },
@@ -190,6 +190,12 @@ export function createTicketDetailReader(
       return left === undefined ? undefined : { ...left, repository: null };
     },
   };
+}
+
+/** What a list that has ended had. A `next` that led to its start showed records twice: its own size counts them once. */
+function listedOf({ seen }: DetailPosition, { values, size }: Page): number {
+  const read = seen + values.length;
+  return Math.min(read, size ?? read);
 }
 
 const memorySchema = z.object({ owed: z.array(z.int()) });

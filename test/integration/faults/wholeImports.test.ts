@@ -16,6 +16,8 @@ import { createVirtualTime, type VirtualTime } from '../streams/virtualTime.ts';
  * own client, gate and OAuth store, chunk after chunk as the workflows run them, until all is read. Then the oracle looks.
  */
 const CI_SEEDS = 5;
+/** Counted what a `next` to the start of a ticket's own list showed once more. */
+const FAILED_ONCE = [70_028, 70_082];
 const repository = (slug: string, pullRequests: number, tickets: number) => ({
   slug,
   pullRequests,
@@ -109,7 +111,7 @@ test('undisturbed, nothing is tried again', async () => {
 });
 
 test('F20 to F28 at random: what is tried again ends equal to its source', async () => {
-  for (const seed of seeds(CI_SEEDS)) {
+  for (const seed of [...FAILED_ONCE, ...seeds(CI_SEEDS)]) {
     await beginAnew();
     const random = seededRandom(seed);
     const { names, rules } = faultPlan(seed, random);
