@@ -64,14 +64,14 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   let todo = input.carried;
   // the imports whose rows have the outcome
   const told = new Set<string>();
-  // the version of the integration's row that a pause or its end was told of last
-  let newest = 0;
+  // by import, since each may be of another integration: the row's version that a pause or its end was told of last
+  const newest = new Map<string | undefined, number>();
 
   setHandler(
     setPaused,
-    ({ importId: of, paused, reason, version = newest }) => {
-      if (version < newest) return;
-      newest = version;
+    ({ importId: of, paused, reason, version = newest.get(of) ?? 0 }) => {
+      if (version < (newest.get(of) ?? 0)) return;
+      newest.set(of, version);
       crowd.pause(of, paused ? (reason ?? 'person') : null);
     },
     { description: 'Wait at the checkpoint, or go on.' },

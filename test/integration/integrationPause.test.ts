@@ -219,6 +219,13 @@ test('what an older version of the integration says does not undo what a newer o
     const repository = run.client.workflow.getHandle(importRepositoryWorkflowId(id));
     const say = (version: number, reason: 'integration' | null) =>
       repository.signal(messages.setPaused, { paused: reason !== null, reason, importId, version });
+    // Of another integration, whose row has been written more often.
+    await repository.signal(messages.setPaused, {
+      paused: false,
+      reason: null,
+      importId: crypto.randomUUID(),
+      version: 100,
+    });
     await say(7, 'integration');
     await waitFor({
       what: 'it is paused',
