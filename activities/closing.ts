@@ -48,8 +48,11 @@ export function lastReadOf(memory: object | null, importId: string): LastRead | 
  */
 const QUICK = { requests: 25, milliseconds: 60_000 } as const;
 
-/** A host that never rests would keep the import from ending; the next one reads from this one's watermarks. */
-const MAX_ROUNDS = 3;
+/**
+ * A host that never rests would keep the import from ending; the next one reads from this one's watermarks. A round asks
+ * each list for what changed alone, and only one that found something has another behind it.
+ */
+const MAX_ROUNDS = 10;
 
 export interface Stand<Name> {
   name: Name;

@@ -169,13 +169,13 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       await noteObserved(tx, scope, rows, OVERLAP_MS / 1_000);
       return written;
     },
-    // Where there are pull requests, neither the feed nor the own activity of one is ever empty; of those that the feed left
-    // out, the feed was the witness, and of one that is looked for, its own list.
+    // Where there are pull requests, neither the feed nor the own activity of one is ever empty. That the feed left one out
+    // says nothing of its own activity: a feed that was cut short leaves out many. Of one that is looked for, its own list
+    // was the witness.
     witness: (stored, place) => {
       const position = positionSchema.parse(stored);
-      const leftOut = position.phase === 'each' && position.range.createdUntil !== null;
       const lookedFor = 'doubted' in position && position.doubted;
-      return position.phase === 'probe' || leftOut || lookedFor ? undefined : place;
+      return position.phase === 'probe' || lookedFor ? undefined : place;
     },
     recover: (stored, error) => recoverFrom(positionSchema.parse(stored), error.type),
     settle: (tx, end) => recordActivityGap(tx, scope, end),

@@ -30,6 +30,8 @@ const positionSchema = z.object({
   reaches: z.string().nullable().default(null),
   /** so many of the tickets that were owed when the walk began are read by it */
   owed: z.int().default(0),
+  /** the ticket in hand changed since it was created, so that an empty list of it need not be true */
+  touched: z.boolean().default(true),
   /** records in the lists that were read to their end */
   listed: z.int(),
   /** tickets whose own list could not be had, since they are gone, or are not shown to this account */
@@ -90,12 +92,14 @@ export function createTicketDetailReader(
       reaches: listed,
       owed: owed.length,
       repository: null,
+      touched: true,
       ...uncounted,
     };
   };
   const { since, owed: taken } = begin();
+  const untouched = new Set<number>();
   const candidates = createCandidates(async (after, limit) => {
-    const numbers = await database.transaction(scope.organizationId, (tx) =>
+    const found = await database.transaction(scope.organizationId, (tx) =>
       ticketsAfter(tx, scope, {
         after,
         since,
@@ -104,7 +108,9 @@ export function createTicketDetailReader(
         limit,
       }),
     );
-    return numbers.map((number) => ({ number }));
+    untouched.clear();
+    for (const { number, touched } of found) if (!touched) untouched.add(number);
+    return found;
   });
 
   async function end(at: DetailPosition): Promise<Step> {
@@ -137,7 +143,7 @@ export function createTicketDetailReader(
           at.repository === 'asked'
             ? { path: shortListPath(source.fullName) }
             : ownListPlace(at, { own, all, number }),
-        at: { ...at, inHand: number },
+        at: { ...at, inHand: number, touched: at.inHand === null ? !untouched.has(number) : at.touched },
       };
     },
     ahead: (stored) => {
@@ -173,8 +179,13 @@ export function createTicketDetailReader(
       };
     },
     store: storeOf(stream, scope),
-    // Most tickets have few of either or none, and nothing tells how many.
-    witness: (stored, place) => (positionSchema.parse(stored).next === null ? undefined : place),
+    // Nothing tells how many of either a ticket has, so nothing else speaks against a list of one that was touched; the
+    // next import asks only for those touched since. Behind the first page an empty one is no list at all, and a ticket that
+    // is not in the list of all is gone.
+    witness: (stored, place) => {
+      const { touched, doubted, next } = positionSchema.parse(stored);
+      return next !== null || (touched && !doubted) ? place : undefined;
+    },
     recover: (stored, error) => {
       const at = positionSchema.parse(stored);
       // A 410 is said of the tracker alone.

@@ -48,6 +48,9 @@ const SHORT_IN_FEED = { low: 0, expected: 1 / 400, high: 1 / 100 } as const;
 /** Nothing that Bitbucket lists tells how many comments or changes a ticket has (facts 3.8). */
 const PER_TICKET = { low: 0, expected: 1.2, high: 5 } as const;
 
+/** Requests of a ticket's list: one, and one more where it is empty, since nothing else speaks for that. */
+const ASKED_OF_TICKET = { low: 1, expected: 1.25, high: 2 } as const;
+
 type Bound = 'low' | 'expected' | 'high';
 const BOUNDS: readonly Bound[] = ['low', 'expected', 'high'];
 
@@ -65,20 +68,19 @@ export function estimateRepository(facts: RepositoryFacts, situation: Repository
       return [bound, requestsOf(size, { services })] as const;
     }),
   );
-  const requests = (stream: Stream): Range => {
+  const requests = (service: Service, stream: Stream): Range => {
     if (!isAsked(stream)) return exactly(0);
     const at = (bound: Bound): number => counts.get(bound)?.[stream] ?? 0;
     const low = at('low');
     const high = at('high');
-    const isOfHistory = stream === 'refs' || stream === 'commits';
-    const basis = isOfHistory ? records[stream].basis : activity.entries.basis;
+    const basis = service === 'pull_requests' ? activity.entries.basis : records[stream].basis;
     return { low, expected: at('expected'), high, basis: low === high ? 'counted' : basis };
   };
   return SERVICES.filter((service) => services.includes(service)).flatMap((service) =>
     STREAMS_OF_SERVICE[service].map((stream) => ({
       stream,
       records: rounded(records[stream]),
-      requests: rounded(requests(stream)),
+      requests: rounded(requests(service, stream)),
     })),
   );
 }
@@ -151,8 +153,8 @@ function sizeAt(bound: Bound, known: Known & { records: Record<Stream, Range> })
     ownComments: whole ? short : Math.round(activity.commented),
     tracker: trackerOf(known),
     tickets,
-    commentedTickets: tickets,
-    changedTickets: tickets,
+    commentedTickets: Math.round(tickets * ASKED_OF_TICKET[bound]),
+    changedTickets: Math.round(tickets * ASKED_OF_TICKET[bound]),
     whole,
   };
 }

@@ -52,7 +52,7 @@ export interface ImportSize {
   ownComments: number;
   tracker: Tracker;
   tickets: number;
-  /** tickets whose comments are read, and those whose changes are */
+  /** tickets whose comments are asked for, and those whose changes are, with what is asked twice */
   commentedTickets: number;
   changedTickets: number;
   /** everything is read; false: what changed since the watermarks */

@@ -61,16 +61,15 @@ export async function ticketsAfter(
   tx: Transaction,
   scope: RepositoryScope,
   range: { after: number; since: string | null; owed: readonly number[]; touched: boolean; limit: number },
-): Promise<number[]> {
-  const rows = await tx.execute<{ number: number }>(sql`
-    select number from tickets
+): Promise<{ number: number; touched: boolean }[]> {
+  return tx.execute<{ number: number; touched: boolean }>(sql`
+    select number, updated_on > created_on as touched from tickets
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and number > ${range.after}
       and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz
         or number = any (${numbers(range.owed)}))
       and (not ${range.touched} or updated_on > created_on)
     order by number limit ${range.limit}`);
-  return rows.map((row) => row.number);
 }
 
 const numbers = (list: readonly number[]) => sql`${`{${list.join(',')}}`}::integer[]`;

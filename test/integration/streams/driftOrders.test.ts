@@ -19,6 +19,9 @@ const WORLD = acmeWorld([{ slug: 'subject', pullRequests: PULL_REQUESTS, commits
 /** Longer than a walk reaches back behind its watermark: no overlap hides a gap, and none of it counts as quick. */
 const BETWEEN_PAGES_MS = 20 * 60_000;
 
+/** A change behind the third closing round, which was the last, was left to the next import. */
+const FAILED_ONCE = [70_025];
+
 vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
 let situation: Situation;
@@ -167,7 +170,7 @@ async function anyChange(random: Random): Promise<string> {
 }
 
 test('random changes at random moments, in pages and chunks of any size', async () => {
-  for (const seed of seeds(4)) {
+  for (const seed of [...FAILED_ONCE, ...seeds(4)]) {
     const random = seededRandom(seed);
     const input = await begin();
     const done: string[] = [];

@@ -29,6 +29,10 @@ async function importThroughFaults(attempts = 200): Promise<number> {
   throw new Error(`not done after ${String(attempts)} attempts`);
 }
 
+/** The first, third, fifth of so many. */
+const odd = (many: number): number[] =>
+  Array.from({ length: Math.ceil(many / 2) }, (_, index) => 2 * index + 1);
+
 /** The first such list that is asked for has another page, which is refused whenever it is asked for. */
 function refusingNext(list: RegExp): BitbucketClient {
   let first: string | undefined;
@@ -82,6 +86,26 @@ describe('answers that are wrong', () => {
       { match: { path: '/issues\\?' }, nth: 1, fault: { kind: 'empty_list' } },
     ]);
     await importThroughFaults();
+    situation.simulator.faults.clear();
+    expect(await situation.differences()).toBe('');
+  });
+
+  test.each(['comments', 'changes'])('nor is one of the %s of any ticket', async (list) => {
+    // The second word on each list is a true one.
+    faults([{ match: { path: `/issues/\\d+/${list}` }, nth: odd(400), fault: { kind: 'empty_list' } }]);
+    await importThroughFaults();
+    situation.simulator.faults.clear();
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('nor one of the own activity of a pull request that the feed left out', async () => {
+    faults([
+      { match: { path: '/pullrequests/activity' }, nth: 1, fault: { kind: 'next', to: 'none' } },
+      { match: { path: '/pullrequests/\\d+/activity' }, nth: odd(600), fault: { kind: 'empty_list' } },
+    ]);
+    await importThroughFaults();
+    const [, emptied] = situation.simulator.faults.report().rules;
+    expect(emptied?.played).toBeGreaterThan(5);
     situation.simulator.faults.clear();
     expect(await situation.differences()).toBe('');
   });

@@ -62,6 +62,69 @@ describe('a repository without pull requests and tickets', () => {
   });
 });
 
+describe('the comments and changes of tickets', () => {
+  const REPOSITORY = 'acme-rockets/secret-sauce';
+  interface Truth {
+    kind: string;
+    repository: string;
+    number: number;
+    ticket: number;
+    created_on: string;
+    updated_on: string;
+  }
+  let repositoryId: string;
+  let tickets: Truth[];
+  /** how many of either each ticket has */
+  let shown: Record<'comments' | 'changes', Map<number, number>>;
+  beforeAll(async () => {
+    repositoryId = await situation.repository(REPOSITORY);
+    const [row] = await situation.rows(
+      sql`select provider_uuid from repositories where id = ${repositoryId}`,
+    );
+    const truth = await fetch(`${situation.simulator.url}/_simulator/state`);
+    const all = (await truth.text())
+      .split('\n')
+      .filter((line) => line.includes('"kind":"ticket'))
+      .map((line) => JSON.parse(line) as Truth)
+      .filter(({ repository }) => repository === row?.['provider_uuid']);
+    const of = (kind: string) => all.filter((one) => one.kind === kind);
+    tickets = of('ticket');
+    const counts = (kind: string) =>
+      new Map(
+        tickets.map(({ number }) => [number, of(kind).filter(({ ticket }) => ticket === number).length]),
+      );
+    shown = { comments: counts('ticket_comment'), changes: counts('ticket_change') };
+  });
+  afterAll(() => situation.rows(sql`delete from repositories where id = ${repositoryId}`));
+
+  const wanted = (list: 'comments' | 'changes', whole: boolean): string[] =>
+    tickets.flatMap(({ number, created_on: created, updated_on: updated }) => {
+      const path = `issues/${String(number)}/${list}`;
+      const touched = updated !== created;
+      if (!touched) return whole ? [path] : [];
+      return shown[list].get(number) === 0 ? [path, path] : [path];
+    });
+  const of = (list: string, paths: readonly string[]) =>
+    paths.filter((path) => path.endsWith(`/${list}`) && path.startsWith('issues/'));
+
+  test.each<['comments' | 'changes', ImportMode]>([
+    ['comments', 'changed'],
+    ['changes', 'changed'],
+    ['comments', 'full'],
+    ['changes', 'full'],
+  ])(
+    '%s, %s: one request of each ticket that was touched, one more where the list is empty',
+    async (list, mode) => {
+      await situation.rows(sql`delete from streams`);
+      const { paths } = await imported(repositoryId, { mode });
+      expect(of(list, paths)).toEqual(wanted(list, mode === 'full'));
+      const empty = [...shown[list].values()].filter((count) => count === 0);
+      expect(empty.length).toBeGreaterThan(0);
+      expect(empty.length).toBeLessThan(tickets.length);
+    },
+  );
+});
+
 describe('false empty lists', () => {
   const everywhere = (path: string) => ({ match: { path }, fault: { kind: 'empty_list' } });
   const count = async (table: string): Promise<number> => {

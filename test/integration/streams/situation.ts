@@ -105,6 +105,8 @@ interface Parts extends Awaited<ReturnType<typeof createOrganization>> {
 
 function situationOf(parts: Parts): Situation {
   const { testDatabase, simulator, database, bitbucket, organizationId, integrationId, workspaceId } = parts;
+  // Whatever a test puts on the wire to the host, the truth is told past it.
+  const truthUrl = `http://127.0.0.1:${String(simulator.port)}`;
   const rows = (query: ReturnType<typeof sql>) =>
     database.transaction(organizationId, async (tx) => [...(await tx.execute(query))]);
 
@@ -118,7 +120,7 @@ function situationOf(parts: Parts): Situation {
   }
 
   async function truthOf(fullName: string): Promise<Row> {
-    const answer = await fetch(`${simulator.url}/_simulator/state?git=no`);
+    const answer = await fetch(`${truthUrl}/_simulator/state?git=no`);
     const lines = (await answer.text()).split('\n').filter((line) => line.includes('"kind":"repository"'));
     const found = lines.map((line) => JSON.parse(line) as Row).find((line) => line['full_name'] === fullName);
     if (found === undefined) throw new Error(`the simulator has no ${fullName}`);
@@ -168,7 +170,7 @@ function situationOf(parts: Parts): Situation {
           quarantined::int as quarantined, requests::int as requests
         from import_streams where import_id = ${importId} order by stream`),
     async differences() {
-      const found = await verifyOrganization({ database, organizationId, simulatorUrl: simulator.url });
+      const found = await verifyOrganization({ database, organizationId, simulatorUrl: truthUrl });
       return found.examples.join('\n');
     },
     async close() {

@@ -47,8 +47,9 @@ describe('the requests of a repository', () => {
       pull_request_activity: 4,
       pull_request_comments: 0,
       tickets: 1,
-      ticket_comments: 7,
-      ticket_changes: 7,
+      // one more where a list is empty
+      ticket_comments: 9,
+      ticket_changes: 9,
     });
   });
 

@@ -77,7 +77,8 @@ describe('whether a closing round is due', () => {
     ['a round that found something is followed by another', [left(1), left(1, true)], walk(FIRST), true],
     ['one that found nothing is the last', [left(1), left(1)], walk(LATER), false],
     ['what an earlier round found does not count', [left(2), left(2)], walk(LATER), false],
-    ['the third is the last', [left(3, true)], walk(LATER), false],
+    ['the ninth that found something too', [left(9, true)], walk(FIRST), true],
+    ['the tenth is the last', [left(10, true)], walk(LATER), false],
   ])('%s', (_, lasts, asked, due) => {
     const rounds = createRounds(lasts.map((last, index) => done(String(index), last)));
     expect(rounds.begin(asked)).toBe(due);
