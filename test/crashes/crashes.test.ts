@@ -4,7 +4,7 @@ import { acmeWorld } from '../support/acmeWorld.ts';
 import { activeIntegration, importEnded, startImport } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
 import { type Stored, storedSoFar } from '../support/importRows.ts';
-import { refetchedPages } from '../support/journalPages.ts';
+import { type Refetched, refetchedPages } from '../support/journalPages.ts';
 import { seededRandom } from '../support/seededRandom.ts';
 import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
@@ -100,8 +100,34 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
     expect(pages.length, JSON.stringify(pages, null, 1)).toBeLessThanOrEqual(PAGES_A_KILL);
   }
   // Without a crash only the beginning of an empty list is asked for twice: it is doubted, again in each attempt.
-  expect(again.filter(({ page, cut }) => cut === 0 && !page.includes('q=id%3E0&'))).toEqual([]);
+  const empty = await emptyTicketLists();
+  const byItself = again.filter(({ page, cut }) => cut === 0 && !page.includes('q=id%3E0&'));
+  expect(byItself.map(({ page }) => page).filter((page) => !empty.has(page))).toEqual([]);
+  for (const page of empty) {
+    const times = (of: Refetched[]) => of.filter((one) => one.page === page).length;
+    // Once for itself, and once for each crash that fell between the two.
+    expect(times(byItself), page).toBeLessThanOrEqual(1 + times(byCrash));
+  }
 });
+
+/** First pages of the comments and changes of tickets that have none, once everything is stored. */
+async function emptyTicketLists(): Promise<Set<string>> {
+  const sql = postgres(stack.database.superuserUrl, { max: 1, onnotice: () => {} });
+  try {
+    const rows = await sql<{ page: string }[]>`
+      select '/2.0/repositories/' || r.full_name || '/issues/' || t.number || '/' || list.name || '?pagelen=100' as page
+      from tickets t join repositories r on r.id = t.repository_id
+      cross join (values ('comments'), ('changes')) list (name)
+      where case list.name
+        when 'comments' then not exists (select 1 from ticket_comments c
+          where c.repository_id = t.repository_id and c.ticket_number = t.number)
+        else not exists (select 1 from ticket_changes c
+          where c.repository_id = t.repository_id and c.ticket_number = t.number) end`;
+    return new Set(rows.map(({ page }) => page));
+  } finally {
+    await sql.end();
+  }
+}
 
 test('a worker killed while an import is being prepared is noticed as soon as any other', async () => {
   const sql = postgres(stack.database.superuserUrl, { max: 2, onnotice: () => {} });
