@@ -100,6 +100,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let firstAnswerAt = firstAnswerOf(stored);
+  const emptied = isOwn(stored, stream.importId) ? stored?.['emptied'] : undefined;
   let ahead: Ahead | undefined;
   /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
   const signed = (move: Position): Position => ({
@@ -178,10 +179,26 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return { ...uncounted, stored: 0 };
   }
 
-  /** A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now. */
+  /**
+   * A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now.
+   * Where the witness cannot be had now (an allowance may give one request at a time, so that it never could), the
+   * position keeps that the place was empty once: whoever goes on asks there for the second time.
+   */
   async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
     const witness = reader.witness(step.at, step.place);
-    if (witness === undefined) return undefined;
+    if (witness === undefined || emptied === pathOf(step.place)) return undefined;
+    return askAgain(step, witness).catch(async (error: unknown) => {
+      if (error instanceof BitbucketError) {
+        await moveTo({ position: { ...step.at, emptied: pathOf(step.place) } });
+      }
+      throw error;
+    });
+  }
+
+  async function askAgain(
+    step: Extract<Step, { kind: 'request' }>,
+    witness: Place,
+  ): Promise<BitbucketAnswer | undefined> {
     if (!samePlace(witness, step.place)) {
       const told = await ask(witness).catch((error: unknown) => {
         if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;

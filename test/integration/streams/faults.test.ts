@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
-import { BadRequest, BitbucketError } from '../../../activities/bitbucket/errors.ts';
+import { BadRequest, BitbucketError, RateLimited } from '../../../activities/bitbucket/errors.ts';
 import type { Stream } from '../../../workflows/words.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 
@@ -178,6 +178,35 @@ describe('limits', () => {
     await importThroughFaults();
     expect(await situation.differences()).toBe('');
   });
+});
+
+describe('an allowance of one request at a time', () => {
+  /** As many attempts as there are requests, and one more for each page that was asked for ahead. */
+  const MANY = 400;
+
+  test.each(['telemetry', 'blank-slate'])(
+    '%s: an empty list has its second word from the next one',
+    async (slug) => {
+      const own =
+        slug === 'telemetry'
+          ? input
+          : await situation.startImport(await situation.repository(`acme-rockets/${slug}`));
+      for (let attempts = 1; ; attempts += 1) {
+        let asked = 0;
+        const bitbucket: BitbucketClient = {
+          get: async (request) => {
+            asked += 1;
+            if (asked === 1) return situation.bitbucket.get(request);
+            const finding = { code: 'x', message: 'Used up', remedy: 'None.' };
+            throw new RateLimited({ finding, until: new Date().toISOString(), why: 'Used up' });
+          },
+        };
+        if ((await situation.chunk(own, { bitbucket })).done) break;
+        expect(attempts).toBeLessThan(MANY);
+      }
+      expect(await situation.differences()).toBe('');
+    },
+  );
 });
 
 describe('a repository that is gone', () => {
