@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
+import { z } from 'zod';
 import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import {
@@ -20,6 +21,9 @@ import { mustBeOf } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import type { PageRead, Place, Position, Recovery, Step, StreamReader } from './streamReader.ts';
+
+/** So many empty answers in a row are believed: those of a list, and that of another list that speaks for it. */
+const EMPTY_ANSWERS = 3;
 
 export interface ChunkLimits {
   requests: number;
@@ -100,7 +104,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let firstAnswerAt = firstAnswerOf(stored);
-  const emptied = isOwn(stored, stream.importId) ? stored?.['emptied'] : undefined;
+  const emptied = isOwn(stored, stream.importId) ? emptiedOf(stored) : undefined;
   let ahead: Ahead | undefined;
   /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
   const signed = (move: Position): Position => ({
@@ -181,32 +185,37 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 
   /**
    * A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now.
-   * Where the witness cannot be had now (an allowance may give one request at a time, so that it never could), the
-   * position keeps that the place was empty once: whoever goes on asks there for the second time.
+   * Where a question is refused (an allowance may give one request at a time, so that the last never came), the position
+   * keeps how often the place was empty: whoever goes on asks there for the next time.
    */
   async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
     const witness = reader.witness(step.at, step.place);
-    if (witness === undefined || emptied === pathOf(step.place)) return undefined;
-    return askAgain(step, witness).catch(async (error: unknown) => {
+    if (witness === undefined) return undefined;
+    const path = pathOf(step.place);
+    let times = emptied?.path === path ? emptied.times + 1 : 1;
+    const enough = reader.emptyAnswers ?? EMPTY_ANSWERS;
+    try {
+      if (times < enough && !samePlace(witness, step.place) && (await isEmptyToo(witness))) times += 1;
+      while (times < enough) {
+        const answer = await ask(step.place);
+        if (readListPage(answer, 'a list').values.length > 0) return answer;
+        times += 1;
+      }
+      return undefined;
+    } catch (error) {
       if (error instanceof BitbucketError) {
-        await moveTo({ position: { ...step.at, emptied: pathOf(step.place) } });
+        await moveTo({ position: { ...step.at, emptied: { path, times } } });
       }
       throw error;
-    });
+    }
   }
 
-  async function askAgain(
-    step: Extract<Step, { kind: 'request' }>,
-    witness: Place,
-  ): Promise<BitbucketAnswer | undefined> {
-    if (!samePlace(witness, step.place)) {
-      const told = await ask(witness).catch((error: unknown) => {
-        if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
-        throw error;
-      });
-      if (told !== undefined && readListPage(told, 'a list').values.length === 0) return undefined;
-    }
-    return ask(step.place);
+  async function isEmptyToo(witness: Place): Promise<boolean> {
+    const told = await ask(witness).catch((error: unknown) => {
+      if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
+      throw error;
+    });
+    return told !== undefined && readListPage(told, 'a list').values.length === 0;
   }
 
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
@@ -282,6 +291,14 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 function firstAnswerOf(position: Position | null): string | null {
   const at = position?.['firstAnswerAt'];
   return typeof at === 'string' ? at : null;
+}
+
+const emptiedSchema = z.object({ emptied: z.object({ path: z.string(), times: z.int() }) });
+
+/** Which place was empty, and how often, when its witness could not be had. */
+function emptiedOf(position: Position | null): { path: string; times: number } | undefined {
+  const parsed = emptiedSchema.safeParse(position);
+  return parsed.success ? parsed.data.emptied : undefined;
 }
 
 /** Whether a position in hand was stored by this import. */

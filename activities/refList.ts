@@ -113,7 +113,8 @@ export function createRefReader(context: ReaderContext): StreamReader {
       return { ...recordsOf(position.list, answer, page), position: behindPage(position, page, answer) };
     },
     store: storeOf('refs', scope),
-    // Most repositories have branches, and what was stored would go.
+    // Most repositories have branches, and what was stored would go. The next import reads all of either list anew.
+    emptyAnswers: 2,
     witness: (stored, place) => {
       const { list, pages } = positionSchema.parse(stored);
       const memory = memorySchema.safeParse(checkpoint.memory);

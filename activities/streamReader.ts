@@ -108,6 +108,8 @@ export interface StreamReader {
    * that must be empty too. Undefined: nothing speaks against it.
    */
   witness(position: Position, place: Place): Place | undefined;
+  /** so many empty answers in a row are believed, the witness's among them; default 3 */
+  emptyAnswers?: number;
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */

@@ -48,8 +48,8 @@ const SHORT_IN_FEED = { low: 0, expected: 1 / 400, high: 1 / 100 } as const;
 /** Nothing that Bitbucket lists tells how many comments or changes a ticket has (facts 3.8). */
 const PER_TICKET = { low: 0, expected: 1.2, high: 5 } as const;
 
-/** Requests of a ticket's list: one, and one more where it is empty, since nothing else speaks for that. */
-const ASKED_OF_TICKET = { low: 1, expected: 1.25, high: 2 } as const;
+/** Requests of a ticket's list: one, and two more where it is empty, since nothing else speaks for that. */
+const ASKED_OF_TICKET = { low: 1, expected: 1.5, high: 3 } as const;
 
 type Bound = 'low' | 'expected' | 'high';
 const BOUNDS: readonly Bound[] = ['low', 'expected', 'high'];
@@ -153,8 +153,8 @@ function sizeAt(bound: Bound, known: Known & { records: Record<Stream, Range> })
     ownComments: whole ? short : Math.round(activity.commented),
     tracker: trackerOf(known),
     tickets,
-    commentedTickets: Math.round(tickets * ASKED_OF_TICKET[bound]),
-    changedTickets: Math.round(tickets * ASKED_OF_TICKET[bound]),
+    commentRequests: Math.round(tickets * ASKED_OF_TICKET[bound]),
+    changeRequests: Math.round(tickets * ASKED_OF_TICKET[bound]),
     whole,
   };
 }

@@ -52,9 +52,9 @@ export interface ImportSize {
   ownComments: number;
   tracker: Tracker;
   tickets: number;
-  /** tickets whose comments are asked for, and those whose changes are, with what is asked twice */
-  commentedTickets: number;
-  changedTickets: number;
+  /** requests for the comments of tickets, and for their changes */
+  commentRequests: number;
+  changeRequests: number;
   /** everything is read; false: what changed since the watermarks */
   whole: boolean;
 }
@@ -68,14 +68,18 @@ const QUICK_REQUESTS = 25;
 /** Pages of a list, of which an empty one is one too. */
 const pages = (records: number, length: number): number => Math.max(1, Math.ceil(records / length));
 
-/** Before an empty list is believed, a witness is asked; a list of what changed shows the newest record that is known. */
-const witness = (records: number, whole: boolean): number => (records <= 0 && whole ? 1 : 0);
+/**
+ * An empty list is believed at the third such answer, one of refs at the second; a list of what changed shows the newest
+ * record that is known.
+ */
+const doubt = (records: number, whole: boolean, answers = 3): number =>
+  records <= 0 && whole ? answers - 1 : 0;
 
 /** Branches are one list, tags another; of commits nothing is asked where the refs lead to none that are new. */
 function historyCounts({ history, whole }: ImportSize): Partial<RequestCounts> {
   if (history === null) return {};
   const { refs, commits, tagless } = history;
-  const doubts = witness(refs, whole) + (tagless || refs <= 0 ? witness(0, whole) : 0);
+  const doubts = doubt(refs, whole, 2) + (tagless || refs <= 0 ? doubt(0, whole, 2) : 0);
   return {
     refs: 1 + pages(refs, PAGE_LENGTH.refs) + doubts,
     commits: Math.ceil(Math.max(0, commits) / PAGE_LENGTH.commits),
@@ -84,7 +88,7 @@ function historyCounts({ history, whole }: ImportSize): Partial<RequestCounts> {
 
 function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
   const { pullRequests, activity, feedGone, ownActivity, ownComments, whole } = size;
-  const list = pages(pullRequests, PAGE_LENGTH.pull_requests) + witness(pullRequests, whole);
+  const list = pages(pullRequests, PAGE_LENGTH.pull_requests) + doubt(pullRequests, whole);
   // Without pull requests there is nothing that could have happened to them.
   if (pullRequests <= 0 && whole) return { pull_requests: list };
   const feed = feedGone ? 1 + pullRequests : pages(activity, PAGE_LENGTH.pull_request_activity);
@@ -96,13 +100,13 @@ function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
 }
 
 function ticketCounts(size: ImportSize): Partial<RequestCounts> {
-  const { tracker, tickets, commentedTickets, changedTickets, whole } = size;
+  const { tracker, tickets, commentRequests, changeRequests, whole } = size;
   if (tracker === 'known_off') return {};
   if (tracker === 'refused') return { tickets: 1 };
   return {
-    tickets: pages(tickets, PAGE_LENGTH.tickets) + witness(tickets, whole),
-    ticket_comments: commentedTickets,
-    ticket_changes: changedTickets,
+    tickets: pages(tickets, PAGE_LENGTH.tickets) + doubt(tickets, whole),
+    ticket_comments: commentRequests,
+    ticket_changes: changeRequests,
   };
 }
 

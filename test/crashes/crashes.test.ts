@@ -99,14 +99,14 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
     const pages = byCrash.filter((one) => one.repository === repository && one.cut === cut);
     expect(pages.length, JSON.stringify(pages, null, 1)).toBeLessThanOrEqual(PAGES_A_KILL);
   }
-  // Without a crash only the beginning of an empty list is asked for twice: it is doubted, again in each attempt.
+  // Without a crash only the beginning of an empty list is asked for again: it is doubted, anew in each attempt.
   const empty = await emptyTicketLists();
   const byItself = again.filter(({ page, cut }) => cut === 0 && !page.includes('q=id%3E0&'));
   expect(byItself.map(({ page }) => page).filter((page) => !empty.has(page))).toEqual([]);
   for (const page of empty) {
     const times = (of: Refetched[]) => of.filter((one) => one.page === page).length;
-    // Once for itself, and once for each crash that fell between the two.
-    expect(times(byItself), page).toBeLessThanOrEqual(1 + times(byCrash));
+    // Twice for itself, and as often for each crash that fell between.
+    expect(times(byItself), page).toBeLessThanOrEqual(2 * (1 + times(byCrash)));
   }
 });
 

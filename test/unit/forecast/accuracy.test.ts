@@ -127,8 +127,8 @@ function compared(seed: number, pullRequests: PullRequests, hidden: number) {
     ownComments: hidden,
     tracker: 'known_off' as const,
     tickets: 0,
-    commentedTickets: 0,
-    changedTickets: 0,
+    commentRequests: 0,
+    changeRequests: 0,
     whole: true,
   };
   return {

@@ -12,8 +12,8 @@ const empty: ImportSize = {
   ownComments: 0,
   tracker: 'known_off',
   tickets: 0,
-  commentedTickets: 0,
-  changedTickets: 0,
+  commentRequests: 0,
+  changeRequests: 0,
   whole: true,
 };
 const pullRequestsOnly = { services: ['repositories', 'pull_requests'] } as const;
@@ -29,11 +29,11 @@ test('a repository of one page asks once for each list', () => {
   });
 });
 
-test('an empty repository asks once more before it is believed, and nothing about its activity', () => {
-  expect(total({})).toBe(2);
+test('an empty repository is believed at the third empty answer, and nothing is asked about its activity', () => {
+  expect(total({})).toBe(3);
   expect(total({ whole: false })).toBe(2);
   const services = { services: ['pull_requests', 'tickets'] } as const;
-  expect(total({ tracker: 'alive' }, services)).toBe(4);
+  expect(total({ tracker: 'alive' }, services)).toBe(6);
 });
 
 test('what takes more requests than a quick walk is closed by a round over its lists', () => {
@@ -63,9 +63,10 @@ test('a tracker that is refused costs one request, one that is known to be off n
   const services = { services: ['tickets'] } as const;
   expect(total({ tracker: 'refused' }, services)).toBe(1);
   expect(total({ tracker: 'known_off' }, services)).toBe(0);
-  expect(total({ tracker: 'alive', tickets: 10, commentedTickets: 10, changedTickets: 10 }, services)).toBe(
+  expect(total({ tracker: 'alive', tickets: 10, commentRequests: 10, changeRequests: 10 }, services)).toBe(
     21,
   );
+  expect(total({ tracker: 'alive' }, services)).toBe(3);
 });
 
 test('a feed that cannot be had is asked once, then each pull request for itself', () => {
@@ -85,8 +86,8 @@ const size = fc.record({
   ownComments: fc.nat(300),
   tracker: fc.constantFrom('alive' as const, 'refused' as const, 'known_off' as const),
   tickets: fc.nat(3_000),
-  commentedTickets: fc.nat(3_000),
-  changedTickets: fc.nat(3_000),
+  commentRequests: fc.nat(3_000),
+  changeRequests: fc.nat(3_000),
   whole: fc.boolean(),
 });
 
@@ -97,8 +98,8 @@ test('more of anything never takes fewer requests', () => {
     'ownActivity',
     'ownComments',
     'tickets',
-    'commentedTickets',
-    'changedTickets',
+    'commentRequests',
+    'changeRequests',
   ] as const;
   fc.assert(
     fc.property(
@@ -107,7 +108,7 @@ test('more of anything never takes fewer requests', () => {
       fc.integer({ min: 1, max: 500 }),
       fc.subarray([...SERVICES]),
       (before, what, more, services) => {
-        // Empty lists are asked for twice: a first record may save a request.
+        // Empty lists are asked for again: a first record may save a request.
         fc.pre(before[what] > 0);
         const after = { ...before, [what]: before[what] + more };
         const [less, more2] = [before, after].map((given) => totalOf(requestsOf(given, { services })));
