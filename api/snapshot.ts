@@ -1,5 +1,5 @@
 import type { Transaction } from '../db/client.ts';
-import { type IntegrationRow, readIntegration } from '../db/queries/api/integrations.ts';
+import { type IntegrationRow, isIntegration, readIntegration } from '../db/queries/api/integrations.ts';
 import type { Actor, IntegrationSnapshot } from '../workflows/messages.ts';
 import type { ApiEnv, Principal } from './dependencies.ts';
 import { instantOrNull } from './instant.ts';
@@ -21,7 +21,7 @@ export async function integrationOrNotFound(
  * The integration's row with what `work` reads of it, or 404. Both go together: `work` is done for an id that may be nobody's,
  * and finds nothing there.
  */
-export async function ofIntegration<T>(
+export async function integrationWith<T>(
   { dependencies, principal }: Variables,
   id: string,
   work: (tx: Transaction) => Promise<T>,
@@ -31,6 +31,19 @@ export async function ofIntegration<T>(
   );
   if (integration === null) throw notFound('integration');
   return { integration, found };
+}
+
+/** What `work` reads of an integration whose row is not asked for: that one may cost more than a page of a list. Or 404. */
+export async function ofIntegration<T>(
+  { dependencies, principal }: Variables,
+  id: string,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const [isThere, found] = await dependencies.database.read(principal.organizationId, (tx) =>
+    Promise.all([isIntegration(tx, id), work(tx)]),
+  );
+  if (!isThere) throw notFound('integration');
+  return found;
 }
 
 /** What a fresh run of the integration's workflow starts from. */

@@ -10,7 +10,7 @@ import {
   presentIntegrationHealth,
 } from '../schemas/health.ts';
 import { idParam } from '../schemas/shared.ts';
-import { ofIntegration } from '../snapshot.ts';
+import { integrationWith } from '../snapshot.ts';
 
 const cursor = createCursor('health', healthCursorSchema);
 
@@ -37,7 +37,7 @@ export function addGetIntegrationHealth(app: ApiApp): void {
       c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
         summarizeHealth(tx, integrationId),
       ),
-      ofIntegration(c.var, integrationId, (tx) =>
+      integrationWith(c.var, integrationId, (tx) =>
         listHealth(tx, {
           integrationId,
           states: query.state === undefined ? NOT_HEALTHY : [query.state],

@@ -25,7 +25,7 @@ export function addListImports(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = c.req.valid('param');
-    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
+    const found = await ofIntegration(c.var, integrationId, (tx) =>
       listImports(tx, { integrationId, limit: query.limit + 1, after }),
     );
     const { rows, next_cursor } = page(found, query.limit, cursor, (row) => ({

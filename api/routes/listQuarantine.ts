@@ -31,7 +31,7 @@ export function addListQuarantine(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = c.req.valid('param');
-    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
+    const found = await ofIntegration(c.var, integrationId, (tx) =>
       listQuarantine(tx, {
         integrationId,
         repositoryId: query.repository,

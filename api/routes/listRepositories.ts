@@ -24,7 +24,7 @@ export function addListRepositories(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = c.req.valid('param');
-    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
+    const found = await ofIntegration(c.var, integrationId, (tx) =>
       listRepositories(tx, {
         integrationId,
         limit: query.limit + 1,

@@ -34,7 +34,7 @@ export function addListWebhooks(app: ApiApp): void {
     const query = c.req.valid('query');
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = c.req.valid('param');
-    const { found } = await ofIntegration(c.var, integrationId, (tx) =>
+    const found = await ofIntegration(c.var, integrationId, (tx) =>
       Promise.all([
         readUpkeepRow(tx, integrationId),
         countTargets(tx, integrationId),

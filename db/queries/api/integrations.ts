@@ -95,6 +95,11 @@ export async function readIntegration(tx: Transaction, id: string): Promise<Inte
   return row ?? null;
 }
 
+export async function isIntegration(tx: Transaction, id: string): Promise<boolean> {
+  const rows = await tx.execute(sql`select from integrations where id = ${id}`);
+  return rows.length > 0;
+}
+
 /** Newest first; `after` is the creation time and id of the last one seen. */
 export async function listIntegrations(
   tx: Transaction,
