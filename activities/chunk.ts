@@ -185,29 +185,39 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 
   /**
    * A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now.
-   * Where a question is refused (an allowance may give one request at a time, so that the last never came), the position
-   * keeps how often the place was empty: whoever goes on asks there for the next time.
+   * Where a question is refused (an allowance may give one request at a time, so that the last never came), or the chunk is
+   * full (`later`), the position keeps how often the place was empty: whoever goes on asks there for the next time.
    */
-  async function askWitness(step: Extract<Step, { kind: 'request' }>): Promise<BitbucketAnswer | undefined> {
+  async function askWitness(
+    step: Extract<Step, { kind: 'request' }>,
+  ): Promise<BitbucketAnswer | 'later' | undefined> {
     const witness = reader.witness(step.at, step.place);
     if (witness === undefined) return undefined;
     const path = pathOf(step.place);
     let times = emptied?.path === path ? emptied.times + 1 : 1;
     const enough = reader.emptyAnswers ?? EMPTY_ANSWERS;
-    try {
-      if (times < enough && !samePlace(witness, step.place) && (await isEmptyToo(witness))) times += 1;
-      while (times < enough) {
-        const answer = await ask(step.place);
-        if (readListPage(answer, 'a list').values.length > 0) return answer;
-        times += 1;
+    const keep = (): Promise<void> => moveTo({ position: { ...step.at, emptied: { path, times } } });
+    let elsewhere = times === 1 && !samePlace(witness, step.place);
+    while (times < enough) {
+      if (!allowance.allows()) {
+        await keep();
+        return 'later';
       }
-      return undefined;
-    } catch (error) {
-      if (error instanceof BitbucketError) {
-        await moveTo({ position: { ...step.at, emptied: { path, times } } });
+      try {
+        if (elsewhere) {
+          if (await isEmptyToo(witness)) times += 1;
+        } else {
+          const answer = await ask(step.place);
+          if (readListPage(answer, 'a list').values.length > 0) return answer;
+          times += 1;
+        }
+        elsewhere = false;
+      } catch (error) {
+        if (error instanceof BitbucketError) await keep();
+        throw error;
       }
-      throw error;
     }
+    return undefined;
   }
 
   async function isEmptyToo(witness: Place): Promise<boolean> {
@@ -234,6 +244,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const isRead = early !== undefined && sameWalk(early.at, step.at);
     let page = pageOf(isRead ? await early.page : reader.read(step.at, answer));
     const second = page.values.length === 0 ? await askWitness(step) : undefined;
+    if (second === 'later') return;
     if (second !== undefined) {
       answer = second;
       page = pageOf(reader.read(step.at, answer));

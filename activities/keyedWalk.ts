@@ -49,11 +49,12 @@ const positionSchema = z.object({
       known: z.int(),
       expected: z.int().nullable(),
       left: z.int(),
+      again: z.int().default(0),
     })
     .nullable()
     .default(null),
-  /** the last page is asked for again, because the one behind it knew of fewer records: it is believed now */
-  again: z.boolean().default(false),
+  /** so often the page in hand was asked for before, because the one behind it knew of fewer records */
+  again: z.coerce.number().default(0),
 });
 export type KeyedPosition = z.infer<typeof positionSchema>;
 
@@ -74,12 +75,15 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   pages: 0,
   ended: false,
   stretch: null,
-  again: false,
+  again: 0,
   ...position,
 });
 
 /** Of another import's list of changes that goes on: what that one counted is not counted here. */
 const UNCOUNTED = { read: 0, known: 0, expected: null, gone: 0, closes: false, whole: false, stretch: null };
+
+/** A page is believed that left something out so often, as an empty one is. */
+const MAX_AGAIN = 2;
 
 /** More records than these would cost pages to see them again. */
 const MAX_SHOWN_AGAIN = 20;
@@ -192,7 +196,7 @@ export function behindPage(
   return {
     ...position,
     stretch: stretchBehind(position, page),
-    again: false,
+    again: 0,
     after,
     began: canonicalInstant(began),
     read: position.read + counted.length - shown,
@@ -204,21 +208,21 @@ export function behindPage(
 }
 
 function stretchBehind(position: KeyedPosition, page: Page): KeyedPosition['stretch'] {
-  if (position.again || page.size === null) return null;
-  const { after, read, highest, known, expected } = position;
-  return { after, read, highest, known, expected, left: page.size - countable(page).length };
+  if (position.again >= MAX_AGAIN || page.size === null) return null;
+  const { after, read, highest, known, expected, again } = position;
+  return { after, read, highest, known, expected, again, left: page.size - countable(page).length };
 }
 
 /**
  * Where to read again when a page knows of fewer records than the one before it promised: either list may have left
- * some out (records that are deleted meanwhile look the same, so once is enough). Undefined: all is well.
+ * some out. Records that are deleted meanwhile look the same, but not to whoever asks again. Undefined: all is well.
  */
 function shortOf({ stretch, ...position }: KeyedPosition, page: Page): KeyedPosition | undefined {
   if (stretch === null || page.size === null || page.size >= stretch.left) return undefined;
-  const { left: _left, expected, ...back } = stretch;
+  const { left: _left, expected, again: asked, ...back } = stretch;
   // A closing round adds up what is new; elsewhere what was announced stays, and what is missing of it is gone.
-  const again = { ...position, ...back, stretch: null, again: true };
-  return position.closes ? { ...again, expected } : again;
+  const from = { ...position, ...back, stretch: null, again: asked + 1 };
+  return position.closes ? { ...from, expected } : from;
 }
 
 /** Records behind the last readable id come again with the next page, which is asked for by that id. */

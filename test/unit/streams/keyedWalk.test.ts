@@ -225,9 +225,22 @@ describe('a page that leaves records out', () => {
       (asked, ids) => (asked === 2 ? ids.slice(2) : ids),
     );
     expect(thin).toMatchObject({ read: 8, expected: 8, asked: 5 });
+    const twice = walk(
+      () => RECORDS,
+      (asked, ids) => (asked === 2 || asked === 4 ? ids.slice(2) : ids),
+    );
+    expect(twice).toMatchObject({ read: 8, expected: 8, gone: 0, asked: 7 });
   });
 
-  test('is believed the second time: records may really have gone, all that are left too', () => {
+  test('is believed the third time', () => {
+    const always = walk(
+      () => RECORDS,
+      (asked, ids) => (asked % 2 === 1 ? ids.filter((id) => id !== 2) : ids),
+    );
+    expect(always).toMatchObject({ ended: true, read: 7, expected: 8, gone: 1, asked: 7 });
+  });
+
+  test('whose records have really gone is asked for once more, also where all that were left have', () => {
     expect(walk((asked) => (asked >= 2 ? [1, 2, 3, 4, 6, 8] : RECORDS))).toMatchObject({
       ended: true,
       asked: 4,
@@ -250,7 +263,7 @@ describe('a page that leaves records out', () => {
       ...answer(T1),
       json: page([5], null, 1, T1),
     });
-    expect(short.position).toMatchObject({ after: 0, read: 0, again: true, expected: 4 });
+    expect(short.position).toMatchObject({ after: 0, read: 0, again: 1, expected: 4 });
   });
 });
 
