@@ -71,7 +71,7 @@ async function runCheck(step: Step, { print }: StepRunner): Promise<Ran> {
     output += text;
   });
   if (exitCode !== 0) print(`${output.trimEnd()}\n`);
-  return { exitCode, counts: exitCode === 0 ? NO_TESTS : { ...NO_TESTS, failed: 1 } };
+  return { exitCode, counts: exitCode === 0 ? NO_TESTS : { ...NO_TESTS, failed: 1, failures: [step.name] } };
 }
 
 /** Collects what is printed; `show` prints it. */
@@ -84,9 +84,9 @@ function held(print: (text: string) => void) {
 }
 
 /**
- * Runs the steps in order and stops behind the first that fails, after showing what it said. Ends with a line of its own,
- * `N passed, N failed, N skipped`, over all tests that were run; a failed step that has no tests counts as one failure,
- * so that "0 failed" is never said of a run that failed.
+ * Runs the steps in order and stops behind the first that fails, after showing what it said. Ends with a line for each test
+ * that failed, and behind them `N passed, N failed, N skipped`, over all tests that were run; a failed step that has no tests
+ * counts as one failure, so that "0 failed" is never said of a run that failed.
  * @returns whether everything passed
  */
 export async function runSteps(runner: StepRunner): Promise<boolean> {
@@ -129,8 +129,10 @@ export async function runSteps(runner: StepRunner): Promise<boolean> {
   }
   const notRun = all.slice(begun).map(({ name }) => name);
   if (notRun.length > 0) print(`not run: ${notRun.join(', ')}\n`);
-  const { passed, failed, skipped } = addCounts(counts);
+  const { passed, failed, skipped, failures } = addCounts(counts);
   print(`all steps together: ${((Date.now() - startedAll) / 1000).toFixed(0)} s\n`);
+  // What a log shows of a run that failed is often its end alone.
+  for (const failure of failures) print(`failed: ${failure}\n`);
   print(`${passed} passed, ${failed} failed, ${skipped} skipped\n`);
   return passedSoFar;
 }

@@ -91,21 +91,26 @@ describe('npm test', () => {
     const one = await project('one', "it('a', () => {}); it('b', () => { expect(1).toBe(2); });");
     expect(await run([one])).toBe(false);
     expect(lastLine()).toBe('1 passed, 1 failed, 0 skipped');
+    const named = /^failed: .*one\.test\.ts > b > AssertionError: expected 1 to be 2/;
+    expect(printed.trimEnd().split('\n').at(-2)).toMatch(named);
 
     const broken = await project('broken', "throw new Error('cannot be loaded');");
     expect(await run([broken])).toBe(false);
     expect(lastLine()).toBe('0 passed, 1 failed, 0 skipped');
+    expect(printed).toMatch(/^failed: .*broken\.test\.ts > .*cannot be loaded/m);
   });
 
   it('counts a run without a report as a failure', () => {
-    expect(countTests(undefined, 1)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countTests(undefined, 1)).toMatchObject({ passed: 0, failed: 1, skipped: 0 });
   });
 
   it('counts an error outside of all tests as a failure', () => {
     const report = {
       success: false,
-      testResults: [{ status: 'passed', assertionResults: [{ status: 'passed' }] }],
+      testResults: [
+        { name: 'x.test.ts', status: 'passed', assertionResults: [{ status: 'passed', fullName: 'x' }] },
+      ],
     };
-    expect(countTests(JSON.stringify(report), 1)).toEqual({ passed: 1, failed: 1, skipped: 0 });
+    expect(countTests(JSON.stringify(report), 1)).toMatchObject({ passed: 1, failed: 1, skipped: 0 });
   });
 });
