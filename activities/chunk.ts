@@ -14,6 +14,7 @@ import { countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
 import { readPage as readListPage } from './bitbucket/paging.ts';
+import { unreadable } from './bitbucket/readJson.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
@@ -187,6 +188,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
    * A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now.
    * Where a question is refused (an allowance may give one request at a time, so that the last never came), or the chunk is
    * full (`later`), the position keeps how often the place was empty: whoever goes on asks there for the next time.
+   * Throws InvalidResponse where the other list has what this one would have to show.
    */
   async function askWitness(
     step: Extract<Step, { kind: 'request' }>,
@@ -196,7 +198,9 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const path = pathOf(step.place);
     let times = emptied?.path === path ? emptied.times + 1 : 1;
     const enough = reader.emptyAnswers ?? EMPTY_ANSWERS;
-    const keep = (): Promise<void> => moveTo({ position: { ...step.at, emptied: { path, times } } });
+    let contradicted = emptied?.path === path && emptied.contradicted;
+    const keep = (): Promise<void> =>
+      moveTo({ position: { ...step.at, emptied: { path, times, contradicted } } });
     let elsewhere = times === 1 && !samePlace(witness, step.place);
     while (times < enough) {
       if (!allowance.allows()) {
@@ -205,7 +209,9 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       }
       try {
         if (elsewhere) {
-          if (await isEmptyToo(witness)) times += 1;
+          const isEmpty = await isEmptyToo(witness);
+          if (isEmpty === true) times += 1;
+          contradicted = isEmpty === false;
         } else {
           const answer = await ask(step.place);
           if (readListPage(answer, 'a list').values.length > 0) return answer;
@@ -217,15 +223,19 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
         throw error;
       }
     }
+    if (contradicted) {
+      throw unreadable(reader.stream, 'is empty, while another list shows what must be in it', 200);
+    }
     return undefined;
   }
 
-  async function isEmptyToo(witness: Place): Promise<boolean> {
+  /** Undefined: it is not to be had. */
+  async function isEmptyToo(witness: Place): Promise<boolean | undefined> {
     const told = await ask(witness).catch((error: unknown) => {
       if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
       throw error;
     });
-    return told !== undefined && readListPage(told, 'a list').values.length === 0;
+    return told === undefined ? undefined : readListPage(told, 'a list').values.length === 0;
   }
 
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
@@ -304,10 +314,12 @@ function firstAnswerOf(position: Position | null): string | null {
   return typeof at === 'string' ? at : null;
 }
 
-const emptiedSchema = z.object({ emptied: z.object({ path: z.string(), times: z.int() }) });
+const emptiedSchema = z.object({
+  emptied: z.object({ path: z.string(), times: z.int(), contradicted: z.boolean() }),
+});
 
-/** Which place was empty, and how often, when its witness could not be had. */
-function emptiedOf(position: Position | null): { path: string; times: number } | undefined {
+/** Which place was empty, how often, and against what another list said, when no more could be asked. */
+function emptiedOf(position: Position | null): z.infer<typeof emptiedSchema>['emptied'] | undefined {
   const parsed = emptiedSchema.safeParse(position);
   return parsed.success ? parsed.data.emptied : undefined;
 }

@@ -103,6 +103,19 @@ describe('answers that are wrong', () => {
     expect(await situation.differences()).toBe('');
   });
 
+  test('nor is any number in a row, where the feed shows pull requests: that is an error', async () => {
+    faults([{ match: { path: '/pullrequests\\?' }, nth: [1, 2, 3], fault: { kind: 'empty_list' } }]);
+    await expect(situation.chunk(input)).rejects.toMatchObject({
+      type: 'InvalidResponse',
+      finding: { message: expect.stringContaining('is empty, while another list shows') },
+    });
+    await importThroughFaults();
+    const [state] = (await situation.streamStates(input)).filter(({ stream }) => stream === 'pull_requests');
+    expect(state).toMatchObject({ state: 'healthy', stored: state?.['expected'] });
+    expect(Number(state?.['stored'])).toBeGreaterThan(0);
+    expect(await situation.differences()).toBe('');
+  });
+
   test.each(['comments', 'changes'])('nor is one of the %s of any ticket', async (list) => {
     faults([
       { match: { path: `/issues/\\d+/${list}` }, nth: twoOfThree(600), fault: { kind: 'empty_list' } },
