@@ -113,8 +113,9 @@ export function createRefReader(context: ReaderContext): StreamReader {
       return { ...recordsOf(position.list, answer, page), position: behindPage(position, page, answer) };
     },
     store: storeOf('refs', scope),
-    // Most repositories have branches, and what was stored would go. The next import reads all of either list anew.
+    // The next import reads all of either list anew.
     emptyAnswers: 2,
+    // Most repositories have branches, and what was stored would go.
     witness: (stored, place) => {
       const { list, pages } = positionSchema.parse(stored);
       const memory = memorySchema.safeParse(checkpoint.memory);

@@ -42,9 +42,9 @@ export function countTests(text: string | undefined, exitCode: number): TestCoun
   const files = text === undefined ? [] : report.parse(JSON.parse(text)).testResults;
   for (const { name, status, message, assertionResults } of files) {
     const failedBefore = counts.failed;
-    const fail = (what: string, text: string | undefined): void => {
+    const fail = (what: string, reason: string | undefined): void => {
       counts.failed += 1;
-      failures.push([relative(process.cwd(), name), what, firstLine(text)].filter(Boolean).join(' > '));
+      failures.push([relative(process.cwd(), name), what, firstLine(reason)].filter(Boolean).join(' > '));
     };
     for (const { status: outcome, fullName, failureMessages } of assertionResults) {
       if (outcome === 'passed') counts.passed += 1;
@@ -57,7 +57,7 @@ export function countTests(text: string | undefined, exitCode: number): TestCoun
   return { ...counts, failures };
 }
 
-const firstLine = (text = ''): string => text.trim().split('\n', 1)[0]!.slice(0, 300);
+const firstLine = (text = ''): string => (text.trim().split('\n', 1)[0] ?? '').slice(0, 300);
 
 /** Adds up the counts of several projects. */
 export function addCounts(all: readonly TestCounts[]): TestCounts {
