@@ -61,7 +61,10 @@ async function runTests(step: Step, project: string, { reports, print }: StepRun
   const args = [...step.args, '--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
   const exitCode = await run({ ...step, args }, print);
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  return { exitCode, counts: countTests(text, exitCode) };
+  const counts = countTests(text, exitCode);
+  // A report may name none: vitest left no report, or what failed was no test.
+  const isNamed = counts.failed === 0 || counts.failures.length > 0;
+  return { exitCode, counts: isNamed ? counts : { ...counts, failures: [step.name] } };
 }
 
 /** A check is of interest only when it fails. */
