@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import { log } from '@temporalio/activity';
-import { z } from 'zod';
 import type { Database, Transaction } from '../db/client.ts';
 import type { StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import {
@@ -13,18 +12,15 @@ import { noteStream } from '../db/queries/streamNotes.ts';
 import { countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { BitbucketError } from './bitbucket/errors.ts';
-import { readPage as readListPage } from './bitbucket/paging.ts';
-import { unreadable } from './bitbucket/readJson.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
+import { askIfEmpty, emptiedOf } from './emptyList.ts';
 import { mustBeOf } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
+import { pathOf, samePlace } from './streamReader.ts';
 import type { PageRead, Place, Position, Recovery, Step, StreamReader } from './streamReader.ts';
-
-/** So many empty answers in a row are believed: those of a list, and that of another list that speaks for it. */
-const EMPTY_ANSWERS = 3;
 
 export interface ChunkLimits {
   requests: number;
@@ -84,12 +80,6 @@ interface Ahead {
 const sameWalk = (left: Position, right: Position): boolean =>
   isDeepStrictEqual({ ...left, ...UNSIGNED }, { ...right, ...UNSIGNED });
 const UNSIGNED = { import: null, changed: null, firstAnswerAt: null };
-
-/** Path and query of a request, without the host. */
-const pathOf = (place: Place): string =>
-  'path' in place ? place.path : place.next.replace(/^[a-z]+:\/\/[^/]*/i, '');
-
-const samePlace = (left: Place, right: Place): boolean => JSON.stringify(left) === JSON.stringify(right);
 
 /**
  * Reads one stream from its checkpoint until its end, or until the allowance is used up (undefined). Each page is
@@ -184,59 +174,15 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return { ...uncounted, stored: 0 };
   }
 
-  /**
-   * A false empty answer looks like a true one. Undefined: nothing speaks against it; else what the place answers now.
-   * Where a question is refused (an allowance may give one request at a time, so that the last never came), or the chunk is
-   * full (`later`), the position keeps how often the place was empty: whoever goes on asks there for the next time.
-   * Throws InvalidResponse where the other list has what this one would have to show.
-   */
-  async function askWitness(
-    step: Extract<Step, { kind: 'request' }>,
-  ): Promise<BitbucketAnswer | 'later' | undefined> {
-    const witness = reader.witness(step.at, step.place);
-    if (witness === undefined) return undefined;
-    const path = pathOf(step.place);
-    let times = emptied?.path === path ? emptied.times + 1 : 1;
-    const enough = reader.emptyAnswers ?? EMPTY_ANSWERS;
-    let contradicted = emptied?.path === path && emptied.contradicted;
-    const keep = (): Promise<void> =>
-      moveTo({ position: { ...step.at, emptied: { path, times, contradicted } } });
-    let elsewhere = times === 1 && !samePlace(witness, step.place);
-    while (times < enough) {
-      if (!allowance.allows()) {
-        await keep();
-        return 'later';
-      }
-      try {
-        if (elsewhere) {
-          const isEmpty = await isEmptyToo(witness);
-          if (isEmpty === true) times += 1;
-          contradicted = isEmpty === false;
-        } else {
-          const answer = await ask(step.place);
-          if (readListPage(answer, 'a list').values.length > 0) return answer;
-          times += 1;
-        }
-        elsewhere = false;
-      } catch (error) {
-        if (error instanceof BitbucketError) await keep();
-        throw error;
-      }
-    }
-    if (contradicted) {
-      throw unreadable(reader.stream, 'is empty, while another list shows what must be in it', 200);
-    }
-    return undefined;
-  }
-
-  /** Undefined: it is not to be had. */
-  async function isEmptyToo(witness: Place): Promise<boolean | undefined> {
-    const told = await ask(witness).catch((error: unknown) => {
-      if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
-      throw error;
+  const doubt = (step: Extract<Step, { kind: 'request' }>) =>
+    askIfEmpty({
+      reader,
+      step,
+      before: emptied,
+      mayAsk: () => allowance.allows(),
+      ask,
+      keep: (doubted) => moveTo({ position: { ...step.at, emptied: doubted } }),
     });
-    return told === undefined ? undefined : readListPage(told, 'a list').values.length === 0;
-  }
 
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
     const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
@@ -253,7 +199,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
     let page = pageOf(isRead ? await early.page : reader.read(step.at, answer));
-    const second = page.values.length === 0 ? await askWitness(step) : undefined;
+    const second = page.values.length === 0 ? await doubt(step) : undefined;
     if (second === 'later') return;
     if (second !== undefined) {
       answer = second;
@@ -312,16 +258,6 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
 function firstAnswerOf(position: Position | null): string | null {
   const at = position?.['firstAnswerAt'];
   return typeof at === 'string' ? at : null;
-}
-
-const emptiedSchema = z.object({
-  emptied: z.object({ path: z.string(), times: z.int(), contradicted: z.boolean() }),
-});
-
-/** Which place was empty, how often, and against what another list said, when no more could be asked. */
-function emptiedOf(position: Position | null): z.infer<typeof emptiedSchema>['emptied'] | undefined {
-  const parsed = emptiedSchema.safeParse(position);
-  return parsed.success ? parsed.data.emptied : undefined;
 }
 
 /** Whether a position in hand was stored by this import. */

@@ -18,6 +18,13 @@ export type Position = Record<string, unknown>;
 /** What to ask for: a path under the API base (with a form: by POST), or a `next` that Bitbucket gave. */
 export type Place = { path: string; form?: string } | { next: string };
 
+/** Path and query of a request, without the host. */
+export const pathOf = (place: Place): string =>
+  'path' in place ? place.path : place.next.replace(/^[a-z]+:\/\/[^/]*/i, '');
+
+export const samePlace = (left: Place, right: Place): boolean =>
+  JSON.stringify(left) === JSON.stringify(right);
+
 /** A record that can be stored, with everything it brings along. */
 export interface Item {
   /** its key within the stream, for quarantine */
