@@ -32,6 +32,8 @@ export interface RepositorySituation {
   hasIssues: boolean | null;
   /** since when changes are read, ISO; null: everything is */
   since: string | null;
+  /** streams whose whole list an earlier import found to be empty */
+  foundEmpty: readonly Stream[];
   /** the host answered another repository of this estimate that trackers are gone */
   trackersGone: boolean;
   /** feeds of the estimate's other repositories, where this one's was not asked for */
@@ -156,6 +158,7 @@ function sizeAt(bound: Bound, known: Known & { records: Record<Stream, Range> })
     commentRequests: Math.round(tickets * ASKED_OF_TICKET[bound]),
     changeRequests: Math.round(tickets * ASKED_OF_TICKET[bound]),
     whole,
+    foundEmpty: situation.foundEmpty,
   };
 }
 

@@ -57,6 +57,8 @@ export interface ImportSize {
   changeRequests: number;
   /** everything is read; false: what changed since the watermarks */
   whole: boolean;
+  /** streams whose whole list an earlier import found to be empty: it was the witness, so an empty one is believed at once */
+  foundEmpty: readonly Stream[];
 }
 
 /**
@@ -87,8 +89,10 @@ function historyCounts({ history, whole }: ImportSize): Partial<RequestCounts> {
 }
 
 function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
-  const { pullRequests, activity, feedGone, ownActivity, ownComments, whole } = size;
-  const list = pages(pullRequests, PAGE_LENGTH.pull_requests) + doubt(pullRequests, whole);
+  const { pullRequests, activity, feedGone, ownActivity, ownComments, whole, foundEmpty } = size;
+  const list =
+    pages(pullRequests, PAGE_LENGTH.pull_requests) +
+    doubt(pullRequests, whole && !foundEmpty.includes('pull_requests'));
   // Without pull requests there is nothing that could have happened to them.
   if (pullRequests <= 0 && whole) return { pull_requests: list };
   const feed = feedGone ? 1 + pullRequests : pages(activity, PAGE_LENGTH.pull_request_activity);
@@ -100,11 +104,11 @@ function pullRequestCounts(size: ImportSize): Partial<RequestCounts> {
 }
 
 function ticketCounts(size: ImportSize): Partial<RequestCounts> {
-  const { tracker, tickets, commentRequests, changeRequests, whole } = size;
+  const { tracker, tickets, commentRequests, changeRequests, whole, foundEmpty } = size;
   if (tracker === 'known_off') return {};
   if (tracker === 'refused') return { tickets: 1 };
   return {
-    tickets: pages(tickets, PAGE_LENGTH.tickets) + doubt(tickets, whole),
+    tickets: pages(tickets, PAGE_LENGTH.tickets) + doubt(tickets, whole && !foundEmpty.includes('tickets')),
     ticket_comments: commentRequests,
     ticket_changes: changeRequests,
   };

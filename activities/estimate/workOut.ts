@@ -62,6 +62,7 @@ function streamsOf(one: Sampled, { plan, sample, density }: Learned): StreamEsti
     sizeBytes: one.sizeBytes,
     hasIssues: one.hasIssues,
     since: mode === 'full' ? null : one.pullRequestsSince,
+    foundEmpty: one.foundEmpty,
     trackersGone: sample.some(({ facts }) => facts.tickets === 'gone'),
     otherFeeds: sample.flatMap((other) => (other === one ? [] : feedOf(other))),
     knownDensity: density,

@@ -1,5 +1,12 @@
 import { sql } from 'drizzle-orm';
-import type { CommitSource, EstimateState, Finding, ImportMode, Service } from '../../workflows/words.ts';
+import type {
+  CommitSource,
+  EstimateState,
+  Finding,
+  ImportMode,
+  Service,
+  Stream,
+} from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { accountKeyOf } from './accountKey.ts';
 import { chosenBy } from './importSelection.ts';
@@ -107,6 +114,8 @@ export interface EstimatedRepository {
   pullRequestsSince: string | null;
   activitySince: string | null;
   ticketsSince: string | null;
+  /** streams whose whole list an earlier import found to be empty */
+  foundEmpty: Stream[];
 }
 
 /** The repositories that an estimate asks about, in order. */
@@ -119,7 +128,10 @@ export async function readSample(tx: Transaction, estimateId: string): Promise<E
     select s.repository_id as "repositoryId", r.full_name as "fullName", r.size_bytes::float8 as "sizeBytes",
       r.has_issues as "hasIssues", s.stratum, s.weight, s.done, s.requests::float8 as requests, s.facts, s.finding,
       ${since('pull_requests')} as "pullRequestsSince",
-      ${since('pull_request_activity')} as "activitySince", ${since('tickets')} as "ticketsSince"
+      ${since('pull_request_activity')} as "activitySince", ${since('tickets')} as "ticketsSince",
+      array(select w.stream::text from streams w
+        where w.organization_id = s.organization_id and w.repository_id = s.repository_id
+          and w.memory ->> 'empty' = 'true') as "foundEmpty"
     from import_estimate_repositories s
     join repositories r on r.organization_id = s.organization_id and r.id = s.repository_id
     where s.estimate_id = ${estimateId} order by s.place`);

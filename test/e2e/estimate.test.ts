@@ -115,6 +115,9 @@ test('requests, rows and end are as the import then has them', async () => {
 
 test('of what is imported only the changes are estimated', async () => {
   const told = await estimate({ all: true });
+  const of = (name: string) => told.sample.find((one: Body) => one.full_name === name)?.requests.expected;
+  // Found empty by the import before: one look at the list of pull requests, and one at the tracker.
+  expect([of('acme/empty'), of('acme/small-0')]).toEqual([2, 1]);
   const importId = await startImport(stack, integrationId);
   const ended = await importEnded(stack, importId);
   expect(Math.abs(told.requests.expected - ended.requests), `for ${ended.requests}`).toBeLessThanOrEqual(

@@ -113,6 +113,7 @@ function compared(seed: number, pullRequests: PullRequests, hidden: number) {
     sizeBytes: 1_000_000,
     hasIssues: false,
     since: null,
+    foundEmpty: [],
     trackersGone: false,
     otherFeeds: [],
     knownDensity: null,
@@ -130,6 +131,7 @@ function compared(seed: number, pullRequests: PullRequests, hidden: number) {
     commentRequests: 0,
     changeRequests: 0,
     whole: true,
+    foundEmpty: [],
   };
   return {
     questions,

@@ -27,6 +27,7 @@ const situation = (given: Partial<RepositorySituation> = {}): RepositorySituatio
   sizeBytes: 4_000_000,
   hasIssues: null,
   since: null,
+  foundEmpty: [],
   trackersGone: false,
   otherFeeds: [],
   knownDensity: null,

@@ -15,6 +15,7 @@ const empty: ImportSize = {
   commentRequests: 0,
   changeRequests: 0,
   whole: true,
+  foundEmpty: [],
 };
 const pullRequestsOnly = { services: ['repositories', 'pull_requests'] } as const;
 const total = (size: Partial<ImportSize>, services: Parameters<typeof requestsOf>[1] = pullRequestsOnly) =>
@@ -34,6 +35,8 @@ test('an empty repository is believed at the third empty answer, and nothing is 
   expect(total({ whole: false })).toBe(2);
   const services = { services: ['pull_requests', 'tickets'] } as const;
   expect(total({ tracker: 'alive' }, services)).toBe(6);
+  const before = { foundEmpty: ['pull_requests', 'tickets'] } as const;
+  expect(total({ tracker: 'alive', ...before }, services)).toBe(2);
 });
 
 test('what takes more requests than a quick walk is closed by a round over its lists', () => {
@@ -89,6 +92,7 @@ const size = fc.record({
   commentRequests: fc.nat(3_000),
   changeRequests: fc.nat(3_000),
   whole: fc.boolean(),
+  foundEmpty: fc.constant([]),
 });
 
 test('more of anything never takes fewer requests', () => {
