@@ -11,7 +11,7 @@ import {
 import { noteStream } from '../db/queries/streamNotes.ts';
 import { countQuarantinedBy } from '../db/queries/quarantine.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { BitbucketError } from './bitbucket/errors.ts';
+import { BitbucketError, RateLimited } from './bitbucket/errors.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
@@ -108,9 +108,18 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   async function ask(place: Place): Promise<BitbucketAnswer> {
     allowance.requests += 1;
     unrecorded += 1;
-    const answer = await run.get(place);
-    firstAnswerAt ??= answeredAt(answer);
-    return answer;
+    try {
+      const answer = await run.get(place);
+      firstAnswerAt ??= answeredAt(answer);
+      return answer;
+    } catch (error) {
+      // Refused by our own gate: no request was made. A 429 has a status.
+      if (error instanceof RateLimited && error.status === undefined) {
+        allowance.requests -= 1;
+        unrecorded -= 1;
+      }
+      throw error;
+    }
   }
 
   async function moveTo(

@@ -218,6 +218,8 @@ describe('an allowance of one request at a time', () => {
         slug === 'telemetry'
           ? input
           : await situation.startImport(await situation.repository(`acme-rockets/${slug}`));
+      const made = () => situation.simulator.journal.since(0).length;
+      const before = made();
       for (let attempts = 1; ; attempts += 1) {
         let asked = 0;
         const bitbucket: BitbucketClient = {
@@ -231,6 +233,9 @@ describe('an allowance of one request at a time', () => {
         if ((await situation.chunk(own, { bitbucket })).done) break;
         expect(attempts).toBeLessThan(MANY);
       }
+      // What the allowance refused is no request.
+      const counted = (await situation.streamStates(own)).map(({ requests }) => Number(requests));
+      expect(counted.reduce((sum, requests) => sum + requests, 0)).toBe(made() - before);
       expect(await situation.differences()).toBe('');
     },
   );
