@@ -8,8 +8,8 @@ import { forgetRecords, mixOptions } from './support/mix.ts';
 import { apiRequests, clearJournal } from './support/simulatorAccess.ts';
 import { type Stand, withStand } from './support/stand.ts';
 
-/** 40,000 pull requests: some minutes undisturbed. */
-const SIZE = 8;
+/** 80,000 pull requests: minutes undisturbed, and several kills, on a fast machine too. */
+const SIZE = 16;
 const KILL_EVERY_MS = 60_000;
 const POLL_MS = 500;
 /** An import that needs more does not come on at all. */

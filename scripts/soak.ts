@@ -18,6 +18,7 @@ const SUITES = [
     project: 'integration',
     files: [
       'test/integration/faults',
+      'test/integration/git/changing',
       'test/integration/streams/driftOrders',
       'test/integration/streams/poison',
       'test/integration/manyRepositories',
