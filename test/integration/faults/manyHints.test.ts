@@ -3,7 +3,6 @@ import { describe, expect, test, vi } from 'vitest';
 import { createSyncActivities } from '../../../activities/syncs.ts';
 import { syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { SYNC_TIMING } from '../../../workflows/timing.ts';
-import type { Service } from '../../../workflows/words.ts';
 import { callsOf, holdChunks, untilCalled } from '../../support/bitbucketCalls.ts';
 import { failureOf } from '../../support/fakeBitbucket.ts';
 import { startImportRun } from '../../support/importBench.ts';
@@ -27,8 +26,6 @@ import { collectHistories } from '../../support/workflows.ts';
  */
 const HINTS = isSoak() ? 10_500 : 200;
 const AT_ONCE = 25;
-/** No faster than the relay hands them on for one repository. */
-const EVERY_MS = 1_000;
 const historyLimit = isSoak() ? SYNC_TIMING.historyLimit : 100;
 /** What may come between a run's last look at its length and its end: hints that are sent at once, four events each. */
 const SLACK = 8 * AT_ONCE;
@@ -41,41 +38,25 @@ const chunksOf = (run: BenchRun) => callsOf(run, 'importChunk');
 
 /**
  * Throws when one of them is refused; ends when the run has continued as new over them. One in the middle says more than the
- * others. A run that has grown long ends behind a timer, which Temporal fires within about a second: meanwhile they come as
- * they do in life, so that its length tells what it does and not how fast they are sent here.
+ * others.
  */
 async function sendHints(run: BenchRun, tenant: TestTenant, repositoryId: string): Promise<void> {
-  const look = () => syncRun(run, repositoryId).describe();
-  const send = (services: Service[]) =>
-    hint(run, tenant, repositoryId, { services, timing: { historyLimit } });
-  const first = (await look()).runId;
+  const first = (await syncRun(run, repositoryId).describe()).runId;
   for (let sent = 0; sent < HINTS; sent += AT_ONCE) {
     await Promise.all(
       Array.from({ length: AT_ONCE }, (_, index) =>
-        send(sent + index === HINTS / 2 ? ['repositories'] : ['pull_requests']),
+        hint(run, tenant, repositoryId, {
+          services: sent + index === HINTS / 2 ? ['repositories'] : ['pull_requests'],
+          timing: { historyLimit },
+        }),
       ),
     );
     // As one a second leaves time: answered when those before are taken up.
     await syncRun(run, repositoryId).query('__temporal_workflow_metadata');
-    const { runId, historyLength } = await look();
-    if (historyLength <= historyLimit) continue;
-    const meanwhile: ReturnType<typeof send>[] = [];
-    await waitFor({
-      what: 'the long run has continued as new, over the hints that come meanwhile',
-      read: async () => {
-        meanwhile.push(send(['pull_requests']));
-        await meanwhile.at(-1);
-        return (await look()).runId;
-      },
-      until: (now) => now !== runId,
-      intervalMs: EVERY_MS,
-    });
-    // A refusal only looks like "not yet" above.
-    await Promise.all(meanwhile);
   }
   await waitFor({
     what: 'the run has continued as new while it waits',
-    read: async () => (await look()).runId,
+    read: async () => (await syncRun(run, repositoryId).describe()).runId,
     until: (runId) => runId !== first,
   });
 }
