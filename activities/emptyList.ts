@@ -1,13 +1,18 @@
 import { z } from 'zod';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { BitbucketError } from './bitbucket/errors.ts';
+import { BitbucketError, FeatureGone, NotFound } from './bitbucket/errors.ts';
 import { readPage } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import { pathOf, samePlace } from './streamReader.ts';
 import type { Place, Position, Step, StreamReader } from './streamReader.ts';
 
-/** So many empty answers in a row are believed: those of a list, and that of another list that speaks for it. */
+/** So many empty answers in a row are believed: those of a list, and of another list or the oldest record for it. */
 const EMPTY_ANSWERS = 3;
+
+/** So many more are believed where whether the oldest record is there is not to be had: an allowance of one request at a time. */
+const WITHOUT_OLDEST = 2;
+
+const oldestSchema = z.object({ id: z.int() });
 
 const emptiedSchema = z.object({
   /** path and query of the place */
@@ -42,7 +47,7 @@ export interface Doubt {
  * against it; else what the place answers now. Where a question is refused (an allowance may give one request at a time, so
  * that the last never came), or the chunk is full (`later`), it is kept how often the place was empty: whoever goes on
  * asks there for the next time.
- * Throws what `ask` throws, and InvalidResponse where the other list has what this one would have to show.
+ * Throws what `ask` throws, and InvalidResponse where another list, or the oldest record, shows that this one is false.
  */
 export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later' | undefined> {
   const { reader, step, ask } = doubt;
@@ -54,7 +59,10 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
   let times = 1 + (before?.times ?? 0);
   let contradicted = before?.contradicted ?? false;
   let elsewhere = before === undefined && !samePlace(witness, step.place);
-  while (times < enough) {
+  let why = 'another list shows what must be in it';
+  let oldest = reader.oldest?.(step.at);
+  let most = oldest === undefined ? enough : enough + WITHOUT_OLDEST;
+  while (times < (contradicted ? enough : most)) {
     if (!doubt.mayAsk()) {
       await doubt.keep({ path, times, contradicted });
       return 'later';
@@ -64,6 +72,15 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
         const isEmpty = await isEmptyToo(witness, ask);
         if (isEmpty === true) times += 1;
         contradicted = isEmpty === false;
+      } else if (oldest !== undefined && !contradicted && times >= enough - 1) {
+        const isShown = await isOldestShown(oldest, ask);
+        oldest = undefined;
+        contradicted = isShown === true;
+        if (isShown === true) why = 'its oldest record is there';
+        if (isShown === false) {
+          times += 1;
+          most = enough;
+        }
       } else {
         const answer = await ask(step.place);
         if (readPage(answer, 'a list').values.length > 0) return answer;
@@ -75,8 +92,22 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
       throw error;
     }
   }
-  if (contradicted) throw unreadable(reader.stream, 'is empty, while another list shows what must be in it');
+  if (contradicted) throw unreadable(reader.stream, `is empty, while ${why}`);
   return undefined;
+}
+
+/** Undefined: nobody may know. Throws InvalidResponse for what is neither a record nor a refusal. */
+async function isOldestShown(place: Place, ask: Doubt['ask']): Promise<boolean | undefined> {
+  try {
+    const { json, status } = await ask(place);
+    if (!oldestSchema.safeParse(json).success) throw unreadable(pathOf(place), 'is not a record', status);
+    return true;
+  } catch (error) {
+    // One that was deleted may be 410 (facts 3.8).
+    if (error instanceof NotFound || error instanceof FeatureGone) return false;
+    if (error instanceof BitbucketError && error.retry.kind === 'never') return undefined;
+    throw error;
+  }
 }
 
 /** Undefined: it is not to be had. */

@@ -55,6 +55,16 @@ const positionSchema = z.object({
     .default(null),
   /** so often the page in hand was asked for before, because the one behind it knew of fewer records */
   again: z.coerce.number().default(0),
+  /** what its answer before showed, and how many answers since were not believed that showed less of the same */
+  showed: z
+    .object({
+      after: z.int(),
+      records: z.int(),
+      size: z.int(),
+      denied: z.int(),
+    })
+    .nullable()
+    .default(null),
 });
 export type KeyedPosition = z.infer<typeof positionSchema>;
 
@@ -76,13 +86,23 @@ const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
   ended: false,
   stretch: null,
   again: 0,
+  showed: null,
   ...position,
 });
 
 /** Of another import's list of changes that goes on: what that one counted is not counted here. */
-const UNCOUNTED = { read: 0, known: 0, expected: null, gone: 0, closes: false, whole: false, stretch: null };
+const UNCOUNTED = {
+  read: 0,
+  known: 0,
+  expected: null,
+  gone: 0,
+  closes: false,
+  whole: false,
+  stretch: null,
+  showed: null,
+};
 
-/** A page is believed that left something out so often, as an empty one is. */
+/** A page is asked for again so often, and then believed, as an empty one is. */
 const MAX_AGAIN = 2;
 
 /** More records than these would cost pages to see them again. */
@@ -197,6 +217,7 @@ export function behindPage(
     ...position,
     stretch: stretchBehind(position, page),
     again: 0,
+    showed: null,
     after,
     began: canonicalInstant(began),
     read: position.read + counted.length - shown,
@@ -219,10 +240,26 @@ function stretchBehind(position: KeyedPosition, page: Page): KeyedPosition['stre
  */
 function shortOf({ stretch, ...position }: KeyedPosition, page: Page): KeyedPosition | undefined {
   if (stretch === null || page.size === null || page.size >= stretch.left) return undefined;
-  const { left: _left, expected, again: asked, ...back } = stretch;
+  const { left, expected, again: asked, ...back } = stretch;
+  const records = position.read + position.known - back.read - back.known;
+  const showed = { after: position.after, records, size: left + records, denied: 0 };
   // A closing round adds up what is new; elsewhere what was announced stays, and what is missing of it is gone.
-  const from = { ...position, ...back, stretch: null, again: asked + 1 };
+  const from = { ...position, ...back, stretch: null, again: asked + 1, showed };
   return position.closes ? { ...from, expected } : from;
+}
+
+/**
+ * Where to ask the same once more when a page that was asked for again shows less than the time before, and does not say
+ * that the list has grown shorter by as much: it has left some out, and the answer that sent back here may have been the
+ * one that was wrong. Undefined: nothing speaks against it.
+ */
+function lessOf(position: KeyedPosition, page: Page): KeyedPosition | undefined {
+  const { showed } = position;
+  if (showed === null || page.size === null || showed.denied >= MAX_AGAIN) return undefined;
+  const records = page.values.findLastIndex((value) => (idOf(value) ?? Infinity) <= showed.after) + 1;
+  const missing = showed.records - records;
+  if (missing <= Math.max(0, showed.size - page.size)) return undefined;
+  return { ...position, showed: { ...showed, denied: showed.denied + 1 } };
 }
 
 /** Records behind the last readable id come again with the next page, which is asked for by that id. */
@@ -296,8 +333,8 @@ export function readKeyed<T>(
   answer: BitbucketAnswer,
 ): PageRead {
   const page = readPage(answer, list.name);
-  const short = shortOf(position, page);
-  if (short !== undefined) return { items: [], stored: 0, rejected: [], position: short, values: [] };
+  const again = shortOf(position, page) ?? lessOf(position, page);
+  if (again !== undefined) return { items: [], stored: 0, rejected: [], position: again, values: [] };
   const { records, rejected } = readRecords(list.schema, answer, page);
   const unread = new Set(rejected.map(({ index }) => page.values[index]));
   const next = behindPage(list.name, position, page, answer, unread);

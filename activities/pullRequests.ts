@@ -62,6 +62,11 @@ export function createPullRequestReader(
       if (!doubtsEmptyList(context, position)) return undefined;
       return position.phase === 'walk' ? { path: activityFeedPath(context.source.fullName) } : place;
     },
+    // Numbered from 1 on, and never deleted: the API has no call for that. A list of changes need not show it.
+    oldest: (stored) =>
+      parseKeyed(stored).phase === 'walk'
+        ? { path: `/repositories/${context.source.fullName}/pullrequests/1?fields=id` }
+        : undefined,
     recover: () => undefined,
   };
 }

@@ -115,7 +115,12 @@ export interface StreamReader {
    * that must be empty too. Undefined: nothing speaks against it.
    */
   witness(position: Position, place: Place): Place | undefined;
-  /** so many empty answers in a row are believed, the witness's among them; default 3 */
+  /**
+   * The record that is there as long as there is any: an empty page is believed once this one is not found. Undefined:
+   * no record must be there.
+   */
+  oldest?(position: Position): Place | undefined;
+  /** so many empty answers in a row are believed, those of witness and oldest record among them; default 3 */
   emptyAnswers?: number;
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;

@@ -71,8 +71,8 @@ const QUICK_REQUESTS = 25;
 const pages = (records: number, length: number): number => Math.max(1, Math.ceil(records / length));
 
 /**
- * An empty list is believed at the third such answer, one of refs at the second; a list of what changed shows the newest
- * record that is known.
+ * An empty list is believed at the third such answer, one of refs at the second, one of tickets at the fourth; a list of
+ * what changed shows the newest record that is known.
  */
 const doubt = (records: number, whole: boolean, answers = 3): number =>
   records <= 0 && whole ? answers - 1 : 0;
@@ -108,7 +108,8 @@ function ticketCounts(size: ImportSize): Partial<RequestCounts> {
   if (tracker === 'known_off') return {};
   if (tracker === 'refused') return { tickets: 1 };
   return {
-    tickets: pages(tickets, PAGE_LENGTH.tickets) + doubt(tickets, whole && !foundEmpty.includes('tickets')),
+    tickets:
+      pages(tickets, PAGE_LENGTH.tickets) + doubt(tickets, whole && !foundEmpty.includes('tickets'), 4),
     ticket_comments: commentRequests,
     ticket_changes: changeRequests,
   };

@@ -20,9 +20,10 @@ const CI_SEEDS = 5;
  * Lost what a ticket's list or a pull request's own activity had, since an empty one was believed at once (70002, 70082;
  * 70030), or all tickets or pull requests, since two empty answers in a row were (71125, 71215); called gone what a page
  * left out twice (71269), or what an empty list left out against the feed (71656); counted what a `next` to the start of a
- * ticket's own list showed once more (70028).
+ * ticket's own list showed once more (70028), or two records too few, which a page had left out that was asked for again
+ * over an empty one (73267); or all pull requests, since three empty answers were (73289).
  */
-const FAILED_ONCE = [70_002, 70_028, 70_030, 70_082, 71_125, 71_215, 71_269, 71_656];
+const FAILED_ONCE = [70_002, 70_028, 70_030, 70_082, 71_125, 71_215, 71_269, 71_656, 73_267, 73_289];
 const repository = (slug: string, pullRequests: number, tickets: number) => ({
   slug,
   pullRequests,

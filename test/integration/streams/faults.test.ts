@@ -116,6 +116,19 @@ describe('answers that are wrong', () => {
     expect(await situation.differences()).toBe('');
   });
 
+  test.each([
+    ['pull requests', '/pullrequests(\\?|/activity)'],
+    ['tickets', '/issues\\?'],
+  ])(
+    'nor is any number of %s in a row, where the first record is there: that is an error',
+    async (_, path) => {
+      faults([{ match: { path }, count: 60, fault: { kind: 'empty_list' } }]);
+      expect(await importThroughFaults()).toBeGreaterThan(5);
+      expect(situation.simulator.faults.report().rules[0]?.played).toBe(60);
+      expect(await situation.differences()).toBe('');
+    },
+  );
+
   test.each(['comments', 'changes'])('nor is one of the %s of any ticket', async (list) => {
     faults([
       { match: { path: `/issues/\\d+/${list}` }, nth: twoOfThree(600), fault: { kind: 'empty_list' } },

@@ -50,16 +50,17 @@ describe('a repository without pull requests and tickets', () => {
   let repositoryId: string;
   const again = () => imported(repositoryId);
 
-  test('costs six requests: three empty answers are believed, of which the feed gives one', async () => {
+  test('costs seven requests: empty answers are believed once the first record is not found', async () => {
     repositoryId = await situation.repository('acme-rockets/blank-slate');
     const { paths, input } = await imported(repositoryId);
     expect(paths).toEqual([
       'pullrequests',
       'pullrequests/activity',
-      'pullrequests',
+      'pullrequests/1',
       'issues',
       'issues',
       'issues',
+      'issues/1',
     ]);
     await expectAllStored(input);
   });
@@ -139,9 +140,17 @@ describe('false empty lists', () => {
     return Number(row?.['n']);
   };
 
-  test('that last for a whole import are believed by it, and hide nothing from the next', async () => {
+  const notFound = (path: string) => ({ match: { path }, fault: { kind: 'status', status: 404 } });
+
+  test('that last for a whole import, whose first record is not found either, are believed by it, and hide nothing from the next', async () => {
     const repositoryId = await situation.repository('acme-rockets/secret-sauce');
-    situation.simulator.faults.set({ rules: [everywhere('/pullrequests'), everywhere('/issues')] });
+    situation.simulator.faults.set({
+      rules: [
+        ...['/pullrequests/1\\?', '/issues/1\\?'].map(notFound),
+        everywhere('/pullrequests'),
+        everywhere('/issues'),
+      ],
+    });
     await imported(repositoryId);
     expect(await count('pull_requests')).toBe(0);
     situation.simulator.faults.clear();

@@ -30,11 +30,11 @@ test('a repository of one page asks once for each list', () => {
   });
 });
 
-test('an empty repository is believed at the third empty answer, and nothing is asked about its activity', () => {
+test('an empty repository is believed at the third empty answer, a tracker at the fourth, and nothing is asked about its activity', () => {
   expect(total({})).toBe(3);
   expect(total({ whole: false })).toBe(2);
   const services = { services: ['pull_requests', 'tickets'] } as const;
-  expect(total({ tracker: 'alive' }, services)).toBe(6);
+  expect(total({ tracker: 'alive' }, services)).toBe(7);
   const before = { foundEmpty: ['pull_requests', 'tickets'] } as const;
   expect(total({ tracker: 'alive', ...before }, services)).toBe(2);
 });
@@ -69,7 +69,7 @@ test('a tracker that is refused costs one request, one that is known to be off n
   expect(total({ tracker: 'alive', tickets: 10, commentRequests: 10, changeRequests: 10 }, services)).toBe(
     21,
   );
-  expect(total({ tracker: 'alive' }, services)).toBe(3);
+  expect(total({ tracker: 'alive' }, services)).toBe(4);
 });
 
 test('a feed that cannot be had is asked once, then each pull request for itself', () => {

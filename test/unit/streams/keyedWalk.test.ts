@@ -204,6 +204,7 @@ describe('a page that leaves records out', () => {
   const walk = (
     recordsAt: (asked: number) => number[],
     leaveOut: (asked: number, ids: number[]) => number[] = (_, ids) => ids,
+    isEmpty: (asked: number) => boolean = () => false,
   ): KeyedPosition & { asked: number } => {
     let position = beginKeyed(context({}));
     let asked = 0;
@@ -211,7 +212,9 @@ describe('a page that leaves records out', () => {
       asked += 1;
       const behind = recordsAt(asked).filter((id) => id > position.after);
       const ids = leaveOut(asked, behind.slice(0, 3));
-      const json = page(ids, behind.length > 3 ? 'more' : null, behind.length);
+      const json = isEmpty(asked)
+        ? page([], null, 0)
+        : page(ids, behind.length > 3 ? 'more' : null, behind.length);
       position = readKeyed(list, position, { ...answer(T0), json }).position as KeyedPosition;
     }
     return { ...position, asked };
@@ -238,6 +241,29 @@ describe('a page that leaves records out', () => {
       (asked, ids) => (asked % 2 === 1 ? ids.filter((id) => id !== 2) : ids),
     );
     expect(always).toMatchObject({ ended: true, read: 7, expected: 8, gone: 1, asked: 7 });
+  });
+
+  test('is not believed either where the answer that sent back to it was the false one', () => {
+    const emptyOnce = (asked: number) => asked === 2;
+    const withoutSecond = (ids: number[]) => ids.filter((id) => id !== 2);
+    const twice = walk(
+      () => RECORDS,
+      (asked, ids) => (asked === 3 || asked === 4 ? withoutSecond(ids) : ids),
+      emptyOnce,
+    );
+    expect(twice).toMatchObject({ read: 8, expected: 8, gone: 0, asked: 7 });
+    const fromThenOn = walk(
+      () => RECORDS,
+      (asked, ids) => (asked > 2 ? withoutSecond(ids) : ids),
+      emptyOnce,
+    );
+    expect(fromThenOn).toMatchObject({ ended: true, read: 7, expected: 8, gone: 1, asked: 9 });
+    const gone = walk(
+      (asked) => (asked > 2 ? withoutSecond(RECORDS) : RECORDS),
+      (_, ids) => ids,
+      emptyOnce,
+    );
+    expect(gone).toMatchObject({ ended: true, read: 7, expected: 8, gone: 1, asked: 5 });
   });
 
   test('whose records have really gone is asked for once more, also where all that were left have', () => {
