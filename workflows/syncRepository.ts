@@ -30,6 +30,9 @@ import type { Service } from './words.ts';
 /** From then on a run continues as new while it reads or is parked too. */
 const GOES_ON_ANEW = 'sync-goes-on-anew-at-any-time';
 
+/** From then on it does so at once: without the timer of `hearAll`, and while it waits for who reads the repository. */
+const ANEW_AT_ONCE = 'sync-goes-on-anew-at-once';
+
 /**
  * Brings an imported repository up to date. Id: `repository/{repositoryId}/sync`; started by its first `changed`.
  *
@@ -66,14 +69,15 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
 
   for (let turn = 0; ; turn += 1) {
     if (turn > 0) await hearAll();
-    if (isLong()) await continueAsNew<typeof syncRepository>({ ...input, fullName, carried: carriedOn() });
+    if (isLong()) await goOnAnew();
     if (isIdle()) break;
     if (parked !== undefined) {
-      if ((await park(parked)) === 'long') continue;
+      if ((await park(parked)) === 'long') await goOnAnewFromWait();
       parked = undefined;
     }
     round ??= await begin();
-    if (round === undefined || (await read(round.syncId)) === 'long') continue;
+    if (round === undefined) continue;
+    if ((await read(round.syncId)) === 'long') await goOnAnewFromWait();
     const ended = await finish(round.syncId);
     if (ended.parked !== null) {
       for (const service of round.services) wanted.add(service);
@@ -97,6 +101,20 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     await condition(allHandlersFinished);
   }
 
+  async function goOnAnew(): Promise<never> {
+    return continueAsNew<typeof syncRepository>({ ...input, fullName, carried: carriedOn() });
+  }
+
+  /**
+   * Out of a wait that the length of the history has ended. It needs no timer (`hearAll`): an answer that comes earlier when
+   * it is told again comes at a shorter history, and so cannot end the wait earlier; and what Temporal refuses over a hint
+   * is done once more with that hint. While a timer runs, hundreds of hints may come.
+   */
+  async function goOnAnewFromWait(): Promise<never> {
+    if (!patched(ANEW_AT_ONCE)) await hearAll();
+    return goOnAnew();
+  }
+
   function carriedOn(): NonNullable<SyncRepositoryInput['carried']> {
     return {
       wanted: [...wanted],
@@ -106,7 +124,7 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     };
   }
 
-  /** Step 1. Nothing: there is nothing to read, or the history has grown long while an import read the repository. */
+  /** Step 1. Nothing: there is nothing to read. */
   async function begin(): Promise<SyncRound | undefined> {
     const services = [...wanted];
     wanted.clear();
@@ -123,10 +141,9 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
         return undefined;
       }
       await waitForReader(waitMs);
-      // Behind the timer, for the same reason as in `hearAll`.
       if (isLong()) {
         for (const service of services) wanted.add(service);
-        return undefined;
+        await goOnAnewFromWait();
       }
     }
   }
@@ -151,6 +168,7 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
         // An import began at this moment, or it is what a former run has begun.
         if (isLong() && patched(GOES_ON_ANEW)) return 'long';
         await waitForReader(timing.busyMs);
+        if (isLong() && patched(ANEW_AT_ONCE)) return 'long';
       }
     }
   }
@@ -171,8 +189,10 @@ export async function syncRepository(input: SyncRepositoryInput): Promise<void> 
     });
   }
 
+  /** Ends early when the history has grown long. */
   async function waitForReader(ms: number): Promise<void> {
-    await pause(ms, 'an import reads the repository; looks again', 'waiting', () => false);
+    const long = () => isLong() && patched(ANEW_AT_ONCE);
+    await pause(ms, 'an import reads the repository; looks again', 'waiting', long);
   }
 
   function beginSync(asking: Parameters<SyncActivities['beginSync']>[0]) {

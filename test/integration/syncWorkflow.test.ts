@@ -86,6 +86,7 @@ test('a sync that waits long for an import continues as new, and forgets no hint
       read: async () => (await syncRun(run, id).describe()).runId,
       until: (runId) => runId !== syncing.signaledRunId,
     });
+    await run.record('sync-goes-on-anew', syncing.workflowId, syncing.signaledRunId);
     release();
     await importing.result();
     await syncing.result();
