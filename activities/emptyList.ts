@@ -9,7 +9,7 @@ import type { Place, Position, Step, StreamReader } from './streamReader.ts';
 /** So many empty answers in a row are believed: those of a list, and of another list or the oldest record for it. */
 const EMPTY_ANSWERS = 3;
 
-/** So many more are believed where whether the oldest record is there is not to be had: an allowance of one request at a time. */
+/** So many more are believed where nothing is to be had of the oldest record: an allowance may give one request at a time. */
 const WITHOUT_OLDEST = 2;
 
 const oldestSchema = z.object({ id: z.int() });
@@ -19,7 +19,7 @@ const emptiedSchema = z.object({
   path: z.string(),
   /** so many empty answers in a row were met */
   times: z.int(),
-  /** another list shows what must be in this one */
+  /** another list shows what must be in this one, or its oldest record is there */
   contradicted: z.boolean(),
 });
 type Emptied = z.infer<typeof emptiedSchema>;
@@ -59,7 +59,6 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
   let times = 1 + (before?.times ?? 0);
   let contradicted = before?.contradicted ?? false;
   let elsewhere = before === undefined && !samePlace(witness, step.place);
-  let why = 'another list shows what must be in it';
   let oldest = reader.oldest?.(step.at);
   let most = oldest === undefined ? enough : enough + WITHOUT_OLDEST;
   while (times < (contradicted ? enough : most)) {
@@ -72,15 +71,16 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
         const isEmpty = await isEmptyToo(witness, ask);
         if (isEmpty === true) times += 1;
         contradicted = isEmpty === false;
-      } else if (oldest !== undefined && !contradicted && times >= enough - 1) {
-        const isShown = await isOldestShown(oldest, ask);
-        oldest = undefined;
-        contradicted = isShown === true;
-        if (isShown === true) why = 'its oldest record is there';
+      } else if (oldest !== undefined && !contradicted && times >= enough - (oldest.isLasting ? 1 : 0)) {
+        const isShown = await isOldestShown(oldest.place, ask);
         if (isShown === false) {
-          times += 1;
+          if (oldest.isLasting) times += 1;
           most = enough;
         }
+        contradicted = isShown === true;
+        // Whoever goes on may not be able to ask for it.
+        if (contradicted) await doubt.keep({ path, times, contradicted });
+        oldest = undefined;
       } else {
         const answer = await ask(step.place);
         if (readPage(answer, 'a list').values.length > 0) return answer;
@@ -92,7 +92,10 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
       throw error;
     }
   }
-  if (contradicted) throw unreadable(reader.stream, `is empty, while ${why}`);
+  if (contradicted) {
+    const why = 'while another list shows what must be in it, or its oldest record is there';
+    throw unreadable(reader.stream, `is empty, ${why}`);
+  }
   return undefined;
 }
 

@@ -334,7 +334,9 @@ export function readKeyed<T>(
 ): PageRead {
   const page = readPage(answer, list.name);
   const again = shortOf(position, page) ?? lessOf(position, page);
-  if (again !== undefined) return { items: [], stored: 0, rejected: [], position: again, values: [] };
+  if (again !== undefined) {
+    return { items: [], stored: 0, rejected: [], position: again, values: page.values };
+  }
   const { records, rejected } = readRecords(list.schema, answer, page);
   const unread = new Set(rejected.map(({ index }) => page.values[index]));
   const next = behindPage(list.name, position, page, answer, unread);

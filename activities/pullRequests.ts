@@ -65,7 +65,10 @@ export function createPullRequestReader(
     // Numbered from 1 on, and never deleted: the API has no call for that. A list of changes need not show it.
     oldest: (stored) =>
       parseKeyed(stored).phase === 'walk'
-        ? { path: `/repositories/${context.source.fullName}/pullrequests/1?fields=id` }
+        ? {
+            place: { path: `/repositories/${context.source.fullName}/pullrequests/1?fields=id` },
+            isLasting: true,
+          }
         : undefined,
     recover: () => undefined,
   };

@@ -25,6 +25,12 @@ export const pathOf = (place: Place): string =>
 export const samePlace = (left: Place, right: Place): boolean =>
   JSON.stringify(left) === JSON.stringify(right);
 
+export interface OldestRecord {
+  place: Place;
+  /** it cannot be deleted: that it is not found speaks for an empty list as an empty answer does */
+  isLasting: boolean;
+}
+
 /** A record that can be stored, with everything it brings along. */
 export interface Item {
   /** its key within the stream, for quarantine */
@@ -116,11 +122,11 @@ export interface StreamReader {
    */
   witness(position: Position, place: Place): Place | undefined;
   /**
-   * The record that is there as long as there is any: an empty page is believed once this one is not found. Undefined:
-   * no record must be there.
+   * The oldest record, which no list can hide: an empty page is believed once this one is not found. Undefined: the page
+   * may be rightly empty while it is there.
    */
-  oldest?(position: Position): Place | undefined;
-  /** so many empty answers in a row are believed, those of witness and oldest record among them; default 3 */
+  oldest?(position: Position): OldestRecord | undefined;
+  /** so many empty answers in a row are believed, those of witness and lasting oldest record among them; default 3 */
   emptyAnswers?: number;
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;

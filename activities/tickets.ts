@@ -37,12 +37,13 @@ export function createTicketReader(context: ReaderContext, newest: NewestStored 
       readKeyed({ name: 'issues', schema: issueSchema, item: ticketItem }, parseKeyed(position), answer),
     store: storeOf('tickets', scope),
     witness: (position, place) => (doubtsEmptyList(context, parseKeyed(position)) ? place : undefined),
-    // It may have been deleted, so it speaks for a list that is not empty, and is no witness of one that is.
     oldest: (stored) =>
       parseKeyed(stored).phase === 'walk'
-        ? { path: `/repositories/${context.source.fullName}/issues/1?fields=id` }
+        ? {
+            place: { path: `/repositories/${context.source.fullName}/issues/1?fields=id` },
+            isLasting: false,
+          }
         : undefined,
-    emptyAnswers: 4,
     recover: () => undefined,
   };
 }

@@ -129,6 +129,31 @@ describe('answers that are wrong', () => {
     },
   );
 
+  test('where one sends back to a page that was right, that page is asked for until it shows as much again, and no other', async () => {
+    const list = '/pullrequests\\?';
+    faults([
+      { match: { path: list }, nth: 2, fault: { kind: 'empty_list' } },
+      { match: { path: list }, nth: [2, 3], fault: { kind: 'thin_list', share: 0.3, size: 'kept' } },
+    ]);
+    const bitbucket: BitbucketClient = {
+      get: ({ path, ...request }) =>
+        situation.bitbucket.get({
+          ...request,
+          ...(path === undefined ? {} : { path: path.replace('pagelen=50', 'pagelen=10') }),
+        }),
+    };
+    await situation.importAll(input, { bitbucket });
+    const asked = situation.simulator.journal
+      .since(0)
+      .filter(({ path }) => path.includes('/pullrequests'))
+      .map(({ path }) => /pullrequests\/|id%3E\d+/.exec(path)?.[0]);
+    expect(asked.slice(0, 6)).toEqual(['id%3E0', 'id%3E10', 'id%3E0', 'id%3E0', 'id%3E0', 'id%3E10']);
+    expect(situation.simulator.faults.report().rules.map(({ played }) => played)).toEqual([1, 2]);
+    const [state] = (await situation.streamStates(input)).filter(({ stream }) => stream === 'pull_requests');
+    expect(state).toMatchObject({ state: 'healthy', stored: state?.['expected'] });
+    expect(await situation.differences()).toBe('');
+  });
+
   test.each(['comments', 'changes'])('nor is one of the %s of any ticket', async (list) => {
     faults([
       { match: { path: `/issues/\\d+/${list}` }, nth: twoOfThree(600), fault: { kind: 'empty_list' } },
