@@ -46,18 +46,32 @@ describe('pull requests that are short of comments, of a repository of 2,400', (
     }
   });
 
-  test('are looked for no further than the first that are found', async () => {
+  test('are found behind a gap in the numbers that is longer than a window', async () => {
     const { tenant, repositoryId } = await manyPullRequests();
     const scope = { organizationId: tenant.organizationId, repositoryId };
-    const range = { after: 1_001, since: null, known: {}, limit: 1 };
+    const far = 2_147_483_647;
+    await bench.sql`update pull_requests set number = ${far} where repository_id = ${repositoryId} and number = 2_400`;
+    const range = { after: 2_000, since: null, known: {}, limit: 100 };
+    const found = await bench.inTenant(tenant, (tx) => pullRequestsShortOfComments(tx, scope, range));
+    // Its comments are still those of its old number.
+    expect(found.map(({ number }) => number)).toEqual([2_399, far]);
+  });
+
+  test.each([
+    [3, 1_000],
+    [1_001, 1_999],
+  ])('are looked for no further than the first that are found: above %i, %i', async (after, first) => {
+    const { tenant, repositoryId } = await manyPullRequests();
+    const scope = { organizationId: tenant.organizationId, repositoryId };
+    const range = { after, since: null, known: {}, limit: 1 };
     const read = await bench.inTenant(tenant, (tx) =>
       countRowsRead(tx, ['pull_requests', 'pull_request_comments'], async () => {
         const found = await pullRequestsShortOfComments(tx, scope, range);
-        expect(found.map(({ number }) => number)).toEqual([1_999]);
+        expect(found.map(({ number }) => number)).toEqual([first]);
       }),
     );
-    // Of a window of 1,000: each pull request for the window's end and for itself, and its comments; no other window.
-    expect(read).toBeLessThanOrEqual(4 * 1_000);
-    expect(read).toBeGreaterThan(3 * 1_000);
+    // Of a window of 1,000: each pull request and its two comments; and the one behind it. No other window.
+    expect(read).toBeLessThanOrEqual(3 * 1_000 + 1);
+    expect(read).toBeGreaterThan(2 * 1_000);
   });
 });
