@@ -4,91 +4,9 @@ import { readPage, readRecords, type Page } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
 import type { ParsedRecord } from './bitbucket/records.ts';
 import { before, canonicalInstant, OVERLAP_MS } from './instants.ts';
+import { type KeyedPosition, safeParseKeyed, startKeyed } from './keyedPosition.ts';
 import type { NewestStored } from '../db/queries/newest.ts';
-import type { Completion, Item, PageRead, Position, ReaderContext, Step } from './streamReader.ts';
-
-/**
- * A list read in the order of its immutable ids, each page asked for by the last id of the one before: what is inserted,
- * changed or removed meanwhile cannot shift it (facts 3.1). A `walk` reads all of it, a `delta` what changed since.
- * What changes behind either is read by the import's closing rounds (`closing.ts`).
- */
-const positionSchema = z.object({
-  phase: z.enum(['walk', 'delta']),
-  /** the highest id read */
-  after: z.int(),
-  /** the first answer, by Bitbucket's clock */
-  began: z.string().nullable(),
-  /** delta: asks for what changed since then */
-  since: z.string().nullable(),
-  /** delta: what changed before this was stored and counted earlier, and only shows that the list is not falsely empty */
-  counts: z.string().nullable(),
-  /** delta: `since` is no later than the newest stored record, so the list cannot be empty */
-  shows: z.boolean(),
-  /** records read, each once, for what is expected in all */
-  read: z.int(),
-  /** the highest id met earlier in this import: what is above is new */
-  highest: z.int(),
-  expected: z.int().nullable(),
-  /** records read that do not count: they were stored and counted earlier */
-  known: z.int().default(0),
-  /** a closing round: what is above `highest` is all that it adds */
-  closes: z.boolean().default(false),
-  /** records that the list had when it was counted, and has no more */
-  gone: z.int().default(0),
-  /** the list was read from its start: the whole table can be held against it */
-  whole: z.boolean().default(false),
-  pages: z.int(),
-  /** the end of the list was met */
-  ended: z.boolean(),
-  /** where it stood before the last page, and how many records that page said are behind it */
-  stretch: z
-    .object({
-      after: z.int(),
-      read: z.int(),
-      highest: z.int(),
-      known: z.int(),
-      expected: z.int().nullable(),
-      left: z.int(),
-      again: z.int().default(0),
-    })
-    .nullable()
-    .default(null),
-  /** so often the page in hand was asked for before, because the one behind it knew of fewer records */
-  again: z.coerce.number().default(0),
-  /** what its answer before showed, and how many answers since were not believed that showed less of the same */
-  showed: z
-    .object({
-      after: z.int(),
-      records: z.int(),
-      size: z.int(),
-      denied: z.int(),
-    })
-    .nullable()
-    .default(null),
-});
-export type KeyedPosition = z.infer<typeof positionSchema>;
-
-const start = (position: Partial<KeyedPosition>): KeyedPosition => ({
-  phase: 'walk',
-  after: 0,
-  began: null,
-  since: null,
-  counts: null,
-  shows: false,
-  read: 0,
-  highest: 0,
-  expected: null,
-  known: 0,
-  closes: false,
-  gone: 0,
-  whole: false,
-  pages: 0,
-  ended: false,
-  stretch: null,
-  again: 0,
-  showed: null,
-  ...position,
-});
+import type { Completion, Item, PageRead, ReaderContext, Step } from './streamReader.ts';
 
 /** Of another import's list of changes that goes on: what that one counted is not counted here. */
 const UNCOUNTED = {
@@ -119,16 +37,16 @@ export function beginKeyed(
   { checkpoint, mode, resumes, closing }: ReaderContext,
   newest?: NewestStored,
 ): KeyedPosition {
-  const inHand = positionSchema.safeParse(checkpoint.position);
+  const inHand = safeParseKeyed(checkpoint.position);
   if (inHand.success && (resumes || inHand.data.phase === 'walk')) return inHand.data;
   if (inHand.success && mode === 'changed') return { ...inHand.data, ...UNCOUNTED };
-  if (mode === 'full' || checkpoint.watermark === null) return start({ whole: true });
+  if (mode === 'full' || checkpoint.watermark === null) return startKeyed({ whole: true });
   const counts = before(checkpoint.watermark, OVERLAP_MS);
   // A second earlier: nobody says how finely the host compares.
   const known = newest === undefined ? counts : before(newest.updatedOn, 1_000);
   const reachesBack = known < counts;
   const shows = newest !== undefined && (!reachesBack || newest.asNew <= MAX_SHOWN_AGAIN);
-  return start({
+  return startKeyed({
     phase: 'delta',
     since: shows && reachesBack ? known : counts,
     counts,
@@ -156,8 +74,6 @@ export function keyedPath(list: KeyedList, position: KeyedPosition): string {
 
 /** A query for these records. `IN` is documented for texts alone (facts 3.3). */
 export const anyOfIds = (ids: readonly number[]): string => ids.map((id) => `id=${String(id)}`).join(' OR ');
-
-export const parseKeyed = (position: Position): KeyedPosition => positionSchema.parse(position);
 
 export async function keyedStep(
   list: KeyedList,

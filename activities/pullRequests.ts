@@ -8,10 +8,10 @@ import {
   doubtsEmptyList,
   keyedPath,
   keyedStep,
-  parseKeyed,
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
+import { oldestOfWalk, parseKeyed } from './keyedPosition.ts';
 import { pullRequestItem } from './pullRequestRows.ts';
 import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
@@ -62,14 +62,12 @@ export function createPullRequestReader(
       if (!doubtsEmptyList(context, position)) return undefined;
       return position.phase === 'walk' ? { path: activityFeedPath(context.source.fullName) } : place;
     },
-    // Numbered from 1 on, and never deleted: the API has no call for that. A list of changes need not show it.
+    // Numbered from 1 on, and never deleted: the API has no call for that.
     oldest: (stored) =>
-      parseKeyed(stored).phase === 'walk'
-        ? {
-            place: { path: `/repositories/${context.source.fullName}/pullrequests/1?fields=id` },
-            isLasting: true,
-          }
-        : undefined,
+      oldestOfWalk(stored, {
+        place: { path: `/repositories/${context.source.fullName}/pullrequests/1?fields=id` },
+        isLasting: true,
+      }),
     recover: () => undefined,
   };
 }

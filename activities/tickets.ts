@@ -7,10 +7,10 @@ import {
   doubtsEmptyList,
   keyedPath,
   keyedStep,
-  parseKeyed,
   readKeyed,
   type KeyedList,
 } from './keyedWalk.ts';
+import { oldestOfWalk, parseKeyed } from './keyedPosition.ts';
 import { storeOf } from './recordStores.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { ticketItem } from './ticketRows.ts';
@@ -38,12 +38,10 @@ export function createTicketReader(context: ReaderContext, newest: NewestStored 
     store: storeOf('tickets', scope),
     witness: (position, place) => (doubtsEmptyList(context, parseKeyed(position)) ? place : undefined),
     oldest: (stored) =>
-      parseKeyed(stored).phase === 'walk'
-        ? {
-            place: { path: `/repositories/${context.source.fullName}/issues/1?fields=id` },
-            isLasting: false,
-          }
-        : undefined,
+      oldestOfWalk(stored, {
+        place: { path: `/repositories/${context.source.fullName}/issues/1?fields=id` },
+        isLasting: false,
+      }),
     recover: () => undefined,
   };
 }

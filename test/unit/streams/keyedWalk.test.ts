@@ -9,8 +9,8 @@ import {
   doubtsEmptyList,
   keyedPath,
   readKeyed,
-  type KeyedPosition,
 } from '../../../activities/keyedWalk.ts';
+import type { KeyedPosition } from '../../../activities/keyedPosition.ts';
 import type { ReaderContext } from '../../../activities/streamReader.ts';
 
 const answer = (date: string): BitbucketAnswer => ({
