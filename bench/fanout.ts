@@ -13,15 +13,17 @@ export const bench: Bench = ({ say, scale, cpuProfile }) => {
     const connection = await connect(stand, ['repositories', 'pull_requests']);
     await clearJournal(stand.simulator);
     const { seconds, records } = await tellingCpu(stand, say, () => importAll(connection));
-    const requests = new Map<string, number>();
-    for (const { path } of await apiRequests(stand.simulator)) {
+    const requests = new Map<string, string[]>();
+    for (const { path, status } of await apiRequests(stand.simulator)) {
       const name = /\/repositories\/([^/]+\/[^/?]+)/.exec(path)?.[1] ?? path;
-      requests.set(name, (requests.get(name) ?? 0) + 1);
+      requests.set(name, [...(requests.get(name) ?? []), `${status} ${path}`]);
     }
+    const most = Math.max(...[...requests.values()].map((paths) => paths.length));
+    const withMost = [...requests].filter(([, paths]) => paths.length === most);
     say(`${repositories} repositories with ${records} records in ${round(seconds, 1)} s`);
-    return {
-      repositories_per_second: round(repositories / seconds, 2),
-      requests_per_repository: Math.max(...requests.values()),
-    };
+    say(
+      `${withMost.length} with ${most} requests, among them ${withMost[0]?.[0]}: ${withMost[0]?.[1].join(', ')}`,
+    );
+    return { repositories_per_second: round(repositories / seconds, 2), requests_per_repository: most };
   });
 };
