@@ -33,6 +33,8 @@ let entries: number;
 let comment: number;
 beforeAll(async () => {
   situation = await createSituation({ world: WORLD });
+  // All cases together take longer than a token lives, by the simulator's clock.
+  await situation.simulator.mutate({ kind: 'credential.restore', name: 'api_token.admin' });
   const state = await fetch(`${situation.simulator.url}/_simulator/state`);
   const records = (await state.text())
     .split('\n')
