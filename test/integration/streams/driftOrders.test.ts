@@ -10,7 +10,7 @@ import { createSituation, type ImportInput, type Situation } from './situation.t
 /**
  * What people change between the pages of a walk (reliability.md, F26), in small pages through a small repository: every
  * order of three changes at every place behind four pages, and random schedules. The import itself, with its closing
- * rounds, must end equal to the source.
+ * rounds, must end equal to the source; and in any case the next one, once nothing changes any more.
  */
 const REPOSITORY = 'acme/subject';
 const PULL_REQUESTS = 20;
@@ -21,6 +21,9 @@ const BETWEEN_PAGES_MS = 20 * 60_000;
 
 /** A change behind the third closing round, which was the last, was left to the next import. */
 const FAILED_ONCE = [70_025];
+
+/** A change within the last closing round, behind its list of pull requests; one behind the very last answer. */
+const LEFT_TO_THE_NEXT = [306, 72_062];
 
 vi.setConfig({ testTimeout: seedsTimeoutMs() });
 
@@ -171,24 +174,45 @@ async function anyChange(random: Random): Promise<string> {
   return `${kind} ${JSON.stringify(more)}`;
 }
 
+/** An import among up to twelve random changes; `rest` imports once more, when nothing changes any more. */
+async function importAmongChanges(
+  seed: number,
+): Promise<{ input: ImportInput; told: string; rest: () => Promise<ImportInput> }> {
+  const random = seededRandom(seed);
+  const input = await begin();
+  const done: string[] = [];
+  const lengths = { 'pull requests': 3 + below(random, 10), activity: 5 + below(random, 40) };
+  let isLong = false;
+  const bitbucket = paged(lengths, async () => {
+    // What changes within a quick walk is left to the next import.
+    if (!isLong) situation.simulator.clock.advance(BETWEEN_PAGES_MS);
+    isLong = true;
+    if (done.length >= 12 || random() < 0.6) return;
+    if (random() < 0.5) situation.simulator.clock.advance(Math.floor(random() * BETWEEN_PAGES_MS));
+    done.push(await anyChange(random));
+  });
+  const limits = { requests: 1 + below(random, 20) };
+  await situation.importAll(input, { bitbucket, limits });
+  const told = `seed ${String(seed)}: ${done.join(', ')}`;
+  expect(done.length, told).toBeGreaterThan(0);
+  const rest = async () => {
+    const next = await situation.startImport(input.repositoryId, 'changed');
+    await situation.importAll(next, { bitbucket: paged(lengths, async () => {}), limits });
+    return next;
+  };
+  return { input, told, rest };
+}
+
 test('random changes at random moments, in pages and chunks of any size', async () => {
   for (const seed of [...FAILED_ONCE, ...seeds(4)]) {
-    const random = seededRandom(seed);
-    const input = await begin();
-    const done: string[] = [];
-    const lengths = { 'pull requests': 3 + below(random, 10), activity: 5 + below(random, 40) };
-    let isLong = false;
-    const bitbucket = paged(lengths, async () => {
-      // What changes within a quick walk is left to the next import.
-      if (!isLong) situation.simulator.clock.advance(BETWEEN_PAGES_MS);
-      isLong = true;
-      if (done.length >= 12 || random() < 0.6) return;
-      if (random() < 0.5) situation.simulator.clock.advance(Math.floor(random() * BETWEEN_PAGES_MS));
-      done.push(await anyChange(random));
-    });
-    await situation.importAll(input, { bitbucket, limits: { requests: 1 + below(random, 20) } });
-    const told = `seed ${String(seed)}: ${done.join(', ')}`;
-    expect(done.length, told).toBeGreaterThan(0);
+    const { input, told } = await importAmongChanges(seed);
     await expectExact(input, told);
+  }
+});
+
+test('what changes behind the last reading of its list, up to the very last answer, is found by the next import', async () => {
+  for (const seed of [...LEFT_TO_THE_NEXT, ...seeds(4)]) {
+    const { told, rest } = await importAmongChanges(seed);
+    await expectExact(await rest(), told);
   }
 });
