@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { chooseSuites } from './testing/soakSuites.ts';
 
 const HELP = `Runs the tests that go over seeds, over many.
 
@@ -10,25 +11,6 @@ const HELP = `Runs the tests that go over seeds, over many.
 N seeds (1000) from S (1) on, for each test; FILE narrows it to files whose path holds it. A failure names its seed:
 run that one alone with --seeds 1 --seed S (a model prints a seed of its own). n runs without a failure bound its rate by 3/n at 95 %.
 `;
-
-/** Files in which `seeds()` or `isSoak()` decides how much is done; models of commands run MODEL_RUNS times. */
-const SUITES = [
-  { project: 'unit', files: ['test/unit/git/randomBytes'] },
-  {
-    project: 'integration',
-    files: [
-      'test/integration/faults',
-      'test/integration/git/changing',
-      'test/integration/streams/driftOrders',
-      'test/integration/streams/poison',
-      'test/integration/manyRepositories',
-      'test/integration/importModel',
-      'test/integration/integrationModel',
-    ],
-  },
-  { project: 'e2e', files: ['test/e2e/removal', 'test/e2e/wizard'] },
-  { project: 'crashes', files: ['test/crashes/webhooks'] },
-];
 
 const BIN = fileURLToPath(new URL('../node_modules/.bin/vitest', import.meta.url));
 
@@ -67,6 +49,7 @@ async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(HELP);
   const count = wholeNumber('seeds', values.seeds);
   const first = wholeNumber('seed', values.seed);
+  const suites = chooseSuites(positionals);
   process.stdout.write(`seeds ${first} to ${first + count - 1}, commit ${commitName()}\n`);
   const env = {
     // A model takes seconds a run.
@@ -75,15 +58,9 @@ async function main(): Promise<void> {
     SOAK_SEEDS: String(count),
     SOAK_SEED: String(first),
   };
-  const wanted = (file: string): boolean =>
-    positionals.length === 0 || positionals.some((part) => file.includes(part) || part.includes(file));
-  const suites = SUITES.map(({ project, files }) => ({ project, files: files.filter(wanted) }));
-  const chosen = suites.filter(({ files }) => files.length > 0);
-  if (chosen.length === 0) throw new Error(`No test over seeds is named ${positionals.join(', ')}.`);
   let failed = false;
-  for (const { project, files } of chosen) {
-    const narrowed = positionals.length > 0 ? positionals : files;
-    failed = (await run(['run', '--project', project, ...narrowed], env)) !== 0 || failed;
+  for (const { project, files } of suites) {
+    failed = (await run(['run', '--project', project, ...files], env)) !== 0 || failed;
   }
   process.stdout.write(`${failed ? 'failed' : 'passed'}: seeds ${first} to ${first + count - 1}\n`);
   process.exitCode = failed ? 1 : 0;
