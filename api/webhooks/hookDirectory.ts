@@ -17,8 +17,8 @@ export interface HookDirectory {
   /** The hook whose URL ends with this token; null: none. */
   find(token: string): Promise<KnownHook | null>;
   /**
-   * Reads it again, unless that was done within the last second: its secret may have been rotated since, and forged
-   * deliveries must not cost a query each.
+   * Reads it again, unless that was done within the last second: its secret may have been rotated since it was found, however
+   * short a while ago, and forged deliveries must not cost a query each.
    */
   findAgain(token: string): Promise<KnownHook | null>;
 }
@@ -46,13 +46,15 @@ export function createHookDirectory(database: Database, webhookKey: Secret): Hoo
       return { organizationId, webhookId, secrets };
     },
   });
-  const isFresh = (token: string): boolean => KEPT_MS - cache.getRemainingTTL(token) < AGAIN_AFTER_MS;
+  const readAgain = new LRUCache<string, true>({ max: MOST, ttl: AGAIN_AFTER_MS });
 
   return {
     find: async (token) => (TOKEN.test(token) ? ((await cache.fetch(token)) ?? null) : null),
     async findAgain(token) {
       if (!TOKEN.test(token)) return null;
-      return (await cache.fetch(token, { forceRefresh: !isFresh(token) })) ?? null;
+      const forceRefresh = !readAgain.has(token);
+      if (forceRefresh) readAgain.set(token, true);
+      return (await cache.fetch(token, { forceRefresh })) ?? null;
     },
   };
 }
