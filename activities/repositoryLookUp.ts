@@ -10,8 +10,8 @@ import { isShown } from './storeByUuid.ts';
 import { workflowId } from './workflowId.ts';
 
 /**
- * Discovers single repositories, with one request each: a webhook said that they are new. One that the credential may not
- * see, or that is gone again, is none to discover.
+ * Discovers single repositories, with one request each: a webhook said that they are new, or have another name. One that the
+ * credential may not see, or that is gone again, is none to discover.
  */
 export function createRepositoryLookUp(dependencies: {
   database: Database;

@@ -6,8 +6,8 @@ import { bitbucketChunk } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 
 /**
- * What `discoverIntegration` does instead of a whole discovery where a webhook named the repositories that are new: asks
- * for each of them alone, then tells the integration. What is missed by it, the next whole discovery finds.
+ * What `discoverIntegration` does instead of a whole discovery where a webhook named the repositories that are new or
+ * have another name: asks for each of them alone, then tells the integration. What is missed by it, the next whole discovery finds.
  */
 export async function lookUpRepositories(
   { organizationId, integrationId }: DiscoverIntegrationInput,
@@ -22,10 +22,10 @@ export async function lookUpRepositories(
   let left = [...uuids];
   try {
     while (left.length > 0) {
-      setCurrentDetails(`Looks at ${left.length} repositories that a webhook says are new.`);
+      setCurrentDetails(`Looks at ${left.length} repositories that a webhook says are new or changed.`);
       await limits.chunk(async () => {
         const chunk = await bitbucketChunk().lookUpRepositories.executeWithOptions(
-          { summary: `${left.length} new repositories, one request each` },
+          { summary: `${left.length} repositories that a webhook named, one request each` },
           [{ organizationId, integrationId, uuids: left }],
         );
         left = chunk.left;

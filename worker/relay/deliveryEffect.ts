@@ -4,9 +4,9 @@ import type { Service } from '../../workflows/words.ts';
 export type DeliveryEffect =
   /** the repository with this uuid may have changed in what these services bring in */
   | { kind: 'sync'; repositoryUuid: string; services: Service[] }
-  /** the repository with this uuid is new */
+  /** the repository with this uuid is new, or has another name or description: its record alone is to be read */
   | { kind: 'repository'; repositoryUuid: string }
-  /** what the account sees may have changed: a repository came, went, or has another name or place */
+  /** what the account sees may have changed: a repository went, or has another place, or which one it is cannot be read */
   | { kind: 'discovery' }
   /** nothing that is kept here, or nothing that can be understood */
   | { kind: 'none'; reason: 'event_not_kept' | 'event_unknown' | 'body_unreadable' };
@@ -20,6 +20,9 @@ const DISCOVERS = new Set([
   'repo:imported',
   'project:updated',
 ]);
+
+/** About the record of one repository, which one request reads: a discovery lists all of them. */
+const LOOKS_UP = new Set(['repo:created', 'repo:updated']);
 
 /** Known, and about things that are not imported. */
 const NOT_KEPT = new Set([
@@ -50,7 +53,7 @@ export function deliveryEffect({
   repositoryUuid,
   pullRequestState,
 }: DeliveryFacts): DeliveryEffect {
-  if (eventKey === 'repo:created' && repositoryUuid !== null) return { kind: 'repository', repositoryUuid };
+  if (LOOKS_UP.has(eventKey) && repositoryUuid !== null) return { kind: 'repository', repositoryUuid };
   if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
   if (NOT_KEPT.has(eventKey)) return { kind: 'none', reason: 'event_not_kept' };
   const services = servicesOf(eventKey);

@@ -281,6 +281,20 @@ describe('discovery', () => {
       where r.organization_id = ${organizationId} and r.slug = 'named-by-a-webhook'`;
     expect(row).toBeDefined();
 
+    await bench.simulator.mutate({
+      kind: 'repository.rename',
+      repository: 'acme-rockets/named-by-a-webhook',
+      slug: 'renamed',
+    });
+    const renamedAt = bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+    expect(await lookUp([repository])).toEqual({ left: [], found: 1 });
+    expect(bench.simulator.journal.since(renamedAt)).toHaveLength(1);
+    expect(await seenRepositories(integration)).toContain('acme-rockets/renamed');
+    const names = await bench.rows.sql`
+      select n.full_name from repository_names n join repositories r on r.id = n.repository_id
+      where r.organization_id = ${organizationId} and r.full_name = 'acme-rockets/renamed'`;
+    expect(names.map((name) => String(name['full_name']))).toEqual(['acme-rockets/named-by-a-webhook']);
+
     const narrow = await bench.connect('access_token.workspace');
     expect(await lookUp([hidden.repository, '{00000000-0000-4000-8000-000000000000}'], narrow)).toEqual({
       left: [],

@@ -25,15 +25,18 @@ describe('what a delivery is about', () => {
     expect(effectOf('issue:updated')).toEqual(sync('tickets'));
   });
 
-  test('repositories that come, go, or get another name or place are about the list of them, whatever the body', () => {
+  test('repositories that come, go, or get another name or place are about the list of them, whatever cannot be read', () => {
     for (const event of ['created', 'updated', 'deleted', 'transfer', 'imported'])
       expect(effectOf(`repo:${event}`, 'no JSON'), event).toEqual({ kind: 'discovery' });
-    expect(effectOf('project:updated')).toEqual({ kind: 'discovery' });
+    for (const key of ['repo:deleted', 'repo:transfer', 'repo:imported', 'project:updated'])
+      expect(effectOf(key), key).toEqual({ kind: 'discovery' });
   });
 
-  test('one that is new is about that one, where the body says which', () => {
-    expect(effectOf('repo:created')).toEqual({ kind: 'repository', repositoryUuid: UUID });
-    expect(effectOf('repo:created', { repository: { uuid: 5 } })).toEqual({ kind: 'discovery' });
+  test('one that is new, or has another name, is about that one, where the body says which', () => {
+    for (const key of ['repo:created', 'repo:updated']) {
+      expect(effectOf(key), key).toEqual({ kind: 'repository', repositoryUuid: UUID });
+      expect(effectOf(key, { repository: { uuid: 5 } }), key).toEqual({ kind: 'discovery' });
+    }
   });
 
   test('what is not imported, and what is not known, is about nothing', () => {
@@ -107,7 +110,7 @@ describe.skipIf(!existsSync(FIXTURES))('the recorded bodies (../shared/bitbucket
     const { repository } = JSON.parse(body.toString()) as { repository: { uuid: string } };
     expect(effectOfBody(key, body)).toEqual(
       services.length === 0
-        ? { kind: 'discovery' }
+        ? { kind: 'repository', repositoryUuid: repository.uuid }
         : { kind: 'sync', repositoryUuid: repository.uuid, services },
     );
   });

@@ -129,7 +129,7 @@ describe('whether a delivery wakes anybody', () => {
     expect(ignored({ services: ['tickets'] })?.reason).toBe('service_off');
   });
 
-  test('repositories that are new are looked up one by one; more than twenty, or another change beside them, is a discovery', () => {
+  test('repositories that are new or have another name are looked up one by one; more than twenty, or one that went, is a discovery', () => {
     const one = (id: string): Wake => wakeOf('repo:created', id, `delivery ${id}`);
     const lookUps = (wakes: Wake[]) => {
       const buffer = createWakeBuffer();
@@ -141,7 +141,9 @@ describe('whether a delivery wakes anybody', () => {
     expect(lookUps(many.slice(1))[0]).toHaveLength(20);
     expect(lookUps(many)).toEqual([null]);
     const renamed = wakeOf('repo:updated', 'c', 'delivery c');
-    expect(lookUps([one('a'), renamed])).toEqual([null]);
-    expect(lookUps([renamed, one('a')])).toEqual([null]);
+    expect(lookUps([one('a'), renamed, renamed])).toEqual([['{a}', '{c}']]);
+    const deleted = wakeOf('repo:deleted', 'd', 'delivery d');
+    expect(lookUps([one('a'), deleted])).toEqual([null]);
+    expect(lookUps([deleted, one('a')])).toEqual([null]);
   });
 });
