@@ -17,7 +17,7 @@ import { allowanceFreed, credentialRefused, webhooksCommanded } from './messages
 import { bitbucketChunk, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { WEBHOOK_TIMING } from './timing.ts';
-import type { Finding, WebhookUpkeepState } from './words.ts';
+import type { Finding, IntegrationState, WebhookUpkeepState } from './words.ts';
 
 /** From then on a command is heard until the very end. */
 const HEARS_TO_THE_END = 'webhooks-commanded-at-the-end';
@@ -51,6 +51,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
     { key: INTEGRATION_ID, value: integrationId },
   ]);
   let cursor = input.carried?.cursor ?? null;
+  let resting: IntegrationState | undefined;
 
   for (;;) {
     // A command that comes while a round is under way begins another one.
@@ -82,6 +83,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
           continue;
         }
         cursor = chunk.cursor;
+        resting = chunk.resting;
         steps += chunk.steps;
         if (chunk.off) return 'off';
         if (!chunk.more) return null;
@@ -131,9 +133,11 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
   async function untilNext(finding: Finding | null): Promise<void> {
     const waitMs = Math.round(timing.everyMs * (1 - 0.1 * Math.random()));
     const nextMs = Date.now() + waitMs;
-    const saying = `${finding === null ? 'all looked up' : `failed (${finding.code})`}; again ${clock(nextMs, Date.now())}`;
+    const rests = resting === undefined ? 'all looked up' : `not looked up: the integration is ${resting}`;
+    const saying = `${finding === null ? rests : `failed (${finding.code})`}; again ${clock(nextMs, Date.now())}`;
     await store(finding === null ? 'done' : 'failed', saying, {
       ...(finding === null ? {} : { error: finding }),
+      ...(finding === null && resting !== undefined ? { rested: true as const } : {}),
       nextRoundAt: new Date(nextMs).toISOString(),
     });
     if (!commanded) await condition(() => commanded, waitMs, { summary: summary(saying) });
@@ -142,7 +146,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
   async function store(
     state: WebhookUpkeepState,
     saying: string,
-    more: { begins?: true; error?: Finding; waiting?: Limited; nextRoundAt?: string } = {},
+    more: { begins?: true; error?: Finding; waiting?: Limited; nextRoundAt?: string; rested?: true } = {},
   ): Promise<void> {
     upsertSearchAttributes([{ key: STAGE, value: state }]);
     setCurrentDetails(`Webhooks – ${saying}. Which there are, and why others are not: their rows.`);

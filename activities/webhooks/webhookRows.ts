@@ -28,6 +28,7 @@ export function createWebhookRows({ database }: { database: Database }): Webhook
           error: upkeep.error ?? null,
           waiting: upkeep.waiting ?? null,
           nextRoundAt: upkeep.nextRoundAt ?? null,
+          rested: upkeep.rested ?? false,
         }),
       ),
   };

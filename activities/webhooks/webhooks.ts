@@ -172,7 +172,9 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
           };
         }
         // It goes on by itself with the round after: hooks that are there deliver meanwhile.
-        if (upkeep.integrationState !== 'active') return { ...nothing, off: false };
+        if (upkeep.integrationState !== 'active') {
+          return { ...nothing, off: false, resting: upkeep.integrationState };
+        }
         const begins = cursor === null || cursor === REMOVING;
         const start = begins ? startOf(upkeep.now) : placeSchema.parse(JSON.parse(cursor));
         const { place, steps, limited } = await keep(integration, upkeep, start, signal);

@@ -80,15 +80,17 @@ export async function setUpkeepState(
     waiting: { until: string; why: string } | null;
     /** ISO; a round has ended, and the next begins then */
     nextRoundAt: string | null;
+    /** the round looked at nothing, so it is none to tell of */
+    rested: boolean;
   },
 ): Promise<void> {
-  const { integrationId, state, begins, error, waiting, nextRoundAt } = input;
+  const { integrationId, state, begins, error, waiting, nextRoundAt, rested } = input;
   const finding = jsonText(error);
   await tx.execute(sql`
     update webhook_upkeep set state = ${state}, error = ${finding}::jsonb,
       waiting_until = ${waiting?.until ?? null}::timestamptz,
       waiting_reason = ${waiting === null ? null : escapeText(waiting.why)},
-      last_round_at = case when ${state} = 'done' then clock_timestamp() else last_round_at end,
+      last_round_at = case when ${state === 'done' && !rested} then clock_timestamp() else last_round_at end,
       next_round_at = ${nextRoundAt}::timestamptz, updated_at = clock_timestamp()
     where integration_id = ${integrationId} and (${begins} or state <> 'pending')`);
 }

@@ -200,6 +200,32 @@ describe('the webhooks of an integration', () => {
     );
   });
 
+  test('a round of an integration that does not work is none that looked, and says so', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        run.bitbucket.webhooks.push({ steps: 0, resting: 'paused' });
+        const handle = await begin(run, tenant, { everyMs: 60_000 });
+        expect(await until(tenant, 'done')).toMatchObject({ last_round_at: null, error: null });
+        const timer = await waitFor({
+          what: 'it sleeps until the next round',
+          read: async () =>
+            (await handle.fetchHistory()).events?.find((event) => event.timerStartedEventAttributes),
+          until: (event) => event !== undefined,
+        });
+        const summary = JSON.parse(Buffer.from(timer!.userMetadata!.summary!.data!).toString()) as string;
+        expect(summary).toMatch(/^not looked up: the integration is paused; again .*UTC$/);
+        await handle.signal(messages.webhooksCommanded);
+        await waitFor({
+          what: 'a round has looked',
+          read: () => upkeep(tenant),
+          until: (row) => row?.['last_round_at'] != null,
+        });
+      },
+      { unfinished: () => [webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
   test('a long history continues as new in the middle of a round', async () => {
     const tenant = await bench.tenant('active');
     await bench.run(async (run) => {

@@ -1,4 +1,4 @@
-import type { Finding, WebhookUpkeepState } from '../words.ts';
+import type { Finding, IntegrationState, WebhookUpkeepState } from '../words.ts';
 import type { Actor } from '../messages.ts';
 import type { OfIntegration } from './tenant.ts';
 import type { Limited } from './waiting.ts';
@@ -19,6 +19,8 @@ export interface WebhookActivities {
     /** steps that it took */
     steps: number;
     limited?: Limited;
+    /** nothing was looked up: what the integration is instead of active */
+    resting?: IntegrationState;
   }>;
   /**
    * Removes hooks at Bitbucket and their rows for good: all of an integration, which registers none again, or that of one
@@ -49,6 +51,8 @@ export interface WebhookRowActivities {
       waiting?: Limited;
       /** ISO time; a round has ended */
       nextRoundAt?: string;
+      /** it ended without a look at anything, as the integration does not work */
+      rested?: true;
     },
   ): Promise<void>;
 }

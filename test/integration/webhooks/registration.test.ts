@@ -194,7 +194,7 @@ describe('registering webhooks', () => {
     await acme.command(true);
     await bench.sql`update integrations set state = 'paused' where id = ${acme.integrationId}`;
     const since = bench.mark();
-    expect(await acme.round()).toMatchObject({ more: false, off: false, steps: 0 });
+    expect(await acme.round()).toMatchObject({ more: false, off: false, steps: 0, resting: 'paused' });
     expect(bench.asked(since)).toEqual([]);
     await bench.sql`update integrations set state = 'active' where id = ${acme.integrationId}`;
     const nowhere = bench.engineWithoutReceiver();
