@@ -2,7 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { type SSEStreamingApi, streamSSE } from 'hono/streaming';
 import { holdsApiKey } from '../../db/queries/api/apiKeys.ts';
-import { type ImportEventRow, readImportEvents } from '../../db/queries/api/importEvents.ts';
+import {
+  findImportEvent,
+  type ImportEvent,
+  type ImportEventPlace,
+  readImportEvents,
+} from '../../db/queries/api/importEvents.ts';
 import { unescapeJson } from '../../db/text.ts';
 import type { ApiApp, ApiDependencies, Principal } from '../dependencies.ts';
 import { readImportDetail } from '../importDetail.ts';
@@ -40,8 +45,8 @@ export function addFollowImport(app: ApiApp): void {
     const { id: importId } = c.req.valid('param');
     const lastEventId = eventId(c.req.header('Last-Event-ID'));
     const { dependencies, principal } = c.var;
-    const follow = createFollower(dependencies, principal, importId);
-    const first = await follow(lastEventId);
+    const follow = createFollower(dependencies, principal, { importId, lastEventId });
+    const first = await follow();
     if (first === null) throw notFound('import');
     if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
 
@@ -55,15 +60,9 @@ export function addFollowImport(app: ApiApp): void {
         // Taken away with the stream: the signal of the process outlives them all.
         dependencies.stopping?.addEventListener('abort', leave, { signal: gone.signal });
         const send = createSender(stream);
-        let afterId = lastEventId;
         try {
-          for (
-            let news: News | null = first;
-            news !== null && !gone.signal.aborted;
-            news = await follow(afterId)
-          ) {
+          for (let news: News | null = first; news !== null && !gone.signal.aborted; news = await follow()) {
             await send(news);
-            afterId = news.events.at(-1)?.id ?? afterId;
             if (news.done) return;
             await sleep(dependencies.eventPollMs ?? DEFAULT_POLL_MS, undefined, {
               signal: gone.signal,
@@ -94,27 +93,38 @@ function eventId(header: string | undefined): number {
 }
 
 interface News {
-  events: ImportEventRow[];
+  events: ImportEvent[];
   progress: ImportDetail;
   /** the import has ended and nothing more will come */
   done: boolean;
 }
 
-/** Reads what is new since an event. null: the import is gone, or the key that follows it has ended. */
+/**
+ * Reads, call by call, what is new since an event, by its number in the import; an import that has not so many is told from
+ * the beginning. null: the import is gone, or the key that follows it has ended.
+ */
 function createFollower(
   { database }: ApiDependencies,
   { organizationId, apiKeyId }: Principal,
-  importId: string,
-) {
-  return (afterId: number): Promise<News | null> =>
-    database.read(organizationId, async (tx) => {
+  { importId, lastEventId }: { importId: string; lastEventId: number },
+): () => Promise<News | null> {
+  // Where it stands; undefined: that is still to be looked up.
+  let place: ImportEventPlace | null | undefined = lastEventId === 0 ? null : undefined;
+  return async () => {
+    const looked = await database.read(organizationId, async (tx) => {
       if (!(await holdsApiKey(tx, apiKeyId))) return null;
       // The state first: events that are written after it was read are then at least looked for once more.
       const progress = await readImportDetail(tx, importId);
       if (progress === null) return null;
-      const { events, pending } = await readImportEvents(tx, { importId, afterId, limit: BATCH });
-      return { events, progress, done: hasEnded(progress) && !pending };
+      const after =
+        place === undefined ? await findImportEvent(tx, { importId, ordinal: lastEventId }) : place;
+      return { progress, after, ...(await readImportEvents(tx, { importId, after, limit: BATCH })) };
     });
+    if (looked === null) return null;
+    const { events, progress, pending } = looked;
+    place = events.at(-1) ?? looked.after;
+    return { events, progress, done: hasEnded(progress) && !pending };
+  };
 }
 
 /** Rates and what follows from them change with every look: alone they are no news more often than this. */
@@ -142,7 +152,7 @@ function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
       (progress !== lastProgress && (done || Date.now() - lastProgressAt > RATES_MS));
     for (const event of events) {
       await stream.writeSSE({
-        id: String(event.id),
+        id: String(event.ordinal),
         event: event.type,
         data: JSON.stringify({
           type: event.type,

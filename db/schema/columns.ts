@@ -12,6 +12,11 @@ export const instant = customType<{ data: string; driverData: string }>({
 
 export const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
 
+const transactionId = customType<{ data: string; driverData: string }>({ dataType: () => 'xid8' });
+
+/** The transaction that wrote a row; rises, and never wraps. */
+export const writtenBy = (name: string) => transactionId(name).notNull().default(sql`pg_current_xact_id()`);
+
 /** Every table of a tenant carries its organization: row-level security compares it. */
 export const organizationId = () => uuid('organization_id').notNull();
 

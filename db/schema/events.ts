@@ -1,20 +1,17 @@
 import { sql } from 'drizzle-orm';
-import { bigint, customType, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
-import { instant, organizationId } from './columns.ts';
+import { bigint, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
+import { instant, organizationId, writtenBy } from './columns.ts';
 import { organizations } from './tenancy.ts';
-
-/** The transaction that wrote a row; rises, and never wraps. */
-const transactionId = customType<{ data: string; driverData: string }>({ dataType: () => 'xid8' });
 
 /**
  * What happened in an organization, and who did it: append only. Read in the order of `(xact, id)`, and no further than
- * the oldest transaction that still writes (`queries/api/events.ts`): ids alone become visible out of order.
+ * the oldest transaction that still writes (`queries/api/hasSettled.ts`): ids alone become visible out of order.
  */
 export const events = pgTable(
   'events',
   {
     organizationId: organizationId().references(() => organizations.id, { onDelete: 'cascade' }),
-    xact: transactionId('xact').notNull().default(sql`pg_current_xact_id()`),
+    xact: writtenBy('xact'),
     id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity(),
     type: text('type').notNull(),
     // No foreign keys: what happened stays told when the thing itself is removed.

@@ -23,7 +23,7 @@ import {
   type ImportState,
   type Service,
 } from '../../workflows/words.ts';
-import { createdAt, instant, oneOf, organizationId, word } from './columns.ts';
+import { createdAt, instant, oneOf, organizationId, word, writtenBy } from './columns.ts';
 import { repositories } from './discovery.ts';
 import { integrations } from './integrations.ts';
 
@@ -128,11 +128,12 @@ export const importRepositories = pgTable(
   ],
 );
 
-/** What happened in an import, in order; the event stream of the API resumes from an id. */
+/** What happened in an import, in the order of `(xact, id)`, as `events` are; the API's event stream counts them. */
 export const importEvents = pgTable(
   'import_events',
   {
     organizationId: organizationId(),
+    xact: writtenBy('xact'),
     id: bigint('id', { mode: 'number' }).generatedAlwaysAsIdentity(),
     importId: uuid('import_id').notNull(),
     /** `import_started`, `repository_started`, `repository_completed`, `repository_failed`, `rate_limited`, `import_completed` … */
@@ -143,7 +144,7 @@ export const importEvents = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.id] }),
-    index('import_events_of_import').on(t.organizationId, t.importId, t.id),
+    index('import_events_of_import').on(t.organizationId, t.importId, t.xact, t.id),
     foreignKey({
       name: 'import_events_import',
       columns: [t.organizationId, t.importId],

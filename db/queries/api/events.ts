@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Transaction } from '../../client.ts';
+import { hasSettled } from './hasSettled.ts';
 import { limitTo } from './limitTo.ts';
 
 /** A place in the feed: the transaction and the id of the last entry seen, both as digits. */
@@ -19,12 +20,7 @@ export interface EventRow extends EventPlace, Record<string, unknown> {
   at: string;
 }
 
-/**
- * What happened behind a place, oldest first. Only entries of transactions before the oldest that is still under way
- * (`pg_snapshot_xmin`): those have all ended, so whatever becomes visible later lies behind what is answered now. An id
- * alone says no such thing: it is given before its transaction commits, and a lower one may appear after a higher one.
- * Behind `xmax` are the entries of a dump that was restored where fewer transactions have been.
- */
+/** What happened behind a place, oldest first, as far as nothing can appear before it any more (`hasSettled`). */
 export async function listEvents(
   tx: Transaction,
   filter: {
@@ -39,7 +35,7 @@ export async function listEvents(
     select xact::text as xact, id::text as id, type, integration_id as "integrationId", import_id as "importId",
       repository_id as "repositoryId", api_key_id as "apiKeyId", acting_user as "actingUser", data, at
     from events e
-    where (xact < pg_snapshot_xmin(pg_current_snapshot()) or xact >= pg_snapshot_xmax(pg_current_snapshot()))
+    where ${hasSettled(sql`xact`)}
       and ${after === null ? sql`true` : sql`(xact, id) > (${after.xact}::xid8, ${after.id}::bigint)`}
       and ${integrationId === undefined ? sql`true` : sql`integration_id = ${integrationId}`}
       and ${type === undefined ? sql`true` : sql`type = ${type}`}

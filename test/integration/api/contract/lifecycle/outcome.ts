@@ -38,6 +38,10 @@ export function testOutcome(line: Line): void {
     const middle = all[Math.floor(all.length / 2)]!;
     const rest = await call('GET', path, undefined, { headers: { 'Last-Event-ID': String(middle) } });
     expect(idsOf(rest.body)).toEqual(all.filter((value) => value > middle));
+    // Numbers of this import; of one that it never told, everything is told again rather than nothing.
+    expect(all).toEqual(all.map((_, index) => index + 1));
+    const unknown = await call('GET', path, undefined, { headers: { 'Last-Event-ID': '999999999999' } });
+    expect(idsOf(unknown.body)).toEqual(all);
     const end = await call('GET', path, undefined, { headers: { 'Last-Event-ID': String(all.at(-1)) } });
     expect(end.status).toBe(204);
     expect((await call('GET', path, undefined, { headers: { 'Last-Event-ID': 'x' } })).status).toBe(400);
