@@ -8,6 +8,30 @@ export function seeds(inCi: number): number[] {
   return Array.from({ length: count }, (_, index) => first + index);
 }
 
+/**
+ * Checks one seed after the other, in a soak run also behind one that fails: each begins from nothing, and all that fail are
+ * told. In CI the first failure ends it.
+ */
+export async function overSeeds(
+  list: readonly number[],
+  check: (seed: number) => Promise<void>,
+): Promise<void> {
+  const failures: Error[] = [];
+  for (const seed of list) {
+    try {
+      await check(seed);
+    } catch (error) {
+      if (!isSoak() || !(error instanceof Error)) throw error;
+      failures.push(error);
+    }
+  }
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  if (others.length > 0)
+    first.message = `${String(failures.length)} of ${String(list.length)} seeds failed\n${failures.map(({ message }) => message).join('\n')}`;
+  throw first;
+}
+
 /** Whether this is a soak run, which may take minutes where CI takes seconds. */
 export const isSoak = (): boolean => process.env['SOAK_SEEDS'] !== undefined;
 
