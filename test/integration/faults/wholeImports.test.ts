@@ -6,7 +6,7 @@ import { createHostileProxy, type HostileProxy } from '../../support/hostileProx
 import { below, mishapOf } from '../../support/badAnswers.ts';
 import { faultPlan } from '../../support/faultPlans.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
-import { seeds, seedsTimeoutMs } from '../../support/seeds.ts';
+import { overSeeds, seeds, seedsTimeoutMs } from '../../support/seeds.ts';
 import { createOauthEngine, type OauthEngine } from '../streams/oauthEngine.ts';
 import { createSituation, type ImportInput, type Situation } from '../streams/situation.ts';
 import { createVirtualTime, type VirtualTime } from '../streams/virtualTime.ts';
@@ -15,7 +15,7 @@ import { createVirtualTime, type VirtualTime } from '../streams/virtualTime.ts';
  * Whole imports of two repositories while host and wire do what they like (reliability.md, F20 to F28): with the engine's
  * own client, gate and OAuth store, chunk after chunk as the workflows run them, until all is read. Then the oracle looks.
  */
-const CI_SEEDS = 5;
+const CI_SEEDS = 200;
 /**
  * Lost what a ticket's list or a pull request's own activity had, since an empty one was believed at once (70002, 70082;
  * 70030), or all tickets or pull requests, since two empty answers in a row were (71125, 71215); called gone what a page
@@ -117,7 +117,7 @@ test('undisturbed, nothing is tried again', async () => {
 });
 
 test('F20 to F28 at random: what is tried again ends equal to its source', async () => {
-  for (const seed of [...FAILED_ONCE, ...seeds(CI_SEEDS)]) {
+  await overSeeds([...FAILED_ONCE, ...seeds(CI_SEEDS)], async (seed) => {
     await beginAnew();
     const random = seededRandom(seed);
     const { names, rules } = faultPlan(seed, random);
@@ -138,7 +138,7 @@ test('F20 to F28 at random: what is tried again ends equal to its source', async
     }
     expect(left, told).toEqual([]);
     await expectExact(inputs, told);
-  }
+  });
 });
 
 /** Milliseconds by the host's clock between each refusal and the request behind it. */
