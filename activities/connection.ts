@@ -76,7 +76,7 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
       withHeartbeats(async (signal) => {
         try {
           const credential = await credentials.ofIntegration(integration);
-          await client.get({ credential, path: '/user', signal, asker: LIVE });
+          await client.get({ credential, path: '/user', signal, asker: LIVE, evenIfRefused: true });
           return { accepted: true };
         } catch (error) {
           if (error instanceof AuthRefused || error instanceof CredentialUnusable) return { accepted: false };

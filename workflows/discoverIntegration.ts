@@ -53,7 +53,7 @@ export async function discoverIntegration(input: DiscoverIntegrationInput): Prom
     }
     const { type, finding } = readFailure(error);
     await finish(ids, 'failed', finding);
-    if (isRefusal(type)) await tellRefused(integrationId);
+    if (isRefusal(type)) await tellRefused(integrationId, finding);
     return;
   }
   if (!ended) {

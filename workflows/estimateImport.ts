@@ -10,10 +10,9 @@ import type { Limited } from './contracts/waiting.ts';
 import { clock, estimateDetails, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import { ESTIMATE_INTERRUPTED } from './findings.ts';
-import { integrationWorkflowId } from './ids.ts';
-import { tell } from './import/tell.ts';
 import type { EstimateImportInput } from './inputs.ts';
-import { allowanceFreed, credentialRefused } from './messages.ts';
+import { isRefusal, tellRefused } from './limits.ts';
+import { allowanceFreed } from './messages.ts';
 import { estimateTries, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 
@@ -62,10 +61,7 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
     }
     const { type, finding } = readFailure(error);
     await fail(finding);
-    if (type !== 'AuthRefused' && type !== 'CredentialUnusable') return;
-    await tell(integrationWorkflowId(integrationId), (handle) =>
-      handle.signal(credentialRefused, { at: new Date(Date.now()).toISOString() }),
-    );
+    if (isRefusal(type)) await tellRefused(integrationId, finding);
   }
 
   /** Step 2. */

@@ -8,6 +8,9 @@ export const CHECK_INTERRUPTED: Finding = {
   remedy: 'Submit the credential again.',
 };
 
+/** `Finding.code` of a request that was held back because Bitbucket refused the credential before: no answer of Bitbucket. */
+export const CREDENTIAL_HELD = 'credential_held';
+
 export const CREDENTIAL_REFUSED: Finding = {
   code: 'invalid_credentials',
   message: 'Bitbucket refused the credential (401) at least three times over a longer time.',

@@ -18,6 +18,7 @@ import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
+import { isRefusal } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImport } from './messages.ts';
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
@@ -261,10 +262,10 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       // was lost meanwhile, what was to be stopped is tried no more, and ends as lost.
       const isStopped = isCancellation(error) || (isLost(error) && scope.consideredCancelled);
       if (isStopped && !work.consideredCancelled) return null;
-      const { type, limited } = readFailure(error);
+      const { type, finding, limited } = readFailure(error);
       if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
-      if (type !== 'AuthRefused' && type !== 'CredentialUnusable') throw error;
-      await patience.forCredential(heard);
+      if (!isRefusal(type)) throw error;
+      await patience.forCredential(heard, finding);
       return null;
     } finally {
       inHand.delete(scope);

@@ -9,11 +9,10 @@ import {
 import type { Limited } from './contracts/waiting.ts';
 import { clock, summary } from './details.ts';
 import { readFailure } from './failures.ts';
-import { integrationWorkflowId } from './ids.ts';
-import { tell } from './import/tell.ts';
 import type { KeepWebhooksInput } from './inputs.ts';
+import { isRefusal, tellRefused } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
-import { allowanceFreed, credentialRefused, webhooksCommanded } from './messages.ts';
+import { allowanceFreed, webhooksCommanded } from './messages.ts';
 import { bitbucketChunk, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 import { WEBHOOK_TIMING } from './timing.ts';
@@ -92,11 +91,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
       }
     } catch (error) {
       const { type, finding } = readFailure(error);
-      if (type === 'AuthRefused' || type === 'CredentialUnusable') {
-        await tell(integrationWorkflowId(integrationId), (handle) =>
-          handle.signal(credentialRefused, { at: new Date(Date.now()).toISOString() }),
-        );
-      }
+      if (isRefusal(type)) await tellRefused(integrationId, finding);
       return finding;
     }
   }

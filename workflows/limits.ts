@@ -2,11 +2,13 @@ import { CancellationScope, condition, setCurrentDetails, setHandler } from '@te
 import type { Limited } from './contracts/waiting.ts';
 import { clock } from './details.ts';
 import { readFailure } from './failures.ts';
+import { CREDENTIAL_HELD } from './findings.ts';
 import { integrationWorkflowId } from './ids.ts';
 import { PAUSED } from './import/paused.ts';
 import { tell } from './import/tell.ts';
 import type { PauseReason } from './inputs.ts';
 import { allowanceFreed, credentialRefused, discovered, setPaused } from './messages.ts';
+import type { Finding } from './words.ts';
 
 /**
  * Chunks that may meet a limit of Bitbucket, which is waited for on a named timer, and that rest while their integration
@@ -76,11 +78,16 @@ export function createLimits(paused: PauseReason | null = null): Limits {
   };
 }
 
-/** Bitbucket refused the credential: the integration finds out whether it is dead. */
-export const tellRefused = (integrationId: string): Promise<void> =>
-  tell(integrationWorkflowId(integrationId), (handle) =>
+/**
+ * Bitbucket refused the credential: the integration finds out whether it is dead. What was held back over earlier refusals
+ * (`finding`) asked nothing, so it is no other one.
+ */
+export async function tellRefused(integrationId: string, { code }: Finding): Promise<void> {
+  if (code === CREDENTIAL_HELD) return;
+  await tell(integrationWorkflowId(integrationId), (handle) =>
     handle.signal(credentialRefused, { at: new Date(Date.now()).toISOString() }),
   );
+}
 
 /** There may be something new to import. An integration whose run is lost looks by itself when it begins again. */
 export const tellDiscovered = (integrationId: string): Promise<void> =>

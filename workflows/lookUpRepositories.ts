@@ -33,7 +33,9 @@ export async function lookUpRepositories(
       });
     }
   } catch (error) {
-    if (!isCancellation(error) && isRefusal(readFailure(error).type)) await tellRefused(integrationId);
+    if (isCancellation(error)) throw error;
+    const { type, finding } = readFailure(error);
+    if (isRefusal(type)) await tellRefused(integrationId, finding);
     throw error;
   }
   await tellDiscovered(integrationId);

@@ -50,7 +50,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
     }
     const { type, finding } = readFailure(error);
     await finish(finding);
-    if (isRefusal(type)) await tellRefused(integrationId);
+    if (isRefusal(type)) await tellRefused(integrationId, finding);
     return;
   }
   if (!isAtEnd)

@@ -35,6 +35,8 @@ export interface BitbucketRequest {
   onWait?: (until: string) => void;
   /** the longest wait inside the call, milliseconds; a longer one throws RateLimited. Default 5,000 */
   maxWaitMs?: number;
+  /** also with a credential that was refused several times in a row: to find out whether it still is, or to clear up */
+  evenIfRefused?: boolean;
 }
 
 /**
@@ -53,6 +55,7 @@ export interface BitbucketWrite {
   signal: AbortSignal;
   /** as of `BitbucketRequest` */
   maxWaitMs?: number;
+  evenIfRefused?: boolean;
 }
 
 export interface ScopeHeaders {
@@ -104,12 +107,23 @@ export interface BitbucketWriter {
 
 /** Who signs: finds the secret, builds the header, renews what can be renewed. */
 export interface Signer {
-  /** Throws CredentialUnusable when there is nothing to sign with. Renews an ending OAuth token first. */
-  sign(credential: CredentialRef, signal: AbortSignal): Promise<Signature>;
+  /**
+   * Throws CredentialUnusable when there is nothing to sign with, and AuthRefused where the credential was refused several
+   * times in a row (unless `evenIfRefused`). Renews an ending OAuth token first.
+   */
+  sign(
+    credential: CredentialRef,
+    signal: AbortSignal,
+    options?: { evenIfRefused?: boolean },
+  ): Promise<Signature>;
   /** After a 401 for `version`: true when there is now another secret to sign with. */
   renew(credential: CredentialRef, version: number, signal: AbortSignal): Promise<boolean>;
   /** A freshly renewed secret was refused too: renewing does not help (a brownout looks like that). */
   renewalDidNotHelp(credential: CredentialRef, version: number): void;
+  /** Bitbucket answered 401 to what was signed, and it was not to be renewed. */
+  refused(credential: CredentialRef): Promise<void>;
+  /** Bitbucket took a credential whose signature said that it had been refused. */
+  accepted(credential: CredentialRef): Promise<void>;
 }
 
 export interface Signature {
@@ -119,6 +133,8 @@ export interface Signature {
   accountKey: string;
   /** of the stored secret */
   version: number;
+  /** the credential's last answer was 401 */
+  wasRefused: boolean;
 }
 
 export interface BitbucketClientOptions {
@@ -150,8 +166,8 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 
   async function sendOnce(request: Signed, url: URL): Promise<Sent> {
-    const { credential, signal, content } = request;
-    const signature = await signer.sign(credential, signal);
+    const { credential, signal, content, evenIfRefused = false } = request;
+    const signature = await signer.sign(credential, signal, { evenIfRefused });
     const permit = await takePermit(request, url, signature);
     const raw = await sendWith(permit, url, {
       ...content,
@@ -226,12 +242,19 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     return second;
   }
 
+  /** What an answer says of the credential. An error of the host, or a limit, says nothing of it. */
+  async function noteOf({ credential }: Signed, { raw: { status }, signature }: Sent): Promise<void> {
+    if (status === 401) await signer.refused(credential);
+    else if (signature.wasRefused && status < 500 && status !== 429) await signer.accepted(credential);
+  }
+
   return {
     async get(request) {
       const start =
         request.next === undefined ? guard.ofPath(request.path ?? '/') : guard.ofNext(request.next);
       const signed = { ...request, content: contentOfGet(request) };
       const sent = await renewing(signed, () => sendFollowing(signed, start));
+      await noteOf(signed, sent);
       const path = guard.pathOf(sent.url);
       if (sent.raw.status >= 400) await refuse(sent, { path, writes: false });
       try {
@@ -246,6 +269,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       const url = guard.ofPath(request.path);
       const signed = { ...request, content: contentOfWrite(request) };
       const sent = await renewing(signed, () => sendOnce(signed, url));
+      await noteOf(signed, sent);
       const { raw } = sent;
       const path = guard.pathOf(url);
       if (raw.status >= 400) await refuse(sent, { path, writes: true });

@@ -1,3 +1,4 @@
+import { CREDENTIAL_HELD } from '../../workflows/findings.ts';
 import type { CredentialKind, Finding } from '../../workflows/words.ts';
 
 /** Findings that both the client and the connection check give: code, message, remedy (design 5.1). */
@@ -52,6 +53,14 @@ export const rateLimitedFinding = (until: string): Finding => ({
   message: `Bitbucket's request limit for this account is used up until ${until}.`,
   remedy: 'Nothing to do: the engine waits and goes on by itself. The limit counts all use of the account.',
   details: { until },
+});
+
+/** `since`: HH:MM UTC of the last refusal. */
+export const credentialHeld = (since: string): Finding => ({
+  code: CREDENTIAL_HELD,
+  message: `Bitbucket refused the credential (401) several times in a row, last at ${since} UTC; nothing else is asked with it meanwhile.`,
+  remedy:
+    'Nothing to do: one small request every ten minutes finds out whether that passes. If the credential was revoked, submit a new one.',
 });
 
 export const credentialExpired = (kind: CredentialKind): Finding => ({

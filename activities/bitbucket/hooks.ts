@@ -52,9 +52,11 @@ export function createHooks(options: {
   credential: CredentialRef;
   asker: Asker;
   signal: AbortSignal;
+  /** as of `BitbucketRequest` */
+  evenIfRefused?: boolean;
 }): Hooks {
-  const { client, credential, asker, signal } = options;
-  const common = { credential, asker, signal, maxWaitMs: MAX_WAIT_MS };
+  const { client, credential, asker, signal, evenIfRefused = false } = options;
+  const common = { credential, asker, signal, maxWaitMs: MAX_WAIT_MS, evenIfRefused };
 
   async function listAll<T>(path: string, schema: z.ZodType<T>): Promise<T[]> {
     const all: T[] = [];

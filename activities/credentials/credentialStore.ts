@@ -1,12 +1,18 @@
 import { LRUCache } from 'lru-cache';
 import type { Database } from '../../db/client.ts';
-import { credentialOfIntegration, loadCredential, type CredentialRow } from '../../db/queries/credentials.ts';
+import {
+  credentialOfIntegration,
+  forgetRefusals,
+  loadCredential,
+  noteRefusal,
+  type CredentialRow,
+} from '../../db/queries/credentials.ts';
 import { mustBeInTime } from '../../platform/attempt.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
 import type { CredentialKind } from '../../workflows/words.ts';
 import type { CredentialRef, Signer } from '../bitbucket/client.ts';
-import { CredentialReplaced, CredentialUnusable } from '../bitbucket/errors.ts';
-import { credentialExpired } from '../bitbucket/findings.ts';
+import { AuthRefused, CredentialReplaced, CredentialUnusable } from '../bitbucket/errors.ts';
+import { credentialExpired, credentialHeld } from '../bitbucket/findings.ts';
 import type { OauthRefresher } from './oauthRefresh.ts';
 import {
   authorizationOf,
@@ -82,11 +88,18 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
     return { ...row, sealed: row.sealed };
   }
 
-  /** The row, fresh enough to sign with. */
-  async function usable(credential: CredentialRef, signal: AbortSignal): Promise<UsableRow> {
+  /** The row, fresh enough to sign with, and not held back by what Bitbucket answered to it. */
+  async function usable(
+    credential: CredentialRef,
+    signal: AbortSignal,
+    { evenIfRefused = false } = {},
+  ): Promise<UsableRow> {
     signal.throwIfAborted();
     const row = await load(credential);
     if (row.expired) throw new CredentialUnusable({ finding: credentialExpired(row.kind) });
+    if (row.held_since !== null && !evenIfRefused) {
+      throw new AuthRefused({ finding: credentialHeld(row.held_since) });
+    }
     if (row.kind !== 'oauth' || !row.access_ended) return row;
     await abortable(refresh(credential, row.version), signal);
     return load(credential);
@@ -122,14 +135,15 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   }
 
   return {
-    async sign(credential, signal) {
-      const row = await usable(credential, signal);
+    async sign(credential, signal, how) {
+      const row = await usable(credential, signal, how);
       const authorization = authorizationOf(await open(credential, row));
       return {
         authorization,
         kind: row.kind,
         accountKey: accountKeyOf(row),
         version: row.version,
+        wasRefused: row.refusals > 0,
       };
     },
 
@@ -146,6 +160,12 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
     renewalDidNotHelp(credential, version) {
       useless.set(credential.credentialId, { version, untilMs: Date.now() + USELESS_MS });
     },
+
+    refused: ({ organizationId, credentialId }) =>
+      database.transaction(organizationId, (tx) => noteRefusal(tx, credentialId)),
+
+    accepted: ({ organizationId, credentialId }) =>
+      database.transaction(organizationId, (tx) => forgetRefusals(tx, credentialId)),
 
     async ofIntegration({ organizationId, integrationId }) {
       const credentialId = await database.transaction(organizationId, (tx) =>

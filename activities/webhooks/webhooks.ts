@@ -54,9 +54,14 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
   const receiver = createReceiver({ publicUrl, apiUrl });
   const isImpatient = (): boolean => activityInfo().attempt >= PATIENT_ATTEMPTS;
 
-  const hooksWith = (integrationId: string, credential: CredentialRef, signal: AbortSignal) => {
+  const hooksWith = (
+    integrationId: string,
+    credential: CredentialRef,
+    signal: AbortSignal,
+    { evenIfRefused = false } = {},
+  ) => {
     const asker = walker(webhooksConsumer(integrationId), workflowId());
-    return { asker, hooks: createHooks({ client, credential, asker, signal }) };
+    return { asker, hooks: createHooks({ client, credential, asker, signal, evenIfRefused }) };
   };
 
   /** One step after the other until `step` says that it was the last (null), the chunk is full, or a limit is met. */
@@ -109,7 +114,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
   async function removalHooks({ organizationId, integrationId }: OfIntegration, signal: AbortSignal) {
     try {
       const credential = await credentials.ofIntegration({ organizationId, integrationId });
-      return hooksWith(integrationId, credential, signal).hooks;
+      return hooksWith(integrationId, credential, signal, { evenIfRefused: true }).hooks;
     } catch (error) {
       if (error instanceof CredentialUnusable) return null;
       throw error;

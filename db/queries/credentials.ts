@@ -21,13 +21,25 @@ export interface CredentialRow {
   access_ended: boolean;
   /** a refresh was begun and its outcome is not stored */
   refresh_under_way: boolean;
+  /** answers 401 in a row */
+  refusals: number;
+  /** so many, and the last of them so lately, that only the integration's own probe asks with it; HH:MM of the last, UTC */
+  held_since: string | null;
 }
+
+/** So many answers 401 in a row hold back what would ask next: one may be of its endpoint alone, some are on their way at once. */
+const REFUSALS_TO_HOLD = 3;
+
+/** Longer than the integration waits between two probes, so that one comes first: a lost probe holds nothing back for good. */
+const HELD_MINUTES = 12;
 
 const columns = sql`id, integration_id, owner_id, kind, state, sealed, key_id, fields, account_key, version,
   coalesce(expires_on <= clock_timestamp(), false) as expired,
   to_char(expires_on at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as expires_on,
   coalesce(access_expires_at <= clock_timestamp(), false) as access_ended,
-  refresh_started_at is not null as refresh_under_way`;
+  refresh_started_at is not null as refresh_under_way, refusals,
+  case when refusals >= ${REFUSALS_TO_HOLD} and refused_at > clock_timestamp() - make_interval(mins => ${HELD_MINUTES})
+    then to_char(refused_at at time zone 'utc', 'HH24:MI') end as held_since`;
 
 const only = <T>(rows: Iterable<T>): T | undefined => [...rows][0];
 
@@ -113,6 +125,19 @@ export async function endCredential(
   await tx.execute(sql`
     update credentials set expires_on = clock_timestamp(), refresh_started_at = null
     where id = ${id} and version = ${version}`);
+}
+
+/** Bitbucket answered 401 to what this credential signed. */
+export async function noteRefusal(tx: Transaction, id: string): Promise<void> {
+  await tx.execute(sql`
+    update credentials set refusals = refusals + 1, refused_at = clock_timestamp() where id = ${id}`);
+}
+
+/** Bitbucket took the credential, whatever it answered. */
+export async function forgetRefusals(tx: Transaction, id: string): Promise<void> {
+  await tx.execute(
+    sql`update credentials set refusals = 0, refused_at = null where id = ${id} and refusals > 0`,
+  );
 }
 
 /** What the connection check learned about the credential. */

@@ -110,6 +110,9 @@ export const credentials = pgTable(
     refreshStartedAt: instant('refresh_started_at'),
     /** rises with each new sealed value */
     version: integer('version').notNull().default(1),
+    /** answers 401 in a row, and when the last of them came: three hold back what would ask with it (`activities/credentials`) */
+    refusals: integer('refusals').notNull().default(0),
+    refusedAt: instant('refused_at'),
     /** a secret that waits for a check is removed at the latest then */
     discardAfter: instant('discard_after'),
     createdAt: createdAt(),

@@ -1,4 +1,6 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
+import { CREDENTIAL_HELD } from '../../workflows/findings.ts';
 import { pollId, syncAllWorkflowId } from '../../workflows/ids.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
 import { callsOf } from '../support/bitbucketCalls.ts';
@@ -90,6 +92,26 @@ test('a round that fails says why, and tells the integration of a refused creden
           (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'credentialRefused',
         ),
     });
+    await handleOf(run.client, tenant).terminate('the test is over');
+  });
+});
+
+test('a round that was held back over earlier refusals says so, and is no other refusal', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    const held = { code: CREDENTIAL_HELD, message: 'Held back.', remedy: 'Wait.' };
+    run.bitbucket.polls.push(
+      ApplicationFailure.create({ type: 'AuthRefused', nonRetryable: true, details: [held] }),
+    );
+    await command(run, tenant, messages.rename, { name: 'Acme', actor });
+    const workflowId = await poll(run, tenant);
+    expect(await pollRow(tenant)).toMatchObject({ last_error: { code: CREDENTIAL_HELD } });
+    const { events } = await run.client.workflow.getHandle(workflowId).fetchHistory();
+    const told = (events ?? []).filter(
+      (event) => event.signalExternalWorkflowExecutionInitiatedEventAttributes != null,
+    );
+    expect(told).toEqual([]);
     await handleOf(run.client, tenant).terminate('the test is over');
   });
 });

@@ -1,4 +1,6 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
+import { CREDENTIAL_HELD } from '../../workflows/findings.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { INTEGRATION_TIMING } from '../../workflows/timing.ts';
@@ -64,6 +66,27 @@ describe('a brownout of 15 minutes', () => {
       expect(types.map(({ type }) => type as string)).not.toContain('needs_credential');
     }, integrationGoesOn(tenant));
   });
+});
+
+test('what is held back over earlier refusals waits like what was refused, and counts as none', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async (run) => {
+    const held = { code: CREDENTIAL_HELD, message: 'Held back.', remedy: 'Wait.' };
+    const failure = ApplicationFailure.create({ type: 'AuthRefused', nonRetryable: true, details: [held] });
+    const [id] = await tenant.repositories(1);
+    run.bitbucket.chunks.set(id!, [{}, failure, { done: true }]);
+    const importId = await tenant.storeImport({ all: true });
+    const start = { importId, mode: 'changed', actor } as const;
+    await command(run, tenant, messages.startImport, start, TIMING);
+    await untilImport(tenant, importId, 'needs_credential', EFFECTIVE_MS);
+    const { events } = await handleOf(run.client, tenant).fetchHistory();
+    const signals = (events ?? []).map((event) => event.workflowExecutionSignaledEventAttributes?.signalName);
+    expect(signals).not.toContain('credentialRefused');
+    // Who found out that the credential is good again tells all.
+    await command(run, tenant, messages.submitCredential, { ...(await tenant.credential()), actor });
+    await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+    expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+  }, integrationGoesOn(tenant));
 });
 
 describe('a probe', () => {

@@ -17,9 +17,12 @@ export function signerOf(simulator: Simulator): Signer {
       kind: 'api_token',
       accountKey: 'admin',
       version: 1,
+      wasRefused: false,
     }),
     renew: async () => false,
     renewalDidNotHelp: () => {},
+    refused: async () => {},
+    accepted: async () => {},
   };
 }
 

@@ -2,15 +2,14 @@ import { condition } from '@temporalio/workflow';
 import type { Limited, Waiting } from '../contracts/waiting.ts';
 import type { OfRepository } from '../contracts/tenant.ts';
 import { clock, summary } from '../details.ts';
-import { integrationWorkflowId } from '../ids.ts';
 import type { PauseReason, Wanted } from '../inputs.ts';
-import { credentialRefused } from '../messages.ts';
+import { tellRefused } from '../limits.ts';
 import { rows } from '../policies.ts';
 import { PAUSED } from './paused.ts';
 import type { ImportTiming } from '../timing.ts';
+import type { Finding } from '../words.ts';
 import type { ImportRepositoryState } from '../words.ts';
 import type { Screen } from './screen.ts';
-import { tell } from './tell.ts';
 
 /** What signals have told the run of a repository. */
 export interface Steering {
@@ -45,8 +44,8 @@ export const heirOf = (others: readonly Wanted[]): Wanted | undefined =>
 export interface Patience {
   /** `freed`: how often there was room early when the work began that met the limit. */
   forLimit(limited: Limited, freed: number): Promise<void>;
-  /** `heard`: how many signals had come when the work began that was refused. */
-  forCredential(heard: number): Promise<void>;
+  /** `heard`: how many signals had come when the work began that was refused, with the `finding`. */
+  forCredential(heard: number, finding: Finding): Promise<void>;
   forResume(reason: PauseReason): Promise<void>;
 }
 
@@ -69,22 +68,20 @@ export function createPatience(options: {
     );
   }
 
-  async function forCredential(heard: number): Promise<void> {
+  async function forCredential(heard: number, finding: Finding): Promise<void> {
     // The word to go on came while the old credential was still being refused.
     if (steering.messages !== heard) return;
     // Git and the API sign with the same one.
-    refused ??= untilAccepted(heard).finally(() => {
+    refused ??= untilAccepted(heard, finding).finally(() => {
       refused = null;
     });
     await refused;
   }
 
   /** The integration finds out whether the credential is dead; meanwhile, and after brownouts, it is tried again. */
-  async function untilAccepted(heard: number): Promise<void> {
+  async function untilAccepted(heard: number, finding: Finding): Promise<void> {
     const nowMs = Date.now();
-    await tell(integrationWorkflowId(ids.integrationId), (handle) =>
-      handle.signal(credentialRefused, { at: new Date(nowMs).toISOString() }),
-    );
+    await tellRefused(ids.integrationId, finding);
     const untilMs = nowMs + timing.refusedEveryMs;
     const why = 'Bitbucket refused the credential';
     const until = new Date(untilMs).toISOString();

@@ -1,6 +1,7 @@
 import { condition, patched } from '@temporalio/workflow';
 import { readFailure } from '../failures.ts';
 import { CHECK_INTERRUPTED, CREDENTIAL_REFUSED } from '../findings.ts';
+import { isRefusal } from '../limits.ts';
 import type { PendingCheck } from '../messages.ts';
 import { bitbucketRows, connectionCheckTries, rows } from '../policies.ts';
 import type { Finding, IntegrationState, Service } from '../words.ts';
@@ -168,6 +169,6 @@ async function probe(entity: Entity): Promise<boolean | null> {
     return accepted;
   } catch (error) {
     const { type } = readFailure(error);
-    return type === 'AuthRefused' || type === 'CredentialUnusable' ? false : null;
+    return isRefusal(type) ? false : null;
   }
 }
