@@ -22,6 +22,8 @@ export async function overSeeds(
       await check(seed);
     } catch (error) {
       if (!isSoak() || !(error instanceof Error)) throw error;
+      const name = `seed ${String(seed)}`;
+      if (!error.message.includes(name)) error.message = `${name}: ${error.message}`;
       failures.push(error);
     }
   }
@@ -36,4 +38,4 @@ export async function overSeeds(
 export const isSoak = (): boolean => process.env['SOAK_SEEDS'] !== undefined;
 
 /** For a test over seeds, milliseconds: a soak run has hours. */
-export const seedsTimeoutMs = (): number => (isSoak() ? 4 * 3_600_000 : 240_000);
+export const seedsTimeoutMs = (): number => (isSoak() ? 4 * 3_600_000 : 600_000);
