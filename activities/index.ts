@@ -140,7 +140,11 @@ export function createActivities(options: ActivitiesOptions): Activities {
     deadlineMs: deadlineOf(limitWindowMs),
     ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
   });
-  const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket: client });
+  const { importChunk, linkCommits } = createStreamActivities({
+    database,
+    bitbucket: client,
+    goneAfterMs: options.vanishing.goneAfterMs,
+  });
   const clones = createCloneFolder({ folder: cloneFolder, maxBytes: CLONE_BYTES });
   const { importGit } = createGitActivities({
     database,

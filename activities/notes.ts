@@ -35,3 +35,14 @@ export const noteOnSkipped = (skipped: number): Record<string, StreamNote> =>
           count: skipped,
         },
       };
+
+export const noteOnUnlisted = (unlisted: number): Record<string, StreamNote> =>
+  unlisted === 0
+    ? {}
+    : {
+        not_listed: {
+          message:
+            'Branches and tags that the list of this import lacks. One list alone proves nothing: they are kept until a later one agrees.',
+          count: unlisted,
+        },
+      };

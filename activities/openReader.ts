@@ -31,9 +31,9 @@ export interface OpenedReader {
 /** Opens a stream and learns what its reader must know, in one transaction. Throws what `openStream` throws. */
 export async function openReader(
   database: Database,
-  of: { input: ChunkInput; stream: ImportedStream; source: RepositorySource },
+  of: { input: ChunkInput; stream: ImportedStream; source: RepositorySource; goneAfterMs: number },
 ): Promise<OpenedReader> {
-  const { input, stream, source } = of;
+  const { input, stream, source, goneAfterMs } = of;
   const { checkpoint, more } = await openStreamWith(database, stream, (tx, opened) =>
     readKnown(tx, { input, stream, checkpoint: opened }),
   );
@@ -46,6 +46,7 @@ export async function openReader(
     checkpoint,
     resumes: isOwn(checkpoint.position, input.importId),
     closing,
+    goneAfterMs,
   };
   return { checkpoint, closing, hasQuarantined, reader: readerOf(context, stream.stream, more) };
 }

@@ -1,15 +1,18 @@
 import { z } from 'zod';
 import { countQuarantined } from '../db/queries/quarantine.ts';
-import { countRefs, removeOtherRefs } from '../db/queries/refs.ts';
+import { countRefs, missingRefs, settleListedRefs } from '../db/queries/refs.ts';
 import { escapeText } from '../db/text.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { type Page, readRecords } from './bitbucket/paging.ts';
+import { asList, type Page, readRecords } from './bitbucket/paging.ts';
+import { unreadable } from './bitbucket/readJson.ts';
 import { branchSchema, tagSchema } from './bitbucket/schemas.ts';
 import { canonicalInstant } from './instants.ts';
 import { branchItem, tagItem } from './listedRows.ts';
+import { behindRefusedLookUp, lookUpFields, MAX_LOOK_UPS, noLookUps, refPath } from './missingRefs.ts';
 import { createNextGuard, MAX_RESTARTS, refusesNext } from './nextWalk.ts';
+import { noteOnUnlisted } from './notes.ts';
 import { storeOf } from './recordStores.ts';
-import type { Completion, PageRead, ReaderContext, StreamReader } from './streamReader.ts';
+import type { Completion, PageRead, ReaderContext, Step, StreamReader } from './streamReader.ts';
 
 const LISTS = ['branches', 'tags'] as const;
 const listSchema = z.enum(LISTS);
@@ -38,14 +41,15 @@ const positionSchema = z.object({
   since: z.string().nullable(),
   /** the first answer of all, by Bitbucket's clock */
   began: z.string().nullable(),
+  ...lookUpFields,
   /** refs of the lists behind it */
   listed: z.int(),
   empty: z.array(listSchema),
 });
 type RefPosition = z.infer<typeof positionSchema>;
 
-const noReading = { next: null, pages: 0, ended: false, read: 0, size: null };
-const noList = { ...noReading, restarts: 0, readings: 0, names: [], known: 0, since: null };
+const noReading = { ...noLookUps, next: null, pages: 0, ended: false, read: 0, size: null };
+const noList = { ...noReading, restarts: 0, readings: 0, names: [], gone: [], known: 0, since: null };
 const start: RefPosition = { ...noList, list: 'branches', began: null, listed: 0, empty: [] };
 
 const memorySchema = z.object({ empty: z.array(listSchema) });
@@ -54,27 +58,70 @@ const memorySchema = z.object({ empty: z.array(listSchema) });
 const MAX_READINGS = 3;
 
 /**
- * Reads branches, then tags, by their lists; each is stored page by page and, at its end, made the whole set. The lists
- * have no key to go on by, so a ref that is removed meanwhile pushes another off the next page: one of several pages is
- * read again until it says the size that was read, or shows no name that is new. A ref goes when no reading showed it.
+ * Reads branches, then tags, by their lists; each is stored page by page. The lists have no key to go on by, so a ref that
+ * is removed meanwhile pushes another off the next page: one of several pages, and one that is short of its own size, is
+ * read again until it says the size that was read, or shows no name that is new.
+ *
+ * A stored ref that no reading showed is looked up by its name, up to ten behind a reading. Where one is there, the list is
+ * false and read again. One that is not found goes; the others, and all of them where the list is empty, go when a list that
+ * begins `goneAfterMs` later lacks them too (docs/decisions/commits-without-a-clone.md).
  */
 export function createRefReader(context: ReaderContext): StreamReader {
-  const { database, scope, source, checkpoint, resumes } = context;
+  const { database, scope, source, checkpoint, resumes, goneAfterMs } = context;
   const guard = createNextGuard();
   const base = `/repositories/${source.fullName}/refs`;
 
   async function complete({ began, listed, empty }: RefPosition): Promise<Completion> {
-    const { rows, quarantined } = await database.transaction(scope.organizationId, async (tx) => ({
-      rows: await countRefs(tx, scope),
+    const { rows, unlisted, quarantined } = await database.transaction(scope.organizationId, async (tx) => ({
+      ...(await countRefs(tx, scope)),
       quarantined: await countQuarantined(tx, scope),
     }));
-    const lacking = Math.max(0, listed - rows - quarantined);
+    const lacking = Math.max(0, listed - (rows - unlisted) - quarantined);
     return {
       watermark: began,
       rows,
       whole: true,
       memory: { empty },
       tally: { kind: 'counted', stored: rows, gone: 0, notPermitted: 0, lacking, basis: 'snapshot' },
+      notes: noteOnUnlisted(unlisted),
+    };
+  }
+
+  /** Behind a reading that is certain: looks up what it lacks, reads a false list again, and settles the list. */
+  async function judge(position: RefPosition, list: List): Promise<Step> {
+    const { names, gone, contradicted, readings } = position;
+    const observedAt = position.since ?? '-infinity';
+    const judged = { ...scope, observedAt, names, gone };
+    const asking =
+      position.asking ??
+      (await database.transaction(scope.organizationId, (tx) => missingRefs(tx, list, judged, MAX_LOOK_UPS)));
+    const [name] = asking;
+    if (name !== undefined) {
+      const place = { path: `${base}/${list}/${refPath(name)}` };
+      return { kind: 'request', place, at: { ...position, asking } };
+    }
+    if (contradicted && readings < MAX_READINGS) {
+      return { kind: 'move', position: { ...position, ...noReading, known: names.length } };
+    }
+    const isBelieved = isFull(position) && !contradicted;
+    const found = { ...judged, gone: names.length === 0 ? [] : gone };
+    return {
+      kind: 'move',
+      position: behindList(position, list),
+      also: (tx) => settleListedRefs(tx, list, { ...found, apartMs: isBelieved ? goneAfterMs : null }),
+    };
+  }
+
+  /** A ref that the list lacks is there after all. */
+  function readLookUp(position: RefPosition, name: string, answer: BitbucketAnswer): PageRead {
+    const { json, status } = answer;
+    if (nameOf(json)[0] !== name) throw unreadable('a single ref', 'is not the one asked for', status);
+    const single = { values: [json], next: null, size: 1 };
+    const names = [...position.names, name];
+    // Whoever looks on asks only for what no other reading shows.
+    return {
+      ...recordsOf(position.list, asList(answer), single),
+      position: { ...position, names, asking: [], contradicted: true },
     };
   }
 
@@ -87,7 +134,7 @@ export function createRefReader(context: ReaderContext): StreamReader {
     },
     async step(stored) {
       const position = positionSchema.parse(stored);
-      const { list, next, names, since } = position;
+      const { list, next, names } = position;
       if (list === null) return { kind: 'end', completion: await complete(position) };
       if (!position.ended) {
         const place = next === null ? { path: `${base}/${list}?pagelen=100` } : { next };
@@ -96,12 +143,7 @@ export function createRefReader(context: ReaderContext): StreamReader {
       if (!isCertain(position)) {
         return { kind: 'move', position: { ...position, ...noReading, known: names.length } };
       }
-      const observedAt = since ?? '-infinity';
-      return {
-        kind: 'move',
-        position: behindList(position, list),
-        also: (tx) => removeOtherRefs(tx, list, { ...scope, observedAt, names }),
-      };
+      return judge(position, list);
     },
     ahead: (stored) => {
       const { next } = positionSchema.parse(stored);
@@ -109,13 +151,15 @@ export function createRefReader(context: ReaderContext): StreamReader {
     },
     read: (stored, answer) => {
       const position = positionSchema.parse(stored);
+      const [name] = position.asking ?? [];
+      if (name !== undefined) return readLookUp(position, name, answer);
       const page = guard(`refs/${position.list ?? ''}`, answer, position);
       return { ...recordsOf(position.list, answer, page), position: behindPage(position, page, answer) };
     },
     store: storeOf('refs', scope),
     // The next import reads all of either list anew.
     emptyAnswers: 2,
-    // Most repositories have branches, and what was stored would go.
+    // Most repositories have branches, and a false one would hide them.
     witness: (stored, place) => {
       const { list, pages } = positionSchema.parse(stored);
       const memory = memorySchema.safeParse(checkpoint.memory);
@@ -124,6 +168,8 @@ export function createRefReader(context: ReaderContext): StreamReader {
     },
     recover: (stored, { type }) => {
       const position = positionSchema.parse(stored);
+      const behind = behindRefusedLookUp(position, type);
+      if (behind !== undefined) return { position: behind };
       if (!refusesNext(position.next, type) || position.restarts >= MAX_RESTARTS) return undefined;
       return { position: { ...position, ...noReading, restarts: position.restarts + 1 } };
     },
@@ -167,19 +213,22 @@ function behindPage(position: RefPosition, page: Page, answer: BitbucketAnswer):
   };
 }
 
-/** One page is what the host had at one moment; so are several of one size that is what was read. */
+/** One page is what the host had at one moment, if it is as long as it says; so are several of one size that is what was read. */
 function isCertain({ pages, size, read, readings, known, names }: RefPosition): boolean {
-  const isUnmoved = pages === 1 || size === read;
+  const isUnmoved = (pages === 1 && (size ?? 0) <= read) || size === read;
   return isUnmoved || (readings > 1 && names.length === known) || readings >= MAX_READINGS;
 }
 
+/** Whether the readings showed as many as the last one says that there are. */
+const isFull = ({ names, size }: RefPosition): boolean => names.length >= (size ?? 0);
+
 function behindList(position: RefPosition, list: List): RefPosition {
-  const { began, listed, names, empty } = position;
+  const { began, listed, names, size, empty } = position;
   return {
     ...noList,
     list: LISTS[LISTS.indexOf(list) + 1] ?? null,
     began,
-    listed: listed + names.length,
+    listed: listed + Math.max(names.length, size ?? 0),
     empty: names.length === 0 ? [...empty, list] : empty,
   };
 }

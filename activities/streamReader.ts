@@ -102,6 +102,8 @@ export interface ReaderContext {
   resumes: boolean;
   /** a closing round (`mode` is `changed` then): how this import left the stream */
   closing: LastRead | undefined;
+  /** two lists that agree on what is gone must be so far apart */
+  goneAfterMs: number;
 }
 
 /**

@@ -12,6 +12,7 @@ import { answeredAt, createRounds, type LastRead } from './closing.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { openReader } from './openReader.ts';
 import { PageRefused } from './pageRefused.ts';
+import { VANISHING_RULES } from './presence/decideList.ts';
 import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { Replaced } from './replaced.ts';
@@ -25,6 +26,8 @@ export interface StreamActivitiesOptions {
   /** milliseconds; a page that takes longer sends no more heartbeats, so that Temporal gives up on this attempt */
   pageDeadlineMs?: number;
   heartbeatMs?: number;
+  /** two lists that agree on which branches and tags are gone must be so far apart; default: `VANISHING_RULES` */
+  goneAfterMs?: number;
 }
 
 /** One bounded chunk (design section 6): whichever of the three is met first ends it. */
@@ -44,6 +47,7 @@ export function createStreamActivities(
   options: StreamActivitiesOptions,
 ): Pick<StreamActivities, 'importChunk' | 'linkCommits'> {
   const { database, bitbucket, pageDeadlineMs = PAGE_DEADLINE_MS, heartbeatMs = HEARTBEAT_MS } = options;
+  const { goneAfterMs = VANISHING_RULES.goneAfterMs } = options;
   const limits = { ...LIMITS, ...options.limits };
 
   /**
@@ -203,6 +207,7 @@ export function createStreamActivities(
       input,
       stream,
       source,
+      goneAfterMs,
     });
     const credential = { organizationId: input.organizationId, credentialId: credentialOf(source) };
     try {

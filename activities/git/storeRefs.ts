@@ -66,7 +66,7 @@ async function replaceRefs(
     await releaseOtherQuarantined(tx, stream, refusedKeys);
     const counts = {
       expected: refs.branches.length + refs.tags.length,
-      stored: await countRefs(tx, run),
+      stored: (await countRefs(tx, run)).rows,
       quarantined: refused.length,
       gone: 0,
       notPermitted: 0,

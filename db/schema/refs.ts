@@ -10,6 +10,8 @@ export const branches = pgTable(
     name: text('name').notNull(),
     targetHash: text('target_hash').notNull(),
     observedAt: instant('observed_at').notNull(),
+    /** a list of the API lacked it first, and nothing has shown it since */
+    missingSince: instant('missing_since'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.name] }),
@@ -35,6 +37,8 @@ export const tags = pgTable(
     taggerEmail: text('tagger_email'),
     taggedAt: instant('tagged_at'),
     observedAt: instant('observed_at').notNull(),
+    /** a list of the API lacked it first, and nothing has shown it since */
+    missingSince: instant('missing_since'),
   },
   (t) => [
     primaryKey({ columns: [t.organizationId, t.repositoryId, t.name] }),

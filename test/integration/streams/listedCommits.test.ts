@@ -74,7 +74,13 @@ describe('a repository whose commits are listed', () => {
     await listing.git('rocket', { kind: 'deleteTag', name: 'v9' });
     await listing.git('rocket', { kind: 'collectGarbage' });
     const { input, asked } = await listing.imported(id);
-    expect(asked).toEqual(['GET refs/branches', 'GET refs/tags', 'GET commits 404', 'GET commits']);
+    expect(asked).toEqual([
+      'GET refs/branches',
+      'GET refs/tags',
+      'GET refs/tags/v9 404',
+      'GET commits 404',
+      'GET commits',
+    ]);
     expect(await situation.differences()).toBe('');
     expect(await situation.streamStates(input)).toMatchObject([{ state: 'healthy' }, { state: 'healthy' }]);
     // The commit stays, and says that nothing leads to it any more.

@@ -26,10 +26,10 @@ export async function createListing() {
   await situation.rows(sql`update integrations set commit_source = 'api'`);
 
   const journalEnd = (): number => [...simulator.journal.since(0)].at(-1)?.sequence ?? 0;
-  /** What was asked of the host: `GET commits`, `POST commits 404`, `GET refs/tags` … */
+  /** What was asked of the host: `GET commits`, `POST commits 404`, `GET refs/tags`, `GET refs/tags/v9 404` … */
   const askedSince = (sequence: number): string[] =>
     [...simulator.journal.since(sequence)].map(({ method, path, status }) => {
-      const list = /\/(commits|refs\/\w+)\?/.exec(path)?.[1] ?? path;
+      const list = /\/(commits(?=\?)|refs\/\w+(?=\?)|refs\/\w+\/.+)/.exec(path)?.[1] ?? path;
       return `${method} ${list}${status === 200 ? '' : ` ${String(status)}`}`;
     });
   const begin = async (id: string, mode: ImportMode = 'changed'): Promise<ImportInput> => ({
