@@ -72,6 +72,67 @@ export function testControl(line: Line): void {
     expect([refused.status, refused.body.code]).toEqual([409, 'nothing_failed']);
   });
 
+  test('an old range is read again, as far back as it was asked: of one repository, and of all of the integration', async () => {
+    const imported = `/v1/integrations/${line.integrationId}/repositories?imported=true&limit=200`;
+    const idOf = new Map<string, string>(
+      (await call('GET', imported)).body.data.map((row: { full_name: string; id: string }) => [
+        row.full_name,
+        row.id,
+      ]),
+    );
+    const [one, other] = [idOf.get('acme-rockets/flight-control')!, idOf.get('acme-rockets/telemetry')!];
+    const lastSuccess = async (id: string): Promise<string | null> =>
+      (await call('GET', `/v1/repositories/${id}`)).body.sync?.last_success_at ?? null;
+    const synced = async (ids: string[], path: string, body: object) => {
+      const before = new Map(await Promise.all(ids.map(async (id) => [id, await lastSuccess(id)] as const)));
+      expect((await call('POST', path, body)).status).toBe(202);
+      for (const id of ids) {
+        await waitFor({
+          what: `${path} has brought ${id} up to date`,
+          read: () => lastSuccess(id),
+          until: (at) => at !== before.get(id),
+        });
+      }
+    };
+    /** Its oldest pull request, and one in the middle, are not as they are at the source, which says nothing of it. */
+    const spoil = async (id: string) => {
+      const byAge = await world.admin`
+        select number, updated_on::text as at from pull_requests where repository_id = ${id} order by updated_on`;
+      const chosen = [byAge[0]!, byAge[Math.floor(byAge.length / 2)]!];
+      await world.admin`
+        update pull_requests set title = 'as it never was', updated_on = updated_on - interval '1 second'
+        where repository_id = ${id} and number = any (${chosen.map((row) => row['number'] as number)})`;
+      const [oldest, middle] = chosen.map((row) => ({
+        number: row['number'] as number,
+        since: new Date(row['at'] as string).toISOString(),
+      }));
+      return { oldest: oldest!, middle: middle! };
+    };
+    const spoiled = async (id: string): Promise<unknown[]> =>
+      (
+        await world.admin`select number from pull_requests
+          where repository_id = ${id} and title = 'as it never was' order by updated_on`
+      ).map((row) => row['number'] as unknown);
+    const ofOne = await spoil(one);
+    const ofOther = await spoil(other);
+    const both = ({ oldest, middle }: typeof ofOne) => [oldest.number, middle.number];
+
+    const oneSync = `/v1/repositories/${one}/sync`;
+    await synced([one], oneSync, {});
+    expect(await spoiled(one)).toEqual(both(ofOne));
+    await synced([one], oneSync, { since: ofOne.middle.since });
+    expect(await spoiled(one)).toEqual([ofOne.oldest.number]);
+    await synced([one], oneSync, { since: '2001-01-01T00:00:00Z' });
+    expect(await spoiled(one)).toEqual([]);
+    await synced([other], `/v1/repositories/${other}/sync`, {});
+    expect(await spoiled(other)).toEqual(both(ofOther));
+
+    await spoil(one);
+    const [first = ''] = [ofOne.oldest.since, ofOther.oldest.since].toSorted();
+    await synced([...idOf.values()], `/v1/integrations/${line.integrationId}/sync`, { since: first });
+    expect([await spoiled(one), await spoiled(other)]).toEqual([[], []]);
+  });
+
   test('staying in sync by hand: one repository, all of them, and what is refused', async () => {
     const { data } = (
       await call('GET', `/v1/integrations/${line.integrationId}/repositories?imported=true&limit=1`)
