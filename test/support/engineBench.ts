@@ -17,6 +17,7 @@ export interface EngineBench {
   readonly simulator: Simulator;
   readonly engine: BitbucketEngine;
   readonly rows: CredentialRows;
+  readonly database: TestDatabase;
   /** Another engine on the same rows; the caller ends it. */
   anotherEngine(options: Partial<EngineOptions>): BitbucketEngine;
   /** An integration that signs with a credential of the simulator's list, in its own organization unless one is given. */
@@ -72,6 +73,9 @@ export function useEngineBench({
     },
     get rows() {
       return rows;
+    },
+    get database() {
+      return testDatabase;
     },
     anotherEngine: createEngine,
     connect: (credential = 'api_token.admin', organizationId) =>
