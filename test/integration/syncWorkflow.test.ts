@@ -141,6 +141,35 @@ test('a repository that fails is parked, for twice as long each time; a person h
   });
 });
 
+test('a repository that goes on failing is parked from five minutes on to half a day, and never for longer', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const MINUTES_BEHIND_FAILURES = [
+      [0, 5],
+      [1, 10],
+      [2, 20],
+      [7, 640],
+      [8, 720],
+      [9, 720],
+      [5_000, 720],
+    ] as const;
+    run.bitbucket.chunks.set(id, [
+      ...MINUTES_BEHIND_FAILURES.map(() => failureOf('NotFound')),
+      { done: true },
+    ]);
+    for (const [failures, minutes] of MINUTES_BEHIND_FAILURES) {
+      await bench.sql`update repository_syncs set failures = ${failures} where repository_id = ${id}`;
+      await hint(run, tenant, id, { services: ['pull_requests'], by: 'person' });
+      const what = `it is parked behind ${failures} failures and one more`;
+      const row = await untilSyncRow(bench.sql, id, what, (one) => one?.failures === failures + 1);
+      expect(Math.round((row!.next_attempt_at!.getTime() - Date.now()) / 60_000), what).toBe(minutes);
+    }
+    await (await hint(run, tenant, id, { services: [], by: 'person' })).result();
+    expect(await syncRow(bench.sql, id)).toMatchObject({ failures: 0, next_attempt_at: null });
+  });
+});
+
 test('while the integration is paused nothing is fetched; what was missed comes with the next sync', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');

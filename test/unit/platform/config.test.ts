@@ -64,6 +64,14 @@ describe('configuration', () => {
     expect(loadWorkerConfig(worker).publicWebhookUrl).toBeUndefined();
   });
 
+  test('discoveries come every six hours, or as often as they are told to, or not at all', () => {
+    const between = (more: Record<string, string>) =>
+      loadWorkerConfig({ ...worker, ...more }).discoveryIntervalMs;
+    expect(between({})).toBe(6 * 60 * 60_000);
+    expect(between({ DISCOVERY_INTERVAL_MS: '3600000' })).toBe(60 * 60_000);
+    expect(between({ DISCOVERY_INTERVAL_MS: '0' })).toBe(0);
+  });
+
   test('lists everything wrong at once, each with its remedy', () => {
     const problems = problemsOf(() =>
       loadApiConfig({ PORT: '70000', LOG_LEVEL: 'loud', PUBLIC_URL: 'ftp://x' }),
