@@ -7,6 +7,7 @@ import { readClock } from '../../db/queries/clock.ts';
 import { holdIntegration } from '../../db/queries/discovery.ts';
 import { listKept } from '../../db/queries/poll/keptRepositories.ts';
 import { endPoll, readAccountKey, readPollPlan, startPoll } from '../../db/queries/poll/rounds.ts';
+import type { OfIntegration } from '../../db/queries/poll/scope.ts';
 import { readDiscoveryAge } from '../../db/queries/presence.ts';
 import { isUpkeepLost } from '../../db/queries/webhookUpkeep.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
@@ -138,18 +139,20 @@ export interface PollQuestionDependencies {
   maxRequests?: number;
   maxSteps?: number;
   maxMs?: number;
+  /** so often a chunk looks whether the integration is still active, milliseconds */
+  lookEveryMs?: number;
 }
 
 /** What a poll round asks Bitbucket. */
 export function createPollQuestions(dependencies: PollQuestionDependencies): PollQuestions {
   const { database, bitbucket, credentials, tell } = dependencies;
-  const { maxRequests = 25, maxSteps = 500, maxMs = 180_000 } = dependencies;
+  const { maxRequests = 25, maxSteps = 500, maxMs = 180_000, lookEveryMs = 2_000 } = dependencies;
+  const readPlan = (integration: OfIntegration) =>
+    database.transaction(integration.organizationId, (tx) => readPollPlan(tx, integration));
   return {
     pollChunk: ({ place: from, ...integration }) =>
       withHeartbeats(async (signal) => {
-        const plan = await database.transaction(integration.organizationId, (tx) =>
-          readPollPlan(tx, integration),
-        );
+        const plan = await readPlan(integration);
         if (plan === undefined || plan.state !== 'active') return { place: null, requests: 0, found: 0 };
         const credential = await credentials.ofIntegration(integration);
         const { kind, fields } = await credentials.facts(credential);
@@ -169,8 +172,14 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         let limited: Limited | undefined;
         let [requests, found] = [0, 0];
         const endsMs = performance.now() + maxMs;
+        let nextLookMs = performance.now() + lookEveryMs;
         for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
           if (performance.now() > endsMs) break;
+          if (performance.now() >= nextLookMs) {
+            // Paused meanwhile: the next chunk finds it so, and ends the round.
+            if ((await readPlan(integration))?.state !== 'active') break;
+            nextLookMs = performance.now() + lookEveryMs;
+          }
           const inHand: Place = place;
           try {
             const step = await walk.step(inHand);

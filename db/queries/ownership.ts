@@ -2,11 +2,16 @@ import { sql, type SQL } from 'drizzle-orm';
 
 /**
  * Whether the integration (its id), which imports the repository `r`, becomes the one that fetches it: nobody does; or who
- * does is being removed; or needs a credential, and brings in nothing that this one would not keep current.
+ * does is being removed; or can fetch nothing (it needs a credential, or does not see the repository any more), and brings
+ * in nothing that this one would not keep current.
  */
 export const yieldsTo = (integration: SQL) => sql`(r.integration_id is null or exists (
   select from integrations owner
   where owner.organization_id = r.organization_id and owner.id = r.integration_id
-    and (owner.state = 'disconnecting' or owner.state = 'needs_credential' and owner.services <@ (
+    and (owner.state = 'disconnecting' or owner.services <@ (
       select mine.services from integrations mine
-      where mine.organization_id = r.organization_id and mine.id = ${integration}))))`;
+      where mine.organization_id = r.organization_id and mine.id = ${integration})
+      and (owner.state = 'needs_credential' or not exists (
+        select from integration_repositories seen
+        where seen.organization_id = r.organization_id and seen.integration_id = owner.id
+          and seen.repository_id = r.id and seen.presence = 'present')))))`;

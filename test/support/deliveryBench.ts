@@ -211,8 +211,8 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       const { failed } = await createWakeRound({ database, waker, buffer, log, metrics })();
       if (failed > 0) throw new Error('a wake failed');
     },
-    /** A whole poll round, and all that it wakes. */
-    async poll(): Promise<void> {
+    /** A whole poll round, and all that it wakes; `between` is called behind each request. */
+    async poll(between?: () => Promise<unknown>): Promise<void> {
       const polls = createPollActivities({
         database,
         ...temporal,
@@ -222,8 +222,15 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       const woken = new Map<string, Set<Service>>();
       const questions = createPollQuestions({
         database,
-        bitbucket,
+        bitbucket: {
+          get: async (request) => {
+            const answer = await bitbucket.get(request);
+            await between?.();
+            return answer;
+          },
+        },
         credentials,
+        lookEveryMs: 0,
         tell: async (_, { repositories, services }) => {
           for (const { repositoryId } of repositories)
             woken.set(repositoryId, new Set([...(woken.get(repositoryId) ?? []), ...services]));

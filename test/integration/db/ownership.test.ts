@@ -47,6 +47,21 @@ test('an import takes over from an integration that needs a credential, which la
   expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([true, false]);
 });
 
+test.each(['gone', 'no_access'])(
+  'an import takes over from an integration that lost sight of the repository (%s), which later takes nothing back',
+  async (presence) => {
+    const [first, second] = await pair();
+    const see = (as: string) => bench.sql`
+      update integration_repositories set presence = ${as} where integration_id = ${first.integrationId}`;
+    await see(presence);
+    await importAll(second);
+    expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([false, true]);
+    await see('present');
+    await importAll(first);
+    expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([false, true]);
+  },
+);
+
 test.each([
   ['is active', 'active', '{repositories,pull_requests,tickets}'],
   ['was paused by a person', 'paused', '{repositories,pull_requests,tickets}'],

@@ -63,6 +63,19 @@ const timesAsked = (path: string, since: number): number =>
   bench.simulator.journal.since(since).filter((entry) => entry.path.includes(path)).length;
 const journaled = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
 
+test('a pause ends the round behind the request in hand', async () => {
+  const { integrationId } = bench;
+  const become = (state: string) =>
+    bench.sql`update integrations set state = ${state} where id = ${integrationId}`;
+  let place = journaled();
+  await bench.poll();
+  expect(bench.simulator.journal.since(place).length).toBeGreaterThan(2);
+  place = journaled();
+  await bench.poll(() => become('paused'));
+  await become('active');
+  expect(bench.simulator.journal.since(place)).toHaveLength(1);
+});
+
 describe('a list that fails for good', () => {
   const push = (repository: string) => {
     const commits = [{ message: 'Pushed\n', author: { name: 'Mia', email: 'mia@example.com' } }];
