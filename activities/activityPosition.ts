@@ -54,7 +54,13 @@ const own = { ...ownListFields, ...walk };
 /** Each pull request of a range is asked for its own activity. */
 const eachSchema = z.object({ phase: z.literal('each'), ...own, range: rangeSchema });
 /** Those that are short of something are; the ones of `except` were asked already. */
-const repairSchema = z.object({ phase: z.literal('repair'), ...own, except: rangeSchema.nullable() });
+const repairSchema = z.object({
+  phase: z.literal('repair'),
+  ...own,
+  except: rangeSchema.nullable(),
+  /** so many of them were asked */
+  contradicted: z.int().default(0),
+});
 /** Is the repository still shown? Then on: a missing feed is no missing repository. */
 const probeSchema = z.object({ phase: z.literal('probe'), onward: feedSchema });
 export const positionSchema = z.discriminatedUnion('phase', [
@@ -114,6 +120,7 @@ export const repairFrom = (votes: LateVotes): Repair => ({
   phase: 'repair',
   ...ownFrom(votes),
   except: votes.except,
+  contradicted: 0,
 });
 
 /** Answers for the feed by which it cannot be had, where the repository itself is shown. */

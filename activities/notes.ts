@@ -46,3 +46,25 @@ export const noteOnUnlisted = (unlisted: number): Record<string, StreamNote> =>
           count: unlisted,
         },
       };
+
+export const noteOnMissedComments = (pullRequests: number): Record<string, StreamNote> =>
+  pullRequests === 0
+    ? {}
+    : {
+        feed_contradicts_comment_count: {
+          message:
+            'Pull requests of which the activity showed another number of comments than their `comment_count`: each of them was asked for its own comments.',
+          count: pullRequests,
+        },
+      };
+
+export const noteOnMissedEntries = (pullRequests: number): Record<string, StreamNote> =>
+  pullRequests === 0
+    ? {}
+    : {
+        feed_contradicts_pull_requests: {
+          message:
+            'Pull requests of which the activity lacked a vote, a merge or a decline that they tell of: each of them was asked for its own activity.',
+          count: pullRequests,
+        },
+      };

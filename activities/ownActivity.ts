@@ -7,7 +7,7 @@ import {
 import { activityStanding } from '../db/queries/gaps.ts';
 import type { Each, Repair } from './activityPosition.ts';
 import { ACTIVITY_FIELDS } from './bitbucket/fields.ts';
-import { noteOnSkipped, notesOnGaps } from './notes.ts';
+import { noteOnMissedEntries, noteOnSkipped, notesOnGaps } from './notes.ts';
 import { ownListPlace } from './ownList.ts';
 import { createCandidates, feedStarted, knownShort, type Candidate } from './repairList.ts';
 import type { Completion, ReaderContext, Step } from './streamReader.ts';
@@ -36,7 +36,7 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
   const all = `/repositories/${source.fullName}/pullrequests`;
   const inTransaction = <T>(work: Parameters<typeof database.transaction<T>>[1]) =>
     database.transaction(scope.organizationId, work);
-  let candidates: ((after: number) => Promise<number | undefined>) | undefined;
+  let candidates: ((after: number) => Promise<Candidate | undefined>) | undefined;
   let key = '';
 
   /** Look-ups go on while the same list of pull requests is walked. */
@@ -49,11 +49,13 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
       candidates = createCandidates(find);
       key = `${position.phase} ${list}`;
     }
-    const number = position.inHand ?? (await candidates(position.after));
+    const number = position.inHand ?? (await candidates(position.after))?.number;
     if (number === undefined) return undefined;
     const own = `${all}/${String(number)}/activity?pagelen=50&fields=${ACTIVITY_FIELDS}`;
     const place = ownListPlace(position, { own, all, number });
-    return { kind: 'request', place, at: { ...position, inHand: number } };
+    const isNext = position.phase === 'repair' && position.inHand === null;
+    const contradicted = isNext ? { contradicted: position.contradicted + 1 } : {};
+    return { kind: 'request', place, at: { ...position, ...contradicted, inHand: number } };
   }
 
   return {
@@ -65,7 +67,7 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
       next({ ...position, except }, (after, limit) =>
         inTransaction((tx) => pullRequestsShortOfActivity(tx, scope, { after, known, limit, except })),
       ),
-    async complete({ began, read, skipped, except }) {
+    async complete({ began, read, skipped, except, contradicted }) {
       const [rows, standing, short] = await inTransaction((tx) =>
         Promise.all([
           countActivity(tx, scope),
@@ -92,7 +94,7 @@ export function createOwnActivity(context: ReaderContext): OwnActivity {
           givenUp: except !== null,
         },
         tally: { kind: 'counted', stored: whole ? rows : read, ...standing, basis: ENTRIES_AND_FACTS },
-        notes: { ...notesOnGaps(standing), ...noteOnSkipped(skipped) },
+        notes: { ...notesOnGaps(standing), ...noteOnSkipped(skipped), ...noteOnMissedEntries(contradicted) },
       };
     },
   };

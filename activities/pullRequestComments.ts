@@ -9,7 +9,7 @@ import { commentSchema } from './bitbucket/schemas.ts';
 import { commentItem } from './commentRows.ts';
 import { before, OVERLAP_MS } from './instants.ts';
 import { createNextGuard } from './nextWalk.ts';
-import { notesOnGaps } from './notes.ts';
+import { noteOnMissedComments, notesOnGaps } from './notes.ts';
 import {
   behindOwnPage,
   forgetRefusal,
@@ -30,6 +30,8 @@ const positionSchema = z.object({
   /** the watermark of the pull requests when the walk began; null: none was kept */
   reaches: z.string().nullable().default(null),
   read: z.int(),
+  /** pull requests that were asked because their stored comments do not match `comment_count` */
+  contradicted: z.int().default(0),
   /** one of them is not shown any more: is the repository? */
   probe: z.boolean(),
 });
@@ -71,6 +73,7 @@ export function createCommentReader(
       since: since === null ? null : before(since, OVERLAP_MS),
       reaches: listed,
       read: 0,
+      contradicted: 0,
       probe: false,
     };
   };
@@ -81,7 +84,7 @@ export function createCommentReader(
     LOOKED_UP,
   );
 
-  async function end({ read, reaches }: CommentPosition): Promise<Step> {
+  async function end({ read, reaches, contradicted }: CommentPosition): Promise<Step> {
     const [rows, standing, left] = await inTransaction((tx) =>
       Promise.all([
         countComments(tx, scope),
@@ -102,7 +105,7 @@ export function createCommentReader(
         },
         memory: { short: Object.fromEntries(left.map((one) => [one.number, one.updatedOn])) },
         tally: { kind: 'counted', stored: counted ? rows : read, ...standing, basis: 'comment_count' },
-        notes: notesOnGaps(standing),
+        notes: { ...notesOnGaps(standing), ...noteOnMissedComments(contradicted) },
       },
     };
   }
@@ -112,12 +115,17 @@ export function createCommentReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.inHand ?? (await candidates(at.after));
-      if (number === undefined) return end(at);
+      const found = at.inHand === null ? await candidates(at.after) : { number: at.inHand, short: false };
+      if (found === undefined) return end(at);
+      const { number, short } = found;
       const all = `/repositories/${source.fullName}/pullrequests`;
       const own = `${all}/${String(number)}/comments?pagelen=100&fields=${COMMENT_FIELDS}`;
       const place = ownListPlace(at, { own, all, number });
-      return { kind: 'request', place, at: { ...at, inHand: number } };
+      return {
+        kind: 'request',
+        place,
+        at: { ...at, inHand: number, contradicted: at.contradicted + (short ? 1 : 0) },
+      };
     },
     ahead: (stored) => {
       const { next } = positionSchema.parse(stored);

@@ -9,20 +9,20 @@ export interface Candidate {
 const BATCH = 500;
 
 /**
- * The next number above `after` that must be asked for itself, from a look-up that is only repeated when its answers are
+ * The next pull request above `after` that must be asked for itself, from a look-up that is only repeated when its answers are
  * used up: asking for one changes nothing about those above it. `batch`: how many numbers a look-up gives at most.
  */
-export function createCandidates(
-  find: (after: number, limit: number) => Promise<Candidate[]>,
+export function createCandidates<Found extends Candidate>(
+  find: (after: number, limit: number) => Promise<Found[]>,
   batch = BATCH,
-): (after: number) => Promise<number | undefined> {
-  let found: number[] = [];
+): (after: number) => Promise<Found | undefined> {
+  let found: Found[] = [];
   let complete = false;
   let from = Number.POSITIVE_INFINITY;
   return async (after) => {
-    found = found.filter((number) => number > after);
+    found = found.filter(({ number }) => number > after);
     if (found.length === 0 && !(complete && after >= from)) {
-      found = (await find(after, batch)).map((one) => one.number);
+      found = await find(after, batch);
       complete = found.length < batch;
       from = after;
     }

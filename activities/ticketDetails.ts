@@ -133,7 +133,7 @@ export function createTicketDetailReader(
     begin,
     step: async (stored) => {
       const at = positionSchema.parse(stored);
-      const number = at.inHand ?? (await candidates(at.after));
+      const number = at.inHand ?? (await candidates(at.after))?.number;
       if (number === undefined) return end(at);
       const all = `/repositories/${source.fullName}/issues`;
       const own = `${all}/${String(number)}/${list}?pagelen=100`;

@@ -55,7 +55,13 @@ const reportedStream = z
     ...counts,
     expected_basis: basis.nullable(),
     method: z.string().nullable().meta({ description: 'which of several ways it was read' }),
-    notes: z.array(note),
+    notes: z.array(note).meta({
+      description:
+        'What to know of it besides, each with a code and, where it can be counted, how many records or pull requests it is about. ' +
+        '`feed_contradicts_comment_count`, `feed_contradicts_pull_requests`: the activity of the whole repository showed less than the pull requests tell of, so that many of them were asked one by one; ' +
+        '`feed_unavailable`, `feed_fails`, `feed_refused`, `feed_ended_early`: why it was not read to its end; ' +
+        '`not_listed`: branches and tags that a list lacked and that are kept until another agrees',
+    }),
     error: finding.nullable(),
   })
   .openapi('StreamCompleteness');

@@ -189,6 +189,78 @@ describe('a feed that ends early', () => {
   });
 });
 
+describe('a feed that contradicts the pull requests', () => {
+  interface Entry {
+    pull_request: { id: number };
+    comment?: object;
+    update?: { state?: string };
+  }
+  const notesOf = async (input: ImportInput, stream: Stream) => {
+    const [row] = await situation.rows(sql`select method, notes from import_streams
+      where import_id = ${input.importId} and stream = ${stream}`);
+    return { method: row?.['method'], notes: row?.['notes'] };
+  };
+  /** The feed without the comments of these, and without the ends of those. */
+  const without = ({ comments, ends }: { comments: number[]; ends: number[] }): BitbucketClient =>
+    feedChanged((json) => {
+      json.values = (json.values as Entry[]).filter(({ pull_request: { id }, comment, update }) => {
+        const isEnd = update?.state === 'MERGED' || update?.state === 'DECLINED';
+        return !(comment !== undefined && comments.includes(id)) && !(isEnd && ends.includes(id));
+      });
+    });
+  const numbers = async (condition: ReturnType<typeof sql>): Promise<number[]> =>
+    (
+      await situation.rows(sql`select number from pull_requests where ${condition} order by number limit 3`)
+    ).map(({ number }) => Number(number));
+
+  test.each([1, 1_000])(
+    'asks those alone, and the report says how many (%i requests a chunk)',
+    async (requests) => {
+      await situation.importAll(await start(), { limits });
+      const comments = await numbers(sql`comment_count > 0`);
+      const ends = (await numbers(sql`state in ('MERGED', 'DECLINED')`)).slice(0, 2);
+      await situation.rows(sql`delete from pull_request_activity`);
+      await situation.rows(sql`delete from pull_request_comments`);
+      const earlier = asked().length;
+      const input = await start('full');
+      await situation.importAll(input, { bitbucket: without({ comments, ends }), limits: { requests } });
+      const own = asked().slice(earlier);
+      expect(ownOf(own)).toEqual(ends.map((number) => `pullrequests/${String(number)}/activity`));
+      // The own activity of one shows its comments too.
+      const left = comments.filter((number) => !ends.includes(number));
+      expect(own.filter((path) => path.endsWith('/comments'))).toEqual(
+        left.map((number) => `pullrequests/${String(number)}/comments`),
+      );
+      expect(await notesOf(input, 'pull_request_activity')).toMatchObject({
+        method: 'feed',
+        notes: { feed_contradicts_pull_requests: { count: 2 } },
+      });
+      expect(await notesOf(input, 'pull_request_comments')).toMatchObject({
+        notes: { feed_contradicts_comment_count: { count: left.length } },
+      });
+      await expectExact(input);
+
+      // One that changed is asked for its comments too, which contradicts nothing.
+      const [edited] =
+        await situation.rows(sql`select pull_request_number as number, comment_id::float8 as comment
+      from pull_request_comments where not deleted order by comment_id limit 1`);
+      situation.simulator.clock.advance(60 * 60_000);
+      await mutate('comment.edit', { ...edited, raw: 'Said better' });
+      situation.simulator.clock.advance(60 * 60_000);
+      const laterOn = asked().length;
+      const next = await start();
+      await situation.importAll(next, { limits });
+      expect(await reported(next)).toEqual({ method: 'feed', notes: [] });
+      expect(
+        asked()
+          .slice(laterOn)
+          .filter((path) => path.endsWith('/comments')),
+      ).toContain(`pullrequests/${String(edited?.['number'])}/comments`);
+      expect((await notesOf(next, 'pull_request_comments')).notes).toEqual({});
+    },
+  );
+});
+
 describe('a feed that Bitbucket refuses to go on with', () => {
   /** Refuses the request for this page of the feed, once. */
   function refusing(page: number): BitbucketClient {
