@@ -51,6 +51,12 @@ const USUAL_FACTOR = 1.08;
 const USUAL_WEIGHT = 10;
 const USUAL_DELETED = 0.03;
 
+/**
+ * Entries of a pull request where nothing of its activity is known yet: opened, closed, and a few comments and votes (the mix
+ * of `bench requests`).
+ */
+export const USUAL_ENTRIES = 6;
+
 /** A long discussion. One in so many as were seen may be one without having been seen. */
 const LONG = 60;
 

@@ -174,8 +174,8 @@ export const workerVariables = {
       .string()
       .regex(/^\d{1,6}$/, 'not a number of repositories')
       .transform(Number)
-      .prefault('5'),
-    fix: 'Set it to how many repositories may vanish from a workspace at once before a person is asked, or leave it out for 5.',
+      .prefault('1'),
+    fix: 'Set it to how many repositories may vanish from a workspace at once, however few it has, before a person is asked, or leave it out for 1.',
   },
   SEALING_PRIVATE_KEYS: {
     schema: json(privateKeysFile),

@@ -6,7 +6,7 @@ export interface VanishingRules {
   atLeast: number;
 }
 
-export const VANISHING_RULES: VanishingRules = { goneAfterMs: 60 * 60_000, atLeast: 5 };
+export const VANISHING_RULES: VanishingRules = { goneAfterMs: 60 * 60_000, atLeast: 1 };
 
 /** Of the known repositories of a workspace; more at once are more likely a fault than the truth. */
 const MOST_SHARE = 0.1;

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { USUAL_ENTRIES } from '../../forecast/activity.ts';
 import { PAGE_LENGTH } from '../../forecast/requests.ts';
 import type { Transaction } from '../client.ts';
 import { rateOf } from './rates.ts';
@@ -10,11 +11,18 @@ import { rateOf } from './rates.ts';
 
 const lengths = JSON.stringify(PAGE_LENGTH);
 
+/** How many records the stream's own list is expected to have; 0: not known yet. */
+const listed = (list: 'pull_requests' | 'tickets') => sql`coalesce((
+  select list.records_expected from import_streams list
+  where list.organization_id = s.organization_id and list.import_id = s.import_id
+    and list.repository_id = s.repository_id and list.stream = ${list}), 0)`;
+
 /**
- * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
- * least that it can be: a list is asked for once, and the feed has an entry for each pull request. Comments of pull requests
- * come with the feed, except where it falls short, which shows only behind it. Comments and changes of tickets are asked
- * for ticket by ticket. Of commits nobody says how many there are: where they are listed, one page is the least.
+ * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, a list is
+ * asked for once at least, and the feed has the usual entries of each pull request; where it cannot be had, each pull request
+ * is asked for its own. Comments of pull requests come with the feed, except where it falls short, which shows only behind
+ * it. Comments and changes of tickets are asked for ticket by ticket. Of commits nobody says how many there are: where they
+ * are listed, one page is the least.
  */
 const requestsLeft = sql`case
     when s.state in ('healthy', 'unavailable', 'switched_off', 'failed') then 0
@@ -22,16 +30,13 @@ const requestsLeft = sql`case
         when s.stream = 'refs' then 2 else 1 end
       from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
       where i.organization_id = s.organization_id and i.id = s.import_id)
-    when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((greatest(
-      s.records_expected, case when s.stream = 'pull_request_activity' then (
-        select list.records_expected from import_streams list
-        where list.organization_id = s.organization_id and list.import_id = s.import_id
-          and list.repository_id = s.repository_id and list.stream = 'pull_requests') end)
+    when s.stream = 'pull_request_activity' and s.method = 'per_pull_request'
+      then greatest(1, ${listed('pull_requests')} - s.requests)
+    when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((coalesce(
+      s.records_expected, case when s.stream = 'pull_request_activity'
+        then ${listed('pull_requests')} * ${USUAL_ENTRIES}::int end)
       - s.records_stored) / (${lengths}::jsonb ->> s.stream)::numeric))
-    when s.stream in ('ticket_comments', 'ticket_changes') then greatest(0, coalesce((
-      select list.records_expected from import_streams list
-      where list.organization_id = s.organization_id and list.import_id = s.import_id
-        and list.repository_id = s.repository_id and list.stream = 'tickets'), 0) - s.requests)
+    when s.stream in ('ticket_comments', 'ticket_changes') then greatest(0, ${listed('tickets')} - s.requests)
     else 0 end::float8`;
 
 /**

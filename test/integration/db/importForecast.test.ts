@@ -13,6 +13,7 @@ interface Row {
   stored: number;
   expected?: number;
   requests?: number;
+  method?: string;
   windowSecondsAgo?: number;
   window?: number;
   before?: number;
@@ -30,9 +31,9 @@ async function running(count: number, rows: Row[]) {
   }
   for (const row of rows) {
     await bench.sql`insert into import_streams (organization_id, import_id, repository_id, stream, state, records_stored,
-        records_expected, requests, started_at, window_at, window_records, before_records)
+        records_expected, requests, method, started_at, window_at, window_records, before_records)
       values (${tenant.organizationId}, ${importId}, ${ids[0]!}, ${row.stream}, ${row.state}, ${row.stored},
-        ${row.expected ?? null}, ${row.requests ?? 0}, now() - interval '1 hour',
+        ${row.expected ?? null}, ${row.requests ?? 0}, ${row.method ?? null}, now() - interval '1 hour',
         now() - make_interval(secs => ${row.windowSecondsAgo ?? 600}), ${row.window ?? 0}, ${row.before ?? 0})`;
   }
   return { tenant, ids, importId };
@@ -65,13 +66,13 @@ describe('what is left of an import', () => {
       refs: 0,
       commits: 0,
       pull_requests: 4,
-      // an entry for each pull request, at 50 a page
-      pull_request_activity: 7,
+      // six entries for each pull request, at 50 a page
+      pull_request_activity: 39,
       pull_request_comments: 0,
       tickets: 0,
     });
     const whole = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
-    expect(whole.requestsLeft).toBe(11);
+    expect(whole.requestsLeft).toBe(43);
     const own = await bench.inTenant(tenant, (tx) =>
       readRepositoryOutlook(tx, { importId, repositoryId: ids[0]! }),
     );
@@ -80,6 +81,24 @@ describe('what is left of an import', () => {
     expect(own.recordsPerSecond).toBeCloseTo(whole.recordsPerSecond, 1);
     expect(Math.abs(Date.parse(own.estimatedEnd!) - Date.parse(whole.estimatedEnd!))).toBeLessThan(10_000);
     expect(Date.parse(whole.estimatedEnd!)).toBeGreaterThan(Date.now());
+  });
+
+  test.each<[string, Partial<Row>, number]>([
+    ['the feed has shown so many already', { stored: 1_500, requests: 30 }, 9],
+    ['the feed shows more than is usual', { stored: 2_500, requests: 50 }, 1],
+    ['there is no feed: each pull request is asked for its own', { method: 'per_pull_request' }, 320],
+    ['of these some have been asked', { method: 'per_pull_request', stored: 700, requests: 120 }, 200],
+    ['all have been asked, and it goes on', { method: 'per_pull_request', requests: 330 }, 1],
+    ['its size is known', { expected: 400, stored: 100, requests: 2 }, 6],
+    ['it has ended', { state: 'healthy', method: 'per_pull_request', requests: 320 }, 0],
+  ])('of activity, where %s', async (_, row, left) => {
+    const activity = { stream: 'pull_request_activity', state: 'processing', stored: 0, ...row };
+    const { tenant, importId } = await running(1, [
+      { stream: 'pull_requests', state: 'healthy', stored: 320, expected: 320, requests: 7 },
+      activity,
+    ]);
+    const streams = await bench.inTenant(tenant, (tx) => totalStreams(tx, importId));
+    expect(streams.find(({ stream }) => stream === 'pull_request_activity')?.requestsLeft).toBe(left);
   });
 
   test('is a request for each ticket whose comments and changes are to be read', async () => {
@@ -110,15 +129,15 @@ describe('what is left of an import', () => {
 
   test('counts repositories that have not begun by those that have; nothing is known before', async () => {
     const { tenant, importId } = await running(10, READING);
-    // 3 made and 11 left of the first, 14 for each of nine others.
-    expect((await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(137);
+    // 3 made and 43 left of the first, 46 for each of nine others.
+    expect((await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(457);
     const fresh = await running(10, []);
     await bench.sql`update import_repositories set state = 'pending' where import_id = ${fresh.importId}`;
     const unknown = await bench.inTenant(fresh.tenant, (tx) => forecastImport(tx, fresh.importId));
     expect(unknown).toEqual({ requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null });
     await bench.sql`update imports set state = 'paused' where id = ${importId}`;
     const paused = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
-    expect(paused).toMatchObject({ requestsLeft: 137, estimatedEnd: null });
+    expect(paused).toMatchObject({ requestsLeft: 457, estimatedEnd: null });
     await bench.sql`update imports set state = 'completed' where id = ${importId}`;
     const ended = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(ended).toEqual({ requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { decideList, type VanishingRules } from '../../../activities/presence/decideList.ts';
 
 const HOUR = 60 * 60_000;
-const RULES: VanishingRules = { goneAfterMs: HOUR, atLeast: 5 };
+const RULES: VanishingRules = { goneAfterMs: HOUR, atLeast: 1 };
 
 const names = (count: number, from = 0): string[] =>
   Array.from({ length: count }, (_, n) => `repo-${String(n + from).padStart(4, '0')}`);
@@ -112,7 +112,8 @@ describe('what a list that lacks repositories proves', () => {
         fc.integer({ min: 6, max: 120 }),
         fc.integer({ min: 1, max: 5 }),
         fc.array(trouble, { maxLength: 6 }),
-        (size, deleted, before) => {
+        (size, wanted, before) => {
+          const deleted = Math.min(wanted, Math.max(RULES.atLeast, Math.floor(size / 10)));
           const all = names(size);
           const left = new Set(all.slice(deleted));
           const exists = (id: string): boolean => left.has(id);
@@ -147,11 +148,13 @@ describe('what a list that lacks repositories proves', () => {
   });
 
   test.each([
-    // more than a tenth, and more than five
+    // more than a tenth, and more than one
     { known: 100, vanished: 11, asks: true },
     { known: 100, vanished: 10, asks: false },
-    { known: 20, vanished: 6, asks: true },
-    { known: 20, vanished: 5, asks: false },
+    { known: 20, vanished: 3, asks: true },
+    { known: 20, vanished: 2, asks: false },
+    { known: 6, vanished: 2, asks: true },
+    { known: 6, vanished: 1, asks: false },
     // an empty list is no proof, however little it lacks
     { known: 3, vanished: 3, asks: true },
     { known: 1, vanished: 1, asks: true },
