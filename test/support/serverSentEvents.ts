@@ -20,12 +20,13 @@ export function parseEvents(text: string): ServerSentEvent[] {
 }
 
 /**
- * Reads ids from an event stream until there are `most` or it ends, and breaks off. null: nothing comes any more (204).
+ * Reads an event stream until what has come is enough, or it ends, and breaks off. null: nothing comes any more (204).
  */
-export async function importEvents(
+export async function readEvents(
   url: string,
-  { key, last, most }: { key: string; last: string; most: number },
-): Promise<string[] | null> {
+  options: { key: string; last?: string; until?: (events: ServerSentEvent[]) => boolean },
+): Promise<ServerSentEvent[] | null> {
+  const { key, last = '', until = () => false } = options;
   const abort = new AbortController();
   const answer = await fetch(url, {
     headers: { authorization: `Bearer ${key}`, ...(last === '' ? {} : { 'last-event-id': last }) },
@@ -35,14 +36,24 @@ export async function importEvents(
   if (answer.status !== 200 || answer.body === null) throw new Error(`the stream answered ${answer.status}`);
   const decoder = new TextDecoder();
   let text = '';
-  const ids = (): string[] =>
-    parseEvents(text.slice(0, text.lastIndexOf('\n\n') + 2)).flatMap(({ id }) =>
-      id === undefined ? [] : [id],
-    );
+  const whole = (): ServerSentEvent[] => parseEvents(text.slice(0, text.lastIndexOf('\n\n') + 2));
   for await (const chunk of answer.body) {
     text += decoder.decode(chunk, { stream: true });
-    if (ids().length >= most) break;
+    if (until(whole())) break;
   }
   abort.abort();
-  return ids().slice(0, most);
+  return whole();
+}
+
+/**
+ * Reads ids from an event stream until there are `most` or it ends, and breaks off. null: nothing comes any more (204).
+ */
+export async function importEvents(
+  url: string,
+  { key, last, most }: { key: string; last: string; most: number },
+): Promise<string[] | null> {
+  const idsOf = (events: ServerSentEvent[]): string[] =>
+    events.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  const events = await readEvents(url, { key, last, until: (so) => idsOf(so).length >= most });
+  return events === null ? null : idsOf(events).slice(0, most);
 }
