@@ -6,7 +6,7 @@ import { unescapeText } from '../../../db/text.ts';
 import type { ImportMode, Stream } from '../../../workflows/words.ts';
 import { acmeWorld } from '../../support/acmeWorld.ts';
 import { isSoak } from '../../support/seeds.ts';
-import { createSituation, type ImportInput, type Situation } from './situation.ts';
+import { API_STREAMS, createSituation, type ImportInput, type Situation } from './situation.ts';
 
 /** Reliability rows F33 and F34: one record among many that is not as it should be. */
 
@@ -26,12 +26,17 @@ beforeAll(async () => {
 afterAll(() => situation.close());
 afterEach(async () => {
   situation.simulator.faults.clear();
+  await beginAnew();
+});
+
+/** Nothing is imported. */
+async function beginAnew(): Promise<void> {
   pages = [];
   for (const table of ['quarantine', 'streams', 'pull_requests', 'pull_request_activity', 'tickets']) {
     await situation.rows(sql`delete from ${sql.identifier(table)}`);
   }
   await situation.rows(sql`delete from pull_request_comments`);
-});
+}
 
 interface Bend {
   path: string;
@@ -166,7 +171,66 @@ describe('a pull request that cannot be stored', () => {
 });
 
 describe('records of the other streams', () => {
-  test('an activity entry, a comment and a ticket that cannot be stored: each is kept, and everything adds up', async () => {
+  const streams = API_STREAMS;
+
+  async function expectAddedUp(input: ImportInput): Promise<void> {
+    for (const state of await situation.streamStates(input)) {
+      const { stream, expected, stored, quarantined } = state as Record<string, number>;
+      const [row] = await situation.rows(sql`select gone::int as gone from import_streams
+        where import_id = ${input.importId} and stream = ${stream}`);
+      expect([stream, expected]).toEqual([stream, stored! + quarantined! + Number(row?.['gone'])]);
+    }
+  }
+
+  test('a comment of a pull request and one of a ticket: each is kept with its bytes, and stored when it is mended', async () => {
+    await importStreams(streams);
+    const [ofPullRequest] =
+      await situation.rows(sql`select comment_id::text as id, pull_request_number as parent
+      from pull_request_comments order by comment_id limit 1`);
+    const [ofTicket] = await situation.rows(sql`select comment_id::text as id, ticket_number as parent
+      from ticket_comments order by comment_id limit 1`);
+    await beginAnew();
+    const bend = (path: string, id: unknown) => ({
+      path,
+      record: `"id":${String(id)},`,
+      find: `(?<="id":${String(id)},.*)"created_on":"[^"]*"`,
+      replace: '"created_on":"0000-01-01T00:00:00+00:00"',
+    });
+    poison([
+      bend('/pullrequests/activity', ofPullRequest?.['id']),
+      bend(`/pullrequests/${String(ofPullRequest?.['parent'])}/comments`, ofPullRequest?.['id']),
+      bend(`/issues/${String(ofTicket?.['parent'])}/comments`, ofTicket?.['id']),
+    ]);
+    const input = await importStreams(streams);
+    const records = (await kept()).filter(({ stream }) => stream.endsWith('_comments'));
+    expect(records).toMatchObject([
+      {
+        stream: 'pull_request_comments',
+        record_key: `${String(ofPullRequest?.['parent'])}/${String(ofPullRequest?.['id'])}`,
+        parent_number: ofPullRequest?.['parent'],
+        reason: expect.stringContaining('created_on'),
+      },
+      {
+        stream: 'ticket_comments',
+        record_key: `${String(ofTicket?.['parent'])}/${String(ofTicket?.['id'])}`,
+        parent_number: ofTicket?.['parent'],
+        reason: expect.stringContaining('created_on'),
+      },
+    ]);
+    for (const { raw } of records) expect(cameLike(raw)).toBe(true);
+    for (const state of await situation.streamStates(input)) {
+      if (String(state['stream']).endsWith('_comments')) {
+        expect(state).toMatchObject({ state: 'healthy', quarantined: 1 });
+      }
+    }
+    await expectAddedUp(input);
+    situation.simulator.faults.clear();
+    await importStreams(streams);
+    expect((await kept()).filter(({ stream }) => stream === 'ticket_comments')).toEqual([]);
+    expect(await situation.differences()).toBe('');
+  });
+
+  test('an activity entry, a change and a ticket that cannot be stored: each is kept, and everything adds up', async () => {
     poison([
       {
         path: '/pullrequests/activity',
@@ -177,14 +241,6 @@ describe('records of the other streams', () => {
       { path: '/issues\\?', record: '"type":"issue","id":5,', find: '"title":"[^"]*",', replace: '' },
       { path: '/issues/9/changes', record: '.', find: '"changes":', replace: '"changed":' },
     ]);
-    const streams: Stream[] = [
-      'pull_requests',
-      'pull_request_activity',
-      'pull_request_comments',
-      'tickets',
-      'ticket_comments',
-      'ticket_changes',
-    ];
     const input = await importStreams(streams);
     const records = await kept();
     expect(new Set(records.map(({ raw }) => cameLike(raw)))).toEqual(new Set([true]));
@@ -195,12 +251,7 @@ describe('records of the other streams', () => {
     expect(await perStream('ticket_changes')).toMatchObject([
       { record_key: expect.stringMatching(/^9\/\d+$/), parent_number: 9 },
     ]);
-    for (const state of await situation.streamStates(input)) {
-      const { stream, expected, stored, quarantined } = state as Record<string, number>;
-      const [row] = await situation.rows(sql`select gone::int as gone from import_streams
-        where import_id = ${input.importId} and stream = ${stream}`);
-      expect([stream, expected]).toEqual([stream, stored! + quarantined! + Number(row?.['gone'])]);
-    }
+    await expectAddedUp(input);
     situation.simulator.faults.clear();
     await importStreams(streams);
     // An entry has no key of its own, so nothing says that the bytes that are kept are the same entry's, mended.

@@ -58,6 +58,18 @@ describe('a list that goes on by next', () => {
     expect(pages).toBeLessThanOrEqual(4);
   });
 
+  test.each([
+    ['numbers that rise', (page: number) => `/x?page=${String(page)}`],
+    ['tokens that never come again', (page: number) => `/x?ctx=${page.toString(36)}g`],
+  ])('%s without an end are followed no further than any list is long', (_, urlOf) => {
+    let page = 1;
+    const { pages, endless } = follow(() => urlOf((page += 1)), 1_000_000);
+    expect(endless).toBe(true);
+    // What the longest list may take is read: 100,000 pull requests with 60 entries each.
+    expect(pages).toBeGreaterThanOrEqual(120_000);
+    expect(pages).toBeLessThan(130_000);
+  });
+
   test('a walk that begins again may meet the same pages', () => {
     const guard = createNextGuard();
     const walk = (): void => {
