@@ -30,6 +30,30 @@ const limited = (importId: string) =>
   });
 const requestsOf = async (importId: string): Promise<number> =>
   (await stack.call('GET', `/v1/imports/${importId}`)).body.requests;
+/** What the worker serves of a metric, over all that has these labels. */
+async function metric(name: string, labels: Record<string, string> = {}): Promise<number> {
+  const lines = (await stack.workerMetrics()).split('\n').filter((line) => line.startsWith(`${name}{`));
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  const found = lines.filter((line) => wanted.every((label) => line.includes(label)));
+  if (found.length === 0) throw new Error(`${name} is not served with ${wanted.join()}: ${lines.join('\n')}`);
+  return found.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+}
+
+/** The worker's metrics tell what the host saw of it, and that requests had waited so long at least. */
+async function expectMetrics(waitedSeconds: number): Promise<void> {
+  const sent = stack.simulator.journal.since(0).filter(({ path }) => path.startsWith('/2.0/'));
+  const ok = sent.filter(({ status }) => status === 200);
+  const lists = ok.filter(({ path }) => /^\/2\.0\/repositories\/acme\/\w+\/pullrequests\?/.test(path));
+  expect(lists.length).toBeGreaterThan(5);
+  expect(ok.length).toBeGreaterThan(lists.length);
+  expect(await metric('bitbucket_requests_total')).toBe(sent.length);
+  expect(await metric('bitbucket_requests_total', { outcome: 'ok' })).toBe(ok.length);
+  const endpoint = '/repositories/{}/{}/pullrequests';
+  expect(await metric('bitbucket_requests_total', { endpoint, outcome: 'ok' })).toBe(lists.length);
+  const labels = { limit_group: 'repository_data', goes_first: 'false' };
+  expect(await metric('bitbucket_allowance_waited_seconds_total', labels)).toBeGreaterThan(waitedSeconds);
+}
+
 const hours = (iso: string) => (Date.parse(iso) - Date.now()) / 3_600_000;
 
 test('an import whose allowance is used up waits on a timer, and goes on early when another account signs or the limit is raised', async () => {
@@ -45,6 +69,13 @@ test('an import whose allowance is used up waits on a timer, and goes on early w
   }
 
   const before = (await stack.call('GET', `/v1/integrations/${integrationId}`)).body.connected_account;
+  const window = { account: before.uuid, limit_group: 'repository_data' };
+  const used = stack.simulator.journal
+    .since(0)
+    .filter(({ path }) => path.startsWith('/2.0/repositories')).length;
+  // One of the 14 is the reserve.
+  expect(await metric('bitbucket_allowance_remaining', window)).toBe(13 - used);
+  expect(await metric('bitbucket_allowance_used_share', window)).toBeCloseTo(used / 13);
   const check = await submitCredential(stack, integrationId, 'api_token.admin');
   expect(check.verdict).not.toBe('failed');
   expect(check.message.text).toContain(`Until now it was another account: ${before.name}.`);
@@ -57,10 +88,11 @@ test('an import whose allowance is used up waits on a timer, and goes on early w
     until: (requests) => requests > shown.requests + 5,
     timeoutMs: 60_000,
   });
-  await limited(importId);
+  const again = (await limited(importId)).waiting;
 
   await stack.rows.statement((tx) => tx.execute(sql`update request_limits set stated_limit = 5000`));
   expect(await importEnded(stack, importId)).toMatchObject({ state: 'completed', waiting: null });
+  await expectMetrics((Date.parse(again.since) - Date.parse(shown.waiting.since)) / 1_000);
   await expectExact(stack);
   await expectReplays(stack);
 });

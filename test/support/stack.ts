@@ -73,6 +73,8 @@ export interface Stack {
   /** api and workers that ended although `restartApi` did not ask them to */
   exits(): string[];
   startWorker(options?: WorkerOptions): Promise<ChildServer>;
+  /** what the first worker's metrics endpoint serves */
+  workerMetrics(): Promise<string>;
   restartApi(how: 'stop' | 'kill'): Promise<void>;
   /** another tenant of the same installation */
   addOrganization(role?: Role): Promise<{ organizationId: string; apiKey: string }>;
@@ -163,8 +165,10 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
       WEBHOOK_KEY_FILE: join(keys, KEY_FILES.webhookKey),
     });
   const workers: ChildServer[] = [];
+  const metricsPorts: number[] = [];
   const startWorker = async ({ clones, environment }: WorkerOptions = {}): Promise<ChildServer> => {
     const port = await freePort();
+    metricsPorts.push(port);
     const number = workers.length + 1;
     const worker = await startNode(`worker-${number}`, 'worker.js', port, {
       DATABASE_URL: database.workerUrl,
@@ -227,6 +231,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
     call: (method, path, body, headers = {}) => send(method, path, body, headers),
     exits: () => [...exits],
     startWorker,
+    workerMetrics: async () => (await fetch(`http://127.0.0.1:${String(metricsPorts[0])}/metrics`)).text(),
     async restartApi(how) {
       expected = api;
       await (how === 'kill' ? api.kill() : api.stop());
