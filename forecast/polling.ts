@@ -6,7 +6,7 @@
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Of the account's allowance, in all rounds together. */
+/** Of the account's allowance, in all rounds of all its integrations together. */
 export const POLL_SHARE = 0.3;
 
 /** Within this time all repositories are looked at one by one, whatever the short ways say. */
@@ -26,18 +26,21 @@ export function rotationBatch(input: { repositories: number; sinceMs: number; in
 }
 
 /**
- * Milliseconds between the begins of two rounds that ask as much as the last one. `limit`: requests in a window of
- * `windowMs`; null: there is none.
+ * Milliseconds between the begins of two rounds that ask as much as the last one. `requestsOfOthers`: of the last rounds of
+ * the account's other integrations. As each of them waits for the requests of all, together they keep to the share however
+ * much each asks. `limit`: requests in a window of `windowMs`; null: there is none.
  */
 export function effectiveIntervalMs(input: {
   intervalMs: number;
   requests: number;
+  requestsOfOthers: number;
   limit: number | null;
   windowMs: number;
 }): number {
-  const { intervalMs, requests, limit, windowMs } = input;
+  const { intervalMs, requests, requestsOfOthers, limit, windowMs } = input;
   if (limit === null || limit === 0) return intervalMs;
-  return Math.max(intervalMs, Math.ceil((requests * windowMs) / (POLL_SHARE * limit)));
+  const shareOfLimit = POLL_SHARE * limit;
+  return Math.max(intervalMs, Math.ceil(((requests + requestsOfOthers) * windowMs) / shareOfLimit));
 }
 
 /** The cheaper way to find changed pull requests of a workspace: a request an author, or one a repository. */

@@ -1,15 +1,22 @@
 import type { Client } from '@temporalio/client';
 import { log } from '@temporalio/activity';
 import { effectiveIntervalMs, rotationBatch } from '../../forecast/polling.ts';
-import type { Database } from '../../db/client.ts';
+import type { Database, Transaction } from '../../db/client.ts';
 import { readAllowance } from '../../db/queries/allowance.ts';
 import { readClock } from '../../db/queries/clock.ts';
 import { holdIntegration } from '../../db/queries/discovery.ts';
 import { listKept } from '../../db/queries/poll/keptRepositories.ts';
-import { endPoll, readAccountKey, readPollPlan, startPoll } from '../../db/queries/poll/rounds.ts';
-import type { OfIntegration } from '../../db/queries/poll/scope.ts';
+import {
+  endPoll,
+  readAccountKey,
+  readPollPlan,
+  readRequestsOfOthers,
+  startPoll,
+  stretchPolls,
+} from '../../db/queries/poll/rounds.ts';
 import { readDiscoveryAge } from '../../db/queries/presence.ts';
 import { isUpkeepLost } from '../../db/queries/webhookUpkeep.ts';
+import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { PollActivities, PollQuestions } from '../../workflows/contracts/polls.ts';
 import { SERVICES, type Service } from '../../workflows/words.ts';
@@ -49,6 +56,18 @@ const EARLY_MS = 30_000;
 export function createPollActivities(dependencies: PollDependencies): PollActivities {
   const { database, client, taskQueue, intervalMs, discovery } = dependencies;
   const tell = createTellSyncs(client, taskQueue);
+
+  /** Between rounds of so many requests, at the allowance of the account and beside its other integrations. */
+  async function intervalOf(tx: Transaction, of: OfIntegration & { requests: number }): Promise<number> {
+    const accountKey = await readAccountKey(tx, of);
+    const allowance =
+      accountKey === null ? undefined : await readAllowance(tx, { accountKey, group: 'repository_data' });
+    if (accountKey === null || allowance === undefined) return intervalMs;
+    const { limit, windowMs } = allowance;
+    const requestsOfOthers = await readRequestsOfOthers(tx, { ...of, accountKey });
+    return effectiveIntervalMs({ intervalMs, requests: of.requests, requestsOfOthers, limit, windowMs });
+  }
+
   return {
     beginPoll: ({ atOnce, ...integration }) =>
       database.transaction(integration.organizationId, async (tx) => {
@@ -62,7 +81,11 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         };
         if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet', ...besides };
         const { sinceMs, repositories } = plan;
-        const effective = plan.effectiveIntervalMs ?? intervalMs;
+        const asked = plan.effectiveIntervalMs ?? intervalMs;
+        // Another integration of the account may have begun since.
+        const needed = await intervalOf(tx, { ...integration, requests: plan.requests ?? 0 });
+        const effective = Math.max(asked, needed);
+        if (effective > asked) await stretchPolls(tx, { ...integration, effectiveIntervalMs: effective });
         const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
         if (isEarly && !atOnce)
           return { due: false, why: 'the allowance is too small for a round already', ...besides };
@@ -90,15 +113,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       database.transaction(integration.organizationId, async (tx) => {
         const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return;
-        const accountKey = await readAccountKey(tx, integration);
-        const allowance =
-          accountKey === null ? undefined : await readAllowance(tx, { accountKey, group: 'repository_data' });
-        const interval = effectiveIntervalMs({
-          intervalMs,
-          requests,
-          limit: allowance?.limit ?? null,
-          windowMs: allowance?.windowMs ?? 0,
-        });
+        const interval = await intervalOf(tx, { ...integration, requests });
         await endPoll(tx, { ...integration, requests, found, effectiveIntervalMs: interval, error });
       }),
 

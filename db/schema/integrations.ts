@@ -127,6 +127,8 @@ export const credentials = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('credentials_of_integration').on(t.organizationId, t.integrationId),
+    // Whose requests count for an account: asked at each end of a poll round.
+    index('credentials_of_account').on(t.accountKey).where(sql`${t.accountKey} is not null`),
     index('credentials_discard').on(t.discardAfter).where(sql`${t.discardAfter} is not null`),
   ],
 );

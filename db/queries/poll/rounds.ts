@@ -17,6 +17,8 @@ export interface PollPlan extends Record<string, unknown> {
   sinceMs: number | null;
   /** what the last round asks the next one to wait; null: there was none */
   effectiveIntervalMs: number | null;
+  /** of the last round; null: there was none */
+  requests: number | null;
 }
 
 /** What a round needs to know before it begins; `undefined`: the integration is gone. */
@@ -25,7 +27,7 @@ export async function readPollPlan(
   integration: OfIntegration,
 ): Promise<PollPlan | undefined> {
   const [row] = await tx.execute<PollPlan>(sql`
-    select n.state, n.services, p.effective_interval_ms as "effectiveIntervalMs",
+    select n.state, n.services, p.effective_interval_ms as "effectiveIntervalMs", p.requests,
       (extract(epoch from clock_timestamp() - p.last_started_at) * 1000)::float8 as "sinceMs",
       (select count(*)::int from repositories r where ${kept(integration)}) as repositories
     from integrations n
@@ -74,4 +76,28 @@ export async function readAccountKey(
     join credentials c on c.organization_id = n.organization_id and c.id = n.credential_id
     where n.id = ${integrationId}`);
   return row?.key ?? null;
+}
+
+/**
+ * What the last rounds of the account's other active integrations asked, whoever's they are: a named look-up that tells the
+ * sum and nothing else. Those are left out whose rounds have long ceased.
+ */
+export async function readRequestsOfOthers(
+  tx: Transaction,
+  { accountKey, integrationId }: { accountKey: string; integrationId: string },
+): Promise<number> {
+  const [row] = await tx.execute<{ requests: number }>(
+    sql`select lookup_poll_requests_of_account(${accountKey}, ${integrationId}) as requests`,
+  );
+  return row?.requests ?? 0;
+}
+
+/** The next round waits for longer than the last one asked it to: the account has more to do meanwhile. */
+export async function stretchPolls(
+  tx: Transaction,
+  { integrationId, effectiveIntervalMs }: { integrationId: string; effectiveIntervalMs: number },
+): Promise<void> {
+  await tx.execute(sql`
+    update integration_polls set effective_interval_ms = ${effectiveIntervalMs}
+    where integration_id = ${integrationId}`);
 }

@@ -15,7 +15,13 @@ function settle(repositories: number, base: number, limit: number) {
   let interval = QUARTER_MS;
   for (let round = 0; round < 100; round += 1) {
     const requests = base + rotationBatch({ repositories, sinceMs: interval, intervalMs: interval });
-    interval = effectiveIntervalMs({ intervalMs: QUARTER_MS, requests, limit, windowMs: HOUR_MS });
+    interval = effectiveIntervalMs({
+      intervalMs: QUARTER_MS,
+      requests,
+      requestsOfOthers: 0,
+      limit,
+      windowMs: HOUR_MS,
+    });
   }
   return {
     interval,
@@ -60,12 +66,24 @@ test('behind a rest a round makes up for three hours of the rotation at most, or
 });
 
 test('the interval stretches only where the share of the allowance is too small', () => {
-  const given = { intervalMs: QUARTER_MS, windowMs: HOUR_MS };
+  const given = { intervalMs: QUARTER_MS, windowMs: HOUR_MS, requestsOfOthers: 0 };
   expect(effectiveIntervalMs({ ...given, requests: 75, limit: 1_000 })).toBe(QUARTER_MS);
   expect(effectiveIntervalMs({ ...given, requests: 300, limit: 1_000 })).toBe(HOUR_MS);
   expect(effectiveIntervalMs({ ...given, requests: 300, limit: 10_000 })).toBe(QUARTER_MS);
   expect(effectiveIntervalMs({ ...given, requests: 9_999, limit: null })).toBe(QUARTER_MS);
 });
+
+test.each([[[300, 300]], [[10, 290, 150]], [[20, 20]]])(
+  'integrations of one account that ask %j a round keep to the share together',
+  (rounds) => {
+    const spent = rounds.map((requests) => {
+      const requestsOfOthers = rounds.reduce((sum, one) => sum + one, -requests);
+      const given = { intervalMs: QUARTER_MS, windowMs: HOUR_MS, limit: 1_000 };
+      return (requests * HOUR_MS) / effectiveIntervalMs({ ...given, requests, requestsOfOthers });
+    });
+    expect(spent.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(POLL_SHARE * 1_000);
+  },
+);
 
 test('changed pull requests are asked for by whoever is fewer; without known authors by repository', () => {
   expect(pullRequestsBy({ authors: 200, repositories: 10_000 })).toBe('authors');
