@@ -5,7 +5,9 @@ import type { Database, Transaction } from '../../db/client.ts';
 import { readAllowance } from '../../db/queries/allowance.ts';
 import { readClock } from '../../db/queries/clock.ts';
 import { holdIntegration } from '../../db/queries/discovery.ts';
+import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { listKept } from '../../db/queries/poll/keptRepositories.ts';
+import { judgeAwaited } from '../../db/queries/poll/missingDeliveries.ts';
 import {
   endPoll,
   readAccountKey,
@@ -28,6 +30,7 @@ import { mayPass } from '../bitbucket/mayPass.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { type DiscoveryPlan, isDiscoveryDue } from '../presence/discoveryDue.ts';
+import { OVERLAP_MS } from '../instants.ts';
 import { goOn, tryAgain } from '../tries.ts';
 import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
@@ -115,6 +118,13 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         if (plan === undefined) return;
         const interval = await intervalOf(tx, { ...integration, requests });
         await endPoll(tx, { ...integration, requests, found, effectiveIntervalMs: interval, error });
+        for (const hook of await judgeAwaited(tx, { ...integration, apartMs: OVERLAP_MS }))
+          await insertAuditEvent(tx, {
+            ...integration,
+            action: 'webhook_deliveries_missing',
+            actor: null,
+            details: hook,
+          });
       }),
 
     syncEach: ({ after, ...integration }) =>

@@ -1,5 +1,6 @@
 import { listHealth, summarizeHealth } from '../../db/queries/api/health.ts';
 import { NOT_HEALTHY } from '../../workflows/health.ts';
+import { readMissing } from '../../db/queries/api/webhookCoverage.ts';
 import { createCursor, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
@@ -33,9 +34,9 @@ export function addGetIntegrationHealth(app: ApiApp): void {
     const after = cursor.decode(query.cursor);
     const { id: integrationId } = c.req.valid('param');
     // Side by side, since each takes milliseconds where there are thousands of repositories.
-    const [summary, { integration, found }] = await Promise.all([
+    const [[summary, missing], { integration, found }] = await Promise.all([
       c.var.dependencies.database.read(c.var.principal.organizationId, (tx) =>
-        summarizeHealth(tx, integrationId),
+        Promise.all([summarizeHealth(tx, integrationId), readMissing(tx, integrationId)]),
       ),
       integrationWith(c.var, integrationId, (tx) =>
         listHealth(tx, {
@@ -47,6 +48,6 @@ export function addGetIntegrationHealth(app: ApiApp): void {
       ),
     ]);
     const shown = page(found, query.limit, cursor, (row) => ({ key: row.fullName, id: row.id }));
-    return c.json(presentIntegrationHealth(integration, summary, shown), 200);
+    return c.json(presentIntegrationHealth(integration, summary, missing, shown), 200);
   });
 }

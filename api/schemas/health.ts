@@ -1,15 +1,17 @@
 import { z } from '@hono/zod-openapi';
 import type { HealthSummary, RepositoryHealthRow } from '../../db/queries/api/health.ts';
 import type { IntegrationRow } from '../../db/queries/api/integrations.ts';
+import type { MissingRow } from '../../db/queries/api/webhookCoverage.ts';
 import { unescapeText } from '../../db/text.ts';
 import { integrationHealth } from '../../workflows/health.ts';
 import { INTEGRATION_STATES, STREAM_STATES, STREAMS } from '../../workflows/words.ts';
 import { cursorText } from '../cursor.ts';
-import { instantOrNull } from '../instant.ts';
+import { instant, instantOrNull } from '../instant.ts';
 import { presentStream, streamSchema } from './discovered.ts';
 import { presentFinding } from './finding.ts';
 import { health } from './integration.ts';
 import { finding, id, pageQuery, timestamp } from './shared.ts';
+import { DELIVERIES_MISSING } from './webhooks.ts';
 
 export const healthQuery = pageQuery.extend({
   state: z.enum(STREAM_STATES).optional().meta({
@@ -56,6 +58,12 @@ export const integrationHealthSchema = z
     health: health.nullable().meta({ description: 'null until created' }),
     reason: finding.nullable().meta({ description: 'why it is in this state, or does not fare well' }),
     ...times,
+    missing_deliveries: z
+      .strictObject({ webhooks: count, changes: count, since: timestamp, finding })
+      .nullable()
+      .meta({
+        description: 'webhooks that do not tell what polls find, and how many changes that are; null: none',
+      }),
     summary: z.strictObject({
       repositories: counts.meta({ description: 'of those that this integration fetches' }),
       streams: z.array(z.strictObject({ stream: z.enum(STREAMS), counts })),
@@ -101,6 +109,7 @@ const presentRepositoryHealth = (row: RepositoryHealthRow): z.infer<typeof repos
 export const presentIntegrationHealth = (
   integration: IntegrationRow,
   summary: HealthSummary,
+  missing: MissingRow | undefined,
   page: { rows: RepositoryHealthRow[]; next_cursor: string | null },
 ): z.infer<typeof integrationHealthSchema> => ({
   integration_id: integration.id,
@@ -108,6 +117,8 @@ export const presentIntegrationHealth = (
   health: integrationHealth(integration),
   reason: presentFinding(integration.reason ?? integration.discoveryError),
   ...presentTimes(summary),
+  missing_deliveries:
+    missing === undefined ? null : { ...missing, since: instant(missing.since), finding: DELIVERIES_MISSING },
   summary: {
     repositories: countsOf(summary.repositories),
     streams: STREAMS.flatMap((stream) => {

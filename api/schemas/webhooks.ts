@@ -48,6 +48,15 @@ const upkeepFields = {
 
 export const upkeepSchema = z.strictObject(upkeepFields).openapi('WebhookUpkeep');
 
+const missingSchema = z
+  .strictObject({
+    since: timestamp.meta({ description: 'when a poll found the first of them' }),
+    changes: z.int().meta({ description: 'how many changes polls have found since then' }),
+    last_change_at: timestamp.nullable().meta({ description: 'of the newest, by the clock of Bitbucket' }),
+    finding,
+  })
+  .openapi('MissingDeliveries');
+
 const targetSchema = z
   .strictObject({
     scope: z.enum(WEBHOOK_SCOPES),
@@ -62,6 +71,10 @@ const targetSchema = z
     events: z.array(z.string()),
     last_delivery_at: timestamp.nullable().meta({ description: 'to the minute' }),
     last_checked_at: timestamp.nullable().meta({ description: 'when it was last looked up at Bitbucket' }),
+    missing_deliveries: missingSchema.nullable().meta({
+      description:
+        'polls find changes that this webhook should have told of, and nothing has come since; null: not that we know',
+    }),
     secret_generation: z.int().nullable(),
     previous_secret_taken: z
       .boolean()
@@ -83,6 +96,13 @@ const NOT_ASKED: Finding = {
   message: 'No webhooks are asked for.',
   remedy:
     'Register them with PUT of this address, with an account that administers the workspace or the repositories.',
+};
+export const DELIVERIES_MISSING: Finding = {
+  code: 'webhook_deliveries_missing',
+  message:
+    'Changes were found by polling that Bitbucket should have delivered to this webhook and did not: its deliveries do not arrive here, or not all of them.',
+  remedy:
+    "Look at the webhook's requests in Bitbucket, and check that the receiver is reachable from the internet: a firewall or proxy may block it, refuse large bodies or change them, or PUBLIC_WEBHOOK_URL is not the api's. Bitbucket sends no bodies of more than 256 KB: a single large push is no fault. Meanwhile polling brings the changes; this ends with the next delivery.",
 };
 const UNDER_WAY: Finding = {
   code: 'webhook_under_way',
@@ -127,6 +147,18 @@ function reasonOf(upkeep: UpkeepRow, row: TargetRow): Finding | null {
   return row.error ?? upkeep.error ?? UNDER_WAY;
 }
 
+function presentMissing(row: TargetRow): z.infer<typeof missingSchema> | null {
+  const since = instantOrNull(row.missingSince);
+  if (since === null) return null;
+  const { missingChanges: changes, missingChangedAt } = row;
+  return {
+    since,
+    changes: changes ?? 0,
+    last_change_at: instantOrNull(missingChangedAt),
+    finding: DELIVERIES_MISSING,
+  };
+}
+
 export function presentTarget(upkeep: UpkeepRow = NEVER, row: TargetRow): z.infer<typeof targetSchema> {
   return {
     scope: row.fullName === null ? 'workspace' : 'repository',
@@ -139,6 +171,7 @@ export function presentTarget(upkeep: UpkeepRow = NEVER, row: TargetRow): z.infe
     events: row.events ?? [],
     last_delivery_at: instantOrNull(row.lastDeliveryAt),
     last_checked_at: instantOrNull(row.lastCheckedAt),
+    missing_deliveries: presentMissing(row),
     secret_generation: row.generation,
     previous_secret_taken: row.takesPrevious,
   };

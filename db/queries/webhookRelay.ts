@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import type { DeliveryOutcome, IntegrationState, Service } from '../../workflows/words.ts';
+import type { DeliveryOutcome, IntegrationState, Service, WebhookScope } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 
 /** What the relay does with deliveries. All but `selectDueDeliveries` run inside a transaction of the tenant. */
@@ -28,6 +28,8 @@ export interface ClaimedDelivery extends DeliveryKey, Record<string, unknown> {
   pullRequestState: string | null;
   /** how often the body had come again when it was claimed */
   repeats: number;
+  /** it came behind the moment since which its webhook is known to miss deliveries */
+  endsMissing: boolean;
 }
 
 /**
@@ -46,10 +48,12 @@ export async function claimDeliveries(
   return tx.execute<ClaimedDelivery>(sql`
     select d.webhook_id as "webhookId", d.received_on::text as "receivedOn", d.id,
       d.integration_id as "integrationId", d.event_key as "eventKey", d.repository_uuid as "repositoryUuid",
-      d.pull_request_state as "pullRequestState", d.repeats
+      d.pull_request_state as "pullRequestState", d.repeats,
+      coalesce(greatest(d.received_at, d.repeated_at) > h.missing_since, false) as "endsMissing"
     from jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as k (webhook_id uuid, received_on date, id uuid)
     join webhook_deliveries d
       on d.webhook_id = k.webhook_id and d.received_on = k.received_on and d.id = k.id
+    join webhooks h on h.organization_id = d.organization_id and h.id = d.webhook_id
     where d.due_at <= clock_timestamp()
     for update of d skip locked`);
 }
@@ -97,6 +101,27 @@ export async function noteDelivering(tx: Transaction, webhookIds: readonly strin
     update webhooks set last_delivery_at = clock_timestamp()
     where id = any (${`{${webhookIds.join(',')}}`}::uuid[])
       and (last_delivery_at is null or last_delivery_at < clock_timestamp() - interval '1 minute')`);
+}
+
+/** A webhook whose deliveries were missing. */
+export interface HeardHook extends Record<string, unknown> {
+  integrationId: string;
+  scope: WebhookScope;
+  /** `workspace` or `workspace/repository` */
+  name: string;
+}
+
+/** These webhooks deliver again: no deliveries of theirs are missing any more. Answers those of which some were. */
+export async function endMissing(tx: Transaction, webhookIds: readonly string[]): Promise<HeardHook[]> {
+  if (webhookIds.length === 0) return [];
+  return tx.execute<HeardHook>(sql`
+    update webhooks w set missing_since = null, missing_changes = 0, missing_changed_at = null
+    from webhooks h
+    join workspaces s on s.organization_id = h.organization_id and s.id = h.workspace_id
+    left join repositories r on r.organization_id = h.organization_id and r.id = h.repository_id
+    where w.id = any (${`{${webhookIds.join(',')}}`}::uuid[]) and w.missing_since is not null
+      and h.organization_id = w.organization_id and h.id = w.id
+    returning w.integration_id as "integrationId", w.scope, coalesce(r.full_name, s.slug) as name`);
 }
 
 export interface RelaySubject extends Record<string, unknown> {

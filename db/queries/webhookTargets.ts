@@ -217,9 +217,16 @@ export async function storeHook(
   },
 ): Promise<boolean> {
   const { id, before, uuid, events, confirmed } = hook;
+  const told = sql`array(select jsonb_array_elements_text(${JSON.stringify(events)}::jsonb))`;
+  const mended = sql`state in ('missing', 'inactive')`;
+  // What changed while it was not there, or for events that it did not have, it cannot have told of.
+  const stands = sql`state = 'active' and provider_uuid = ${uuid} and events @> ${told} and events <@ ${told}`;
   const rows = await tx.execute(sql`
-    update webhooks set provider_uuid = ${uuid}, state = 'active', last_error = null,
-      events = array(select jsonb_array_elements_text(${JSON.stringify(events)}::jsonb)),
+    update webhooks set provider_uuid = ${uuid}, state = 'active', last_error = null, events = ${told},
+      watching_since = case when ${stands} then coalesce(watching_since, clock_timestamp()) else clock_timestamp() end,
+      missing_since = case when not ${mended} then missing_since end,
+      missing_changes = case when ${mended} then 0 else missing_changes end,
+      missing_changed_at = case when not ${mended} then missing_changed_at end,
       previous_generation_until = case
         when previous_generation_until = 'infinity' and generation = ${confirmed?.generation ?? null}::integer
         then clock_timestamp() + make_interval(secs => ${(confirmed?.graceMs ?? 0) / 1000})

@@ -49,6 +49,9 @@ export const repositorySyncs = pgTable(
     missed: text('missed').array().$type<Service[]>(),
     /** the repository's `updated_on` that a poll last told of */
     pushedOn: instant('pushed_on'),
+    /** the oldest change that a poll found and a webhook should have told of, until it is judged whether one has; null: none */
+    pushAwaited: instant('push_awaited'),
+    pullRequestAwaited: instant('pull_request_awaited'),
     /** when a poll last asked for its changed pull requests, and when the rotation last looked at all of it */
     polledAt: instant('polled_at'),
     rotatedAt: instant('rotated_at'),
@@ -61,5 +64,8 @@ export const repositorySyncs = pgTable(
       foreignColumns: [repositories.organizationId, repositories.id],
     }).onDelete('cascade'),
     index('repository_syncs_parked').on(t.organizationId, t.nextAttemptAt),
+    index('repository_syncs_awaited')
+      .on(t.organizationId, t.repositoryId)
+      .where(sql`${t.pushAwaited} is not null or ${t.pullRequestAwaited} is not null`),
   ],
 );

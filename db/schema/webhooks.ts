@@ -53,6 +53,15 @@ export const webhooks = pgTable(
     lastError: jsonb('last_error').$type<Finding>(),
     /** of the newest delivery, to the minute */
     lastDeliveryAt: instant('last_delivery_at'),
+    /** since when it stands at Bitbucket as it does, with these events; null: it never did, or that is not known */
+    watchingSince: instant('watching_since'),
+    /**
+     * since when polls find changes that it should have told of: how many, and when Bitbucket says that the newest of them
+     * was made. null: none, or it has delivered again
+     */
+    missingSince: instant('missing_since'),
+    missingChanges: integer('missing_changes').notNull().default(0),
+    missingChangedAt: instant('missing_changed_at'),
     /** when it was last looked up at Bitbucket */
     lastCheckedAt: instant('last_checked_at'),
     createdAt: createdAt(),
@@ -68,6 +77,7 @@ export const webhooks = pgTable(
     index('webhooks_of_integration').on(t.organizationId, t.integrationId, t.id),
     index('webhooks_by_repository').on(t.organizationId, t.repositoryId),
     index('webhooks_by_workspace').on(t.organizationId, t.workspaceId),
+    index('webhooks_missing').on(t.organizationId, t.integrationId).where(sql`${t.missingSince} is not null`),
     uniqueIndex('webhooks_of_workspace')
       .on(t.organizationId, t.integrationId, t.workspaceId)
       .where(sql`${t.repositoryId} is null`),

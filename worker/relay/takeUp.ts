@@ -1,9 +1,11 @@
 import type { Database, Transaction } from '../../db/client.ts';
+import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { noteMissed } from '../../db/queries/syncs.ts';
 import {
   claimDeliveries,
   type ClaimedDelivery,
   type DeliveryKey,
+  endMissing,
   noteDelivering,
   readRelayedRepositories,
   readRelaySubjects,
@@ -51,6 +53,15 @@ async function takeUpOf(
   const claimed = await claimDeliveries(tx, due);
   if (claimed.length === 0) return { wakes: [], ignored: [] };
   await noteDelivering(tx, [...new Set(claimed.map(({ webhookId }) => webhookId))]);
+  const heard = claimed.filter(({ endsMissing }) => endsMissing).map(({ webhookId }) => webhookId);
+  for (const { integrationId, ...details } of await endMissing(tx, [...new Set(heard)]))
+    await insertAuditEvent(tx, {
+      organizationId,
+      integrationId,
+      action: 'webhook_delivers_again',
+      actor: null,
+      details,
+    });
   const wakes: Wake[] = [];
   const settled: Settled[] = [];
   const missed = new Map<string, Set<Service>>();

@@ -1,5 +1,6 @@
 import { nextAuthor, noteGiven, noteRefused, type PolledAuthor } from '../../../db/queries/poll/authors.ts';
 import { noteChangedInFirstImport, selectWithNewerPullRequests } from '../../../db/queries/poll/changes.ts';
+import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
@@ -67,7 +68,14 @@ export async function askAuthor(
       service: 'pull_requests',
       overlapMs: OVERLAP_MS,
     });
-    return selectWithNewerPullRequests(tx, { ...integration, seen });
+    const newer = await selectWithNewerPullRequests(tx, { ...integration, seen });
+    await awaitDeliveries(tx, {
+      ...integration,
+      changed: newer,
+      kind: 'pull_request',
+      apartMs: OVERLAP_MS,
+    });
+    return newer;
   });
   return {
     place: next ?? { ...behind, began: here.began },

@@ -1,7 +1,10 @@
+import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import { nextDueRepository, notePolled } from '../../../db/queries/poll/turns.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
-import { readPage } from '../../bitbucket/paging.ts';
+import { readPage, readRecords } from '../../bitbucket/paging.ts';
+import { polledPullRequestSchema } from '../../bitbucket/schemas.ts';
+import { canonicalInstant, OVERLAP_MS } from '../../instants.ts';
 import type { Place } from '../place.ts';
 import {
   ask,
@@ -28,10 +31,19 @@ export async function askRepository(
   const q = segment(due.newest === null ? 'id>0' : `updated_on>${due.newest}`);
   const fields = 'next,values.id,values.updated_on,values.destination.repository.uuid';
   const path = `/repositories/${due.fullName}/pullrequests?pagelen=10&q=${q}&fields=${fields}`;
-  const page = await ask(context, place, path, (answer) => readPage(answer, path));
-  const isNews = page !== undefined && page.values.length > 0;
+  const given = await ask(context, place, path, (answer) => {
+    const page = readPage(answer, path);
+    const { records } = readRecords(polledPullRequestSchema, answer, page);
+    const updated = records.map(({ value }) => canonicalInstant(value.updated_on)).toSorted();
+    return { isNews: page.values.length > 0, changedAt: updated[0] ?? null };
+  });
+  const isNews = given?.isNews === true;
   const found = isNews ? await hint(context, [due], ['pull_requests']) : 0;
   const { repositoryId } = due;
-  await inTransaction(context, (tx) => notePolled(tx, { organizationId, repositoryId, rotated: false }));
+  const changed = isNews ? [{ ...due, changedAt: given.changedAt }] : [];
+  await inTransaction(context, async (tx) => {
+    await awaitDeliveries(tx, { ...integration, changed, kind: 'pull_request', apartMs: OVERLAP_MS });
+    await notePolled(tx, { organizationId, repositoryId, rotated: false });
+  });
   return { place: { ...place, after: due.repositoryId }, requests: 1, found };
 }

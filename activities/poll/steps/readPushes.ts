@@ -1,5 +1,6 @@
 import { noteChangedInFirstImport, notePushed, selectPushed } from '../../../db/queries/poll/changes.ts';
 import { listKeptOf } from '../../../db/queries/poll/keptRepositories.ts';
+import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
 import { asList, readPage, readRecords } from '../../bitbucket/paging.ts';
@@ -65,7 +66,10 @@ async function tellPushed(
     return selectPushed(tx, pushes);
   });
   const found = await hint(context, changed, ['repositories']);
-  await inTransaction(context, (tx) => notePushed(tx, pushes));
+  await inTransaction(context, async (tx) => {
+    await awaitDeliveries(tx, { ...context.integration, changed, kind: 'push', apartMs: OVERLAP_MS });
+    await notePushed(tx, pushes);
+  });
   return found;
 }
 

@@ -36,6 +36,9 @@ export interface TargetRow extends Record<string, unknown> {
   events: string[] | null;
   lastDeliveryAt: string | null;
   lastCheckedAt: string | null;
+  missingSince: string | null;
+  missingChanges: number | null;
+  missingChangedAt: string | null;
   generation: number | null;
   takesPrevious: boolean;
 }
@@ -53,6 +56,7 @@ const MODE = sql`case when w.state = 'active' then 'webhook' else 'polling' end`
 /** Columns of a target and its hook `w`, in which both parts of the list agree. */
 const hookOf = fixed(sql`${MODE} as mode, w.scope as via, w.state, w.last_error as error, w.events,
   w.last_delivery_at as "lastDeliveryAt", w.last_checked_at as "lastCheckedAt", w.generation,
+  w.missing_since as "missingSince", w.missing_changes as "missingChanges", w.missing_changed_at as "missingChangedAt",
   coalesce(w.previous_generation_until > clock_timestamp(), false) as "takesPrevious"`);
 
 interface Page {
@@ -138,4 +142,18 @@ export async function listTargets(tx: Transaction, page: Page): Promise<TargetRo
   return tx.execute<TargetRow>(sql`
     (${workspaceTargets(page)}) union all (${repositoryTargets(page)})
     order by kind, name, id ${limitTo(page.limit)}`);
+}
+
+export interface MissingRow extends Record<string, unknown> {
+  webhooks: number;
+  changes: number;
+  since: string;
+}
+
+/** Over all webhooks of an integration of which polls miss deliveries; `undefined`: there is none. */
+export async function readMissing(tx: Transaction, integrationId: string): Promise<MissingRow | undefined> {
+  const [row] = await tx.execute<MissingRow>(sql`
+    select count(*)::int as webhooks, sum(missing_changes)::int as changes, min(missing_since) as since
+    from webhooks where integration_id = ${integrationId} and missing_since is not null having count(*) > 0`);
+  return row;
 }

@@ -1,10 +1,16 @@
 import { sql } from 'drizzle-orm';
 import type { Service } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { isoInstant as iso } from '../isoInstant.ts';
 import { kept, type PolledRepository } from './keptRepositories.ts';
 import type { OfIntegration } from './scope.ts';
 
 /** What of Bitbucket's answers is news. Every function runs inside a transaction of the tenant. */
+
+/** When Bitbucket says that it changed; of several changes the oldest. */
+export interface ChangedRepository extends PolledRepository {
+  changedAt: string | null;
+}
 
 /**
  * Which of the repositories that Bitbucket says were updated then are kept current, were not told of since, and not read
@@ -13,9 +19,9 @@ import type { OfIntegration } from './scope.ts';
 export async function selectPushed(
   tx: Transaction,
   input: OfIntegration & { updated: readonly { uuid: string; at: string | null }[]; overlapMs: number },
-): Promise<PolledRepository[]> {
-  return tx.execute<PolledRepository>(sql`
-    select r.id as "repositoryId", r.full_name as "fullName"
+): Promise<ChangedRepository[]> {
+  return tx.execute<ChangedRepository>(sql`
+    select r.id as "repositoryId", r.full_name as "fullName", ${iso(sql`u.at`)} as "changedAt"
     from jsonb_to_recordset(${JSON.stringify(input.updated)}::jsonb) as u (uuid text, at timestamptz)
     join repositories r on r.organization_id = ${input.organizationId} and r.provider_uuid = u.uuid
     left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
@@ -77,16 +83,16 @@ export async function notePushed(
 export async function selectWithNewerPullRequests(
   tx: Transaction,
   input: OfIntegration & { seen: readonly { repository: string; number: number; updated: string }[] },
-): Promise<PolledRepository[]> {
-  return tx.execute<PolledRepository>(sql`
-    select distinct r.id as "repositoryId", r.full_name as "fullName"
+): Promise<ChangedRepository[]> {
+  return tx.execute<ChangedRepository>(sql`
+    select r.id as "repositoryId", r.full_name as "fullName", ${iso(sql`min(s.updated)`)} as "changedAt"
     from jsonb_to_recordset(${JSON.stringify(input.seen)}::jsonb)
       as s (repository text, number integer, updated timestamptz)
     join repositories r on r.organization_id = ${input.organizationId} and r.provider_uuid = s.repository
     left join pull_requests p on p.organization_id = r.organization_id and p.repository_id = r.id
       and p.number = s.number
     where ${kept(input)} and (p.updated_on is null or p.updated_on < s.updated)
-    order by r.id`);
+    group by r.id, r.full_name order by r.id`);
 }
 
 /** Whether one of these entries of the activity feed is not stored. */

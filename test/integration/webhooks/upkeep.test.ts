@@ -77,6 +77,34 @@ describe('the hourly look', () => {
     expect(bench.writes(since)).toEqual([]);
   });
 
+  it('a hook tells of changes since it stands as it does: until it is mended, or its events are others', async () => {
+    const acme = await bench.registered();
+    const standing = async () => {
+      const [row] = await bench.sql<{ since: Date; missing: Date | null }[]>`
+        select watching_since as since, missing_since as missing from webhooks
+        where integration_id = ${acme.integrationId} and provider_uuid is not null`;
+      return row!;
+    };
+    const miss = () => bench.sql`update webhooks set missing_since = now(), missing_changes = 1
+      where integration_id = ${acme.integrationId}`;
+    const first = await standing();
+    expect(first.since).toBeInstanceOf(Date);
+    await miss();
+    await acme.round();
+    expect(await standing()).toMatchObject({ since: first.since, missing: expect.any(Date) });
+    await bench.sql`update webhooks set events = '{repo:push}' where integration_id = ${acme.integrationId}`;
+    await acme.round();
+    const second = await standing();
+    expect(second.since.getTime()).toBeGreaterThan(first.since.getTime());
+    expect(second.missing).not.toBe(null);
+    const [hook] = await acme.hooksAt(ACME);
+    await acme.asOwner('PUT', `${ACME}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`, { active: false });
+    await acme.round();
+    const third = await standing();
+    expect(third.since.getTime()).toBeGreaterThan(second.since.getTime());
+    expect(third.missing).toBe(null);
+  });
+
   it('a mending that Bitbucket refuses leaves it flagged as what it was found to be', async () => {
     const acme = await bench.registered();
     const [hook] = await acme.hooksAt(ACME);

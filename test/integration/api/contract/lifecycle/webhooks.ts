@@ -37,6 +37,23 @@ export function testWebhooks(line: Line): void {
     expect(rest.data).toEqual([done.data[1]]);
     expect(done.data.at(-1)).toMatchObject({ scope: 'repository', mode: 'webhook', via: 'workspace' });
     expect((await call('GET', `${path}?mode=polling`)).body.data).toEqual([]);
+    const healthPath = `/v1/integrations/${line.integrationId}/health`;
+    expect(done.data[0].missing_deliveries).toBe(null);
+    expect((await call('GET', healthPath)).body.missing_deliveries).toBe(null);
+    await world.admin`update webhooks set missing_since = '2026-11-01T10:00:00Z', missing_changes = 2,
+      missing_changed_at = '2026-11-01T09:50:00Z' where integration_id = ${line.integrationId}`;
+    const finding = { code: 'webhook_deliveries_missing' };
+    expect((await call('GET', path)).body.data[0].missing_deliveries).toMatchObject({
+      since: '2026-11-01T10:00:00Z',
+      changes: 2,
+      last_change_at: '2026-11-01T09:50:00Z',
+      finding,
+    });
+    expect((await call('GET', healthPath)).body.missing_deliveries).toMatchObject({
+      webhooks: 2,
+      changes: 4,
+      finding,
+    });
     await call('PUT', path, { rotate: true });
     expect((await whenDone()).data[0]).toMatchObject({ secret_generation: 2, previous_secret_taken: true });
     expect(JSON.stringify(await whenDone())).not.toMatch(/v1\/webhooks|"token"/);
