@@ -3,7 +3,8 @@ import { readKnowledge, type StoredCheckpoint } from '../db/queries/checkpoints.
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import { readNewest } from '../db/queries/newest.ts';
 import { adoptQuarantined, countQuarantined } from '../db/queries/quarantine.ts';
-import type { Stream } from '../workflows/words.ts';
+import { readWanted } from '../db/queries/wantedPullRequests.ts';
+import type { Stream, WantedPart } from '../workflows/words.ts';
 import { openStreamWith, type ImportedStream } from './checkpoint.ts';
 import { isOwn } from './chunk.ts';
 import { lastReadOf, type LastRead } from './closing.ts';
@@ -51,6 +52,12 @@ export async function openReader(
   return { checkpoint, closing, hasQuarantined, reader: readerOf(context, stream.stream, more) };
 }
 
+/** Which stream asks for what deliveries told of a pull request. */
+const WANTED_BY: Partial<Record<Stream, WantedPart>> = {
+  pull_requests: 'record',
+  pull_request_comments: 'comments',
+};
+
 type Known = Awaited<ReturnType<typeof readKnown>>;
 
 async function readKnown(
@@ -63,21 +70,27 @@ async function readKnown(
   const mode = closing === undefined ? input.mode : 'changed';
   const table = stream.stream === 'pull_requests' || stream.stream === 'tickets' ? stream.stream : undefined;
   const others = position?.['import'];
-  const [knowledge, newest, quarantined] = await Promise.all([
+  const part = WANTED_BY[stream.stream];
+  const [knowledge, newest, quarantined, wanted] = await Promise.all([
     readKnowledge(tx, stream),
     table === undefined || watermark === null || position !== null || mode === 'full'
       ? undefined
       : readNewest(tx, stream, table, before(watermark, OVERLAP_MS)),
     countQuarantined(tx, stream),
+    part === undefined ? [] : readWanted(tx, stream, part),
     // What another import met there counts for this one, which goes on with its walk.
     typeof others === 'string' && others !== input.importId
       ? adoptQuarantined(tx, stream, others)
       : undefined,
   ]);
-  return { closing, mode, knowledge, newest, hasQuarantined: quarantined > 0 };
+  return { closing, mode, knowledge, newest, wanted, hasQuarantined: quarantined > 0 };
 }
 
-function readerOf(context: ReaderContext, stream: Stream, { knowledge, newest }: Known): StreamReader {
+function readerOf(
+  context: ReaderContext,
+  stream: Stream,
+  { knowledge, newest, wanted }: Known,
+): StreamReader {
   const listed = (list: Stream): string | null => knowledge.get(list)?.watermark ?? null;
   const feedBegan = knowledge.get('pull_request_activity')?.started ?? null;
   switch (stream) {
@@ -86,11 +99,11 @@ function readerOf(context: ReaderContext, stream: Stream, { knowledge, newest }:
     case 'commits':
       return createCommitReader(context);
     case 'pull_requests':
-      return createPullRequestReader(context, newest);
+      return createPullRequestReader(context, { newest, wanted });
     case 'pull_request_activity':
       return createActivityReader(context);
     case 'pull_request_comments':
-      return createCommentReader(context, { feedBegan, listed: listed('pull_requests') });
+      return createCommentReader(context, { feedBegan, listed: listed('pull_requests'), wanted });
     case 'tickets':
       return createTicketReader(context, newest);
     case 'ticket_comments':

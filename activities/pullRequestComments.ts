@@ -3,6 +3,12 @@ import { countActivity } from '../db/queries/activity.ts';
 import { countComments, pullRequestsShortOfComments } from '../db/queries/comments.ts';
 import { commentStanding, recordCommentGap } from '../db/queries/gaps.ts';
 import { recountStream } from '../db/queries/importProgress.ts';
+import {
+  firstStillWanted,
+  letGoUnknown,
+  letGoWanted,
+  type Wanted,
+} from '../db/queries/wantedPullRequests.ts';
 import { COMMENT_FIELDS } from './bitbucket/fields.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commentSchema } from './bitbucket/schemas.ts';
@@ -51,10 +57,15 @@ const LOOKED_UP = 10;
  * `listed`: the watermark of the pull requests. What changed behind it changed unseen here too, since their rows tell
  * whose comments are read. A walk in hand ends with the one that it began with: pull requests that it has passed may
  * have changed since, whoever listed them.
+ * `wanted`: a delivery told of their comments what need move nothing that a list shows; wanted since before the first answer.
  */
 export function createCommentReader(
   context: ReaderContext,
-  { feedBegan, listed }: { feedBegan: string | null; listed: string | null },
+  {
+    feedBegan,
+    listed,
+    wanted,
+  }: { feedBegan: string | null; listed: string | null; wanted: readonly Wanted[] },
 ): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes, closing } = context;
   const guard = createNextGuard();
@@ -80,9 +91,19 @@ export function createCommentReader(
   const { since } = begin();
   const candidates = createCandidates(
     (after, limit) =>
-      inTransaction((tx) => pullRequestsShortOfComments(tx, scope, { after, known, limit, since })),
+      inTransaction(async (tx) => {
+        const short = await pullRequestsShortOfComments(tx, scope, { after, known, limit, since });
+        const behind = wanted.filter(({ number }) => number > after);
+        if (behind.length === 0) return short;
+        const told = await firstStillWanted(tx, scope, { part: 'comments', wanted: behind, limit });
+        const all = new Map(told.map(({ number }) => [number, { number, short: false }]));
+        for (const one of short) all.set(one.number, one);
+        return [...all.values()].toSorted((one, other) => one.number - other.number).slice(0, limit);
+      }),
     LOOKED_UP,
   );
+  /** lists that this reader reads from their first page */
+  const begun = new Set<number>();
 
   async function end({ read, reaches, contradicted }: CommentPosition): Promise<Step> {
     const [rows, standing, left] = await inTransaction((tx) =>
@@ -99,6 +120,7 @@ export function createCommentReader(
         rows,
         whole: counted,
         also: async (tx) => {
+          if (wanted.length > 0) await letGoUnknown(tx, scope);
           if (!counted) return;
           const activity = { ...scope, stream: 'pull_request_activity' as const };
           await recountStream(tx, activity, await countActivity(tx, scope));
@@ -121,6 +143,7 @@ export function createCommentReader(
       const all = `/repositories/${source.fullName}/pullrequests`;
       const own = `${all}/${String(number)}/comments?pagelen=100&fields=${COMMENT_FIELDS}`;
       const place = ownListPlace(at, { own, all, number });
+      if (at.inHand === null) begun.add(number);
       return {
         kind: 'request',
         place,
@@ -153,6 +176,11 @@ export function createCommentReader(
     witness: (stored, place) => (positionSchema.parse(stored).doubted ? undefined : place),
     recover: (stored, error) => recoverOwnList(positionSchema.parse(stored), error.type),
     remember: async (stored, error) => forgetRefusal(positionSchema.parse(stored), error.type),
-    settle: (tx, listEnd) => recordCommentGap(tx, scope, listEnd),
+    settle: async (tx, listEnd) => {
+      await recordCommentGap(tx, scope, listEnd);
+      // Of one whose first page another attempt has read, it may have been asked for since: it is read once more.
+      const told = wanted.filter(({ number }) => number === listEnd.number && begun.has(number));
+      await letGoWanted(tx, scope, { part: 'comments', wanted: told });
+    },
   };
 }

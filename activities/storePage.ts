@@ -78,6 +78,7 @@ export async function storePage(
       await quarantineRecords(tx, owner, uniqueByKey(refused), source);
       if (release || isForeign) await releaseQuarantined(tx, owner, keysOf(items, page, bytes));
       if (page.end !== undefined) await reader.settle?.(tx, page.end);
+      await page.also?.(tx);
       return written;
     });
   }

@@ -63,6 +63,8 @@ export interface PageRead {
   parent?: number;
   /** this page ended that list, and this is certain of it */
   end?: ListEnd;
+  /** written in the page's transaction, behind its records */
+  also?: (tx: Transaction) => Promise<void>;
 }
 
 export interface Completion extends StreamEnd {

@@ -185,6 +185,10 @@ export type WebhookUpkeepState = (typeof WEBHOOK_UPKEEP_STATES)[number];
 export const DELIVERY_OUTCOMES = ['woken', 'ignored'] as const;
 export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];
 
+/** What a delivery told of one pull request although no list need show it: its own record, or its comments. */
+export const WANTED_PARTS = ['record', 'comments'] as const;
+export type WantedPart = (typeof WANTED_PARTS)[number];
+
 /** Where branches, tags and commits are read from: a clone, or lists of the API, which keep no code and count no lines. */
 export const COMMIT_SOURCES = ['git', 'api'] as const;
 export type CommitSource = (typeof COMMIT_SOURCES)[number];

@@ -4,10 +4,14 @@ export interface DeliveryFacts {
   repositoryUuid: string | null;
   /** of pull request events: `OPEN`, `MERGED`, `DECLINED`, … */
   pullRequestState: string | null;
+  /** of pull request events: which one it is */
+  pullRequestNumber: number | null;
 }
 
 const UUID = /^\{[0-9a-f-]{36}\}$/i;
 const WORD = /^[A-Z_]{1,40}$/;
+/** The largest of Postgres' type `integer`. */
+const MAX_NUMBER = 2_147_483_647;
 
 /** Reads the facts of a verified body. Never throws: a body that makes no sense has none. */
 export function deliveryFacts(body: Uint8Array): DeliveryFacts {
@@ -15,6 +19,7 @@ export function deliveryFacts(body: Uint8Array): DeliveryFacts {
   return {
     repositoryUuid: matching(UUID, at(read, 'repository', 'uuid')),
     pullRequestState: matching(WORD, at(read, 'pullrequest', 'state')),
+    pullRequestNumber: numberIn(at(read, 'pullrequest', 'id')),
   };
 }
 
@@ -38,3 +43,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 const matching = (form: RegExp, value: unknown): string | null =>
   typeof value === 'string' && form.test(value) ? value : null;
+
+const numberIn = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MAX_NUMBER ? value : null;

@@ -26,6 +26,7 @@ export interface ClaimedDelivery extends DeliveryKey, Record<string, unknown> {
   eventKey: string;
   repositoryUuid: string | null;
   pullRequestState: string | null;
+  pullRequestNumber: number | null;
   /** how often the body had come again when it was claimed */
   repeats: number;
   /** it came behind the moment since which its webhook is known to miss deliveries */
@@ -48,7 +49,7 @@ export async function claimDeliveries(
   return tx.execute<ClaimedDelivery>(sql`
     select d.webhook_id as "webhookId", d.received_on::text as "receivedOn", d.id,
       d.integration_id as "integrationId", d.event_key as "eventKey", d.repository_uuid as "repositoryUuid",
-      d.pull_request_state as "pullRequestState", d.repeats,
+      d.pull_request_state as "pullRequestState", d.pull_request_number as "pullRequestNumber", d.repeats,
       coalesce(greatest(d.received_at, d.repeated_at) > h.missing_since, false) as "endsMissing"
     from jsonb_to_recordset(${JSON.stringify(keys)}::jsonb) as k (webhook_id uuid, received_on date, id uuid)
     join webhook_deliveries d

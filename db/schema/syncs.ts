@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { foreignKey, index, integer, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core';
-import type { Finding, Service } from '../../workflows/words.ts';
-import { instant, organizationId } from './columns.ts';
+import { type Finding, type Service, WANTED_PARTS, type WantedPart } from '../../workflows/words.ts';
+import { instant, oneOf, organizationId, word } from './columns.ts';
 import { repositories } from './discovery.ts';
 
 /** From when on a person wants a repository read again; taken up by the next sync that begins. Written by the api. */
@@ -17,6 +17,34 @@ export const syncRanges = pgTable(
     primaryKey({ columns: [t.organizationId, t.repositoryId] }),
     foreignKey({
       name: 'sync_ranges_repository',
+      columns: [t.organizationId, t.repositoryId],
+      foreignColumns: [repositories.organizationId, repositories.id],
+    }).onDelete('cascade'),
+  ],
+);
+
+/**
+ * Of which pull requests deliveries told what no list need show. Written by the relay with the delivery, and removed with the
+ * rows of the answer that was asked for since.
+ */
+export const wantedPullRequests = pgTable(
+  'wanted_pull_requests',
+  {
+    organizationId: organizationId(),
+    repositoryId: uuid('repository_id').notNull(),
+    number: integer('number').notNull(),
+    part: word<WantedPart>('part').notNull(),
+    /** by the last delivery: an answer that was asked for before does not count */
+    askedAt: instant('asked_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({
+      name: 'wanted_pull_requests_key',
+      columns: [t.organizationId, t.repositoryId, t.number, t.part],
+    }),
+    oneOf('wanted_pull_requests_part', t.part, WANTED_PARTS),
+    foreignKey({
+      name: 'wanted_pull_requests_repository',
       columns: [t.organizationId, t.repositoryId],
       foreignColumns: [repositories.organizationId, repositories.id],
     }).onDelete('cascade'),

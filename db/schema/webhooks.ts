@@ -129,6 +129,7 @@ export const webhookDeliveries = pgTable(
     /** what the relay needs to know of the body; null: it does not say, or is no JSON */
     repositoryUuid: text('repository_uuid'),
     pullRequestState: text('pull_request_state'),
+    pullRequestNumber: integer('pull_request_number'),
     /** when the relay may take it up: at once, or when the lease of a relay that holds it ends. null: it is done */
     dueAt: instant('due_at').default(sql`clock_timestamp()`),
     processedAt: instant('processed_at'),

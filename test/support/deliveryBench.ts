@@ -211,6 +211,10 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       const { failed } = await createWakeRound({ database, waker, buffer, log, metrics })();
       if (failed > 0) throw new Error('a wake failed');
     },
+    /** The same, by a worker that dies before it wakes anybody. */
+    async takeUpAndDie(): Promise<void> {
+      await takeUp(database, 10_000);
+    },
     /** A whole poll round, and all that it wakes; `between` is called behind each request. */
     async poll(between?: () => Promise<unknown>): Promise<void> {
       const polls = createPollActivities({
@@ -283,6 +287,15 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
     async differences(): Promise<string> {
       const found = await verifyOrganization({ database, organizationId, simulatorUrl: simulator.url });
       return found.examples.join('\n');
+    },
+    /**
+     * The same but for entries of votes: what is stored of them tells what happened, while the simulated source forgets it
+     * with the vote.
+     */
+    async differencesOfState(): Promise<string> {
+      const found = await verifyOrganization({ database, organizationId, simulatorUrl: simulator.url });
+      const vote = /^extra: activity \d+ (approval|changes_requested) /;
+      return found.examples.filter((line) => !vote.test(line)).join('\n');
     },
     async close(): Promise<void> {
       await api.close();

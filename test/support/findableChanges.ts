@@ -1,6 +1,6 @@
 /**
  * Kinds of the simulator's changes that can be found without their webhook. A vote that is taken back is left out: no list,
- * feed or date shows it, so only its webhook tells.
+ * feed or date shows it, so only its webhook tells, and the entry of the vote stays (toldByDeliveryAlone.test.ts).
  */
 export const FINDABLE_CHANGES = [
   'push',

@@ -1,15 +1,33 @@
-import type { Service } from '../../workflows/words.ts';
+import type { Service, WantedPart } from '../../workflows/words.ts';
 
 /** What a delivery is a hint for. */
 export type DeliveryEffect =
   /** the repository with this uuid may have changed in what these services bring in */
-  | { kind: 'sync'; repositoryUuid: string; services: Service[] }
+  | { kind: 'sync'; repositoryUuid: string; services: Service[]; wanted?: WantedPullRequest }
   /** the repository with this uuid is new, or has another name or description: its record alone is to be read */
   | { kind: 'repository'; repositoryUuid: string }
   /** what the account sees may have changed: a repository went, or has another place, or which one it is cannot be read */
   | { kind: 'discovery' }
   /** nothing that is kept here, or nothing that can be understood */
   | { kind: 'none'; reason: 'event_not_kept' | 'event_unknown' | 'body_unreadable' };
+
+/** One pull request, of which the delivery tells what no list need show. */
+export interface WantedPullRequest {
+  number: number;
+  part: WantedPart;
+}
+
+/**
+ * Events after which `updated_on` need not have moved, so that no list shows it (facts 3.7): a vote that was taken back,
+ * a reviewer who was removed, and a comment that was resolved or reopened. Where the list shows it, nothing more is asked.
+ */
+const SHOWN_NOWHERE: ReadonlyMap<string, WantedPart> = new Map([
+  ['pullrequest:unapproved', 'record'],
+  ['pullrequest:changes_request_removed', 'record'],
+  ['pullrequest:updated', 'record'],
+  ['pullrequest:comment_resolved', 'comments'],
+  ['pullrequest:comment_reopened', 'comments'],
+]);
 
 /** Events about the list of repositories rather than about what is in one. */
 const DISCOVERS = new Set([
@@ -38,6 +56,7 @@ export interface DeliveryFacts {
   eventKey: string;
   repositoryUuid: string | null;
   pullRequestState: string | null;
+  pullRequestNumber: number | null;
 }
 
 /**
@@ -45,13 +64,14 @@ export interface DeliveryFacts {
  * too.
  *
  * @example
- * deliveryEffect({ eventKey: 'repo:push', repositoryUuid: '{…}', pullRequestState: null });
+ * deliveryEffect({ eventKey: 'repo:push', repositoryUuid: '{…}', pullRequestState: null, pullRequestNumber: null });
  * // { kind: 'sync', repositoryUuid: '{…}', services: ['repositories'] }
  */
 export function deliveryEffect({
   eventKey,
   repositoryUuid,
   pullRequestState,
+  pullRequestNumber,
 }: DeliveryFacts): DeliveryEffect {
   if (LOOKS_UP.has(eventKey) && repositoryUuid !== null) return { kind: 'repository', repositoryUuid };
   if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
@@ -62,7 +82,9 @@ export function deliveryEffect({
   // A merge moves the destination branch; its own push may be lost.
   const isMerged = eventKey === 'pullrequest:fulfilled' || pullRequestState === 'MERGED';
   if (isMerged && services.includes('pull_requests')) services.push('repositories');
-  return { kind: 'sync', repositoryUuid, services };
+  const part = SHOWN_NOWHERE.get(eventKey);
+  if (part === undefined || pullRequestNumber === null) return { kind: 'sync', repositoryUuid, services };
+  return { kind: 'sync', repositoryUuid, services, wanted: { number: pullRequestNumber, part } };
 }
 
 function servicesOf(eventKey: string): Service[] | undefined {

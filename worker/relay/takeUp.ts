@@ -1,6 +1,7 @@
 import type { Database, Transaction } from '../../db/client.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { noteMissed } from '../../db/queries/syncs.ts';
+import { askPullRequests } from '../../db/queries/wantedPullRequests.ts';
 import {
   claimDeliveries,
   type ClaimedDelivery,
@@ -15,7 +16,7 @@ import {
 } from '../../db/queries/webhookRelay.ts';
 import type { Service } from '../../workflows/words.ts';
 import { byOrganization } from './byOrganization.ts';
-import { deliveryEffect } from './deliveryEffect.ts';
+import { type DeliveryEffect, deliveryEffect, type WantedPullRequest } from './deliveryEffect.ts';
 import { type Verdict, verdictOf } from './verdict.ts';
 import type { HeldDelivery, Wake } from './wakeBuffer.ts';
 
@@ -65,9 +66,11 @@ async function takeUpOf(
   const wakes: Wake[] = [];
   const settled: Settled[] = [];
   const missed = new Map<string, Set<Service>>();
-  for (const { delivery, verdict } of await judge(tx, claimed)) {
+  const asked: (WantedPullRequest & { repositoryId: string })[] = [];
+  for (const { delivery, effect, verdict } of await judge(tx, claimed)) {
     const { webhookId, receivedOn, id, repeats, integrationId } = delivery;
     const held: HeldDelivery = { webhookId, receivedOn, id, repeats };
+    asked.push(...askedBy(effect, verdict));
     if (verdict.outcome === 'woken') {
       wakes.push({ organizationId, integrationId, ...verdict.wakes, deliveries: [held] });
       settled.push({ ...held, outcome: null, reason: null });
@@ -81,15 +84,28 @@ async function takeUpOf(
   // In the order in which everybody locks them.
   for (const [repositoryId, services] of [...missed].toSorted(([one], [other]) => (one < other ? -1 : 1)))
     await noteMissed(tx, { organizationId, repositoryId, services: [...services] });
+  await askPullRequests(tx, organizationId, asked);
   await settleDeliveries(tx, settled, LEASE_SECONDS);
   return { wakes, ignored: settled.flatMap(({ reason }) => reason ?? []) };
+}
+
+/** What the next reading must ask for by itself, also where that is not now. */
+function askedBy(effect: DeliveryEffect, verdict: Verdict): (WantedPullRequest & { repositoryId: string })[] {
+  if (effect.kind !== 'sync' || effect.wanted === undefined) return [];
+  const read =
+    verdict.outcome === 'woken'
+      ? { repositoryId: verdict.wakes.repository?.id, services: verdict.wakes.services }
+      : { repositoryId: verdict.missed?.repositoryId, services: verdict.missed?.services ?? [] };
+  const { repositoryId, services } = read;
+  if (repositoryId === undefined || !services.includes('pull_requests')) return [];
+  return [{ ...effect.wanted, repositoryId }];
 }
 
 /** What becomes of each, by the rows of its integration and its repository. */
 async function judge(
   tx: Transaction,
   claimed: readonly ClaimedDelivery[],
-): Promise<{ delivery: ClaimedDelivery; verdict: Verdict }[]> {
+): Promise<{ delivery: ClaimedDelivery; effect: DeliveryEffect; verdict: Verdict }[]> {
   const judged = claimed.map((delivery) => ({
     delivery,
     effect: deliveryEffect(delivery),
@@ -104,6 +120,7 @@ async function judge(
   const repositoryOf = new Map(repositories.map((row) => [row.providerUuid, row]));
   return judged.map(({ delivery, effect }) => ({
     delivery,
+    effect,
     verdict: verdictOf(
       effect,
       subjectOf.get(delivery.integrationId),

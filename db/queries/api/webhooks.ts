@@ -40,6 +40,7 @@ export interface NewDelivery {
   /** what its body says; null: nothing */
   repositoryUuid: string | null;
   pullRequestState: string | null;
+  pullRequestNumber: number | null;
   body: Uint8Array;
 }
 
@@ -63,6 +64,7 @@ export async function storeDeliveries(
       attempt: delivery.attempt,
       repository_uuid: delivery.repositoryUuid,
       pull_request_state: delivery.pullRequestState,
+      pull_request_number: delivery.pullRequestNumber,
       starts_at: startsAt,
       bytes,
     };

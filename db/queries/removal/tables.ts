@@ -53,6 +53,7 @@ export const TABLES_OF_REPOSITORY: readonly PurgedTable[] = [
   { name: 'tickets', key: { number: 'integer' }, of: 'tickets' },
   { name: 'repository_syncs', key: { repository_id: 'uuid' } },
   { name: 'sync_ranges', key: { repository_id: 'uuid' } },
+  { name: 'wanted_pull_requests', key: { number: 'integer', part: 'text' } },
   { name: 'webhook_wakes', key: { integration_id: 'uuid' } },
 ];
 

@@ -44,7 +44,7 @@ async function situation(): Promise<Situation> {
 async function deliver({ tenant, hook }: Situation, eventKey: string, texts: string[]): Promise<void> {
   const rows = texts.map((text) => {
     const body = Buffer.from(text);
-    const { repositoryUuid, pullRequestState } = deliveryFacts(body);
+    const { repositoryUuid, pullRequestState, pullRequestNumber } = deliveryFacts(body);
     return {
       organization_id: tenant.organizationId,
       id: randomUUID(),
@@ -54,6 +54,7 @@ async function deliver({ tenant, hook }: Situation, eventKey: string, texts: str
       body,
       repository_uuid: repositoryUuid,
       pull_request_state: pullRequestState,
+      pull_request_number: pullRequestNumber,
     };
   });
   await bench.sql`insert into webhook_deliveries ${bench.sql(rows)}`;

@@ -39,6 +39,22 @@ describe('what a delivery is about', () => {
     }
   });
 
+  test('what no list need show is about that one pull request, where the body says which', () => {
+    const about = (key: string, id: unknown) =>
+      effectOf(`pullrequest:${key}`, { repository: { uuid: UUID }, pullrequest: { id, state: 'OPEN' } });
+    for (const key of ['unapproved', 'changes_request_removed', 'updated'])
+      expect(about(key, 7), key).toEqual({ ...sync('pull_requests'), wanted: { number: 7, part: 'record' } });
+    for (const key of ['comment_resolved', 'comment_reopened'])
+      expect(about(key, 7), key).toEqual({
+        ...sync('pull_requests'),
+        wanted: { number: 7, part: 'comments' },
+      });
+    for (const key of ['approved', 'created', 'push', 'comment_created', 'of_tomorrow'])
+      expect(about(key, 7), key).toEqual(sync('pull_requests'));
+    for (const id of ['7', 0, -1, 1.5, 2 ** 31, null, undefined])
+      expect(about('unapproved', id), String(id)).toEqual(sync('pull_requests'));
+  });
+
   test('what is not imported, and what is not known, is about nothing', () => {
     for (const key of ['repo:fork', 'repo:commit_status_created', 'pipeline:span_created'])
       expect(effectOf(key), key).toEqual({ kind: 'none', reason: 'event_not_kept' });
@@ -107,11 +123,16 @@ const RECORDED: Record<string, [string, ...string[]]> = {
 describe.skipIf(!existsSync(FIXTURES))('the recorded bodies (../shared/bitbucket/fixtures)', () => {
   test.each(Object.entries(RECORDED))('%s', (file, [key, ...services]) => {
     const body = readFileSync(new URL(file, FIXTURES));
-    const { repository } = JSON.parse(body.toString()) as { repository: { uuid: string } };
+    const { repository, pullrequest } = JSON.parse(body.toString()) as {
+      repository: { uuid: string };
+      pullrequest?: { id: number };
+    };
+    const isWanted = key === 'pullrequest:unapproved' || key === 'pullrequest:updated';
+    const wanted = isWanted ? { number: pullrequest?.id, part: 'record' } : undefined;
     expect(effectOfBody(key, body)).toEqual(
       services.length === 0
         ? { kind: 'repository', repositoryUuid: repository.uuid }
-        : { kind: 'sync', repositoryUuid: repository.uuid, services },
+        : { kind: 'sync', repositoryUuid: repository.uuid, services, wanted },
     );
   });
 });

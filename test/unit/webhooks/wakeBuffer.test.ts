@@ -18,7 +18,7 @@ const repository = (id: string): RelayedRepository => ({
 });
 
 const effectOf = (eventKey: string, id: string) =>
-  deliveryEffect({ eventKey, repositoryUuid: `{${id}}`, pullRequestState: null });
+  deliveryEffect({ eventKey, repositoryUuid: `{${id}}`, pullRequestState: null, pullRequestNumber: null });
 
 /** What the relay makes of a delivery of this event about this repository. */
 function wakeOf(key: string, id: string, delivery: string): Wake {
