@@ -1,7 +1,8 @@
 /** The worker process: runs workflows and activities. Any number of them, on any number of machines. */
 import { NativeConnection } from '@temporalio/worker';
 import { Client } from '@temporalio/client';
-import { createActivities } from './activities/index.ts';
+import { createCloneFolder } from './activities/git/cloneFolder.ts';
+import { CLONE_BYTES, createActivities } from './activities/index.ts';
 import { createDatabase } from './db/client.ts';
 import { ConfigError, loadWorkerConfig, type WorkerConfig } from './platform/config.ts';
 import { createLogger, type Logger } from './platform/log.ts';
@@ -16,6 +17,7 @@ import { createWaker } from './worker/relay/waker.ts';
 import { installRuntime } from './worker/runtime.ts';
 import { type StatusServer, startStatusServer } from './worker/statusServer.ts';
 import { startSweep } from './worker/sweep.ts';
+import { startSweepingClones } from './worker/sweepClones.ts';
 import { startWaking } from './worker/wakeWaiting.ts';
 
 /** Runs until SIGTERM or SIGINT; then ends in order: probes, workers, connection to Temporal, pools. */
@@ -33,6 +35,8 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   });
   const client = new Client({ connection, namespace: temporal.namespace });
   const stopSweep = startSweep({ database, log });
+  const clones = createCloneFolder({ folder: config.cloneFolder, maxBytes: CLONE_BYTES });
+  const stopSweepingClones = startSweepingClones({ database, clones, log });
   const stopWaking = startWaking({ database, client, log });
   const stopSpacing = startSpacingPolls({
     database,
@@ -73,7 +77,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   } finally {
     ready = false;
     await status?.close();
-    await Promise.all([stopSweep(), stopWaking(), stopSpacing(), stopRelay()]);
+    await Promise.all([stopSweep(), stopSweepingClones(), stopWaking(), stopSpacing(), stopRelay()]);
     try {
       await connection.close();
     } finally {

@@ -210,7 +210,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
 }
 
 /** What all clones of a worker may take together: 20 GiB. */
-const CLONE_BYTES = 20 * 1024 ** 3;
+export const CLONE_BYTES = 20 * 1024 ** 3;
 
 /** A minute of an hour's window; of a shorter one as much less, but time enough for an answer. */
 const deadlineOf = (windowMs: number): number => Math.min(60_000, Math.max(5_000, windowMs / 60));

@@ -40,6 +40,8 @@ export interface CloneFolder {
   holdToCap(): Promise<void>;
   /** Removes a repository's clone unless it is in use. */
   remove(repositoryId: string): Promise<void>;
+  /** Removes unused clones of repositories that `kept`, asked for some at once, does not name. Answers how many. */
+  removeOthers(kept: (repositoryIds: string[]) => Promise<readonly string[]>): Promise<number>;
 }
 
 /** A clone in use on another machine is taken for abandoned after so long without a sign of life. */
@@ -51,6 +53,9 @@ const MEASURE_EVERY_MS = 60_000;
 const RARER_FOR_FETCHES = 10;
 /** A clone may become larger than the host says; between two measurings each counts as so many times that, and so much at least. */
 const SAFETY = { factor: 2, leastBytes: 1_048_576 };
+
+/** So many are asked about at once. */
+const ASKED_AT_ONCE = 1_000;
 
 /** Behind the name of a clone in `busy` that is not whole, or not yet. */
 const UNREADY = '.unready';
@@ -151,12 +156,19 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
     for (const clone of clones) free -= clone.bytes;
     for (const clone of clones.toSorted((one, other) => other.idleMs - one.idleMs)) {
       if (free >= 0) break;
-      const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.') + UNREADY);
-      // renamed first: nobody may take a clone that is half removed
-      if (await moved(clone.path, doomed)) await rm(doomed, { recursive: true, force: true });
+      await evict(clone.path);
       free += clone.bytes;
     }
     return free;
+  }
+
+  /** false: somebody has taken it meanwhile. */
+  async function evict(path: string): Promise<boolean> {
+    const doomed = join(busy, [`evicted-${process.hrtime.bigint()}`, owner.me, 0].join('.') + UNREADY);
+    // renamed first: nobody may take a clone that is half removed
+    const isOurs = await moved(path, doomed);
+    if (isOurs) await rm(doomed, { recursive: true, force: true });
+    return isOurs;
   }
 
   return {
@@ -168,6 +180,18 @@ export function createCloneFolder(options: CloneFolderOptions): CloneFolder {
       // Else what a dead worker held of it would be ready again later on.
       await takeOver();
       await rm(join(ready, repositoryId), { recursive: true, force: true });
+    },
+    async removeOthers(kept) {
+      await mkdir(ready, { recursive: true, mode: 0o700 });
+      await takeOver();
+      const names = await readdir(ready);
+      let removed = 0;
+      for (let at = 0; at < names.length; at += ASKED_AT_ONCE) {
+        const some = names.slice(at, at + ASKED_AT_ONCE);
+        const keep = new Set(await kept(some));
+        for (const name of some) if (!keep.has(name) && (await evict(join(ready, name)))) removed += 1;
+      }
+      return removed;
     },
   };
 }

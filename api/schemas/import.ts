@@ -289,7 +289,10 @@ export function presentImportRepository(
     surroundings,
   );
   const waits = presentWaiting(row);
-  const inHand = streams.find(({ state }) => !NOT_OPEN.includes(state));
+  // Of several that are read side by side the one that waits is in the repository's own state.
+  const inHand =
+    streams.find(({ state }) => state === row.state) ??
+    streams.find(({ state }) => !NOT_OPEN.includes(state));
   return {
     repository_id: row.repositoryId,
     full_name: unescapeText(row.fullName),

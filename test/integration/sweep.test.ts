@@ -1,6 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { createCloneFolder } from '../../activities/git/cloneFolder.ts';
 import { removeDraft } from '../../activities/removeDraft.ts';
 import { sweep } from '../../worker/sweep.ts';
+import { sweepClones } from '../../worker/sweepClones.ts';
 import { useDatabaseBench } from '../support/databaseBench.ts';
 
 const bench = useDatabaseBench({ role: 'worker' });
@@ -153,4 +159,26 @@ test('a draft that is created, or touched, behind the look of the sweep keeps it
     const kept = await bench.sql`select from credentials where id = ${credentialId} and sealed is not null`;
     expect(kept).toHaveLength(1);
   }
+});
+
+test('a worker removes its clones of what no integration fetches any more, in every organization', async () => {
+  const [one, other] = [await bench.tenant('active'), await bench.tenant('active')];
+  const fetched: string[] = [];
+  const left: string[] = [];
+  for (const tenant of [one, other]) {
+    const [kept, released] = await tenant.repositories(2);
+    await bench.sql`update repositories set integration_id = ${tenant.integrationId} where id = ${kept!}`;
+    await bench.sql`update repositories set integration_id = null where id = ${released!}`;
+    fetched.push(kept!);
+    left.push(released!);
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'bucket-brigade-clones-'));
+  const ready = join(folder, 'ready');
+  for (const id of [...fetched, ...left, randomUUID()]) await mkdir(join(ready, id), { recursive: true });
+  const clones = createCloneFolder({ folder, maxBytes: 1_000_000 });
+  const { database } = bench;
+  expect(await sweepClones({ database, clones })).toBe(3);
+  expect((await readdir(ready)).toSorted()).toEqual(fetched.toSorted());
+  expect(await sweepClones({ database, clones })).toBe(0);
+  await rm(folder, { recursive: true });
 });

@@ -151,3 +151,17 @@ test('a clone can be removed, and what a dead worker held of it goes too', async
   await (await clones.take('b', 1)).discard();
   expect([ready(), busy()]).toEqual([[], []]);
 });
+
+test('clones that nobody keeps go, also what a dead worker held of them; those in use stay until they are given back', async () => {
+  for (const name of ['a', 'b', 'c']) await store(name, 10);
+  const held = await clones.take('c', 1);
+  const [machine] = createOwner().me.split('-');
+  mkdirSync(join(folder, 'busy', `d.${machine}-4194303-1.1`));
+  const kept = async (ids: string[]) => ids.filter((id) => id === 'a');
+  expect(await clones.removeOthers(kept)).toBe(2);
+  expect(ready()).toEqual(['a']);
+  expect(busy()).toHaveLength(1);
+  await held.giveBack();
+  expect(await clones.removeOthers(kept)).toBe(1);
+  expect([ready(), busy()]).toEqual([['a'], []]);
+});
