@@ -68,7 +68,8 @@ export function createVirtualTime(situation: Situation): VirtualTime {
       await tx.execute(sql`update request_waits set since = since - ${seconds}, until = until - ${seconds},
         woken_at = woken_at - ${seconds}`);
     });
-    await situation.rows(sql`update credentials set access_expires_at = access_expires_at - ${seconds}`);
+    await situation.rows(sql`update credentials set access_expires_at = access_expires_at - ${seconds},
+      refused_at = refused_at - ${seconds}`);
   }
 
   async function drive(imports: readonly ImportInput[], options: DriveOptions = {}): Promise<Driven> {
