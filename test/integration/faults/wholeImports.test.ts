@@ -15,7 +15,7 @@ import { createVirtualTime, type VirtualTime } from '../streams/virtualTime.ts';
  * Whole imports of two repositories while host and wire do what they like (reliability.md, F20 to F28): with the engine's
  * own client, gate and OAuth store, chunk after chunk as the workflows run them, until all is read. Then the oracle looks.
  */
-const CI_SEEDS = 200;
+const CI_SEEDS = 100;
 /**
  * Lost what a ticket's list or a pull request's own activity had, since an empty one was believed at once (70002, 70082;
  * 70030), or all tickets or pull requests, since two empty answers in a row were (71125, 71215); called gone what a page
