@@ -12,6 +12,7 @@ import { BitbucketError, CredentialUnusable, RateLimited } from '../bitbucket/er
 import { withHeartbeats } from '../heartbeats.ts';
 import { workflowId } from '../workflowId.ts';
 import { estimateGone } from './estimateGone.ts';
+import { estimatePaused } from './estimatePaused.ts';
 import { type Asked, learn, nextQuestion, type Question } from './questions.ts';
 
 export interface EstimateQuestionsOptions {
@@ -55,6 +56,8 @@ export function createEstimateQuestions(options: EstimateQuestionsOptions): Esti
         await note(input, next, { facts, requests: 0, done: true, finding: null });
         continue;
       }
+      // Looked up before each question, so a pause holds from the next one on.
+      if (plan.integrationState === 'paused') throw estimatePaused();
       requests += 1;
       const limited = await ask({ input, plan, next, asked, facts, question, signal });
       if (limited !== null) return { ...result, limited };

@@ -31,6 +31,7 @@ import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { type DiscoveryPlan, isDiscoveryDue } from '../presence/discoveryDue.ts';
 import { OVERLAP_MS } from '../instants.ts';
+import { watchState } from '../stateWatch.ts';
 import { goOn, tryAgain } from '../tries.ts';
 import { workflowId } from '../workflowId.ts';
 import { createTellSyncs, type TellSyncs } from './hints.ts';
@@ -164,20 +165,20 @@ export interface PollQuestionDependencies {
   maxRequests?: number;
   maxSteps?: number;
   maxMs?: number;
-  /** so often a chunk looks whether the integration is still active, milliseconds */
+  /** so often a chunk looks whether the integration is still active, milliseconds; default two seconds */
   lookEveryMs?: number;
 }
 
 /** What a poll round asks Bitbucket. */
 export function createPollQuestions(dependencies: PollQuestionDependencies): PollQuestions {
   const { database, bitbucket, credentials, tell } = dependencies;
-  const { maxRequests = 25, maxSteps = 500, maxMs = 180_000, lookEveryMs = 2_000 } = dependencies;
-  const readPlan = (integration: OfIntegration) =>
-    database.transaction(integration.organizationId, (tx) => readPollPlan(tx, integration));
+  const { maxRequests = 25, maxSteps = 500, maxMs = 180_000, lookEveryMs } = dependencies;
   return {
     pollChunk: ({ place: from, ...integration }) =>
       withHeartbeats(async (signal) => {
-        const plan = await readPlan(integration);
+        const plan = await database.transaction(integration.organizationId, (tx) =>
+          readPollPlan(tx, integration),
+        );
         if (plan === undefined || plan.state !== 'active') return { place: null, requests: 0, found: 0 };
         const credential = await credentials.ofIntegration(integration);
         const { kind, fields } = await credentials.facts(credential);
@@ -197,14 +198,11 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         let limited: Limited | undefined;
         let [requests, found] = [0, 0];
         const endsMs = performance.now() + maxMs;
-        let nextLookMs = performance.now() + lookEveryMs;
+        const isActive = watchState(database, integration, lookEveryMs);
         for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
           if (performance.now() > endsMs) break;
-          if (performance.now() >= nextLookMs) {
-            // Paused meanwhile: the next chunk finds it so, and ends the round.
-            if ((await readPlan(integration))?.state !== 'active') break;
-            nextLookMs = performance.now() + lookEveryMs;
-          }
+          // Paused meanwhile: the next chunk finds it so, and ends the round.
+          if (!(await isActive())) break;
           const inHand: Place = place;
           try {
             const step = await walk.step(inHand);

@@ -17,6 +17,7 @@ import { createHooks } from '../bitbucket/hooks.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { EngineError } from '../engineError.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import { watchState } from '../stateWatch.ts';
 import { workflowId } from '../workflowId.ts';
 import { createHookKeeper } from './keepHook.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';
@@ -64,16 +65,21 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
     return { asker, hooks: createHooks({ client, credential, asker, signal, evenIfRefused }) };
   };
 
-  /** One step after the other until `step` says that it was the last (null), the chunk is full, or a limit is met. */
+  /**
+   * One step after the other until `step` says that it was the last (null), the chunk is full, a limit is met, or it shall
+   * go on no more.
+   */
   async function inChunk<P>(
     start: P,
     step: (place: P) => Promise<P | null>,
+    goesOn: () => Promise<boolean> = () => Promise.resolve(true),
   ): Promise<{ place: P | null; steps: number; limited: { limited?: Limited } }> {
     const endsMs = performance.now() + maxMs;
     let place: P | null = start;
     let steps = 0;
     try {
       for (; place !== null && steps < maxSteps && performance.now() < endsMs; steps += 1) {
+        if (!(await goesOn())) break;
         place = await step(place);
       }
     } catch (error) {
@@ -107,7 +113,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
       upkeep,
       impatient: isImpatient(),
     });
-    return inChunk(start, walk);
+    return inChunk(start, walk, watchState(database, { organizationId, integrationId }));
   }
 
   /** The credential that removes, where there is one. */

@@ -12,7 +12,7 @@ const route = operation({
   operationId: 'pauseIntegration',
   summary: 'Pause an integration',
   description:
-    'Nothing is fetched for it from then on: imports, syncs and a discovery under way wait at their checkpoints, within seconds, and nothing new begins. What is stored can be read.',
+    'Nothing is fetched for it from then on: imports, syncs and a discovery under way wait at their checkpoints, rounds and estimates end, within seconds, and nothing new begins. What is stored can be read.',
   tags: ['Integrations'],
   role: 'manager',
   request: { params: idParam, body: jsonBody(z.strictObject({}), false) },

@@ -4,6 +4,7 @@ import type {
   EstimateState,
   Finding,
   ImportMode,
+  IntegrationState,
   Service,
   Stream,
 } from '../../workflows/words.ts';
@@ -74,6 +75,7 @@ export async function countSample(
 
 export interface EstimatePlan {
   state: EstimateState;
+  integrationState: IntegrationState;
   mode: ImportMode;
   total: number | null;
   services: Service[];
@@ -89,7 +91,8 @@ export async function readEstimatePlan(
   estimateId: string,
 ): Promise<EstimatePlan | undefined> {
   const [row] = await tx.execute<EstimatePlan & Record<string, unknown>>(sql`
-    select e.state, e.mode, e.repositories_total as total, n.services, n.commit_source as "commitSource",
+    select e.state, n.state as "integrationState", e.mode, e.repositories_total as total, n.services,
+      n.commit_source as "commitSource",
       n.credential_id as "credentialId",
       ${accountKeyOf('c')} as "accountKey"
     from import_estimates e

@@ -39,6 +39,16 @@ export async function selectIntegration(tx: Transaction, integrationId: string) 
   return row;
 }
 
+/** `undefined`: there is none. */
+export async function selectState(
+  tx: Transaction,
+  integrationId: string,
+): Promise<IntegrationState | undefined> {
+  const [row] = await tx.execute<{ state: IntegrationState }>(sql`
+    select state from integrations where id = ${integrationId}`);
+  return row?.state;
+}
+
 /** Ids of the imports that have not ended, oldest first. */
 export async function selectRunningImports(tx: Transaction, integrationId: string): Promise<string[]> {
   const rows = await tx

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { BitbucketAnswer, BitbucketWrite } from '../../../activities/bitbucket/client.ts';
 import { Unreachable } from '../../../activities/bitbucket/errors.ts';
 import type { CredentialStore } from '../../../activities/credentials/credentialStore.ts';
@@ -13,6 +13,7 @@ import {
   WEBHOOK_KEY,
 } from '../../support/bitbucketEngine.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { passSeconds } from '../../support/passSeconds.ts';
 
 const REPOSITORIES = 1_000;
 const STEPS = 25;
@@ -66,7 +67,8 @@ function createHookHost() {
   };
 }
 
-it('a thousand repositories get one hook each, in bounded chunks, whatever answers are lost', async () => {
+/** An integration that wants webhooks of so many repositories, each its own. */
+async function situation(repositories: number, host = createHookHost()) {
   const { sql } = rows;
   const { organizationId, integrationId, credentialId } = await rows.integration('api_token', {});
   const workspaceId = uuid();
@@ -78,10 +80,9 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   await sql`insert into repositories (id, organization_id, workspace_id, provider_uuid, slug, name, full_name, is_private,
       raw, observed_at, integration_id)
     select gen_random_uuid(), ${organizationId}, ${workspaceId}, '{' || gen_random_uuid() || '}', 'r' || n, 'r', 'acme/r' || n,
-      true, '{}', now(), ${integrationId} from generate_series(1, ${REPOSITORIES}) n`;
+      true, '{}', now(), ${integrationId} from generate_series(1, ${repositories}) n`;
   await sql`insert into webhook_upkeep (organization_id, integration_id, wanted, command_id)
     values (${organizationId}, ${integrationId}, true, 'first')`;
-  const host = createHookHost();
   const webhooks = createWebhookActivities({
     database,
     client: host,
@@ -94,15 +95,21 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
     apiUrl: 'https://api.bitbucket.org/2.0',
     maxSteps: STEPS,
   });
+  const chunk = (cursor: string | null) =>
+    inActivity(() => webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }));
+  return { integrationId, host, chunk };
+}
+
+it('a thousand repositories get one hook each, in bounded chunks, whatever answers are lost', async () => {
+  const { sql } = rows;
+  const { integrationId, host, chunk: nextChunk } = await situation(REPOSITORIES);
 
   let cursor: string | null = null;
   let lost = 0;
   let steps = 0;
   for (let more = true; more; ) {
     try {
-      const chunk = await inActivity(() =>
-        webhooks.keepWebhooksChunk({ organizationId, integrationId, cursor }),
-      );
+      const chunk = await nextChunk(cursor);
       expect(chunk.steps).toBeLessThanOrEqual(STEPS);
       // Ids and a place, never rows: it goes through the history.
       expect((chunk.cursor ?? '').length).toBeLessThan(1_000);
@@ -122,4 +129,27 @@ it('a thousand repositories get one hook each, in bounded chunks, whatever answe
   const [counted] = await sql`select count(*)::int as hooks, count(distinct provider_uuid)::int as distinct
     from webhooks where integration_id = ${integrationId} and state = 'active'`;
   expect(counted).toEqual({ hooks: REPOSITORIES, distinct: REPOSITORIES });
+});
+
+it('a pause ends a chunk in hand within seconds; the round goes on where it stood', async () => {
+  const host = createHookHost();
+  const become = (state: string) => rows.sql`update integrations set state = ${state}`;
+  const pausing = {
+    ...host,
+    async write(request: BitbucketWrite): Promise<unknown> {
+      await become('paused');
+      passSeconds();
+      return host.write(request);
+    },
+  };
+  const { chunk } = await situation(5, pausing);
+  const begun = await chunk(null).finally(() => vi.restoreAllMocks());
+  expect(host.hooks.size).toBe(1);
+  expect(begun).toMatchObject({ more: true, off: false });
+  expect(await chunk(begun.cursor)).toMatchObject({ more: false, steps: 0, resting: 'paused' });
+  await become('active');
+  pausing.write = host.write;
+  expect(await chunk(begun.cursor)).toMatchObject({ more: false, off: false });
+  expect(host.hooks.size).toBe(5);
+  for (const [path, hooks] of host.hooks) expect(hooks, path).toHaveLength(1);
 });
