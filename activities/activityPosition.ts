@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { aheadOneByOne } from '../forecast/ahead.ts';
 import { ENTRIES_A_PAGE } from './activityMethod.ts';
+import { aheadSchema } from './aheadSchema.ts';
 import type { BitbucketErrorType } from './bitbucket/errors.ts';
 import { lateVotesSchema, type LateVotes } from './lateVotes.ts';
 import { MAX_RESTARTS, refusesNext } from './nextWalk.ts';
@@ -38,6 +40,12 @@ const feedSchema = z.object({
   oldest: z.string().nullable(),
   /** entries that were read before Bitbucket refused to go on, and that the feed shows again */
   passed: z.int(),
+  /** what the pull requests tell of their feed; null: not looked at, as where it is read down to a time */
+  toWalk: z
+    .object({ due: z.int(), opened: z.array(z.number()) })
+    .nullable()
+    .default(null),
+  ahead: aheadSchema,
   /** key of the last entry read */
   last: z.string().nullable(),
   ended: z.boolean(),
@@ -52,7 +60,16 @@ const feedSchema = z.object({
 });
 const own = { ...ownListFields, ...walk };
 /** Each pull request of a range is asked for its own activity. */
-const eachSchema = z.object({ phase: z.literal('each'), ...own, range: rangeSchema });
+const eachSchema = z.object({
+  phase: z.literal('each'),
+  ...own,
+  range: rangeSchema,
+  /** pages and entries that their own lists have, as the pull requests tell; null: not looked at */
+  toAsk: z.object({ pages: z.int(), due: z.int() }).nullable().default(null),
+  /** pages read of them */
+  asked: z.int().default(0),
+  ahead: aheadSchema,
+});
 /** Those that are short of something are; the ones of `except` were asked already. */
 const repairSchema = z.object({
   phase: z.literal('repair'),
@@ -88,6 +105,8 @@ export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
   until,
   oldest: null,
   passed: 0,
+  toWalk: null,
+  ahead: null,
   last: null,
   ended: false,
   reached: false,
@@ -98,10 +117,13 @@ export const feedFrom = (until: string | null, givenUp: boolean): Feed => ({
 
 const ownFrom = ({ began, read, skipped }: Walk) => ({ ...startOwnLists(), began, read, skipped });
 
-export const eachFrom = (walked: Walk, range: PullRequestRange): Each => ({
+export const eachFrom = (walked: Walk, range: PullRequestRange, toAsk: NonNullable<Each['toAsk']>): Each => ({
   phase: 'each',
   ...ownFrom(walked),
   range,
+  toAsk,
+  asked: 0,
+  ahead: aheadOneByOne(toAsk, 0),
 });
 
 /** The look at late votes, behind the entries. */
@@ -164,6 +186,7 @@ function recoverFeed(position: Feed, type: BitbucketErrorType): ActivityPosition
     next: null,
     pages: 0,
     restarts: position.restarts + 1,
+    ahead: null,
     passed: position.pages * ENTRIES_A_PAGE,
   };
 }

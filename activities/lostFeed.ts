@@ -40,11 +40,13 @@ export function createLostFeed(context: ReaderContext): LostFeed {
   const left = ({ oldest, until }: Feed): PullRequestRange => ({ createdUntil: oldest, changedSince: until });
 
   async function ask(position: Feed, range: PullRequestRange, why: WhyOwn): Promise<Step> {
-    const { pullRequests } = await inTransaction((tx) => measureActivity(tx, scope, range, ENTRIES_A_PAGE));
+    const { pullRequests, ownPages, entries } = await inTransaction((tx) =>
+      measureActivity(tx, scope, range, ENTRIES_A_PAGE),
+    );
     const only = position.until === null ? '' : ' Votes that change nothing else are found by a full import.';
     return {
       kind: 'move',
-      position: eachFrom(position, range),
+      position: eachFrom(position, range, { pages: ownPages, due: entries }),
       also: async (tx: Transaction) => {
         await setStreamMethod(tx, scope, 'per_pull_request');
         await noteStream(tx, scope, why, {

@@ -1,8 +1,11 @@
 import { readClock } from '../db/queries/clock.ts';
 import { recordActivityGap } from '../db/queries/gaps.ts';
+import { measureActivity } from '../db/queries/activity.ts';
 import { countPullRequests, noteObserved, upsertPullRequests } from '../db/queries/pullRequests.ts';
 import { countQuarantined } from '../db/queries/quarantine.ts';
 import { setStreamMethod } from '../db/queries/streamNotes.ts';
+import { aheadInFeed, aheadOneByOne, aheadToTime } from '../forecast/ahead.ts';
+import { ENTRIES_A_PAGE } from './activityMethod.ts';
 import {
   feedFrom,
   positionSchema,
@@ -56,6 +59,17 @@ export function createActivityReader(context: ReaderContext): StreamReader {
       return (await countQuarantined(tx, { ...scope, stream: 'pull_requests' })) === 0;
     });
 
+  /** Once for each walk of the whole feed: what is to be expected of it. */
+  async function lookAhead(position: Feed): Promise<Feed> {
+    if (position.ahead !== null || position.until !== null) return position;
+    const all = { createdUntil: null, changedSince: null };
+    const { entries: due, opened } = await inTransaction((tx) =>
+      measureActivity(tx, scope, all, ENTRIES_A_PAGE),
+    );
+    const toWalk = { due, opened };
+    return { ...position, toWalk, ahead: aheadInFeed(toWalk, { entries: 0, oldest: null }) };
+  }
+
   async function stepOfFeed(position: Feed): Promise<Step> {
     const { next, pages, restarts, failingSince, shown } = position;
     if (position.lost !== null) return lost.giveUp({ ...position, lost: position.lost });
@@ -70,7 +84,8 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     if (failingSince !== null && !shown && (await failsFor(failingSince)) > FEED_FAILS_MS) {
       return { kind: 'move', position: { phase: 'probe', onward: { ...position, shown: true } } };
     }
-    return { kind: 'request', place: next === null ? { path: feedPath } : { next }, at: position };
+    const at = await lookAhead(position);
+    return { kind: 'request', place: next === null ? { path: feedPath } : { next }, at };
   }
 
   const failsFor = async (since: string): Promise<number> =>
@@ -92,6 +107,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
         began: position.began ?? beganOf(answer),
         read: position.read + items.length,
         skipped: position.skipped + records.length - items.length,
+        ...(position.phase === 'each' ? askedOneMore(position) : {}),
       },
       ...(end === undefined ? {} : { end }),
     };
@@ -206,15 +222,19 @@ function behindFeedPage(
   const [earliest] = page.times.toSorted();
   const oldest = earliest ?? position.oldest;
   const reached = until !== null && earliest !== undefined && earliest < until;
+  const began = position.began ?? page.began;
+  const ended = page.next === null || reached;
+  const entries = position.pages * ENTRIES_A_PAGE + page.entries + page.skipped;
   return {
     ...position,
-    began: position.began ?? page.began,
+    began,
+    ahead: ended ? NOTHING_AHEAD : aheadOf({ ...position, began }, { entries, earliest }),
     next: page.next,
     pages: position.pages + 1,
     last: page.last ?? position.last,
     oldest:
       oldest !== null && position.oldest !== null && position.oldest < oldest ? position.oldest : oldest,
-    ended: page.next === null || reached,
+    ended,
     reached: position.reached || reached,
     read: position.read + page.entries,
     skipped: position.skipped + page.skipped,
@@ -222,6 +242,24 @@ function behindFeedPage(
     shown: false,
   };
 }
+
+const NOTHING_AHEAD = { requests: 0, records: { low: 0, expected: 0, high: 0 } };
+
+/** What lies behind a page; `entries`: of the walk up to its end, `earliest`: of the page's times. */
+function aheadOf(
+  { began, until, toWalk, ahead }: Feed & { began: string },
+  { entries, earliest }: { entries: number; earliest: string | undefined },
+): Feed['ahead'] {
+  if (earliest === undefined) return ahead;
+  const oldest = Date.parse(earliest);
+  if (until === null) return toWalk === null ? null : aheadInFeed(toWalk, { entries, oldest });
+  return aheadToTime({ began: Date.parse(began), until: Date.parse(until), oldest }, entries);
+}
+
+const askedOneMore = ({ toAsk, asked }: Each): Pick<Each, 'asked' | 'ahead'> => ({
+  asked: asked + 1,
+  ahead: toAsk === null ? null : aheadOneByOne(toAsk, asked + 1),
+});
 
 const beganOf = (answer: BitbucketAnswer): string => canonicalInstant(answer.date ?? answer.observedAt);
 

@@ -5,6 +5,8 @@ import type { BitbucketAnswer } from './bitbucket/client.ts';
 import { readPage, readRecords, type Page } from './bitbucket/paging.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
 import { issueChangeSchema, issueCommentSchema } from './bitbucket/schemas.ts';
+import { aheadOfTickets } from '../forecast/ahead.ts';
+import { aheadSchema } from './aheadSchema.ts';
 import { before, OVERLAP_MS } from './instants.ts';
 import { createNextGuard } from './nextWalk.ts';
 import {
@@ -39,6 +41,7 @@ const positionSchema = z.object({
   refused: z.int(),
   /** the list of all is not found either, as where the repository is deleted: is that still shown? null: not in doubt */
   repository: z.enum(['asked', 'shown']).nullable().default(null),
+  ahead: aheadSchema,
 });
 type DetailPosition = z.infer<typeof positionSchema>;
 
@@ -93,13 +96,14 @@ export function createTicketDetailReader(
       owed: owed.length,
       repository: null,
       touched: true,
+      ahead: null,
       ...uncounted,
     };
   };
   const { since, owed: taken } = begin();
-  const untouched = new Set<number>();
+  const lookedUp = new Map<number, { touched: boolean; behind: number }>();
   const candidates = createCandidates(async (after, limit) => {
-    const found = await database.transaction(scope.organizationId, (tx) =>
+    const tickets = await database.transaction(scope.organizationId, (tx) =>
       ticketsAfter(tx, scope, {
         after,
         since,
@@ -108,10 +112,16 @@ export function createTicketDetailReader(
         limit,
       }),
     );
-    untouched.clear();
-    for (const { number, touched } of found) if (!touched) untouched.add(number);
-    return found;
+    lookedUp.clear();
+    for (const { number, ...ticket } of tickets) lookedUp.set(number, ticket);
+    return tickets;
   });
+
+  /** A ticket that is not in hand yet was looked up just now. */
+  function foundOf(number: number): Pick<DetailPosition, 'touched' | 'ahead'> {
+    const { touched, behind } = lookedUp.get(number) ?? { touched: true, behind: null };
+    return { touched, ahead: behind === null ? null : aheadOfTickets(behind) };
+  }
 
   async function end(at: DetailPosition): Promise<Step> {
     const rows = await database.transaction(scope.organizationId, (tx) => countTicketRows(tx, scope, stream));
@@ -143,7 +153,7 @@ export function createTicketDetailReader(
           at.repository === 'asked'
             ? { path: shortListPath(source.fullName) }
             : ownListPlace(at, { own, all, number }),
-        at: { ...at, inHand: number, touched: at.inHand === null ? !untouched.has(number) : at.touched },
+        at: { ...at, inHand: number, ...(at.inHand === null ? foundOf(number) : {}) },
       };
     },
     ahead: (stored) => {

@@ -52,8 +52,8 @@ const USUAL_WEIGHT = 10;
 const USUAL_DELETED = 0.03;
 
 /**
- * Entries of a pull request where nothing of its activity is known yet: opened, closed, and a few comments and votes (the mix
- * of `bench requests`).
+ * Entries of a pull request of which nothing is known: it is opened and closed, has a vote, two or three comments and what
+ * `USUAL_FACTOR` adds. For as long as neither its own row nor the feed has told more.
  */
 export const USUAL_ENTRIES = 6;
 
@@ -61,7 +61,7 @@ export const USUAL_ENTRIES = 6;
 const LONG = 60;
 
 /** Normal quantile: about 19 in 20 lie within. */
-const Z = 2;
+export const Z = 2;
 
 interface Sampled {
   total: number;

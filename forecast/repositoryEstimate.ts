@@ -10,10 +10,12 @@ import { estimateCommits, type KnownDensity } from './commits.ts';
 import type { RepositoryFacts } from './facts.ts';
 import { exactly, type Range, rounded } from './range.ts';
 import {
+  ASKED_OF_TICKET,
   type ImportSize,
   type RequestStream,
   requestsOf,
   REQUEST_STREAMS,
+  SHORT_IN_FEED,
   type Tracker,
 } from './requests.ts';
 
@@ -41,17 +43,8 @@ export interface RepositorySituation {
   knownDensity: KnownDensity | null;
 }
 
-/**
- * Pull requests whose comments the feed does not show in full, of those with comments: seldom, and at most one in a
- * hundred. Two requests are too few to see it.
- */
-const SHORT_IN_FEED = { low: 0, expected: 1 / 400, high: 1 / 100 } as const;
-
 /** Nothing that Bitbucket lists tells how many comments or changes a ticket has (facts 3.8). */
 const PER_TICKET = { low: 0, expected: 1.2, high: 5 } as const;
-
-/** Requests of a ticket's list: one, and two more where it is empty, since nothing else speaks for that. */
-const ASKED_OF_TICKET = { low: 1, expected: 1.5, high: 3 } as const;
 
 type Bound = 'low' | 'expected' | 'high';
 const BOUNDS: readonly Bound[] = ['low', 'expected', 'high'];

@@ -25,6 +25,15 @@ export const REQUEST_STREAMS = Object.keys(PAGE_LENGTH).filter(
 );
 
 /**
+ * Pull requests whose comments the feed does not show in full, of those with comments: seldom, and at most one in a
+ * hundred. Two requests are too few to see it.
+ */
+export const SHORT_IN_FEED = { low: 0, expected: 1 / 400, high: 1 / 100 } as const;
+
+/** Requests of a ticket's list: one, and two more where it is empty, since nothing else speaks for that. */
+export const ASKED_OF_TICKET = { low: 1, expected: 1.5, high: 3 } as const;
+
+/**
  * - `alive`: its lists answer
  * - `refused`: the host answers that there is none (404 for this repository, 410 for all), which costs a request
  * - `known_off`: the repository's own record says that there is none
@@ -158,9 +167,3 @@ export function requestsOf(size: ImportSize, { services }: { services: readonly 
   if (asked <= QUICK_REQUESTS) return first;
   return added(first, closingRound(services, size));
 }
-
-/** Requests that are left of a stream, from what is stored of what is expected. For progress. */
-export const requestsLeft = (
-  stream: RequestStream,
-  { stored, expected }: { stored: number; expected: number },
-): number => Math.ceil(Math.max(0, expected - stored) / PAGE_LENGTH[stream]);

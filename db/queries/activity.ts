@@ -160,6 +160,8 @@ export interface RangeOfActivity {
   entries: number;
   /** pages of 50 entries, each pull request by itself */
   ownPages: number;
+  /** when they were opened, milliseconds since 1970: the first, each that ends a twentieth of them, the last; none: [] */
+  opened: number[];
 }
 
 /** How much activity the pull requests of a range have, as far as they tell: a beginning, an end, comments, votes. */
@@ -177,15 +179,17 @@ export async function measureActivity(
         and (approved or state is not null)
       group by 1
     ), measured as (
-      select 1 + (p.state <> 'OPEN')::int + coalesce(p.comment_count, 0) + coalesce(v.votes, 0) as entries
+      select p.created_on, 1 + (p.state <> 'OPEN')::int + coalesce(p.comment_count, 0) + coalesce(v.votes, 0) as entries
       from pull_requests p left join votes v using (number)
       where p.organization_id = ${scope.organizationId} and p.repository_id = ${scope.repositoryId}
         and ${isIn(range)}
     )
     select count(*)::int as "pullRequests", coalesce(sum(entries), 0)::int as entries,
-      coalesce(sum(ceil(entries / ${entriesAPage}::float8)), 0)::int as "ownPages"
+      coalesce(sum(ceil(entries / ${entriesAPage}::float8)), 0)::int as "ownPages", 
+      coalesce(percentile_cont((select array_agg(n / 20.0 order by n) from generate_series(0, 20) n)::float8[])
+        within group (order by extract(epoch from created_on)::float8 * 1000), '{}') as opened
     from measured`);
-  return row ?? { pullRequests: 0, entries: 0, ownPages: 0 };
+  return row ?? { pullRequests: 0, entries: 0, ownPages: 0, opened: [] };
 }
 
 /** Whether entries are stored that the feed showed before `before` (null: at all). */

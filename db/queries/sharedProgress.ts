@@ -1,6 +1,6 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { USUAL_ENTRIES } from '../../forecast/activity.ts';
-import { PAGE_LENGTH } from '../../forecast/requests.ts';
+import { ASKED_OF_TICKET, PAGE_LENGTH, SHORT_IN_FEED } from '../../forecast/requests.ts';
 import type { Transaction } from '../client.ts';
 import { rateOf } from './rates.ts';
 
@@ -11,18 +11,34 @@ import { rateOf } from './rates.ts';
 
 const lengths = JSON.stringify(PAGE_LENGTH);
 
-/** How many records the stream's own list is expected to have; 0: not known yet. */
-const listed = (list: 'pull_requests' | 'tickets') => sql`coalesce((
-  select list.records_expected from import_streams list
-  where list.organization_id = s.organization_id and list.import_id = s.import_id
-    and list.repository_id = s.repository_id and list.stream = ${list}), 0)`;
+const lengthOf = (stream: SQL) => sql`(${lengths}::jsonb ->> ${stream})::numeric`;
+const FEED_PAGE = lengthOf(sql`'pull_request_activity'`);
+
+/** Pull requests, or tickets, that stream `s` is about: as many as their list says, or has shown; none before its first page. */
+const listed = sql`coalesce(greatest(list.records_expected, list.records_stored), 0)`;
 
 /**
- * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, a list is
- * asked for once at least, and the feed has the usual entries of each pull request; where it cannot be had, each pull request
- * is asked for its own. Comments of pull requests come with the feed, except where it falls short, which shows only behind
- * it. Comments and changes of tickets are asked for ticket by ticket. Of commits nobody says how many there are: where they
- * are listed, one page is the least.
+ * Requests that are left of a stream whose walk says nothing of it (`ahead` of its position): it has not begun. From the
+ * list that it goes by, with the ratios of the estimate. All of the feed is read, or what is newer than a watermark, where each
+ * pull request that changed has an entry at least. Comments come with the feed or with a pull request's own activity,
+ * except where the feed falls short (which is the same of any number of pull requests), and where pull requests changed.
+ */
+const leftByList = sql`case
+    when s.stream = 'pull_request_activity' and ${listed} = 0 and list.state = 'healthy' and walk.whole then 0
+    when s.stream = 'pull_request_activity' and walk.phase in ('votes', 'repair') then 0
+    when s.stream = 'pull_request_activity' and walk.whole and s.method = 'per_pull_request' then ${listed}
+    when s.stream = 'pull_request_activity' then greatest(1,
+      ceil(${listed} * case when walk.whole then ${USUAL_ENTRIES}::numeric else 1 end / ${FEED_PAGE}))
+    when s.stream = 'pull_request_comments' and walk.whole then round(greatest(0, ${listed} - walk.passed)
+      * (s.requests + 1) / (walk.passed + ${1 / SHORT_IN_FEED.expected}::numeric))
+    when s.stream = 'pull_request_comments' then greatest(0, ${listed} - s.requests)
+    else greatest(0, ceil(${listed} * ${ASKED_OF_TICKET.expected}::numeric) - s.requests) end`;
+
+/**
+ * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
+ * least that it can be: a list is asked for once. What hangs by a list is not announced: its walk says how much lies ahead,
+ * and before it has begun, the list does. Of commits nobody says how many there are: where they are listed, one page is
+ * the least.
  */
 const requestsLeft = sql`case
     when s.state in ('healthy', 'unavailable', 'switched_off', 'failed') then 0
@@ -30,13 +46,21 @@ const requestsLeft = sql`case
         when s.stream = 'refs' then 2 else 1 end
       from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
       where i.organization_id = s.organization_id and i.id = s.import_id)
-    when s.stream = 'pull_request_activity' and s.method = 'per_pull_request'
-      then greatest(1, ${listed('pull_requests')} - s.requests)
-    when s.stream in ('pull_requests', 'pull_request_activity', 'tickets') then greatest(1, ceil((coalesce(
-      s.records_expected, case when s.stream = 'pull_request_activity'
-        then ${listed('pull_requests')} * ${USUAL_ENTRIES}::int end)
-      - s.records_stored) / (${lengths}::jsonb ->> s.stream)::numeric))
-    when s.stream in ('ticket_comments', 'ticket_changes') then greatest(0, ${listed('tickets')} - s.requests)
+    when s.stream in ('pull_requests', 'tickets') then greatest(1,
+      ceil((s.records_expected - s.records_stored) / ${lengthOf(sql`s.stream`)}))
+    when s.stream in ('pull_request_activity', 'pull_request_comments', 'ticket_comments', 'ticket_changes') then (
+      select coalesce(walk.requests, ${leftByList})
+      from (
+        select max((w.position -> 'ahead' ->> 'requests')::numeric) as requests, max(w.position ->> 'phase') as phase,
+          coalesce(max((w.position ->> 'after')::numeric), 0) as passed,
+          max(w.watermark) is null or (select i.mode = 'full' from imports i
+            where i.organization_id = s.organization_id and i.id = s.import_id) as whole
+        from streams w where w.organization_id = s.organization_id and w.repository_id = s.repository_id
+          and w.stream = s.stream
+      ) walk
+      left join import_streams list on list.organization_id = s.organization_id and list.import_id = s.import_id
+        and list.repository_id = s.repository_id and list.stream = case
+          when s.stream like 'ticket%' then 'tickets' else 'pull_requests' end)
     else 0 end::float8`;
 
 /**

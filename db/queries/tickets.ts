@@ -61,9 +61,11 @@ export async function ticketsAfter(
   tx: Transaction,
   scope: RepositoryScope,
   range: { after: number; since: string | null; owed: readonly number[]; touched: boolean; limit: number },
-): Promise<{ number: number; touched: boolean }[]> {
-  return tx.execute<{ number: number; touched: boolean }>(sql`
-    select number, updated_on > created_on as touched from tickets
+): Promise<{ number: number; touched: boolean; behind: number }[]> {
+  return tx.execute<{ number: number; touched: boolean; behind: number }>(sql`
+    select number, updated_on > created_on as touched,
+      (count(*) over () - row_number() over (order by number))::int as behind
+    from tickets
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and number > ${range.after}
       and (${range.since}::timestamptz is null or updated_on >= ${range.since}::timestamptz

@@ -13,10 +13,14 @@ interface Row {
   stored: number;
   expected?: number;
   requests?: number;
-  method?: string;
   windowSecondsAgo?: number;
   window?: number;
   before?: number;
+  method?: string;
+  /** where its walk stands */
+  position?: Record<string, unknown>;
+  /** it was read before: only what changed is read now */
+  watermark?: string;
 }
 
 /** An import of `count` repositories; the rows are the streams of the first, which has begun. */
@@ -35,9 +39,14 @@ async function running(count: number, rows: Row[]) {
       values (${tenant.organizationId}, ${importId}, ${ids[0]!}, ${row.stream}, ${row.state}, ${row.stored},
         ${row.expected ?? null}, ${row.requests ?? 0}, ${row.method ?? null}, now() - interval '1 hour',
         now() - make_interval(secs => ${row.windowSecondsAgo ?? 600}), ${row.window ?? 0}, ${row.before ?? 0})`;
+    await bench.sql`insert into streams (organization_id, repository_id, stream, position, watermark)
+      values (${tenant.organizationId}, ${ids[0]!}, ${row.stream},
+        ${row.position === undefined ? null : bench.sql.json(row.position as never)}, ${row.watermark ?? null})`;
   }
   return { tenant, ids, importId };
 }
+
+const ahead = (requests: number) => ({ ahead: { requests, records: null } });
 
 const READING: Row[] = [
   { stream: 'refs', state: 'healthy', stored: 3 },
@@ -68,11 +77,12 @@ describe('what is left of an import', () => {
       pull_requests: 4,
       // six entries for each pull request, at 50 a page
       pull_request_activity: 39,
-      pull_request_comments: 0,
+      // of one in 400
+      pull_request_comments: 1,
       tickets: 0,
     });
     const whole = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
-    expect(whole.requestsLeft).toBe(43);
+    expect(whole.requestsLeft).toBe(44);
     const own = await bench.inTenant(tenant, (tx) =>
       readRepositoryOutlook(tx, { importId, repositoryId: ids[0]! }),
     );
@@ -83,33 +93,94 @@ describe('what is left of an import', () => {
     expect(Date.parse(whole.estimatedEnd!)).toBeGreaterThan(Date.now());
   });
 
-  test.each<[string, Partial<Row>, number]>([
-    ['the feed has shown so many already', { stored: 1_500, requests: 30 }, 9],
-    ['the feed shows more than is usual', { stored: 2_500, requests: 50 }, 1],
-    ['there is no feed: each pull request is asked for its own', { method: 'per_pull_request' }, 320],
-    ['of these some have been asked', { method: 'per_pull_request', stored: 700, requests: 120 }, 200],
-    ['all have been asked, and it goes on', { method: 'per_pull_request', requests: 330 }, 1],
-    ['its size is known', { expected: 400, stored: 100, requests: 2 }, 6],
-    ['it has ended', { state: 'healthy', method: 'per_pull_request', requests: 320 }, 0],
-  ])('of activity, where %s', async (_, row, left) => {
-    const activity = { stream: 'pull_request_activity', state: 'processing', stored: 0, ...row };
-    const { tenant, importId } = await running(1, [
-      { stream: 'pull_requests', state: 'healthy', stored: 320, expected: 320, requests: 7 },
-      activity,
-    ]);
+  async function leftOf(rows: Row[], mode = 'changed'): Promise<Record<string, number>> {
+    const { tenant, importId } = await running(1, rows);
+    await bench.sql`update imports set mode = ${mode} where id = ${importId}`;
     const streams = await bench.inTenant(tenant, (tx) => totalStreams(tx, importId));
-    expect(streams.find(({ stream }) => stream === 'pull_request_activity')?.requestsLeft).toBe(left);
-  });
+    return Object.fromEntries(streams.map(({ stream, requestsLeft }) => [stream, requestsLeft]));
+  }
 
-  test('is a request for each ticket whose comments and changes are to be read', async () => {
-    const { tenant, importId } = await running(1, [
+  test('is both lists for each ticket, empty ones more than once; behind the first as many as are touched', async () => {
+    const left = await leftOf([
       { stream: 'tickets', state: 'healthy', stored: 500, expected: 500, requests: 5 },
-      { stream: 'ticket_comments', state: 'processing', stored: 80, requests: 120 },
+      { stream: 'ticket_comments', state: 'processing', stored: 80, requests: 120, position: ahead(210) },
       { stream: 'ticket_changes', state: 'never', stored: 0 },
     ]);
-    const streams = await bench.inTenant(tenant, (tx) => totalStreams(tx, importId));
-    const left = Object.fromEntries(streams.map(({ stream, requestsLeft }) => [stream, requestsLeft]));
-    expect(left).toEqual({ tickets: 0, ticket_comments: 380, ticket_changes: 500 });
+    expect(left).toEqual({ tickets: 0, ticket_comments: 210, ticket_changes: 750 });
+  });
+
+  const activity = (row: Partial<Row> = {}): Row => ({
+    stream: 'pull_request_activity',
+    state: 'processing',
+    stored: 0,
+    ...row,
+  });
+  const listOf = (count: number): Row => ({
+    stream: 'pull_requests',
+    state: 'healthy',
+    stored: count,
+    expected: count,
+  });
+
+  test.each([
+    ['the feed, not begun', activity({ state: 'never' }), 600],
+    ['the feed, begun, by what its walk knows', activity({ position: ahead(431) }), 431],
+    [
+      'each pull request, by what its walk knows',
+      activity({ method: 'per_pull_request', position: ahead(4_812) }),
+      4_812,
+    ],
+    ['each pull request, in a walk that does not say', activity({ method: 'per_pull_request' }), 5_000],
+    ['the comparison behind the feed', activity({ position: { phase: 'repair', after: 0 } }), 0],
+    ['what changed', activity({ watermark: '2026-01-01T00:00:00Z' }), 100],
+    ['an ended stream', activity({ state: 'healthy', method: 'per_pull_request', position: ahead(7) }), 0],
+    ['a stream that failed', activity({ state: 'failed', position: ahead(7) }), 0],
+  ])('of the activity of 5,000 pull requests: %s', async (_, row, expected) => {
+    expect((await leftOf([listOf(5_000), row]))['pull_request_activity']).toBe(expected);
+  });
+
+  test('of a full import is all, although what was there before is known', async () => {
+    const row = activity({ state: 'never', watermark: '2026-01-01T00:00:00Z' });
+    expect((await leftOf([listOf(5_000), row], 'full'))['pull_request_activity']).toBe(600);
+  });
+
+  test('of comments is those that the feed leaves out, and fewer the further they are read', async () => {
+    const comments = (row: Partial<Row> = {}): Row => ({ ...activity(row), stream: 'pull_request_comments' });
+    const of = async (row: Row) => (await leftOf([listOf(5_000), row]))['pull_request_comments'];
+    expect(await of(comments({ state: 'never' }))).toBe(13);
+    expect(await of(comments({ position: { after: 2_500 }, requests: 12 }))).toBe(11);
+    expect(await of(comments({ position: { after: 5_000 }, requests: 25 }))).toBe(0);
+    // Edits show in no feed: those that changed are read again.
+    expect(await of(comments({ state: 'never', watermark: '2026-01-01T00:00:00Z' }))).toBe(5_000);
+  });
+
+  test('of an empty repository is a request for each list, and nothing of what hangs by it once that is known', async () => {
+    const details: Row[] = [
+      activity({ state: 'never' }),
+      { stream: 'pull_request_comments', state: 'never', stored: 0 },
+      { stream: 'ticket_comments', state: 'never', stored: 0 },
+      { stream: 'ticket_changes', state: 'never', stored: 0 },
+    ];
+    const lists = (state: string, expected?: number): Row[] =>
+      ['pull_requests', 'tickets'].map((stream) => ({
+        stream,
+        state,
+        stored: 0,
+        ...(expected === undefined ? {} : { expected }),
+      }));
+    const hanging = { pull_request_comments: 0, ticket_comments: 0, ticket_changes: 0 };
+    expect(await leftOf([...lists('never'), ...details])).toEqual({
+      ...hanging,
+      pull_requests: 1,
+      tickets: 1,
+      pull_request_activity: 1,
+    });
+    expect(await leftOf([...lists('healthy', 0), ...details])).toEqual({
+      ...hanging,
+      pull_requests: 0,
+      tickets: 0,
+      pull_request_activity: 0,
+    });
   });
 
   test('waits for the allowance of an access token, which is counted by itself', async () => {
@@ -129,15 +200,15 @@ describe('what is left of an import', () => {
 
   test('counts repositories that have not begun by those that have; nothing is known before', async () => {
     const { tenant, importId } = await running(10, READING);
-    // 3 made and 43 left of the first, 46 for each of nine others.
-    expect((await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(457);
+    // 3 made and 44 left of the first, 47 for each of nine others.
+    expect((await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft).toBe(467);
     const fresh = await running(10, []);
     await bench.sql`update import_repositories set state = 'pending' where import_id = ${fresh.importId}`;
     const unknown = await bench.inTenant(fresh.tenant, (tx) => forecastImport(tx, fresh.importId));
     expect(unknown).toEqual({ requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null });
     await bench.sql`update imports set state = 'paused' where id = ${importId}`;
     const paused = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
-    expect(paused).toMatchObject({ requestsLeft: 457, estimatedEnd: null });
+    expect(paused).toMatchObject({ requestsLeft: 467, estimatedEnd: null });
     await bench.sql`update imports set state = 'completed' where id = ${importId}`;
     const ended = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(ended).toEqual({ requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ImportSize, requestsLeft, requestsOf, totalOf } from '../../../forecast/requests.ts';
+import { type ImportSize, requestsOf, totalOf } from '../../../forecast/requests.ts';
 import { SERVICES } from '../../../workflows/words.ts';
 
 const empty: ImportSize = {
@@ -134,10 +134,4 @@ test('every record of a list is on one of its pages', () => {
       if (given.tracker === 'alive') expect(counts.tickets * 100).toBeGreaterThanOrEqual(given.tickets);
     }),
   );
-});
-
-test('what is left of a stream are the pages behind what is stored', () => {
-  expect(requestsLeft('pull_requests', { stored: 0, expected: 101 })).toBe(3);
-  expect(requestsLeft('pull_requests', { stored: 100, expected: 101 })).toBe(1);
-  expect(requestsLeft('tickets', { stored: 120, expected: 100 })).toBe(0);
 });
