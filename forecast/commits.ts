@@ -13,6 +13,9 @@ export interface KnownDensity {
  */
 const ANY_REPOSITORY: KnownDensity = { fewBytes: 250, bytes: 4_000, manyBytes: 60_000 };
 
+/** Of the pull requests that were closed so many were merged. */
+export const MERGED_OF_CLOSED = 0.8;
+
 /**
  * How many commits there are. No list of Bitbucket says so (its commits have no size), and asking page by page would cost
  * what git gives for nothing; so it is a wide range from the repository's bytes: at least one for each pull request that

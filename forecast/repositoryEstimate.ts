@@ -6,7 +6,7 @@ import {
   STREAMS_OF_SERVICE,
 } from '../workflows/words.ts';
 import { type ActivityEstimate, estimateActivity, type FeedSight, type Stratum } from './activity.ts';
-import { estimateCommits, type KnownDensity } from './commits.ts';
+import { estimateCommits, type KnownDensity, MERGED_OF_CLOSED } from './commits.ts';
 import type { RepositoryFacts } from './facts.ts';
 import { exactly, type Range, rounded } from './range.ts';
 import {
@@ -166,7 +166,7 @@ function recordsOf(known: Known & { strata: readonly Stratum[] }): Record<Stream
   const open = Math.max(0, total - closed);
   const commits = estimateCommits({
     sizeBytes: whole ? situation.sizeBytes : null,
-    merged: closed * 0.8,
+    merged: closed * MERGED_OF_CLOSED,
     known: situation.knownDensity,
   });
   const listed = exactly(total, 'listed');

@@ -1,31 +1,20 @@
 import { z } from '@hono/zod-openapi';
 import type { EstimatedRepositoryRow, EstimateRow } from '../../db/queries/api/estimates.ts';
 import { unescapeText } from '../../db/text.ts';
-import { ESTIMATE_BASES, ESTIMATE_STATES, IMPORT_MODES, STREAMS } from '../../workflows/words.ts';
+import { ESTIMATE_STATES, IMPORT_MODES, STREAMS } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
+import { estimatedNumber } from './estimatedNumber.ts';
 import { presentFinding } from './finding.ts';
 import { chosenSelection, presentWaiting, waiting } from './import.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
 
 const count = z.number().int().min(0);
 
-const range = z
-  .strictObject({
-    low: count,
-    expected: count,
-    high: count,
-    basis: z.enum(ESTIMATE_BASES).meta({
-      description:
-        'how it is known, from the surest: `counted`; `listed` (Bitbucket says how many); `pull_requests` (what a sample of them shows); `imported_repositories` (how those of this organization turned out); `repository_size` (its bytes only); `sampled_repositories` (most were not asked about)',
-    }),
-  })
-  .openapi('EstimatedNumber');
-
 const streamEstimate = z
   .strictObject({
     stream: z.enum(STREAMS),
-    records: range.meta({ description: 'rows that the import will store' }),
-    requests: range.meta({ description: 'API requests that the import will make; git needs none' }),
+    records: estimatedNumber.meta({ description: 'rows that the import will store' }),
+    requests: estimatedNumber.meta({ description: 'API requests that the import will make; git needs none' }),
   })
   .openapi('StreamEstimate');
 
@@ -44,12 +33,15 @@ const allowance = z
 
 /** As the worker stores it. */
 const resultSchema = z.object({
-  requests: range,
+  requests: estimatedNumber,
   streams: z.array(streamEstimate),
   ends,
   allowance: allowance.nullable(),
 });
-const repositoryResultSchema = z.object({ requests: range.nullable(), streams: z.array(streamEstimate) });
+const repositoryResultSchema = z.object({
+  requests: estimatedNumber.nullable(),
+  streams: z.array(streamEstimate),
+});
 
 const estimatedRepository = z
   .strictObject({
@@ -57,7 +49,9 @@ const estimatedRepository = z
     full_name: z.string(),
     stands_for: z.number().min(1).meta({ description: 'of the chosen repositories; 1: for itself' }),
     asked: count.meta({ description: 'requests that this estimate made for it, at most 3' }),
-    requests: range.nullable().meta({ description: 'null: not known yet, or it cannot be imported' }),
+    requests: estimatedNumber
+      .nullable()
+      .meta({ description: 'null: not known yet, or it cannot be imported' }),
     streams: z.array(streamEstimate),
     finding: finding.nullable().meta({ description: 'why it cannot be imported' }),
   })
@@ -78,7 +72,7 @@ export const estimateSchema = z
     cost: z
       .strictObject({ requests: count })
       .meta({ description: 'what this estimate itself asked Bitbucket' }),
-    requests: range.nullable().meta({ description: 'API requests of the import; null until done' }),
+    requests: estimatedNumber.nullable().meta({ description: 'API requests of the import; null until done' }),
     streams: z.array(streamEstimate),
     ends: ends
       .nullable()

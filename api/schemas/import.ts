@@ -5,7 +5,9 @@ import type {
   ImportStreamRow,
   StreamTotals,
 } from '../../db/queries/api/imports.ts';
+import type { OpenRows } from '../../db/queries/expectedRows.ts';
 import { forecastRepository, type Outlook, type Surroundings } from '../../db/queries/importForecast.ts';
+import { expectedOfImport, expectedRows } from '../../forecast/expectedRows.ts';
 import { unescapeText } from '../../db/text.ts';
 import {
   IMPORT_MODES,
@@ -17,6 +19,7 @@ import {
   STREAMS,
 } from '../../workflows/words.ts';
 import { instant, instantOrNull } from '../instant.ts';
+import { estimatedNumber } from './estimatedNumber.ts';
 import { presentFinding } from './finding.ts';
 import { importLinks } from './importLinks.ts';
 import { createdBy, finding, id, link, service, timestamp } from './shared.ts';
@@ -118,11 +121,17 @@ const estimatedEnd = timestamp.nullable().meta({
     'from what is left, the present speed and the allowance; null: not known, or it waits for a person',
 });
 
+const expectedRange = estimatedNumber.nullable().meta({
+  description:
+    'rows in all, of commits and activity, whose number Bitbucket does not announce: by what is stored and where the reading stands; else by the last dry run (kept for a day); else by the list of pull requests and the size of the repository. Narrows until the stream has ended, then it is the count. null: of the other streams, which have `expected`; and before anything tells, as while the list of pull requests has not begun',
+});
+
 const streamTotals = z
   .strictObject({
     stream: z.enum(STREAMS),
     stored: count,
     expected: count.nullable().meta({ description: 'null: not known for every repository yet' }),
+    expected_range: expectedRange,
     quarantined: count,
     requests: count,
     requests_left: count.meta({ description: 'of the repositories that have begun' }),
@@ -149,6 +158,7 @@ const importStream = z
     stored: count,
     expected: count.nullable(),
     expected_basis: z.string().nullable().meta({ description: 'how `expected` is known' }),
+    expected_range: expectedRange,
     quarantined: count,
     requests: count,
     requests_left: requestsLeft,
@@ -224,7 +234,11 @@ const presentOutlook = ({ requestsLeft: left, recordsPerSecond: rate, estimatedE
 });
 
 /** The roll-up of the row lags by up to half a minute; the streams do not, so the sums come from them. */
-export function presentImportDetail(row: ImportRow, streams: StreamTotals[], outlook: Outlook): ImportDetail {
+export function presentImportDetail(
+  row: ImportRow,
+  streams: StreamTotals[],
+  { outlook, rows }: { outlook: Outlook; rows: OpenRows },
+): ImportDetail {
   const sum = (of: (stream: StreamTotals) => number): number =>
     streams.reduce((total, stream) => total + of(stream), 0);
   return {
@@ -236,6 +250,14 @@ export function presentImportDetail(row: ImportRow, streams: StreamTotals[], out
       stream: stream.stream,
       stored: stream.stored,
       expected: stream.expected,
+      expected_range: expectedOfImport({
+        stream: stream.stream,
+        stored: stream.stored,
+        begun: stream.begun,
+        open: rows.open.filter((one) => one.stream === stream.stream),
+        pending: rows.pending,
+        estimate: rows.estimate?.find((one) => one.stream === stream.stream)?.records ?? null,
+      }),
       quarantined: stream.quarantined,
       requests: stream.requests,
       requests_left: hasEnded(row) ? 0 : stream.requestsLeft,
@@ -247,6 +269,7 @@ export function presentImportDetail(row: ImportRow, streams: StreamTotals[], out
 
 const presentImportStream = (
   row: ImportStreamRow,
+  repository: { ended: boolean },
   outlook: Outlook,
   waits: z.infer<typeof waiting> | null,
 ): z.infer<typeof importStream> => ({
@@ -255,6 +278,12 @@ const presentImportStream = (
   stored: row.stored,
   expected: row.expected,
   expected_basis: row.expected_basis,
+  expected_range: expectedRows({
+    stream: row.stream,
+    stored: row.stored,
+    total: row.expected,
+    known: repository.ended ? null : row.known,
+  }),
   quarantined: row.quarantined,
   requests: row.requests,
   ...presentOutlook(outlook),
@@ -306,6 +335,7 @@ export function presentImportRepository(
     streams: streams.map((stream) =>
       presentImportStream(
         stream,
+        { ended: ['completed', 'failed', 'cancelled'].includes(row.state) },
         outlook.streams.get(stream.stream) ?? outlook,
         stream === inHand ? waits : null,
       ),

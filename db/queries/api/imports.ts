@@ -11,7 +11,9 @@ import type {
 } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
 import { imports } from '../../schema/index.ts';
+import type { KnownOfRows } from '../../../forecast/expectedRows.ts';
 import { ownerExcluded } from '../autoImport.ts';
+import { knownOfRows } from '../expectedRows.ts';
 import { progressCountsOf } from '../importTotals.ts';
 import { progressOf } from '../sharedProgress.ts';
 import type { ImportSelection } from '../../schema/imports.ts';
@@ -113,13 +115,15 @@ export interface StreamTotals extends Record<string, unknown> {
   /** of the repositories that have begun */
   requestsLeft: number;
   recordsPerSecond: number;
+  /** repositories that have the stream and have begun */
+  begun: number;
   failed: number;
 }
 
 /** Per stream over all repositories of the import. */
 export async function totalStreams(tx: Transaction, importId: string): Promise<StreamTotals[]> {
   return tx.execute<StreamTotals>(sql`
-    select stream, sum(stored)::float8 as stored,
+    select stream, sum(streams)::int as begun, sum(stored)::float8 as stored,
       case when sum(known) = sum(streams) then sum(expected)::float8 end as expected,
       sum(quarantined)::float8 as quarantined, sum(requests)::float8 as requests,
       coalesce(sum(streams) filter (where state = 'failed'), 0)::int as failed,
@@ -148,6 +152,8 @@ export interface ImportStreamRow {
   stored: number;
   expected: number | null;
   expected_basis: string | null;
+  /** null: it has ended, or the source announces its records */
+  known: KnownOfRows | null;
   quarantined: number;
   requests: number;
   requests_left: number;
@@ -167,6 +173,7 @@ const IMPORT_STREAMS = fixed(
       stored: literal(sql`s.records_stored`),
       expected: literal(sql`s.records_expected`),
       expected_basis: word(sql`s.expected_basis`),
+      known: literal(knownOfRows),
       quarantined: literal(sql`s.quarantined`),
       requests: literal(sql`s.own_requests`),
       requests_left: literal(sql`s.requests_left`),

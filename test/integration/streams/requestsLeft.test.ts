@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { readImportDetail } from '../../../api/importDetail.ts';
 import { totalStreams } from '../../../db/queries/api/imports.ts';
 import type { Stream } from '../../../workflows/words.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
@@ -21,6 +22,9 @@ beforeEach(async () => {
 afterEach(() => situation.simulator.faults.clear());
 
 interface Look {
+  /** rows in all */
+  range: { low: number; expected: number; high: number } | null;
+  stored: number;
   state: string;
   made: number;
   told: number;
@@ -31,22 +35,32 @@ async function follow(input: ImportInput, stream: Stream): Promise<Look[]> {
   const looks: Look[] = [];
   for (;;) {
     const { done } = await situation.chunk(input, { limits: { requests: 1 } });
-    const totals = await situation.database.transaction(input.organizationId, (tx) =>
-      totalStreams(tx, input.importId),
+    const detail = await situation.database.transaction(input.organizationId, (tx) =>
+      readImportDetail(tx, input.importId),
     );
     const [row] = await situation.rows(sql`select state from import_streams
       where import_id = ${input.importId} and stream = ${stream}`);
-    const of = totals.find((one) => one.stream === stream);
+    const of = detail?.streams.find((one) => one.stream === stream);
     if (of !== undefined)
-      looks.push({ state: String(row?.['state']), made: of.requests, told: of.requestsLeft });
+      looks.push({
+        state: String(row?.['state']),
+        made: of.requests,
+        told: of.requests_left,
+        stored: of.stored,
+        range: of.expected_range,
+      });
     if (done) return looks;
   }
 }
 
-const start = async (streams: Stream[]): Promise<ImportInput> => ({
-  ...(await situation.startImport(repositoryId)),
-  streams,
-});
+async function start(streams: Stream[]): Promise<ImportInput> {
+  const input = await situation.startImport(repositoryId);
+  // As its workflow would.
+  await situation.rows(
+    sql`update import_repositories set state = 'running' where import_id = ${input.importId}`,
+  );
+  return { ...input, streams };
+}
 
 /** How far what was told of the rest was from what came. */
 function errors(looks: Look[]): number[] {
@@ -58,6 +72,14 @@ test('what is left of the feed is what comes', async () => {
   const looks = await follow(await start(PULL_REQUESTS), 'pull_request_activity');
   expect(looks.at(-1)).toMatchObject({ state: 'healthy', told: 0 });
   expect(Math.max(...errors(looks))).toBeLessThanOrEqual(2);
+  const { stored } = looks.at(-1)!;
+  const widths = looks.map(({ range }) => {
+    expect(range!.low).toBeLessThanOrEqual(stored);
+    expect(range!.high).toBeGreaterThanOrEqual(stored);
+    return range!.high - range!.low;
+  });
+  expect(widths).toEqual(widths.toSorted((one, other) => other - one));
+  expect(looks.at(-1)!.range).toEqual({ low: stored, expected: stored, high: stored, basis: 'counted' });
 });
 
 test('what is left of pull requests that are asked one by one is what comes', async () => {

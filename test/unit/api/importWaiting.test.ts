@@ -10,6 +10,7 @@ const streams = (states: Partial<Record<Stream, StreamState>>) =>
     stored: 1,
     expected: null,
     expected_basis: null,
+    known: null,
     quarantined: 0,
     requests: 1,
     requests_left: 1,
