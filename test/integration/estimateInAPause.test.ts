@@ -29,8 +29,8 @@ test('a pause ends an estimate before its next question, and says so', async () 
       return { status: 200, json, bytes: new Uint8Array(), observedAt, date: undefined, scopes: {} };
     },
   };
-  const { estimateChunk } = createEstimateQuestions({ database, client });
-  await expect(inActivity(() => estimateChunk(of))).rejects.toMatchObject({
+  const questions = createEstimateQuestions({ database, client });
+  await expect(inActivity(() => questions.estimateChunk(of))).rejects.toMatchObject({
     type: 'estimate_paused',
     finding: { code: 'paused' },
     retry: { kind: 'never' },
