@@ -52,12 +52,11 @@ test('a pause stops imports and the discovery at their places, begins nothing, a
       until: (stopped) => stopped.includes('discoverChunk'),
       timeoutMs: EFFECTIVE_MS,
     });
-    for (const refused of [
+    const refusals = [
       command(run, tenant, messages.discover, { actor }),
       command(run, tenant, messages.startImport, { importId, mode: 'changed', actor }),
-    ]) {
-      expect(await refusalOf(refused)).toBe('paused');
-    }
+    ].map(refusalOf);
+    expect(await Promise.all(refusals)).toEqual(['paused', 'paused']);
     const calls = [...run.bitbucket.calls];
     // Workers that know nothing must know from the history that it is paused.
     await run.restart();
