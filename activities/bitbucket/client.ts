@@ -53,7 +53,7 @@ export interface BitbucketWrite {
   asker?: Asker;
   group?: LimitGroup;
   signal: AbortSignal;
-  /** as of `BitbucketRequest` */
+  /** both as of `BitbucketRequest` */
   maxWaitMs?: number;
   evenIfRefused?: boolean;
 }
