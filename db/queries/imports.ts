@@ -24,8 +24,12 @@ export interface ImportTotals {
 /**
  * Rolls the import's totals up from its repositories and streams. While it runs, its state is that of the repositories
  * in hand: limited when all that are in hand wait for a limit, and so on. A person's pause stays until resumed.
+ *
+ * Its row is locked before anything is counted: of two repositories that come to wait at the same moment, each would
+ * otherwise count the other as running, and the import said so until the next look.
  */
 export async function rollUp(tx: Transaction, importId: string): Promise<ImportTotals> {
+  await tx.execute(sql`select from imports where id = ${importId} for no key update`);
   const [row] = await tx.execute<ImportTotals & Record<string, unknown>>(sql`
     with hand as (
       select count(*) as total,

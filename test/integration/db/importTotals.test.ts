@@ -8,6 +8,7 @@ import { settleStreams } from '../../../db/queries/importTotals.ts';
 import { IMPORT_REPOSITORY_STATES, STREAM_STATES, STREAMS } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
+import { waitFor } from '../../support/waitFor.ts';
 
 const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
 
@@ -41,6 +42,34 @@ test('a worker may have Postgres count what an import took up', async () => {
 });
 
 describe('the totals of an import', () => {
+  test('say that it waits when the last two repositories in hand come to wait at the same moment', async () => {
+    const { tenant, ids, importId } = await begun(2);
+    await bench.sql`update imports set state = 'running' where id = ${importId}`;
+    await bench.sql`update import_repositories set state = 'running' where import_id = ${importId}`;
+    const waits = (id: string | undefined) =>
+      sql`update import_repositories set state = 'rate_limited', waiting_since = now(),
+        waiting_until = now() + interval '1 minute', waiting_reason = 'Bitbucket asked to wait' where repository_id = ${id}`;
+    let other: Promise<unknown> | undefined;
+    await bench.inTenant(tenant, async (tx) => {
+      await tx.execute(waits(ids[0]));
+      await rollUp(tx, importId);
+      other = bench.inTenant(tenant, async (behind) => {
+        await behind.execute(waits(ids[1]));
+        await rollUp(behind, importId);
+      });
+      await waitFor({
+        what: 'the other one is behind this one',
+        read: () => bench.sql`select from pg_stat_activity
+          where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+        until: (blocked) => blocked.length > 0,
+        timeoutMs: 10_000,
+      });
+    });
+    await other;
+    const [shown] = await bench.sql`select state, waiting_reason as why from imports where id = ${importId}`;
+    expect(shown).toEqual({ state: 'rate_limited', why: 'Bitbucket asked to wait' });
+  });
+
   test('are the same whatever was counted before, however its streams change', async () => {
     const { tenant, ids, importId, totals } = await begun(5);
     const random = seededRandom(11);
