@@ -11,12 +11,20 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-/** Passes everything on to `target` (host:port). */
-export async function createTcpProxy(target: string): Promise<TcpProxy> {
+/**
+ * Passes everything on to `target` (host:port). `listen` is called for each connection, and what it answers is given
+ * what the near end sends, before it is passed on.
+ */
+export async function createTcpProxy(
+  target: string,
+  listen?: () => (sent: Buffer) => void,
+): Promise<TcpProxy> {
   const [host, port] = target.split(':');
   const sockets = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(Number(port), host ?? '127.0.0.1');
+    const heard = listen?.();
+    if (heard !== undefined) near.on('data', heard);
     for (const [socket, other] of [
       [near, far],
       [far, near],

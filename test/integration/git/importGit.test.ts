@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Database } from '../../../db/client.ts';
+import { createDatabase, type Database } from '../../../db/client.ts';
+import { createStatementTap } from '../../support/statementTap.ts';
 import { addHistory, progress, storedHistory, storedRefs, toldHistory, toldRefs } from './history.ts';
 import { createPlace, type Place, type Subject } from './place.ts';
 
@@ -23,6 +24,25 @@ test('stores what git log says, and says how far it is', async () => {
   expect(await place.importGit({ subject, importId })).toMatchObject({ done: true, records: 1_236 });
   await expectSame(subject);
   expect(await progress(place, importId)).toEqual(['commits healthy 1234/1234', 'refs healthy 2/2']);
+});
+
+test('a hundred commits and their files are written by as many statements as five', async () => {
+  const tap = await createStatementTap(place.workerUrl);
+  const database = createDatabase({ url: tap.url, maxConnections: 4, applicationName: 'counted' });
+  const writing = async (commits: number) => {
+    const subject = await place.subject(`counted-${String(commits)}`);
+    addHistory(subject, commits);
+    tap.take();
+    await place.importGit({ subject, importId: await subject.newImport(), database });
+    await expectSame(subject);
+    const { statements } = tap.take();
+    return statements.filter((text) => /insert into (commits|commit_files) /.test(text));
+  };
+  const few = await writing(5);
+  expect(few).toHaveLength(2);
+  expect(await writing(100)).toEqual(few);
+  await database.end();
+  await tap.close();
 });
 
 test('links a pull request that was stored as merged before its merge commit came, unless pull requests are off', async () => {

@@ -39,6 +39,8 @@ export interface Subject {
 export interface Place {
   readonly database: Database;
   readonly sql: postgres.Sql;
+  /** how a worker reaches the database */
+  readonly workerUrl: string;
   readonly server: GitServer;
   readonly organizationId: string;
   readonly integrationId: string;
@@ -94,6 +96,7 @@ export async function createPlace(): Promise<Place> {
   return {
     database,
     sql,
+    workerUrl: testDatabase.workerUrl,
     server,
     organizationId,
     integrationId,
