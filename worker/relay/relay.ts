@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as rest } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Database } from '../../db/client.ts';
 import type { Logger } from '../../platform/log.ts';
@@ -14,9 +14,24 @@ export interface RelayOptions {
   log: Logger;
   /** where deliveries are counted; left out: nowhere */
   metrics?: Registry | undefined;
+  /** how often it looks for what is due; default 250 ms */
   everyMs?: number;
+  /** default: this process' own */
+  clock?: RelayClock;
 }
 
+/** By what the relay rests between two looks. */
+export interface RelayClock {
+  /** milliseconds since any moment; never goes back */
+  nowMs(): number;
+  /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const CLOCK: RelayClock = {
+  nowMs: () => performance.now(),
+  sleep: (ms, signal) => rest(ms, undefined, { signal }).catch(() => {}),
+};
 const EVERY_MS = 250;
 /** So many are claimed in a round. */
 const CHUNK = 500;
@@ -38,7 +53,7 @@ const PROBES = 10;
  * a storm, to store what comes goes before handing it on. Answers how to stop.
  */
 export function startRelay(options: RelayOptions): () => Promise<void> {
-  const { database, waker, log, everyMs = EVERY_MS } = options;
+  const { database, waker, log, everyMs = EVERY_MS, clock = CLOCK } = options;
   const metrics = createRelayMetrics(options.metrics);
   const buffer = createWakeBuffer();
   const wakeRound = createWakeRound({ database, waker, buffer, log, metrics });
@@ -59,9 +74,9 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
 
   /** Answers how long claiming took: to wait for a Temporal that is away is no work of Postgres'. */
   async function round(): Promise<number> {
-    const beganMs = performance.now();
+    const beganMs = clock.nowMs();
     await collect();
-    const claimedMs = performance.now() - beganMs;
+    const claimedMs = clock.nowMs() - beganMs;
     const { accepted, failed } = await wakeRound();
     if (accepted > 0) pauseMs = 0;
     // One that fails alone comes again by itself; when all do, Temporal is away.
@@ -71,7 +86,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
-      const startedAt = performance.now();
+      const startedAtMs = clock.nowMs();
       let claimedMs = 0;
       try {
         claimedMs = await round();
@@ -79,8 +94,8 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
         if (!stopping.signal.aborted)
           log.warn({ error }, 'Webhook deliveries could not be handed on; tried again');
       }
-      const waitMs = Math.max(pauseMs, everyMs - (performance.now() - startedAt), claimedMs);
-      await sleep(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
+      const waitMs = Math.max(pauseMs, everyMs - (clock.nowMs() - startedAtMs), claimedMs);
+      await clock.sleep(waitMs, stopping.signal);
     }
     await wakeRound.giveBack();
   }

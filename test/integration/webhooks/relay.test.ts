@@ -3,7 +3,7 @@ import { Client, Connection } from '@temporalio/client';
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { deliveryFacts } from '../../../api/webhooks/deliveryFacts.ts';
 import { createLogger } from '../../../platform/log.ts';
-import { startRelay } from '../../../worker/relay/relay.ts';
+import { type RelayClock, startRelay } from '../../../worker/relay/relay.ts';
 import { takeUp } from '../../../worker/relay/takeUp.ts';
 import { createWaker, type Waker } from '../../../worker/relay/waker.ts';
 import { discoveryWorkflowId, lookUpWorkflowId, syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
@@ -106,6 +106,72 @@ function relay(waker: Waker): () => Promise<void> {
   stops.push(stop);
   return stop;
 }
+
+/** Time stands still, and each rest lasts until the test ends it. */
+function clockInHand() {
+  const restsMs: number[] = [];
+  let endRest = (): void => {};
+  const clock: RelayClock = {
+    nowMs: () => 0,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted) return resolve();
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        endRest = resolve;
+        restsMs.push(ms);
+      }),
+  };
+  const untilItRests = (times: number) =>
+    waitFor({ what: 'it rests', read: () => restsMs.length, until: (count) => count === times });
+  return {
+    clock,
+    restsMs,
+    untilItRests,
+    /** What it does between this rest and its next one. */
+    async look(): Promise<void> {
+      const times = restsMs.length;
+      endRest();
+      await untilItRests(times + 1);
+    },
+  };
+}
+
+describe('an idle relay, which nobody tells of a delivery,', () => {
+  async function idle() {
+    const here = await situation();
+    const { waker, sent } = recordingWaker();
+    const time = clockInHand();
+    const log = createLogger({ service: 'worker', level: 'silent' });
+    stops.push(startRelay({ database: bench.database, waker, log, clock: time.clock }));
+    await time.untilItRests(1);
+    await deliver(here, 'repo:push', [pushBody(here.repositories[0]!.uuid)]);
+    return { here, sent, time };
+  }
+
+  test('hands it on at its next look, 250 ms after the one before at most', async () => {
+    const { here, sent, time } = await idle();
+    await time.look();
+    expect(sent).toHaveLength(1);
+    expect(await outcomes(here)).toEqual([{ outcome: 'woken', reason: null, count: 1 }]);
+    await time.look();
+    expect(time.restsMs).toEqual([250, 250, 250]);
+  });
+
+  test('hands it on one look later where Postgres refused a look', async () => {
+    const { here, sent, time } = await idle();
+    await bench.sql`alter function lookup_due_webhook_deliveries rename to hidden_look_up`;
+    try {
+      await time.look();
+    } finally {
+      await bench.sql`alter function hidden_look_up rename to lookup_due_webhook_deliveries`;
+    }
+    expect(await outcomes(here)).toEqual([{ outcome: null, reason: null, count: 1 }]);
+    await time.look();
+    expect(sent).toHaveLength(1);
+    expect(await outcomes(here)).toEqual([{ outcome: 'woken', reason: null, count: 1 }]);
+    expect(time.restsMs).toEqual([250, 250, 250]);
+  });
+});
 
 describe('the relay', () => {
   test('wakes a repository once a second at most, whatever comes and however many relays there are (F44)', async () => {
