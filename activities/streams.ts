@@ -2,7 +2,7 @@ import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database } from '../db/client.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../workflows/contracts/streams.ts';
-import { STREAMS_OF_SERVICE, type Finding, type Stream } from '../workflows/words.ts';
+import type { Finding, Stream } from '../workflows/words.ts';
 import { type Asker, askerOf } from './bitbucket/asker.ts';
 import type { BitbucketClient } from './bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, RateLimited } from './bitbucket/errors.ts';
@@ -11,12 +11,12 @@ import { createAllowance, readStream, type Allowance, type ChunkLimits } from '.
 import { answeredAt, createRounds, type LastRead } from './closing.ts';
 import { expectedInAll, readSituation, type ChunkInput } from './importSituation.ts';
 import { openReader } from './openReader.ts';
-import { PageRefused } from './pageRefused.ts';
 import { VANISHING_RULES } from './presence/decideList.ts';
 import { linkBehindCommits } from './pullRequestCommits/linkBehindCommits.ts';
 import { linkPullRequestCommits } from './pullRequestCommits/linkPullRequestCommits.ts';
 import { Replaced } from './replaced.ts';
 import { type AskingByUuid, isShown } from './storeByUuid.ts';
+import { isOfTracker, mayPassAtOnce, refusedWith, saysNoTracker, stateAfter } from './streamErrors.ts';
 import { workflowId } from './workflowId.ts';
 
 export interface StreamActivitiesOptions {
@@ -54,8 +54,10 @@ export function createStreamActivities(
    * Reads the streams asked for, in order, each from its checkpoint, until all are at their end or the chunk is full;
    * behind the last, unless it all was quick, again what changed meanwhile (`closing.ts`).
    * A stream whose service was switched off is left out. A limit ends it with `limited`; a tracker that the host does not
-   * have, or has no more, makes its streams `unavailable`, and the rest goes on. An answer that did not come, or came wrong, ends it at the page before, where there is one; where there is
-   * none it throws, so that only failures without any progress between them count as attempts.
+   * have, or has no more, makes its streams `unavailable`, and the rest goes on; as it does behind a service that the
+   * credential or its account may not read (any more), which is thrown at the end. An answer that did not come, or came
+   * wrong, ends it at the page before, where there is one; where there is none it throws, so that only failures without
+   * any progress between them count as attempts.
    * Throws typed errors with a finding (Replaced too); a stream that fails for good is marked so before.
    */
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
@@ -139,6 +141,7 @@ export function createStreamActivities(
     const asker = askerOf(source.kind, input.importId, workflowId());
     let { trackerGone } = situation;
     const rounds = createRounds(situation.stands);
+    let refused: unknown;
     const result = async (more: Partial<ChunkResult>): Promise<ChunkResult> => ({
       done: false,
       stream: null,
@@ -150,6 +153,7 @@ export function createStreamActivities(
     for (;;) {
       const stream = rounds.next();
       if (stream === undefined) {
+        if (refused !== undefined) throw refused;
         const requests = situation.requests + allowance.requests;
         if (rounds.begin({ requests, latestAnswerAt: chunk.latestAnswerAt })) continue;
         if (input.streams.includes('pull_requests')) {
@@ -175,6 +179,12 @@ export function createStreamActivities(
         }
         if (error instanceof SwitchedOff) {
           rounds.leave(stream);
+          continue;
+        }
+        const closed = refusedWith(stream, error);
+        if (closed.length > 0) {
+          refused ??= error;
+          for (const one of closed) rounds.leave(one);
           continue;
         }
         if (chunk.hasProgressed && mayPassAtOnce(error)) return await result({ stream });
@@ -257,38 +267,6 @@ const streamOf = (input: ChunkInput, stream: Stream): ImportedStream => ({
   importId: input.importId,
   stream,
 });
-
-const isOfTracker = (stream: Stream): boolean => STREAMS_OF_SERVICE.tickets.includes(stream);
-
-/** The list of a repository's tickets, without its query. */
-const TICKET_LIST = /^\/repositories\/[^/]+\/[^/]+\/issues$/;
-
-/**
- * Whether an error that stands says that there is no tracker (any more): its list of all is not there. A ticket's own list
- * says nothing, until the ticket was looked for in that one.
- */
-const saysNoTracker = (stream: Stream, { type, path }: BitbucketError): boolean =>
-  isOfTracker(stream) && (type === 'FeatureGone' || type === 'NotFound') && TICKET_LIST.test(path ?? '');
-
-/** In which state an error leaves a stream; undefined: in the one it is in. */
-function stateAfter(
-  stream: Stream,
-  error: unknown,
-): { state: 'rate_limited' | 'failed' | 'unavailable'; error: Finding } | undefined {
-  if (error instanceof PageRefused) return { state: 'failed', error: error.finding };
-  if (!(error instanceof BitbucketError)) return undefined;
-  if (error.type === 'RateLimited') return { state: 'rate_limited', error: error.finding };
-  if (saysNoTracker(stream, error)) return { state: 'unavailable', error: error.finding };
-  // One 401 proves nothing (it may be a brownout), and an outage passes: the workflow waits, the stream did not fail.
-  const passes =
-    error.retry.kind === 'always' || error.type === 'AuthRefused' || error.type === 'CredentialUnusable';
-  return passes ? undefined : { state: 'failed', error: error.finding };
-}
-
-/** One request that failed on its way, or its answer did: the next chunk asks for it again. */
-const mayPassAtOnce = (error: unknown): boolean =>
-  error instanceof BitbucketError &&
-  (error.retry.kind === 'always' || (error.retry.kind === 'limited' && error.retry.endless !== true));
 
 const noTracker = (stream: Stream, source: RepositorySource): Finding | undefined =>
   source.hasIssues === false && isOfTracker(stream)
