@@ -84,6 +84,8 @@ export function pullRequestMutations({ host, events }: MutationTools): Record<st
         title: z.string(),
         description: z.string().default(''),
         source: z.string(),
+        /** `gone`: a fork that nobody sees; the branch is here only for its commits, and may go at once. */
+        source_repository: z.enum(['here', 'gone']).default('here'),
         destination: z.string().default('main'),
         reviewers: z.array(z.string()).default([]),
       }),
@@ -108,7 +110,7 @@ export function pullRequestMutations({ host, events }: MutationTools): Record<st
             reason: '',
             createdOn: at,
             updatedOn: at,
-            source: { branch: input.source, hash: source, repository: 'here' },
+            source: { branch: input.source, hash: source, repository: input.source_repository },
             destination: { branch: input.destination, hash: destination, repository: 'here' },
             mergeHash: null,
             closeSourceBranch: false,
