@@ -30,6 +30,8 @@ export interface ApiDependencies {
   checkWaitMs?: number;
   /** how often an event stream looks for news; 500 ms unless given */
   eventPollMs?: number;
+  /** how long an event stream may be silent; 15 s unless given */
+  eventHeartbeatMs?: number;
   /** aborted when the process ends: event streams close, so that the shutdown need not wait for them */
   stopping?: AbortSignal;
 }

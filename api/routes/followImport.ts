@@ -21,7 +21,7 @@ import { idParam } from '../schemas/shared.ts';
 const BATCH = 200;
 const DEFAULT_POLL_MS = 500;
 /** Proxies close what is silent for a minute. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 
 const route = operation({
   method: 'get',
@@ -59,7 +59,7 @@ export function addFollowImport(app: ApiApp): void {
         stream.onAbort(leave);
         // Taken away with the stream: the signal of the process outlives them all.
         dependencies.stopping?.addEventListener('abort', leave, { signal: gone.signal });
-        const send = createSender(stream);
+        const send = createSender(stream, dependencies.eventHeartbeatMs);
         try {
           for (let news: News | null = first; news !== null && !gone.signal.aborted; news = await follow()) {
             await send(news);
@@ -140,7 +140,7 @@ const facts = ({ streams, ...detail }: ImportDetail): string =>
   });
 
 /** Writes news: what happened, then how it stands where that changed; a comment where nothing is to say for long. */
-function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
+function createSender(stream: SSEStreamingApi, heartbeatMs = HEARTBEAT_MS): (news: News) => Promise<void> {
   let lastProgress = '';
   let lastFacts = '';
   let lastProgressAt = 0;
@@ -163,7 +163,7 @@ function createSender(stream: SSEStreamingApi): (news: News) => Promise<void> {
       });
     }
     if (isNews) await stream.writeSSE({ event: 'progress', data: progress });
-    else if (events.length === 0 && Date.now() - lastWriteAt > HEARTBEAT_MS)
+    else if (events.length === 0 && Date.now() - lastWriteAt > heartbeatMs)
       await stream.write(': still here\n\n');
     else if (events.length === 0) return;
     if (isNews) {

@@ -37,6 +37,8 @@ export function createLocalApi(options: LocalApiOptions): {
   untilReady: () => Promise<void>;
   /** Puts it behind its HTTP server, until it is closed; gives the address. */
   listen: () => Promise<string>;
+  /** its HTTP server, once it listens */
+  httpServer: () => Server | undefined;
   close: () => Promise<void>;
   log: string[];
 } {
@@ -84,6 +86,7 @@ export function createLocalApi(options: LocalApiOptions): {
   return {
     send,
     log,
+    httpServer: () => server,
     async untilReady() {
       await waitFor({
         what: 'the api is ready',
