@@ -59,7 +59,7 @@ export interface StreamRun {
   reader: StreamReader;
   /** a closing round: how this import left the stream */
   closing: LastRead | undefined;
-  /** some of its records are in quarantine: a page that brings them takes them out */
+  /** some of what it stores is in quarantine: a page that brings it takes it out */
   hasQuarantined: boolean;
   allowance: Allowance;
   signal: AbortSignal;
@@ -97,6 +97,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let firstAnswerAt = firstAnswerOf(stored);
   const emptied = isOwn(stored, stream.importId) ? emptiedOf(stored) : undefined;
   let ahead: Ahead | undefined;
+  let { hasQuarantined } = run;
   /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
   const signed = (move: Position): Position => ({
     ...move,
@@ -236,10 +237,12 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       whenWritten,
       bytes,
       requests,
-      release: run.hasQuarantined,
+      release: hasQuarantined,
       source: { requestPath: pathOf(step.place), observedAt: answer.observedAt },
     });
     unrecorded -= requests;
+    // A later page may show it again, mended: one that is asked for by its number, or a list that began anew.
+    if (counts.refused > 0) hasQuarantined = true;
     allowance.records += counts.stored;
     stored = counts.written > 0 && whenWritten !== undefined ? whenWritten : page.position;
     changed = stored['changed'] === true;

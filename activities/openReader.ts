@@ -2,7 +2,7 @@ import type { Database, Transaction } from '../db/client.ts';
 import { readKnowledge, type StoredCheckpoint } from '../db/queries/checkpoints.ts';
 import type { RepositorySource } from '../db/queries/importProgress.ts';
 import { readNewest } from '../db/queries/newest.ts';
-import { adoptQuarantined, countQuarantined } from '../db/queries/quarantine.ts';
+import { adoptQuarantined, anyQuarantined } from '../db/queries/quarantine.ts';
 import { readWanted } from '../db/queries/wantedPullRequests.ts';
 import type { Stream, WantedPart } from '../workflows/words.ts';
 import { openStreamWith, type ImportedStream } from './checkpoint.ts';
@@ -14,6 +14,7 @@ import { before, OVERLAP_MS } from './instants.ts';
 import { createActivityReader } from './pullRequestActivity.ts';
 import { createCommentReader } from './pullRequestComments.ts';
 import { createPullRequestReader } from './pullRequests.ts';
+import { BRINGS } from './recordStores.ts';
 import { createRefReader } from './refList.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { createTicketDetailReader } from './ticketDetails.ts';
@@ -25,7 +26,7 @@ export interface OpenedReader {
   reader: StreamReader;
   /** a closing round: how this import left the stream */
   closing: LastRead | undefined;
-  /** some of its records are in quarantine */
+  /** some of its records are in quarantine, or some that they may bring along */
   hasQuarantined: boolean;
 }
 
@@ -71,19 +72,19 @@ async function readKnown(
   const table = stream.stream === 'pull_requests' || stream.stream === 'tickets' ? stream.stream : undefined;
   const others = position?.['import'];
   const part = WANTED_BY[stream.stream];
-  const [knowledge, newest, quarantined, wanted] = await Promise.all([
+  const [knowledge, newest, inQuarantine, wanted] = await Promise.all([
     readKnowledge(tx, stream),
     table === undefined || watermark === null || position !== null || mode === 'full'
       ? undefined
       : readNewest(tx, stream, table, before(watermark, OVERLAP_MS)),
-    countQuarantined(tx, stream),
+    anyQuarantined(tx, { ...stream, streams: [stream.stream, BRINGS[stream.stream] ?? stream.stream] }),
     part === undefined ? [] : readWanted(tx, stream, part),
     // What another import met there counts for this one, which goes on with its walk.
     typeof others === 'string' && others !== input.importId
       ? adoptQuarantined(tx, stream, others)
       : undefined,
   ]);
-  return { closing, mode, knowledge, newest, wanted, hasQuarantined: quarantined > 0 };
+  return { closing, mode, knowledge, newest, wanted, hasQuarantined: inQuarantine };
 }
 
 function readerOf(

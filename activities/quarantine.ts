@@ -9,12 +9,13 @@ import {
   releaseKept,
   selectKept,
 } from '../db/queries/quarantineRetries.ts';
+import { selectBrought } from '../db/queries/quarantine.ts';
 import { oweDetails } from '../db/queries/tickets.ts';
 import type { QuarantineActivities } from '../workflows/contracts/quarantine.ts';
 import { STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { parseQuarantined } from './parseQuarantined.ts';
-import { storeOf } from './recordStores.ts';
+import { BRINGS, broughtBy, storeOf } from './recordStores.ts';
 import { Fenced } from './checkpoint.ts';
 import { findOffenders, isRefusedData, storeItems, type StoreRecords } from './storeItems.ts';
 import type { Item } from './streamReader.ts';
@@ -80,7 +81,10 @@ export function createQuarantineActivities({
     }
   }
 
-  /** One transaction: a few records of one stream, the retry's place behind them. `undefined`: there are no more. */
+  /**
+   * One transaction: a few records of one stream, with what those bring along of another, and the retry's place behind them.
+   * `undefined`: there are no more.
+   */
   async function step(
     input: ChunkInput,
     refused: ReadonlyMap<string, string>,
@@ -96,15 +100,21 @@ export function createQuarantineActivities({
       if (first === undefined || last === undefined) return undefined;
       const { repositoryId, stream } = first;
       const { items, kept } = read(rows, refused);
+      const released = [...items.values()];
       if (items.size > 0) {
         // Then its quarantine goes too: the next look finds others, or none.
-        const streams = stream === 'tickets' ? STREAMS_OF_SERVICE.tickets : [stream];
+        const brings = BRINGS[stream];
+        const streams = stream === 'tickets' ? STREAMS_OF_SERVICE.tickets : [stream, brings ?? stream];
         if (!(await lockStreams(tx, { repositoryId, streams })).includes(stream))
           throw new Fenced({ organizationId, repositoryId, stream });
         const scope = { organizationId, repositoryId };
         const store = storeOf(stream, scope);
         onAttempt({ items, store });
         const written = await storeItems(tx, store, organizationId, [...items.keys()]);
+        if (brings !== undefined) {
+          const brought = broughtBy([...items.keys()]);
+          released.push(...(await selectBrought(tx, { ...scope, stream: brings }, brought)));
+        }
         if (stream === 'tickets' && written > 0) {
           await oweDetails(
             tx,
@@ -113,15 +123,16 @@ export function createQuarantineActivities({
           );
         }
       }
-      const stored = await releaseKept(tx, [...items.values()]);
+      const stored = await releaseKept(tx, released);
+      const tried = rows.length + released.length - items.size;
       await keepAgain(tx, kept);
       await advanceRetry(tx, {
         retryId,
         place: { repositoryId, stream, id: last.id },
-        tried: rows.length,
+        tried,
         stored,
       });
-      return { tried: rows.length, stored };
+      return { tried, stored };
     });
   }
 

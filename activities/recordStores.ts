@@ -2,6 +2,7 @@ import type { Transaction } from '../db/client.ts';
 import { insertActivityOfComments, upsertActivity } from '../db/queries/activity.ts';
 import { upsertComments } from '../db/queries/comments.ts';
 import { upsertListedCommits } from '../db/queries/listedCommits.ts';
+import type { Brought } from '../db/queries/quarantine.ts';
 import { upsertPullRequests } from '../db/queries/pullRequests.ts';
 import { upsertBranches, upsertTags } from '../db/queries/refs.ts';
 import { upsertTicketChanges, upsertTicketComments, upsertTickets } from '../db/queries/tickets.ts';
@@ -71,6 +72,27 @@ const STORES: Record<Stream, StoreInto> = {
   ticket_changes: (tx, scope, items) =>
     upsertTicketChanges(tx, scope, rowsOf(items, 'ticket_number', 'change_id')),
 };
+
+/**
+ * The streams whose records bring along records of another one: an entry its comment, and a comment its entry. Those are
+ * stored with them, so they leave the quarantine with them too.
+ */
+export const BRINGS: Partial<Record<Stream, Stream>> = {
+  pull_request_activity: 'pull_request_comments',
+  pull_request_comments: 'pull_request_activity',
+};
+
+/** What these records bring along of the other stream: under which keys it may be in quarantine, and how new it is. */
+export const broughtBy = (items: readonly Item[]): Brought[] =>
+  items.flatMap(({ comment, activity }) => [
+    ...(comment === undefined ? [] : [broughtAs(comment, 'comment_id')]),
+    ...(activity === undefined ? [] : [broughtAs(activity, 'entry_key')]),
+  ]);
+
+const broughtAs = (row: Row, column: string): Brought => ({
+  key: `${String(row['pull_request_number'])}/${String(row[column])}`,
+  observedAt: String(row['observed_at']),
+});
 
 /** How the records of a stream are written: guarded upserts, so that older data never wins. */
 export const storeOf =

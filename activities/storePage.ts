@@ -4,6 +4,7 @@ import type { DatabaseError } from '../db/errors.ts';
 import type { Progress } from '../db/queries/importProgress.ts';
 import {
   quarantineRecords,
+  releaseBrought,
   releaseQuarantined,
   type QuarantinedRecord,
   type QuarantineSource,
@@ -12,6 +13,7 @@ import { keyOfBytes } from './bitbucket/records.ts';
 import { recordTexts } from './bitbucket/recordTexts.ts';
 import { advance, type ImportedStream } from './checkpoint.ts';
 import { PageRefused } from './pageRefused.ts';
+import { BRINGS, broughtBy } from './recordStores.ts';
 import {
   findOffenders,
   isNobodyToBlame,
@@ -31,7 +33,7 @@ export interface PageToStore {
   bytes: Uint8Array;
   /** requests made since the last page was stored, this one's included */
   requests: number;
-  /** whether this stream has records in quarantine that a page may let go */
+  /** whether records are in quarantine that a page of this stream may let go: its own, or those that it brings along */
   release: boolean;
   /** where the page came from */
   source: QuarantineSource;
@@ -40,14 +42,15 @@ export interface PageToStore {
 /**
  * Writes one page in one transaction: checkpoint and counters, accounts, records, quarantine, in this lock order.
  * Where Postgres refuses the data, the offending records are found by halves, go to quarantine, and the rest is stored.
- * Returns how many records are stored, and how many rows that wrote. Throws Fenced, PageRefused for data
+ * Whatever it stores leaves the quarantine with it, be it another stream's. Returns how many records are stored, how many
+ * rows that wrote, and how many records were refused. Throws Fenced, PageRefused for data
  * that no record is to blame for, and DatabaseError for everything that is not data.
  */
 export async function storePage(
   database: Database,
   reader: StreamReader,
   { stream, from, page, whenWritten, bytes, requests, release, source }: PageToStore,
-): Promise<{ stored: number; written: number }> {
+): Promise<{ stored: number; written: number; refused: number }> {
   const store: StoreRecords = (tx, items) => reader.store(tx, items);
   function refusedAsWhole(error: DatabaseError): PageRefused {
     log.error('Postgres refuses a page, and none of its records by itself', { error });
@@ -56,6 +59,7 @@ export async function storePage(
 
   const owner = { ...stream, stream: page.recordsOf ?? stream.stream };
   const isForeign = page.recordsOf !== undefined;
+  const brings = BRINGS[stream.stream];
 
   async function attempt(items: Item[], refused: QuarantinedRecord[]): Promise<number> {
     const progress: Progress = {
@@ -77,6 +81,10 @@ export async function storePage(
       }
       await quarantineRecords(tx, owner, uniqueByKey(refused), source);
       if (release || isForeign) await releaseQuarantined(tx, owner, keysOf(items, page, bytes));
+      if (release && brings !== undefined) {
+        const keys = broughtBy(items).map(({ key }) => key);
+        await releaseBrought(tx, { ...stream, stream: brings }, keys);
+      }
       if (page.end !== undefined) await reader.settle?.(tx, page.end);
       await page.also?.(tx);
       return written;
@@ -84,7 +92,7 @@ export async function storePage(
   }
   try {
     const written = await attempt(page.items, page.rejected);
-    return { stored: page.items.length, written };
+    return { stored: page.items.length, written, refused: page.rejected.length };
   } catch (error) {
     if (!isRefusedData(error)) throw error;
     const offenders = await findOffenders(database, store, stream.organizationId, page.items);
@@ -99,7 +107,7 @@ export async function storePage(
     const written = await attempt(rest, [...page.rejected, ...refused]).catch((again: unknown) => {
       throw isRefusedData(again) ? refusedAsWhole(again) : again;
     });
-    return { stored: rest.length, written };
+    return { stored: rest.length, written, refused: page.rejected.length + refused.length };
   }
 }
 

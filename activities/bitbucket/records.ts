@@ -50,10 +50,19 @@ function keyOf(value: unknown, raw: Uint8Array): string {
     if ('id' in value && Number.isSafeInteger(value.id)) return String(value.id);
     if ('uuid' in value && typeof value.uuid === 'string') return value.uuid;
     if ('hash' in value && typeof value.hash === 'string') return value.hash;
-    const ref = refKeyOf(value);
+    const ref = refKeyOf(value) ?? commentEntryKeyOf(value);
     if (ref !== undefined) return ref;
   }
   return keyOfBytes(raw);
+}
+
+/** Of a comment's entry in the activity, under the key that it is stored under; no other kind of entry has an id. */
+function commentEntryKeyOf(value: object): string | undefined {
+  const parent = parentOf(value);
+  if (parent === null || !('comment' in value)) return undefined;
+  const { comment } = value;
+  if (comment === null || typeof comment !== 'object' || !('id' in comment)) return undefined;
+  return Number.isSafeInteger(comment.id) ? `${String(parent)}/comment:${String(comment.id)}` : undefined;
 }
 
 /** Of an entry of the activity feed, which names its pull request. */

@@ -10,6 +10,7 @@ import {
   upsertCommitFiles,
   upsertCommits,
 } from '../../db/queries/commits.ts';
+import { releaseStoredCommits } from '../../db/queries/quarantine.ts';
 import { markByHeads, markCommitsUnreachable } from '../../db/queries/unreachable.ts';
 import type { Progress } from '../../db/queries/importProgress.ts';
 import type { ImportMode } from '../../workflows/words.ts';
@@ -168,11 +169,13 @@ async function markUnreachable(run: CommitImport, state: WalkState): Promise<Wal
 
 /**
  * Holds the table against git: every commit that a head or a stored commit names must be stored. Where one is not, the
- * next import reads all of them again, and this one says so.
+ * next import reads all of them again, and this one says so. What the API's list showed and could not be stored leaves the
+ * quarantine here, where git brought it.
  */
 async function verify(run: CommitImport, state: WalkState, expected: number): Promise<void> {
   const { organizationId, repositoryId } = run;
   await run.database.transaction(organizationId, async (tx) => {
+    await releaseStoredCommits(tx, rowsOf(run));
     const { named, rows } = await countMissingCommits(tx, {
       organizationId,
       repositoryId,

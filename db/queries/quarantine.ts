@@ -25,6 +25,13 @@ export interface QuarantineSource {
   observedAt: string;
 }
 
+/** A record that another stream's record brought along. */
+export interface Brought {
+  key: string;
+  /** Postgres' clock when it was asked for */
+  observedAt: string;
+}
+
 /** An index of Postgres takes 2,704 bytes, and an ordinary key has a few dozen. */
 const MAX_KEY_BYTES = 500;
 
@@ -82,6 +89,58 @@ export async function releaseQuarantined(
       and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(storedKey))}::jsonb))`);
 }
 
+/**
+ * Lets go of records that another stream's records brought along and that are stored now. Where this very import had left
+ * them there, its counts lose them as well: who counts the rows of their stream next finds them among those.
+ */
+export async function releaseBrought(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream; importId: string },
+  keys: readonly string[],
+): Promise<void> {
+  if (keys.length === 0) return;
+  await tx.execute(sql`
+    with released as (
+      delete from quarantine
+      where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+        and stream = ${scope.stream}
+        and record_key in (select jsonb_array_elements_text(${JSON.stringify(keys.map(storedKey))}::jsonb))
+      returning import_id
+    ), own as (
+      select count(*) as records from released where import_id = ${scope.importId}
+    )
+    update import_streams s set quarantined = s.quarantined - least(s.quarantined, own.records),
+      records_expected = s.records_expected - least(s.quarantined, own.records)
+    from own
+    where own.records > 0 and s.organization_id = ${scope.organizationId} and s.import_id = ${scope.importId}
+      and s.repository_id = ${scope.repositoryId} and s.stream = ${scope.stream}`);
+}
+
+/** The rows of records that were brought along as new as they are in quarantine, or newer: what came later stays there. */
+export async function selectBrought(
+  tx: Transaction,
+  scope: RepositoryScope & { stream: Stream },
+  brought: readonly Brought[],
+): Promise<string[]> {
+  const records = brought.map(({ key, observedAt }) => ({ key: storedKey(key), at: observedAt }));
+  const rows = await tx.execute<{ id: string }>(sql`
+    select distinct q.id from jsonb_to_recordset(${JSON.stringify(records)}::jsonb) as r(key text, at timestamptz)
+    join quarantine q on q.organization_id = ${scope.organizationId} and q.repository_id = ${scope.repositoryId}
+      and q.stream = ${scope.stream} and q.record_key = r.key
+    where coalesce(q.observed_at, q.created_at) <= r.at`);
+  return rows.map(({ id }) => id);
+}
+
+/** Lets go of commits that are stored now, whoever brought them. */
+export async function releaseStoredCommits(tx: Transaction, scope: RepositoryScope): Promise<void> {
+  await tx.execute(sql`
+    delete from quarantine q
+    where q.organization_id = ${scope.organizationId} and q.repository_id = ${scope.repositoryId}
+      and q.stream = 'commits' and exists (
+        select from commits c where c.organization_id = q.organization_id and c.repository_id = q.repository_id
+          and c.hash = q.record_key)`);
+}
+
 /** Lets go of all records but these: what a whole look at the source did not refuse is stored now, or gone. */
 export async function releaseOtherQuarantined(
   tx: Transaction,
@@ -117,6 +176,19 @@ export async function countQuarantinedBy(
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
       and stream = ${scope.stream} and import_id = ${scope.importId}`);
   return row?.count ?? 0;
+}
+
+/** Whether any of these streams has records in quarantine. */
+export async function anyQuarantined(
+  tx: Transaction,
+  scope: RepositoryScope & { streams: readonly Stream[] },
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select from quarantine
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}
+      and stream = any (${`{${scope.streams.join(',')}}`}::text[])
+    limit 1`);
+  return rows.length > 0;
 }
 
 export async function countQuarantined(

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await situation.rows(sql`insert into import_streams (organization_id, import_id, repository_id, stream, state, started_at)
     values (${situation.organizationId}, ${importId}, ${repositoryId}, 'pull_requests', 'healthy', now())`);
   await situation.rows(sql`insert into streams (organization_id, repository_id, stream)
-    select ${situation.organizationId}, ${repositoryId}, unnest(array['pull_requests', 'pull_request_comments'])`);
+    select ${situation.organizationId}, ${repositoryId}, unnest(array['pull_requests', 'pull_request_activity', 'pull_request_comments'])`);
 });
 afterAll(() => situation.close());
 beforeEach(async () => {
@@ -43,11 +43,16 @@ const pullRequest = (number: number, more: object = {}) => ({
 
 async function keep(
   record: object,
-  { stream = 'pull_requests', parent = null as number | null, observedAt = '2026-01-03T00:00:00Z' } = {},
+  {
+    stream = 'pull_requests',
+    parent = null as number | null,
+    observedAt = '2026-01-03T00:00:00Z',
+    key = uuid(),
+  } = {},
 ): Promise<void> {
   await situation.rows(sql`insert into quarantine (id, organization_id, repository_id, stream, record_key, raw, reason,
       parent_number, observed_at, import_id)
-    values (${uuid()}, ${situation.organizationId}, ${repositoryId}, ${stream}, ${uuid()},
+    values (${uuid()}, ${situation.organizationId}, ${repositoryId}, ${stream}, ${key},
       ${Buffer.from(JSON.stringify(record))}, 'too new', ${parent}, ${observedAt}, ${importId})`);
 }
 
@@ -121,6 +126,31 @@ describe('a retry', () => {
     await work(await newRetry());
     expect(await left()).toBe(0);
     expect(await situation.rows(sql`select title from pull_requests`)).toEqual([{ title: 'new' }]);
+  });
+
+  test('of an entry takes out the comment that it carries too, unless that one came later', async () => {
+    const times = { created_on: '2026-01-01T00:00:00Z', updated_on: '2026-01-01T00:00:00Z' };
+    const entry = (id: number) => ({
+      pull_request: { id: 1 },
+      comment: { id, content: { raw: 'x' }, ...times },
+    });
+    const comments = { stream: 'pull_request_comments', parent: 1 };
+    const entries = { stream: 'pull_request_activity', parent: 1 };
+    await situation.rows(sql`insert into import_streams (organization_id, import_id, repository_id, stream, state,
+        quarantined, started_at)
+      values (${situation.organizationId}, ${importId}, ${repositoryId}, 'pull_request_comments', 'healthy', 1, now())`);
+    await keep(entry(21), entries);
+    await keep({ id: 21, content: 7 }, { ...comments, key: '1/21' });
+    await keep(entry(22), entries);
+    await keep({ id: 22, content: 7 }, { ...comments, key: '1/22', observedAt: '2026-01-04T00:00:00Z' });
+    const id = await newRetry({ stream: 'pull_request_activity' });
+    await work(id);
+    expect(await retryRow(id)).toEqual({ state: 'done', tried: 3, stored: 3 });
+    expect(await situation.rows(sql`select record_key as key from quarantine`)).toEqual([{ key: '1/22' }]);
+    expect(
+      await situation.rows(sql`select records_stored::int as stored, quarantined::int as quarantined
+        from import_streams where import_id = ${importId} and stream = 'pull_request_comments'`),
+    ).toEqual([{ stored: 1, quarantined: 0 }]);
   });
 
   test('takes only what it was asked for', async () => {

@@ -104,6 +104,26 @@ describe('going on', () => {
     await expectSame(subject);
   });
 
+  test('a commit that the API showed broken leaves the quarantine with it; one that is not stored stays there', async () => {
+    const subject = await place.subject('broken-in-the-list');
+    addHistory(subject, 40);
+    const tip = subject.git.git(['rev-parse', 'main']).toString().trim();
+    const other = 'f'.repeat(40);
+    const keep = (
+      key: string,
+    ) => place.sql`insert into quarantine (id, organization_id, repository_id, stream, record_key,
+        raw, reason)
+      select gen_random_uuid(), organization_id, id, 'commits', ${key}, '{}', 'message: not a text'
+      from repositories where id = ${subject.repositoryId}`;
+    await keep(tip);
+    await keep(other);
+    await place.importGit({ subject, importId: await subject.newImport() });
+    await expectSame(subject);
+    expect(
+      await place.sql`select record_key as key from quarantine where repository_id = ${subject.repositoryId}`,
+    ).toEqual([{ key: other }]);
+  });
+
   test('reads only what is new, and forgets refs that are gone', async () => {
     const subject = await place.subject('later');
     addHistory(subject, 700);
