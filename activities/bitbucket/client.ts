@@ -35,6 +35,8 @@ export interface BitbucketRequest {
   onWait?: (until: string) => void;
   /** the longest wait inside the call, milliseconds; a longer one throws RateLimited. Default 5,000 */
   maxWaitMs?: number;
+  /** asked every second of a wait for the limit: false ends it with NotWanted, and the request is not sent */
+  stillWanted?: () => Promise<boolean>;
   /** also with a credential that was refused several times in a row: to find out whether it still is, or to clear up */
   evenIfRefused?: boolean;
 }
@@ -53,8 +55,9 @@ export interface BitbucketWrite {
   asker?: Asker;
   group?: LimitGroup;
   signal: AbortSignal;
-  /** both as of `BitbucketRequest` */
+  /** all three as of `BitbucketRequest` */
   maxWaitMs?: number;
+  stillWanted?: () => Promise<boolean>;
   evenIfRefused?: boolean;
 }
 
@@ -91,7 +94,7 @@ export interface BitbucketAnswer {
 export interface BitbucketClient {
   /**
    * Does not retry (Temporal does), apart from one refresh of an expired OAuth access token.
-   * Throws the classes of `errors.ts`, and the signal's reason when aborted.
+   * Throws the classes of `errors.ts` (NotWanted too), and the signal's reason when aborted.
    */
   get(request: BitbucketRequest): Promise<BitbucketAnswer>;
 }
@@ -187,7 +190,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 
   function takePermit(request: Signed, url: URL, { accountKey }: Signature): Promise<Permit> {
-    const { asker, onWait, signal, maxWaitMs = 5_000 } = request;
+    const { asker, onWait, stillWanted, signal, maxWaitMs = 5_000 } = request;
     return gate.take({
       accountKey,
       group: request.group ?? groupOf(guard.pathOf(url)),
@@ -196,6 +199,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       deadlineMs,
       ...(asker === undefined ? {} : { asker }),
       ...(onWait === undefined ? {} : { onWait }),
+      ...(stillWanted === undefined ? {} : { stillWanted }),
     });
   }
 

@@ -148,6 +148,11 @@ export class RateLimited extends BitbucketError {
   }
 }
 
+/** Nobody wants the answer any more: what waited for the limit is not sent. Says nothing of Bitbucket, so it has no finding. */
+export class NotWanted extends Error {
+  override readonly name = 'NotWanted';
+}
+
 /** 5xx (555: Bitbucket ran out of time computing the answer). */
 export class Upstream extends BitbucketError {
   override readonly name = 'Upstream';

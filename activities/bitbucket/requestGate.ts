@@ -4,7 +4,7 @@ import type { LimitGroup, RequestLimits } from '../../platform/requestLimits.ts'
 import { answerRequest, type TakeAnswer, takeRequest } from '../../db/queries/requestBudget.ts';
 import { retryAfterSeconds, statedLimits } from './answerHeaders.ts';
 import { type Asker, BACKGROUND } from './asker.ts';
-import { FAILING, RateLimited, REFUSED, USED_UP } from './errors.ts';
+import { FAILING, NotWanted, RateLimited, REFUSED, USED_UP } from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
 
 interface Window {
@@ -23,6 +23,8 @@ export interface TakeRequest extends Window {
   /** the longest wait inside the call; a longer one throws RateLimited */
   maxWaitMs: number;
   onWait?: (until: string) => void;
+  /** asked again and again while it waits: false ends the wait with NotWanted */
+  stillWanted?: () => Promise<boolean>;
 }
 
 /** One taken request. It is spent, given back or, when its holder dies, runs out by itself. */
@@ -45,7 +47,7 @@ export interface Permit {
 export interface RequestGate {
   /**
    * Waits up to `maxWaitMs` for room in the account's window, then gives the permit; throws RateLimited when it takes
-   * longer, and the signal's reason when aborted. One short statement each time, no lock while the request is under way.
+   * longer, NotWanted when nobody wants it any more, and the signal's reason when aborted. One short statement each time, no lock while the request is under way.
    */
   take(request: TakeRequest): Promise<Permit>;
 }
@@ -61,6 +63,8 @@ export interface RequestGateOptions {
 }
 
 const HOUR_MS = 3_600_000;
+/** A wait lasts up to 20 seconds, and a pause is promised to hold within a few. */
+const ASK_EVERY_MS = 1_000;
 
 /** A gate over the windows in Postgres, which all workers share. */
 export function createRequestGate(options: RequestGateOptions): RequestGate {
@@ -140,10 +144,20 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
         const until = taken.come_at ?? new Date(Date.now() + 60_000).toISOString();
         if (performance.now() + taken.wait_ms > patienceEndsMs) throw limited(until, taken.why);
         onWait?.(until);
-        await sleep(Math.max(1, taken.wait_ms), undefined, { signal });
+        await wait(taken.wait_ms, request);
       }
     },
   };
+}
+
+/** Throws NotWanted before the time is over, or at its end, so that what nobody wants any more is not taken then. */
+async function wait(waitMs: number, { signal, stillWanted }: TakeRequest): Promise<void> {
+  const endsMs = performance.now() + waitMs;
+  do {
+    const leftMs = Math.max(1, endsMs - performance.now());
+    await sleep(stillWanted === undefined ? leftMs : Math.min(leftMs, ASK_EVERY_MS), undefined, { signal });
+    if (stillWanted !== undefined && !(await stillWanted())) throw new NotWanted();
+  } while (performance.now() < endsMs);
 }
 
 const SAYS: Record<NonNullable<TakeAnswer['why']>, string> = {

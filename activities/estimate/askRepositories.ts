@@ -8,7 +8,7 @@ import type { Finding } from '../../workflows/words.ts';
 import { FEED_MISSING } from '../activityPosition.ts';
 import { estimateConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
-import { BitbucketError, CredentialUnusable, RateLimited } from '../bitbucket/errors.ts';
+import { BitbucketError, CredentialUnusable, NotWanted, RateLimited } from '../bitbucket/errors.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { workflowId } from '../workflowId.ts';
 import { estimateGone } from './estimateGone.ts';
@@ -56,7 +56,7 @@ export function createEstimateQuestions(options: EstimateQuestionsOptions): Esti
         await note(input, next, { facts, requests: 0, done: true, finding: null });
         continue;
       }
-      // Looked up before each question, so a pause holds from the next one on.
+      // Looked up before each question and while one waits for the limit, so a pause holds from the next one on.
       if (plan.integrationState === 'paused') throw estimatePaused();
       requests += 1;
       const limited = await ask({ input, plan, next, asked, facts, question, signal });
@@ -80,14 +80,16 @@ export function createEstimateQuestions(options: EstimateQuestionsOptions): Esti
     if (plan.credentialId === null) throw noCredential();
     const credential = { organizationId: input.organizationId, credentialId: plan.credentialId };
     const asker = walker(estimateConsumer(input.estimateId), workflowId());
+    const stillWanted = async () => (await read(input)).plan.integrationState !== 'paused';
     const began = performance.now();
     try {
-      const answer = await client.get({ credential, path: question.path, asker, signal });
+      const answer = await client.get({ credential, path: question.path, asker, signal, stillWanted });
       const tookMs = [...facts.tookMs, Math.round(performance.now() - began)];
       const learned = { ...learn(facts, question, answer, asked), tookMs };
       await note(input, next, { facts: learned, requests: 1, done: false, finding: null });
       return null;
     } catch (error) {
+      if (error instanceof NotWanted) throw estimatePaused();
       if (error instanceof RateLimited) return { until: error.until, why: error.finding.message };
       if (!(error instanceof BitbucketError)) throw error;
       const known = afterRefusal(facts, question, error);

@@ -25,7 +25,7 @@ import { SERVICES, type Service } from '../../workflows/words.ts';
 import { pollConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
-import { RateLimited } from '../bitbucket/errors.ts';
+import { NotWanted, RateLimited } from '../bitbucket/errors.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { withHeartbeats } from '../heartbeats.ts';
@@ -183,9 +183,10 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         const credential = await credentials.ofIntegration(integration);
         const { kind, fields } = await credentials.facts(credential);
         const services: Service[] = plan.services;
+        const isActive = watchState(database, integration, lookEveryMs);
         const walk = createPollWalk({
           database,
-          client: bitbucket,
+          client: { get: (request) => bitbucket.get({ ...request, stillWanted: isActive }) },
           integration,
           services,
           credential,
@@ -198,7 +199,6 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         let limited: Limited | undefined;
         let [requests, found] = [0, 0];
         const endsMs = performance.now() + maxMs;
-        const isActive = watchState(database, integration, lookEveryMs);
         for (let steps = 0; place !== null && requests < maxRequests && steps < maxSteps; steps += 1) {
           if (performance.now() > endsMs) break;
           // Paused meanwhile: the next chunk finds it so, and ends the round.
@@ -214,6 +214,8 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
               limited = { until: error.until, why: error.why };
               break;
             }
+            // Paused while it waited for the limit: as before a step.
+            if (error instanceof NotWanted) break;
             if (!mayPass(error)) throw error;
             ({ place, limited } = tryAgain(inHand));
             requests += 1;

@@ -12,7 +12,7 @@ import type { WebhookActivities } from '../../workflows/contracts/webhooks.ts';
 import { walker, webhooksConsumer } from '../bitbucket/asker.ts';
 import type { BitbucketClient, BitbucketWriter, CredentialRef } from '../bitbucket/client.ts';
 import { tokenTarget } from '../bitbucket/connectionCheck/target.ts';
-import { CredentialUnusable, FAILING, RateLimited } from '../bitbucket/errors.ts';
+import { CredentialUnusable, FAILING, NotWanted, RateLimited } from '../bitbucket/errors.ts';
 import { createHooks } from '../bitbucket/hooks.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { EngineError } from '../engineError.ts';
@@ -59,10 +59,10 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
     integrationId: string,
     credential: CredentialRef,
     signal: AbortSignal,
-    { evenIfRefused = false } = {},
+    { evenIfRefused = false, asking = client } = {},
   ) => {
     const asker = walker(webhooksConsumer(integrationId), workflowId());
-    return { asker, hooks: createHooks({ client, credential, asker, signal, evenIfRefused }) };
+    return { asker, hooks: createHooks({ client: asking, credential, asker, signal, evenIfRefused }) };
   };
 
   /**
@@ -83,6 +83,8 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
         place = await step(place);
       }
     } catch (error) {
+      // It waited for the limit, and shall go on no more.
+      if (error instanceof NotWanted) return { place, steps, limited: {} };
       if (!(error instanceof RateLimited)) throw error;
       return { place, steps, limited: { limited: { until: error.until, why: error.why } } };
     }
@@ -98,12 +100,17 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
     if (receiver.unavailable !== null) throw new EngineError('WebhooksUnavailable', receiver.unavailable);
     const credential = await credentials.ofIntegration({ organizationId, integrationId });
     const { kind, fields } = await credentials.facts(credential);
-    const { asker, hooks } = hooksWith(integrationId, credential, signal);
+    const isActive = watchState(database, { organizationId, integrationId });
+    const asking: typeof client = {
+      get: (request) => client.get({ ...request, stillWanted: isActive }),
+      write: (request) => client.write({ ...request, stillWanted: isActive }),
+    };
+    const { asker, hooks } = hooksWith(integrationId, credential, signal, { asking });
     const common = { database, organizationId, integrationId, hooks, receiver };
     const secretOf = (generation: number): string => webhookSecret(webhookKey, { integrationId, generation });
     const walk = createUpkeepWalk({
       ...common,
-      client,
+      client: asking,
       credential,
       asker,
       signal,
@@ -113,7 +120,7 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
       upkeep,
       impatient: isImpatient(),
     });
-    return inChunk(start, walk, watchState(database, { organizationId, integrationId }));
+    return inChunk(start, walk, isActive);
   }
 
   /** The credential that removes, where there is one. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { BACKGROUND, LIVE, walker } from '../../../activities/bitbucket/asker.ts';
+import { NotWanted } from '../../../activities/bitbucket/errors.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createDatabase } from '../../../db/client.ts';
 import { readAllowance } from '../../../db/queries/allowance.ts';
@@ -86,6 +87,21 @@ describe('a window', () => {
     await take(gate, { group: 'git_operations', requests: 4 });
     await refusal(take(gate, { group: 'git_operations', requests: 4 }));
     expect((await take(gate, { group: 'other' })).leftMs()).toBeGreaterThan(0);
+  });
+
+  it('is not waited for by what nobody wants any more: nothing is taken then', async () => {
+    const gate = gateOf(10, { windowMs: 6_000 });
+    await exhaust(gate);
+    const { used } = await allowance();
+    let asked = 0;
+    const stillWanted = () => Promise.resolve((asked += 1) < 2);
+    await expect(take(gate, { maxWaitMs: 60_000, stillWanted })).rejects.toBeInstanceOf(NotWanted);
+    expect(asked).toBe(2);
+    expect((await allowance()).used).toBeLessThanOrEqual(used);
+    // Whoever is wanted on has its turn.
+    await expect(
+      take(gate, { maxWaitMs: 60_000, stillWanted: () => Promise.resolve(true) }),
+    ).resolves.toBeDefined();
   });
 
   it('without a limit gives every request, and still counts', async () => {
