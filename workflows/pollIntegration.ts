@@ -107,7 +107,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   async function finish(error: Finding | null): Promise<void> {
     show(error === null ? 'done' : `failed (${error.code})`);
     await rows().finishPoll.executeWithOptions({ summary: 'store how the round went' }, [
-      { ...ids, requests, found, error },
+      { ...ids, ...(everything ? { requests: null, found: null } : { requests, found }), error },
     ]);
   }
 

@@ -16,7 +16,7 @@ export const integrationPolls = pgTable(
     effectiveIntervalMs: integer('effective_interval_ms'),
     lastStartedAt: instant('last_started_at'),
     lastFinishedAt: instant('last_finished_at'),
-    /** requests of the last round, and repositories that it found changed */
+    /** requests of the last round (of one that broke off no fewer than of the one before), and repositories that it found changed */
     requests: integer('requests').notNull().default(0),
     found: integer('found').notNull().default(0),
     lastError: jsonb('last_error').$type<Finding>(),

@@ -96,6 +96,35 @@ test('a round that fails says why, and tells the integration of a refused creden
   });
 });
 
+test('a round that breaks off and a sync of everything that fails leave known what a round takes of the allowance', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    run.bitbucket.polls.push({ place: 'second' }, { place: null });
+    await poll(run, tenant);
+    const whole = { requests: 6, found: 2 };
+    expect(await pollRow(tenant)).toMatchObject({ ...whole, last_error: null });
+    bench.meanwhile('syncEach', {
+      before: () => {
+        throw ApplicationFailure.nonRetryable('It cannot be done.', 'Refused');
+      },
+    });
+    await poll(run, tenant, true);
+    expect(await pollRow(tenant)).toMatchObject({ ...whole, last_error: { code: expect.any(String) } });
+    run.bitbucket.polls.push({ place: 'second' }, failureOf('BadRequest'));
+    await poll(run, tenant);
+    expect(await pollRow(tenant)).toMatchObject({
+      requests: 6,
+      found: 1,
+      last_error: { code: 'BadRequest' },
+    });
+    // One that asks less, and all that it asks, takes less.
+    run.bitbucket.polls.push({ place: null });
+    await poll(run, tenant);
+    expect(await pollRow(tenant)).toMatchObject({ requests: 3, found: 1, last_error: null });
+  });
+});
+
 test('a round that was held back over earlier refusals says so, and is no other refusal', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');

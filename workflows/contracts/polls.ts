@@ -14,9 +14,12 @@ export interface PollActivities {
   ): Promise<
     ({ due: true; place: string } | { due: false; why: string }) & { discover?: true; keepWebhooks?: true }
   >;
-  /** Writes how the round went, and how long the next one has to wait for it. */
+  /**
+   * Writes how the round went, and how long the next one has to wait for it. `null`: it told every repository and asked for
+   * nothing, so what is known of the last one that asked stays.
+   */
   finishPoll(
-    input: OfIntegration & { requests: number; found: number; error: Finding | null },
+    input: OfIntegration & { requests: number | null; found: number | null; error: Finding | null },
   ): Promise<void>;
   /** Tells the next imported repositories behind `after` to bring themselves up to date. `after: null`: those were the last. */
   syncEach(input: OfIntegration & { after: string | null }): Promise<{ after: string | null; told: number }>;

@@ -47,19 +47,19 @@ export async function startPoll(
     on conflict (organization_id, integration_id) do update set last_started_at = excluded.last_started_at`);
 }
 
-/** A round ended. */
+/** A round ended. `found: null`: it did not look. */
 export async function endPoll(
   tx: Transaction,
   input: OfIntegration & {
     requests: number;
-    found: number;
+    found: number | null;
     effectiveIntervalMs: number;
     error: Finding | null;
   },
 ): Promise<void> {
   const error = jsonText(input.error);
   await tx.execute(sql`
-    update integration_polls set requests = ${input.requests}, found = ${input.found},
+    update integration_polls set requests = ${input.requests}, found = coalesce(${input.found}::integer, found),
       effective_interval_ms = ${input.effectiveIntervalMs}, last_error = ${error}::jsonb,
       last_finished_at = case when ${error}::jsonb is null then clock_timestamp() else last_finished_at end
     where integration_id = ${input.integrationId}`);
