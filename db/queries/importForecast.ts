@@ -77,7 +77,8 @@ function outlookOf(
 
 /**
  * The outlook of a whole import. Repositories that have not begun are taken to need as many requests as those that have
- * on average; before any has begun nothing is known.
+ * on average; before any has begun nothing is known. One that is tried again is pending and has begun: what is left of it
+ * is known by its streams.
  */
 export async function forecastImport(
   tx: Transaction,
@@ -89,7 +90,7 @@ export async function forecastImport(
   if (isEndedImport(state)) return { requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null };
   const [row] = await tx.execute<{
     begun: number;
-    waiting: number;
+    not_begun: number;
     open: number;
     made: number;
     requests_left: number;
@@ -98,7 +99,7 @@ export async function forecastImport(
     git_ms: number;
   }>(sql`
     with repositories as (
-      select count(*) filter (where state = 'pending') as waiting,
+      select count(*) filter (where state = 'pending') as pending,
         count(*) filter (where state not in ('completed', 'failed', 'cancelled')) as open
       from import_repositories where import_id = ${importId}
     ), settled as (
@@ -107,21 +108,23 @@ export async function forecastImport(
         select sum(requests) as made, sum(streams) as begun from import_totals
         where import_id = ${importId} group by stream) t
     ), live as (
-      select count(distinct repository_id) as begun, coalesce(sum(requests), 0) as made,
+      select count(distinct repository_id) as begun,
+        count(distinct repository_id) filter (where repository_state = 'pending') as again,
+        coalesce(sum(requests), 0) as made,
         coalesce(sum(requests_left), 0) as requests_left, coalesce(sum(records_rate), 0) as records_rate,
         coalesce(sum(requests_rate), 0) as requests_rate, coalesce(sum(${gitMs}), 0) as git_ms
       from ${liveProgressOf(importId)} p
     )
-    select (settled.begun + live.begun)::float8 as begun, waiting::float8, open::float8,
+    select (settled.begun + live.begun)::float8 as begun, (pending - again)::float8 as not_begun, open::float8,
       (settled.made + live.made)::float8 as made, requests_left::float8, records_rate::float8, requests_rate::float8,
       git_ms::float8
     from repositories, settled, live`);
   if (row === undefined) return { requestsLeft: null, recordsPerSecond: 0, estimatedEnd: null };
-  const { begun, waiting, open, made, requests_left: left } = row;
+  const { begun, not_begun: notBegun, open, made, requests_left: left } = row;
   const requestsLeft =
-    begun === 0 && waiting > 0
+    begun === 0 && notBegun > 0
       ? null
-      : Math.ceil(left + (begun === 0 ? 0 : (waiting * (made + left)) / begun));
+      : Math.ceil(left + (begun === 0 ? 0 : (notBegun * (made + left)) / begun));
   return outlookOf(
     {
       requestsLeft,

@@ -34,6 +34,10 @@ const leftByList = sql`case
     when s.stream = 'pull_request_comments' then greatest(0, ${listed} - s.requests)
     else greatest(0, ceil(${listed} * ${ASKED_OF_TICKET.expected}::numeric) - s.requests) end`;
 
+/** Stream `s` failed in an earlier try of its repository: the one that is to come, or in hand, reads on. */
+const isReadAgain = sql`coalesce((select o.state = 'pending' or s.finished_at < o.started_at from import_repositories o
+  where o.organization_id = s.organization_id and o.import_id = s.import_id and o.repository_id = s.repository_id), false)`;
+
 /**
  * Requests that are left of a stream `s`: pages of what is expected and not stored. Where nothing is known yet, the
  * least that it can be: a list is asked for once. What hangs by a list is not announced: its walk says how much lies ahead,
@@ -41,7 +45,8 @@ const leftByList = sql`case
  * the least.
  */
 const requestsLeft = sql`case
-    when s.state in ('healthy', 'unavailable', 'switched_off', 'failed') then 0
+    when s.state in ('healthy', 'unavailable', 'switched_off') then 0
+    when s.state = 'failed' and not ${isReadAgain} then 0
     when s.stream in ('refs', 'commits') then (select case when n.commit_source = 'git' then 0
         when s.stream = 'refs' then 2 else 1 end
       from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id

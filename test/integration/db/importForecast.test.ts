@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { createDatabase } from '../../../db/client.ts';
 import { listImportRepositories, totalStreams } from '../../../db/queries/api/imports.ts';
+import { lockImport, reopenFailed } from '../../../db/queries/importControl.ts';
 import { forecastImport, readRepositoryOutlook } from '../../../db/queries/importForecast.ts';
+import { updateRepositoryState } from '../../../db/queries/importRepositories.ts';
+import { settleStreams } from '../../../db/queries/importTotals.ts';
 import { addProgress } from '../../../db/queries/importProgress.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 
@@ -212,6 +215,62 @@ describe('what is left of an import', () => {
     await bench.sql`update imports set state = 'completed' where id = ${importId}`;
     const ended = await bench.inTenant(tenant, (tx) => forecastImport(tx, importId));
     expect(ended).toEqual({ requestsLeft: 0, recordsPerSecond: 0, estimatedEnd: null });
+  });
+
+  test.each(['counted with the import', 'settled'])(
+    'a repository that failed and is tried again has begun, and reads on where it stopped: %s',
+    async (how) => {
+      const streams = READING.map((row) =>
+        row.stream === 'pull_requests' ? { ...row, state: 'failed' } : row,
+      );
+      const { tenant, ids, importId } = await running(10, streams);
+      const key = { importId, repositoryId: ids[0]! };
+      const worker = createDatabase({
+        url: bench.testDatabase.workerUrl,
+        maxConnections: 1,
+        applicationName: 'retry',
+      });
+      const asWorker = <T>(work: Parameters<typeof worker.transaction<T>>[1]) =>
+        worker.transaction(tenant.organizationId, work);
+      const requestsLeft = async () =>
+        (await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft;
+      const own = async () =>
+        (await bench.inTenant(tenant, (tx) => readRepositoryOutlook(tx, key))).requestsLeft;
+
+      await bench.sql`update import_streams set finished_at = now() where import_id = ${importId} and state = 'failed'`;
+      await bench.sql`update import_repositories set state = 'failed', started_at = now() - interval '1 hour',
+        finished_at = now() where import_id = ${importId} and place = 1`;
+      // 3 made of the one that failed, so 3 for each of nine others.
+      expect(await requestsLeft()).toBe(27);
+      if (how === 'settled') await asWorker((tx) => settleStreams(tx, { importId, keep: 'none' }));
+      expect(await requestsLeft()).toBe(27);
+
+      await asWorker(async (tx) => {
+        await lockImport(tx, importId);
+        expect(await reopenFailed(tx, { importId, repositoryIds: null })).toBe(1);
+      });
+      // As in the first try: 3 made and 44 left of it, 47 for each of nine others.
+      expect(await requestsLeft()).toBe(467);
+      expect(await own()).toBe(44);
+
+      const begins = { ...key, state: 'running', until: null, why: null, error: null } as const;
+      await asWorker((tx) => updateRepositoryState(tx, begins));
+      expect(await requestsLeft()).toBe(467);
+      expect(await own()).toBe(44);
+      // This time for good: what hangs by the list is read all the same.
+      await bench.sql`update import_streams set finished_at = now() where import_id = ${importId} and state = 'failed'`;
+      expect(await own()).toBe(40);
+      await worker.end();
+    },
+  );
+
+  test('a repository that failed before it was read is counted like those that have not begun', async () => {
+    const { tenant, importId } = await running(3, READING);
+    const requestsLeft = async () =>
+      (await bench.inTenant(tenant, (tx) => forecastImport(tx, importId))).requestsLeft;
+    expect(await requestsLeft()).toBe(44 + 2 * 47);
+    await bench.sql`update import_repositories set retries = 1 where import_id = ${importId} and place = 2`;
+    expect(await requestsLeft()).toBe(44 + 2 * 47);
   });
 });
 
