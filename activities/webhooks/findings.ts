@@ -1,15 +1,28 @@
 import type { BitbucketError } from '../bitbucket/errors.ts';
+import { REFUSED_HOOK_RESTS_HOURS } from '../../db/queries/webhookTargets.ts';
 import type { Finding } from '../../workflows/words.ts';
 
 /** Why there is no webhook, and what to do: changes are found by polling meanwhile. */
 
-const GIVE_WORKSPACE =
-  'To have them, make the account an administrator of the workspace (or of its repositories) in Bitbucket: it is tried again within the hour, or at once when webhooks are registered again.';
+/**
+ * When a hook without the right to it is tried again. A repository's: as Bitbucket listed what the account administers, so
+ * with the next round; as it did not (to an access token it never does), each repository is asked, and one that refused
+ * is left alone for long.
+ */
+export type TriedAgain = 'next_round' | 'after_rest';
+
+const TRIED_AGAIN: Record<TriedAgain, string> = {
+  next_round: 'it is tried again within the hour',
+  after_rest: `a repository that refused is tried again after ${REFUSED_HOOK_RESTS_HOURS} hours`,
+};
+
+const giveWorkspace = (tried: TriedAgain): string =>
+  `To have them, make the account an administrator of the workspace (or of its repositories) in Bitbucket: ${TRIED_AGAIN[tried]}, or at once when webhooks are registered again.`;
 
 export const NOT_WORKSPACE_ADMIN: Finding = {
   code: 'not_workspace_admin',
   message: 'The account does not administer this workspace, so it cannot set up a webhook for all of it.',
-  remedy: GIVE_WORKSPACE,
+  remedy: giveWorkspace('next_round'),
 };
 
 export const TOKEN_TOO_NARROW: Finding = {
@@ -20,21 +33,20 @@ export const TOKEN_TOO_NARROW: Finding = {
     'Nothing to do where its repositories have webhooks of their own; else use a token of the workspace.',
 };
 
-export const NOT_REPOSITORY_ADMIN: Finding = {
+export const notRepositoryAdmin = (tried: TriedAgain): Finding => ({
   code: 'not_repository_admin',
   message:
     'The account administers neither this repository nor its workspace, so it cannot set up a webhook.',
-  remedy: GIVE_WORKSPACE,
-};
+  remedy: giveWorkspace(tried),
+});
 
 /** For a hook that was set up when the account still could. */
-export const ADMIN_LOST: Finding = {
+export const adminLost = (tried: TriedAgain): Finding => ({
   code: 'admin_lost',
   message:
     'The account no longer administers what this webhook watches, so it can be neither checked nor changed.',
-  remedy:
-    'Make the account an administrator again in Bitbucket: it is tried again within the hour. Or remove the webhook there by hand.',
-};
+  remedy: `Make the account an administrator again in Bitbucket: ${TRIED_AGAIN[tried]}, or at once when webhooks are registered again. Or remove the webhook there by hand.`,
+});
 
 export const NO_EVENTS: Finding = {
   code: 'no_events_offered',

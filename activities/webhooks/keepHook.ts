@@ -13,7 +13,7 @@ import {
 } from '../bitbucket/errors.ts';
 import type { Hook, Hooks, HookSettings, HookSubject } from '../bitbucket/hooks.ts';
 import { sameEvents } from './events.ts';
-import { ADMIN_LOST, refusedSettings } from './findings.ts';
+import { adminLost, refusedSettings, type TriedAgain } from './findings.ts';
 import type { Receiver } from './receiver.ts';
 
 export interface KeepOptions {
@@ -33,6 +33,8 @@ export interface Wanted {
   generation: number;
   /** why there can be none where the account has no right to */
   notAllowed: Finding;
+  /** when one is tried again that the account has no right to */
+  tried: TriedAgain;
 }
 
 /** `missing_scopes`: no hook can be set up with this credential, wherever. */
@@ -160,7 +162,8 @@ export function createHookKeeper(options: KeepOptions) {
           return { state: 'missing_scopes', finding: error.finding };
         }
         if (error instanceof Forbidden) {
-          await note(row, 'not_allowed', row.providerUuid === null ? wanted.notAllowed : ADMIN_LOST);
+          const lost = adminLost(wanted.tried);
+          await note(row, 'not_allowed', row.providerUuid === null ? wanted.notAllowed : lost);
           return { state: 'not_allowed' };
         }
         if (error instanceof RepositoryGone || error instanceof NotFound || error instanceof FeatureGone) {
@@ -173,9 +176,9 @@ export function createHookKeeper(options: KeepOptions) {
       }
     },
 
-    /** The account has no right to this hook, as is known without asking. */
+    /** The account has no right to this hook, as is known without asking: the next round looks whether it has. */
     forbid: (row: HookRow, finding: Finding): Promise<void> =>
-      note(row, 'not_allowed', row.providerUuid === null ? finding : ADMIN_LOST),
+      note(row, 'not_allowed', row.providerUuid === null ? finding : adminLost('next_round')),
 
     /** Trouble of Bitbucket's with this one that did not pass: the round goes on with the others. */
     fail: (row: HookRow, finding: Finding): Promise<void> => note(row, 'failed', finding),

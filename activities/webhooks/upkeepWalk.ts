@@ -20,11 +20,12 @@ import { workspaceAccessSchema } from '../bitbucket/schemas.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
 import { wantedEvents } from './events.ts';
 import {
-  ADMIN_LOST,
+  adminLost,
   NO_EVENTS,
-  NOT_REPOSITORY_ADMIN,
   NOT_WORKSPACE_ADMIN,
+  notRepositoryAdmin,
   TOKEN_TOO_NARROW,
+  type TriedAgain,
 } from './findings.ts';
 import type { HookKeeper } from './keepHook.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';
@@ -41,6 +42,8 @@ export const placeSchema = z.object({
   next: z.string().nullable(),
   /** what hooks subscribe to; null: not asked yet */
   events: z.object({ workspace: z.array(z.string()), repository: z.array(z.string()) }).nullable(),
+  /** Bitbucket did not list what the account administers in the workspace in hand: each repository is asked */
+  asksEach: z.boolean().default(true),
   /** how often the round has waited with this in hand because Bitbucket did not answer */
   tries: z.number().int().default(0),
 });
@@ -52,6 +55,7 @@ export const startOf = (since: string): Place => ({
   workspace: null,
   next: null,
   events: null,
+  asksEach: true,
   tries: 0,
 });
 
@@ -166,7 +170,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       await keeper.forbid(row, forbidden);
       return at('repositories', place);
     }
-    const kept = await keep(row, place, NOT_WORKSPACE_ADMIN);
+    const kept = await keep(row, place, { notAllowed: NOT_WORKSPACE_ADMIN, tried: 'next_round' });
     if (kept.state === 'not_allowed') return at('repositories', place);
     if (kept.state === 'missing_scopes') await judge(workspace.id, [], kept.finding, kept.finding);
     if (kept.state === 'active') {
@@ -187,8 +191,8 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
   async function repositories(place: Place): Promise<Place> {
     const workspace = inHand(place);
     const administered = target === undefined ? await readAdministered(workspace.slug) : null;
-    await judge(workspace.id, administered, NOT_REPOSITORY_ADMIN);
-    return at('hooks', place);
+    await judge(workspace.id, administered, notRepositoryAdmin('next_round'));
+    return { ...at('hooks', place), asksEach: administered === null };
   }
 
   async function readAdministered(slug: string): Promise<string[] | null> {
@@ -211,7 +215,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     workspaceId: string,
     administered: string[] | null,
     never: Finding,
-    lost: Finding = ADMIN_LOST,
+    lost: Finding = adminLost('next_round'),
   ): Promise<void> {
     for (;;) {
       const made = await transaction(async (tx) => {
@@ -238,7 +242,8 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       queries.nextRepositoryHook(tx, { integrationId, workspaceId: workspace.id, since: place.since }),
     );
     if (row === undefined) return afterWorkspace(place);
-    const kept = await keep(row, place, NOT_REPOSITORY_ADMIN);
+    const tried = place.asksEach ? 'after_rest' : 'next_round';
+    const kept = await keep(row, place, { notAllowed: notRepositoryAdmin(tried), tried });
     if (kept.state !== 'missing_scopes') return place;
     // The same is true of all the others.
     await judge(workspace.id, [], kept.finding, kept.finding);
@@ -249,14 +254,14 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
   const isPassedBy = (place: Place, error: BitbucketError): boolean =>
     options.impatient || isLeft(place, error);
 
-  async function keep(row: HookRow, place: Place, notAllowed: Finding) {
+  async function keep(row: HookRow, place: Place, refused: { notAllowed: Finding; tried: TriedAgain }) {
     const offered = place.events?.[row.scope] ?? [];
     if (offered.length === 0) {
       await keeper.fail(row, NO_EVENTS);
       return { state: 'failed' } as const;
     }
     try {
-      return await keeper.keep(row, { events: offered, generation: upkeep.generation, notAllowed });
+      return await keeper.keep(row, { events: offered, generation: upkeep.generation, ...refused });
     } catch (error) {
       if (!mayPass(error) || !isPassedBy(place, error)) throw error;
       await keeper.fail(row, error.finding);

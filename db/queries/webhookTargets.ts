@@ -118,9 +118,12 @@ export async function insertRepositoryHooks(
     on conflict do nothing`);
 }
 
+/** So long a repository that refused its hook is left alone where each is asked. */
+export const REFUSED_HOOK_RESTS_HOURS = 24;
+
 /**
  * Which repositories of a workspace the account administers (Bitbucket's uuids; null: not known, each is to be asked, and
- * those that refused within a day are not asked again). The hooks of the others are not allowed: `never` says why, `lost`
+ * those that refused a short while ago are not asked again). The hooks of the others are not allowed: `never` says why, `lost`
  * for those that it once set up. Answers the names of those that worked until now.
  */
 export async function judgeRepositoryHooks(
@@ -137,7 +140,7 @@ export async function judgeRepositoryHooks(
   const allowed =
     administered === null
       ? sql`(w.state <> 'not_allowed' or w.last_checked_at is null
-          or w.last_checked_at < clock_timestamp() - interval '1 day')`
+          or w.last_checked_at < clock_timestamp() - make_interval(hours => ${REFUSED_HOOK_RESTS_HOURS}))`
       : sql`r.provider_uuid in (select jsonb_array_elements_text(${JSON.stringify(administered)}::jsonb))`;
   const rows = await tx.execute<{ name: string; worked: boolean }>(sql`
     with judged as (

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { REFUSED_HOOK_RESTS_HOURS } from '../../../db/queries/webhookTargets.ts';
 import { webhookSecret } from '../../../platform/secrets/webhookSecret.ts';
 import { WEBHOOK_KEY } from '../../support/bitbucketEngine.ts';
 import { createWebhookBench, type WebhookSituation, WORKSPACES } from '../../support/webhookSituation.ts';
@@ -242,5 +243,77 @@ describe('a rotation', () => {
     expect(secrets.filter((secret) => secret === of(2))).toHaveLength(2);
     expect(secrets.filter((secret) => secret === of(3))).toHaveLength(2);
     for (const hook of await acme.stored()) expect(hook).toMatchObject({ generation: 3, previous: 'until' });
+  });
+});
+
+describe('a repository that refuses its hook (403)', () => {
+  const OWN = 'acme-rockets/flight-control';
+  const TELEMETRY = 'acme-rockets/telemetry';
+  const refuseHooks = () =>
+    bench.simulator.faults.set({
+      rules: [{ match: { path: '/hooks' }, fault: { kind: 'status', status: 403 } }],
+    });
+  /** As if it had refused so long ago: whether the next round asks again, and what the row says before. */
+  async function refusedFor(acme: WebhookSituation, name: string, hours: number) {
+    await bench.sql`update webhooks set last_checked_at = clock_timestamp() - make_interval(hours => ${hours})
+      where integration_id = ${acme.integrationId}`;
+    return { ...(await storedOf(acme, name)), again: await asksAgain(acme) };
+  }
+  async function asksAgain(acme: WebhookSituation): Promise<boolean> {
+    const since = bench.mark();
+    await acme.round();
+    return bench.asked(since).some((one) => /^GET \/2\.0\/repositories\/.*\/hooks$/.test(one));
+  }
+  const REST = `tried again after ${REFUSED_HOOK_RESTS_HOURS} hours`;
+  const HOUR = 'tried again within the hour';
+
+  it.each([
+    ['that it never had', false, 'not_repository_admin'],
+    ['that it had', true, 'admin_lost'],
+  ])(
+    'to an access token is asked again after the time that the remedy says: a hook %s',
+    async (_, had, code) => {
+      const acme = await bench.situation('access_token.repository', (name) => name === OWN);
+      await acme.command(true);
+      if (had) await acme.round();
+      refuseHooks();
+      await acme.round();
+      const early = await refusedFor(acme, OWN, REFUSED_HOOK_RESTS_HOURS - 1);
+      expect(early).toMatchObject({ state: 'not_allowed', again: false });
+      expect(early.last_error).toMatchObject({ code, remedy: expect.stringContaining(REST) });
+      expect(early.last_error?.remedy).not.toContain('the hour');
+      expect(await refusedFor(acme, OWN, REFUSED_HOOK_RESTS_HOURS + 1)).toMatchObject({ again: true });
+      expect((await storedOf(acme, OWN))?.last_error).toEqual(early.last_error);
+      await acme.command(true);
+      expect(await asksAgain(acme)).toBe(true);
+    },
+  );
+
+  it('to an account that is listed as its administrator is asked again with the next round, and so it says', async () => {
+    const acme = await bench.situation('api_token.repository_admin', (name) => name === TELEMETRY);
+    await acme.command(true);
+    refuseHooks();
+    await acme.round();
+    const refused = await refusedFor(acme, TELEMETRY, 1);
+    expect(refused).toMatchObject({ state: 'not_allowed', again: true });
+    expect(refused.last_error).toMatchObject({
+      code: 'not_repository_admin',
+      remedy: expect.stringContaining(HOUR),
+    });
+    expect(refused.last_error?.remedy).not.toContain(REST);
+  });
+
+  it('and one of a workspace is asked for with each round, also by an access token', async () => {
+    const acme = await bench.situation('access_token.workspace', () => false);
+    await acme.command(true);
+    refuseHooks();
+    await acme.round();
+    const since = bench.mark();
+    await acme.round();
+    expect(bench.asked(since)).toContain(`GET /2.0${ACME}/hooks`);
+    expect((await storedOf(acme, 'acme-rockets'))?.last_error).toMatchObject({
+      code: 'not_workspace_admin',
+      remedy: expect.stringContaining(HOUR),
+    });
   });
 });
