@@ -126,7 +126,10 @@ export function createActivities(options: ActivitiesOptions): Activities {
       ? undefined
       : createOauthRefresher({ database: refreshDatabase, opener, sealer, tokens });
   const credentials = createCredentialStore({ database, opener, refresher });
-  const metrics = options.metrics === undefined ? undefined : createRequestMetrics(options.metrics, database);
+  const metrics =
+    options.metrics === undefined
+      ? undefined
+      : createRequestMetrics(options.metrics, { database, windowMs: limitWindowMs });
   const gate = createRequestGate({
     database,
     limits,

@@ -9,6 +9,7 @@ import { readJson, unreadable } from './readJson.ts';
 import type { Permit, RequestGate } from './requestGate.ts';
 import { send, type RawAnswer, type SendOptions } from './send.ts';
 import { createUrlGuard } from './urlGuard.ts';
+import type { SentRequest } from './usefulAnswers.ts';
 
 /** Whose signature a request carries. The secret itself stays inside the client. */
 export interface CredentialRef {
@@ -149,8 +150,8 @@ export interface BitbucketClientOptions {
   deadlineMs?: number;
   /** default 32 MB */
   maxBytes?: number;
-  /** told of every request that was sent, for metrics; `status` null: no answer came */
-  onAnswer?: (answer: { path: string; status: number | null }) => void;
+  /** told of every request that was sent, for metrics; `path` is that under the API base, without its query */
+  onAnswer?: (answer: SentRequest & { path: string }) => void;
 }
 
 const MAX_REDIRECTS = 3;
@@ -171,8 +172,9 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   async function sendOnce(request: Signed, url: URL): Promise<Sent> {
     const { credential, signal, content, evenIfRefused = false } = request;
     const signature = await signer.sign(credential, signal, { evenIfRefused });
-    const permit = await takePermit(request, url, signature);
-    const raw = await sendWith(permit, url, {
+    const group = request.group ?? groupOf(guard.pathOf(url));
+    const permit = await takePermit(request, group, signature);
+    const raw = await sendWith({ permit, group, accountKey: signature.accountKey }, url, {
       ...content,
       headers: {
         authorization: signature.authorization.reveal(),
@@ -189,11 +191,11 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
     return { raw, signature, observedAt: permit.observedAt, reported };
   }
 
-  function takePermit(request: Signed, url: URL, { accountKey }: Signature): Promise<Permit> {
+  function takePermit(request: Signed, group: LimitGroup, { accountKey }: Signature): Promise<Permit> {
     const { asker, onWait, stillWanted, signal, maxWaitMs = 5_000 } = request;
     return gate.take({
       accountKey,
-      group: request.group ?? groupOf(guard.pathOf(url)),
+      group,
       signal,
       maxWaitMs,
       deadlineMs,
@@ -205,16 +207,18 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
 
   /** Sends within the permit's time. Where no connection came about, Bitbucket has counted nothing. */
   async function sendWith(
-    permit: Permit,
+    { permit, group, accountKey }: { permit: Permit; group: LimitGroup; accountKey: string },
     url: URL,
     signed: Omit<SendOptions, 'deadlineMs'>,
   ): Promise<RawAnswer> {
+    const { method = 'GET', body = '' } = signed;
+    const asked = { path: guard.pathOf(url), asked: `${url.href} ${body}`, method, group, accountKey };
     try {
       const answer = await send(url, { ...signed, deadlineMs: permit.leftMs() });
-      onAnswer?.({ path: guard.pathOf(url), status: answer.status });
+      onAnswer?.({ ...asked, status: answer.status, bytes: answer.bytes });
       return answer;
     } catch (error) {
-      onAnswer?.({ path: guard.pathOf(url), status: null });
+      onAnswer?.({ ...asked, status: null, bytes: null });
       if (error instanceof Unreachable) await (error.neverLeft ? permit.unsent() : permit.failed());
       throw error;
     }

@@ -4,13 +4,13 @@ import { type AllowanceWindow, readWindows } from '../../db/queries/allowance.ts
 import type { LimitGroup } from '../../platform/requestLimits.ts';
 import type { Asker } from './asker.ts';
 import { endpointOf } from './endpoint.ts';
+import { createUsefulAnswers, type SentRequest, type UsefulAnswers } from './usefulAnswers.ts';
 
 /** What became of one request, in the words of a label. */
 export type Outcome = 'ok' | 'unchanged' | 'redirected' | 'limited' | 'refused' | 'failed' | 'no_answer';
 
 export interface RequestMetrics {
-  /** `status` null: no answer came */
-  onAnswer: (answer: { path: string; status: number | null }) => void;
+  onAnswer: (answer: SentRequest & { path: string }) => void;
   onTaken: (taken: { group: LimitGroup; asker: Asker; waitedMs: number }) => void;
 }
 
@@ -24,10 +24,13 @@ export function outcomeOf(status: number | null): Outcome {
 }
 
 /**
- * Requests of this process by endpoint (route pattern, never a path) and outcome, and what they waited for. The windows
- * are read from Postgres at each scrape: all workers show the same, so take their maximum.
+ * Requests of this process by endpoint (route pattern, never a path) and outcome, what they waited for, and which of them
+ * were of use. The windows are read from Postgres at each scrape: all workers show the same, so take their maximum.
  */
-export function createRequestMetrics(registry: Registry, database: Database): RequestMetrics {
+export function createRequestMetrics(
+  registry: Registry,
+  { database, windowMs }: { database: Database; windowMs: number },
+): RequestMetrics {
   const registers = [registry];
   const requests = new Counter({
     name: 'bitbucket_requests_total',
@@ -41,11 +44,14 @@ export function createRequestMetrics(registry: Registry, database: Database): Re
     labelNames: ['limit_group', 'goes_first'],
     registers,
   });
-  addWindowGauges(registry, () => database.statement((tx) => readWindows(tx)));
+  const useful = createUsefulAnswers({ windowMs });
+  addUsefulGauge(registry, useful);
+  addWindowGauges(registry, () => database.statement((tx) => readWindows(tx)), useful);
 
   return {
-    onAnswer({ path, status }) {
-      requests.inc({ endpoint: endpointOf(path), outcome: outcomeOf(status) });
+    onAnswer(answer) {
+      requests.inc({ endpoint: endpointOf(answer.path), outcome: outcomeOf(answer.status) });
+      useful.note(answer);
     },
     onTaken({ group, asker, waitedMs }) {
       waited.inc({ limit_group: group, goes_first: String(asker.goesFirst) }, waitedMs / 1_000);
@@ -53,7 +59,28 @@ export function createRequestMetrics(registry: Registry, database: Database): Re
   };
 }
 
-function addWindowGauges(registry: Registry, read: () => Promise<AllowanceWindow[]>): void {
+function addUsefulGauge(registry: Registry, useful: UsefulAnswers): void {
+  registry.registerMetric(
+    new Gauge({
+      name: 'bitbucket_requests_useful_ratio',
+      help: 'Share of the requests sent by this worker in the last window that brought something: not refused, failed, unchanged or repeated.',
+      labelNames: ['account', 'limit_group'],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const { accountKey, group, sent, useful: brought } of useful.all()) {
+          this.set({ account: accountKey, limit_group: group }, brought / sent);
+        }
+      },
+    }),
+  );
+}
+
+function addWindowGauges(
+  registry: Registry,
+  read: () => Promise<AllowanceWindow[]>,
+  useful: UsefulAnswers,
+): void {
   let reading: Promise<AllowanceWindow[]> | undefined;
   /** All gauges of a scrape ask at once: one query for them. */
   const windows = (): Promise<AllowanceWindow[]> => {
@@ -92,5 +119,13 @@ function addWindowGauges(registry: Registry, read: () => Promise<AllowanceWindow
     'bitbucket_allowance_blocked_seconds',
     'How long from now Bitbucket refuses everything of this account.',
     ({ blockedSeconds }) => blockedSeconds,
+  );
+  add(
+    'bitbucket_allowance_useful_ratio',
+    'Useful requests that this worker sent in the last window, as a share of the limit without the reserve: add up the workers.',
+    (window) =>
+      window.limit === null
+        ? null
+        : (useful.of(window)?.useful ?? 0) / Math.max(1, window.limit - window.reserve),
   );
 }

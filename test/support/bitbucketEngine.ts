@@ -2,8 +2,10 @@ import { generateKeyPairSync } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import postgres from 'postgres';
+import type { Registry } from 'prom-client';
 import { v7 } from 'uuid';
 import { createBitbucketClient, type CredentialRef } from '../../activities/bitbucket/client.ts';
+import { createRequestMetrics } from '../../activities/bitbucket/requestMetrics.ts';
 import { createRequestGate } from '../../activities/bitbucket/requestGate.ts';
 import { createTokenEndpoint } from '../../activities/bitbucket/tokenEndpoint.ts';
 import { createConnectionActivities } from '../../activities/connection.ts';
@@ -49,6 +51,8 @@ export interface EngineOptions {
   rules?: VanishingRules;
   /** where Bitbucket delivers webhooks to; null: nowhere */
   publicUrl?: string | null;
+  /** where the metrics of its requests go; left out: nowhere */
+  metrics?: Registry;
 }
 
 /** What the secrets of webhooks are derived from in these tests. */
@@ -82,11 +86,16 @@ export function createBitbucketEngine(options: EngineOptions) {
           secondTryAfterMs: options.secondTryAfterMs ?? 300,
         });
   const credentials = createCredentialStore({ database, opener, refresher });
+  const metrics =
+    options.metrics === undefined
+      ? undefined
+      : createRequestMetrics(options.metrics, { database, windowMs: 3_600_000 });
   const gate = createRequestGate({ database });
   const client = createBitbucketClient({
     apiUrl,
     signer: credentials,
     gate,
+    ...(metrics === undefined ? {} : { onAnswer: metrics.onAnswer }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(maxBytes === undefined ? {} : { maxBytes }),
   });
