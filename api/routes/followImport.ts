@@ -15,7 +15,8 @@ import { instant } from '../instant.ts';
 import { operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
 import { logOf } from '../requestLog.ts';
-import { hasEnded, type ImportDetail } from '../schemas/import.ts';
+import { hasEnded } from '../schemas/import.ts';
+import type { ImportDetail } from '../schemas/importDetail.ts';
 import { idParam } from '../schemas/shared.ts';
 
 const BATCH = 200;

@@ -2,7 +2,7 @@ import type { ApiApp } from '../dependencies.ts';
 import { readImportDetail } from '../importDetail.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
-import { importDetailSchema } from '../schemas/import.ts';
+import { importDetailSchema } from '../schemas/importDetail.ts';
 import { idParam } from '../schemas/shared.ts';
 
 const route = operation({

@@ -6,7 +6,7 @@ import { createCursor, cursorNumber, page } from '../cursor.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
-import { importRepositorySchema, presentImportRepository } from '../schemas/import.ts';
+import { importRepositorySchema, presentImportRepository } from '../schemas/importRepository.ts';
 import { idParam, listOf, pageQuery } from '../schemas/shared.ts';
 
 const cursor = createCursor('import_repositories', cursorNumber);

@@ -4,7 +4,8 @@ import type { ApiApp } from '../dependencies.ts';
 import { importOrNotFound } from '../importCommand.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest } from '../problem.ts';
-import { importSchema, presentImport, retryFailedBody } from '../schemas/import.ts';
+import { importSchema, presentImport } from '../schemas/import.ts';
+import { retryFailedBody } from '../schemas/importBodies.ts';
 import { idParam } from '../schemas/shared.ts';
 import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
 

@@ -5,8 +5,9 @@ import { ESTIMATE_STATES, IMPORT_MODES, STREAMS } from '../../workflows/words.ts
 import { instant, instantOrNull } from '../instant.ts';
 import { estimatedNumber } from './estimatedNumber.ts';
 import { presentFinding } from './finding.ts';
-import { chosenSelection, presentWaiting, waiting } from './import.ts';
+import { chosenSelection } from './import.ts';
 import { createdBy, finding, id, link, timestamp } from './shared.ts';
+import { presentWaiting, waiting } from './waiting.ts';
 
 const count = z.number().int().min(0);
 

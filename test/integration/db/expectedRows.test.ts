@@ -1,7 +1,7 @@
 import { v7 as uuid } from 'uuid';
 import { describe, expect, test } from 'vitest';
 import { readImportDetail } from '../../../api/importDetail.ts';
-import { presentImportRepository } from '../../../api/schemas/import.ts';
+import { presentImportRepository } from '../../../api/schemas/importRepository.ts';
 import { listImportRepositories } from '../../../db/queries/api/imports.ts';
 import { readSurroundings } from '../../../db/queries/importForecast.ts';
 import type { Range } from '../../../forecast/range.ts';

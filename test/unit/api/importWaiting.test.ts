@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { presentImportRepository } from '../../../api/schemas/import.ts';
+import { presentImportRepository } from '../../../api/schemas/importRepository.ts';
 import type { Stream, StreamState } from '../../../workflows/words.ts';
 
 /** A repository's streams in the order in which they are shown, two of them read side by side. */
