@@ -1,13 +1,13 @@
 import type { LimitGroup } from '../../platform/requestLimits.ts';
-import type { Secret } from '../../platform/secrets/secret.ts';
-import type { CredentialKind } from '../../workflows/words.ts';
 import type { Asker } from './asker.ts';
 import { answerDate, scopeHeaders } from './answerHeaders.ts';
 import { classify } from './classify.ts';
 import { Unreachable } from './errors.ts';
 import { readJson, unreadable } from './readJson.ts';
+import { type Content, contentOfGet, contentOfWrite } from './requestContent.ts';
 import type { Permit, RequestGate } from './requestGate.ts';
 import { send, type RawAnswer, type SendOptions } from './send.ts';
+import type { Signature, Signer } from './signer.ts';
 import { createUrlGuard } from './urlGuard.ts';
 import type { SentRequest } from './usefulAnswers.ts';
 
@@ -107,38 +107,6 @@ export interface BitbucketWriter {
    * `InvalidResponse` leave open whether it was done.
    */
   write(request: BitbucketWrite): Promise<unknown>;
-}
-
-/** Who signs: finds the secret, builds the header, renews what can be renewed. */
-export interface Signer {
-  /**
-   * Throws CredentialUnusable when there is nothing to sign with, and AuthRefused where the credential was refused several
-   * times in a row (unless `evenIfRefused`). Renews an ending OAuth token first.
-   */
-  sign(
-    credential: CredentialRef,
-    signal: AbortSignal,
-    options?: { evenIfRefused?: boolean },
-  ): Promise<Signature>;
-  /** After a 401 for `version`: true when there is now another secret to sign with. */
-  renew(credential: CredentialRef, version: number, signal: AbortSignal): Promise<boolean>;
-  /** A freshly renewed secret was refused too: renewing does not help (a brownout looks like that). */
-  renewalDidNotHelp(credential: CredentialRef, version: number): void;
-  /** Bitbucket answered 401 to what was signed, and it was not to be renewed. */
-  refused(credential: CredentialRef): Promise<void>;
-  /** Bitbucket took a credential whose signature said that it had been refused. */
-  accepted(credential: CredentialRef): Promise<void>;
-}
-
-export interface Signature {
-  authorization: Secret;
-  kind: CredentialKind;
-  /** what Bitbucket counts the limits by, as far as it is known */
-  accountKey: string;
-  /** of the stored secret */
-  version: number;
-  /** the credential's last answer was 401 */
-  wasRefused: boolean;
 }
 
 export interface BitbucketClientOptions {
@@ -313,29 +281,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   }
 }
 
-/** What a request sends beside its signature. */
-interface Content {
-  method?: NonNullable<SendOptions['method']>;
-  body?: string;
-  headers: Record<string, string>;
-}
-
 type Signed = Omit<BitbucketRequest, 'path' | 'next' | 'form' | 'etag'> & { content: Content };
-
-function contentOfGet({ etag, form }: BitbucketRequest): Content {
-  const headers = etag === undefined ? {} : { 'if-none-match': etag };
-  if (form === undefined) return { headers };
-  return {
-    method: 'POST',
-    body: form,
-    headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' },
-  };
-}
-
-function contentOfWrite({ method, body }: BitbucketWrite): Content {
-  if (body === undefined) return { method, headers: {} };
-  return { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
-}
 
 /** The limit that a request counts for, by its path under the API base. */
 function groupOf(path: string): LimitGroup {

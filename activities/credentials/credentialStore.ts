@@ -10,9 +10,10 @@ import {
 import { mustBeInTime } from '../../platform/attempt.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
 import type { CredentialKind } from '../../workflows/words.ts';
-import type { CredentialRef, Signer } from '../bitbucket/client.ts';
+import type { CredentialRef } from '../bitbucket/client.ts';
 import { AuthRefused, CredentialReplaced, CredentialUnusable } from '../bitbucket/errors.ts';
 import { credentialExpired, credentialHeld } from '../bitbucket/findings.ts';
+import type { Signer } from '../bitbucket/signer.ts';
 import type { OauthRefresher } from './oauthRefresh.ts';
 import {
   authorizationOf,

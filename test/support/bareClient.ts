@@ -1,9 +1,6 @@
-import {
-  createBitbucketClient,
-  type BitbucketClient,
-  type Signer,
-} from '../../activities/bitbucket/client.ts';
+import { createBitbucketClient, type BitbucketClient } from '../../activities/bitbucket/client.ts';
 import type { RequestGate } from '../../activities/bitbucket/requestGate.ts';
+import type { Signer } from '../../activities/bitbucket/signer.ts';
 import { Secret } from '../../platform/secrets/secret.ts';
 import type { Simulator } from '../../simulator/simulator.ts';
 
