@@ -63,7 +63,10 @@ beforeEach(async () => {
 }, 60_000);
 
 describe('a false list of branches deletes nothing', () => {
-  const thin = (size: string) => ({ match: { path: LIST }, fault: { kind: 'thin_list', share: 0.3, size } });
+  const thin = (size: string, share = 0.3) => ({
+    match: { path: LIST },
+    fault: { kind: 'thin_list', share, size },
+  });
   const empty = (when: object) => ({ match: { path: LIST }, ...when, fault: { kind: 'empty_list' } });
 
   test.each([
@@ -104,6 +107,19 @@ describe('a false list of branches deletes nothing', () => {
     situation.simulator.faults.clear();
     expect(await listing.problems(id, (await listing.imported(id)).input)).toEqual([]);
     expect(await noted()).toBe(0);
+  });
+
+  test('nor do lists that say that they are longer, an hour apart, of what cannot be looked up', async () => {
+    const before = await names();
+    bend(thin('kept', 0.9), { match: { path: ONE }, fault: { kind: 'status', status: 403 } });
+    for (let times = 0; times < 3; times += 1) {
+      const { asked } = await listing.imported(id);
+      expect(lookUps(asked).length).toBeGreaterThan(0);
+      expect(await names()).toEqual(before);
+      await anHourLater();
+    }
+    situation.simulator.faults.clear();
+    expect(await listing.problems(id, (await listing.imported(id)).input)).toEqual([]);
   });
 
   test('an answer that is not the branch says nothing of it', async () => {
