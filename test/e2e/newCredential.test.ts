@@ -2,15 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CredentialKind } from '../../workflows/words.ts';
 import {
   activeIntegration,
-  expectStatus,
+  consentTo,
   importEnded,
   listAll,
   startImport,
   submitCredential,
 } from '../support/connect.ts';
 import { expectExact } from '../support/expectExact.ts';
-import { oauthCode } from '../support/oauthBrowser.ts';
-import { createStack, RETURN_URL, type Stack } from '../support/stack.ts';
+import { createStack, type Stack } from '../support/stack.ts';
 import { waitFor } from '../support/waitFor.ts';
 
 /** A created integration whose credential ends at Bitbucket gets another, mostly of another kind, and goes on. */
@@ -33,22 +32,7 @@ afterAll(() => stack?.close());
 
 const submit = (name: string) => submitCredential(stack, id, name);
 
-/** Consent in the browser, to its end; the finished check. */
-async function consent() {
-  const path = `/v1/integrations/${id}/oauth`;
-  const { body } = expectStatus(await stack.call('POST', path, { return_url: RETURN_URL }), 200);
-  const query = Object.fromEntries(new URL(body.authorize_url).searchParams);
-  const { code } = await oauthCode(stack.simulator, 'admin', query);
-  const callback = new URLSearchParams({ state: query['state'] ?? '', code });
-  const back = expectStatus(await stack.call('GET', `/v1/oauth/callback?${callback.toString()}`), 303);
-  const completion = new URL(back.headers.get('location') ?? '').searchParams.get('completion');
-  const check = expectStatus(await stack.call('POST', `${path}/complete`, { completion }), 200, 202).body;
-  return waitFor({
-    what: 'the connection check is done',
-    read: async () => (await stack.call('GET', `/v1/connection-checks/${check.id}`)).body,
-    until: ({ state }) => state === 'done',
-  });
-}
+const consent = () => consentTo(stack, id);
 
 const revoke = (name: string) => stack.simulator.mutate({ kind: 'credential.revoke', name });
 const withdraw = () => stack.simulator.mutate({ kind: 'oauth.revoke', user: 'admin' });

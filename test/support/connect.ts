@@ -1,4 +1,5 @@
-import type { Answer, Stack } from './stack.ts';
+import { oauthCode } from './oauthBrowser.ts';
+import { type Answer, RETURN_URL, type Stack } from './stack.ts';
 import { waitFor } from './waitFor.ts';
 
 /** The steps of the connect guide over the public API, each waiting for its end. */
@@ -45,6 +46,23 @@ export async function submitCredential(stack: Stack, integrationId: string, cred
     read: async () => (await stack.call('GET', `/v1/integrations/${integrationId}/connection-check`)).body,
     until: (check) => check.state === 'done',
     timeoutMs: 60_000,
+  });
+}
+
+/** Consent in the browser, to its end; the finished check. */
+export async function consentTo(stack: Stack, integrationId: string, person = 'admin') {
+  const path = `/v1/integrations/${integrationId}/oauth`;
+  const { body } = expectStatus(await stack.call('POST', path, { return_url: RETURN_URL }), 200);
+  const query = Object.fromEntries(new URL(body.authorize_url).searchParams);
+  const { code } = await oauthCode(stack.simulator, person, query);
+  const callback = new URLSearchParams({ state: query['state'] ?? '', code });
+  const back = expectStatus(await stack.call('GET', `/v1/oauth/callback?${callback.toString()}`), 303);
+  const completion = new URL(back.headers.get('location') ?? '').searchParams.get('completion');
+  const check = expectStatus(await stack.call('POST', `${path}/complete`, { completion }), 200, 202).body;
+  return waitFor({
+    what: 'the connection check is done',
+    read: async () => (await stack.call('GET', `/v1/connection-checks/${check.id}`)).body,
+    until: ({ state }) => state === 'done',
   });
 }
 

@@ -5,6 +5,7 @@ import type { StreamActivitiesOptions } from '../../../activities/streams.ts';
 import type { ChunkResult } from '../../../workflows/contracts/streams.ts';
 import { readFailure } from '../../../workflows/failures.ts';
 import { IMPORT_TIMING } from '../../../workflows/timing.ts';
+import { passTime } from '../../support/passTime.ts';
 import type { ImportInput, Situation } from './situation.ts';
 
 /** What became of imports that were driven. */
@@ -48,28 +49,18 @@ interface Run {
 const MOST_CHUNKS = 20_000;
 
 export function createVirtualTime(situation: Situation): VirtualTime {
-  const { database, simulator } = situation;
   let passedMs = 0;
   const nowMs = (): number => Date.now() + passedMs;
 
   async function pass(ms: number): Promise<void> {
     if (ms <= 0) return;
     passedMs += ms;
-    simulator.clock.advance(ms);
+    await passTime(situation, ms);
     const seconds = sql`make_interval(secs => ${ms / 1_000})`;
-    await database.withoutTenant(async (tx) => {
-      await tx.execute(sql`update request_limits set blocked_until = blocked_until - ${seconds},
-        updated_at = updated_at - ${seconds}, stated_at = stated_at - ${seconds}, swept_at = swept_at - ${seconds}`);
-      // By way of another century: unique keys are looked at row by row.
-      await tx.execute(sql`update request_uses set leaves_at = leaves_at - interval '36500 days'`);
-      await tx.execute(
-        sql`update request_uses set leaves_at = leaves_at + interval '36500 days' - ${seconds}`,
-      );
-      await tx.execute(sql`update request_waits set since = since - ${seconds}, until = until - ${seconds},
-        woken_at = woken_at - ${seconds}`);
-    });
-    await situation.rows(sql`update credentials set access_expires_at = access_expires_at - ${seconds},
-      refused_at = refused_at - ${seconds}`);
+    await situation.database.withoutTenant((tx) =>
+      tx.execute(sql`update request_waits set since = since - ${seconds}, until = until - ${seconds},
+        woken_at = woken_at - ${seconds}`),
+    );
   }
 
   async function drive(imports: readonly ImportInput[], options: DriveOptions = {}): Promise<Driven> {
