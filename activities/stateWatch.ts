@@ -6,8 +6,9 @@ import type { OfIntegration } from '../workflows/contracts/tenant.ts';
 const LOOK_EVERY_MS = 2_000;
 
 /**
- * For the steps of a chunk that began in an active integration, and for requests that wait for the limit meanwhile: whether it still is one, looked up again where the last look
- * was more than two seconds ago. A chunk that finds it is not ends where it stands: the next one knows what follows from that.
+ * For the steps of a chunk that began in an active integration, and for requests that wait for the limit meanwhile: whether
+ * it still is one, looked up again where the last look was more than two seconds ago. A chunk that finds it is not ends
+ * where it stands: the next one knows what follows from that.
  */
 export function watchState(
   database: Database,

@@ -47,7 +47,8 @@ export interface Permit {
 export interface RequestGate {
   /**
    * Waits up to `maxWaitMs` for room in the account's window, then gives the permit; throws RateLimited when it takes
-   * longer, NotWanted when nobody wants it any more, and the signal's reason when aborted. One short statement each time, no lock while the request is under way.
+   * longer, NotWanted when nobody wants it any more, and the signal's reason when aborted. One short statement each time, no
+   * lock while the request is under way.
    */
   take(request: TakeRequest): Promise<Permit>;
 }

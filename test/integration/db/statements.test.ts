@@ -104,8 +104,8 @@ const STATEMENTS_OF: Record<Stream, number> = {
   commits: 7,
   // with the accounts that they name
   pull_requests: 8,
-  pull_request_activity: 10, // former keys, entries, comments
-  pull_request_comments: 9, // comments, entries
+  pull_request_activity: 11, // former keys, entries, comments, and those out of quarantine
+  pull_request_comments: 10, // comments, entries, and those out of quarantine
   tickets: 8,
   ticket_comments: 8,
   ticket_changes: 8,
