@@ -7,6 +7,7 @@ import { startPostgres } from '../servers/embeddedPostgres.ts';
 import { type RunningTemporal, startTemporal } from '../servers/temporalDevServer.ts';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { bundledWorkflows, bundledPrograms } from '../programs.ts';
+import { tellCrashes } from './postgresCrashes.ts';
 
 /** What all test projects of a run share. */
 export interface SharedServers {
@@ -80,7 +81,7 @@ export async function startSharedServers(say: (message: string) => void): Promis
   const temporary = join(folder, 'tmp');
   await mkdir(temporary, { mode: 0o777 });
   const [postgres, bundle, compiled] = await Promise.allSettled([
-    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log: () => {} }),
+    startPostgres({ folder: join(folder, 'postgres'), persistent: false, log: tellCrashes(say) }),
     bundledWorkflows(),
     bundledPrograms(),
   ]);
