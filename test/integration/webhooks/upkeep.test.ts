@@ -82,8 +82,9 @@ describe('the hourly look', () => {
     const acme = await bench.registered();
     const standing = async () => {
       const [row] = await bench.sql<{ since: Date; missing: Date | null }[]>`
-        select watching_since as since, missing_since as missing from webhooks
-        where integration_id = ${acme.integrationId} and provider_uuid is not null`;
+        select h.watching_since as since, h.missing_since as missing from webhooks h
+        join workspaces w on w.id = h.workspace_id
+        where h.integration_id = ${acme.integrationId} and h.repository_id is null and w.slug = 'acme-rockets'`;
       return row!;
     };
     const miss = () => bench.sql`update webhooks set missing_since = now(), missing_changes = 1
