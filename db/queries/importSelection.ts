@@ -2,6 +2,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 import { ownerExcluded } from './autoImport.ts';
 import { yieldsTo } from './ownership.ts';
+import { uuids } from './uuids.ts';
 
 /** What an import takes up. Every function runs inside a transaction of the tenant. */
 
@@ -28,7 +29,8 @@ export async function chooseRepositories(
   tx: Transaction,
   { importId, integrationId }: { importId: string; integrationId: string },
 ): Promise<void> {
-  await tx.execute(sql`
+  const mayTake = sql`(r.removed_at is not null or ${yieldsTo(sql`${integrationId}`)})`;
+  const chosen = await tx.execute<{ id: string }>(sql`
     with chosen as (
       select r.organization_id, r.id, row_number() over (order by r.full_name, r.id) as place
       from imports i
@@ -36,13 +38,22 @@ export async function chooseRepositories(
         on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
       join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
       where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}
-    ), owned as (
-      update repositories r set integration_id = ${integrationId}, removed_at = null
-      from chosen c where r.id = c.id and (r.removed_at is not null or ${yieldsTo(sql`${integrationId}`)})
+    ), inserted as (
+      insert into import_repositories (organization_id, import_id, repository_id, place)
+      select organization_id, ${importId}::uuid, id, place from chosen
+      on conflict (organization_id, import_id, repository_id) do nothing
+      returning repository_id
     )
-    insert into import_repositories (organization_id, import_id, repository_id, place)
-    select organization_id, ${importId}::uuid, id, place from chosen
-    on conflict (organization_id, import_id, repository_id) do nothing`);
+    select r.id from inserted join repositories r on r.id = inserted.repository_id where ${mayTake}`);
+  if (chosen.length === 0) return;
+  const ids = uuids(chosen.map(({ id }) => id));
+  // In the order in which a discovery writes them.
+  await tx.execute(
+    sql`select from repositories where id = any (${ids}) order by provider_uuid for no key update`,
+  );
+  await tx.execute(sql`
+    update repositories r set integration_id = ${integrationId}, removed_at = null
+    where r.id = any (${ids}) and ${mayTake}`);
 }
 
 /**

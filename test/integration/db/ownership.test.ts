@@ -1,12 +1,17 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
 import { createImportActivities } from '../../../activities/imports.ts';
 import { listKept } from '../../../db/queries/poll/keptRepositories.ts';
+import type { Transaction } from '../../../db/client.ts';
+import { insertAutoImport } from '../../../db/queries/autoImport.ts';
+import { chooseRepositories } from '../../../db/queries/importSelection.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
+import { waitFor } from '../../support/waitFor.ts';
 
 /** Which of several integrations keeps a repository current. */
-const bench = useDatabaseBench({ role: 'worker' });
+const bench = useDatabaseBench({ role: 'worker', maxConnections: 4 });
 
 async function importAll(tenant: TestTenant): Promise<void> {
   const { organizationId, integrationId } = tenant;
@@ -72,4 +77,56 @@ test.each([
   await bench.sql`update integrations set services = ${services} where id = ${second.integrationId}`;
   await importAll(second);
   expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([true, false]);
+});
+
+/** Runs `second` while `first` has not committed yet. */
+async function atOnce(
+  tenant: TestTenant,
+  first: (tx: Transaction) => Promise<unknown>,
+  second: (tx: Transaction) => Promise<unknown>,
+): Promise<void> {
+  let behind: Promise<unknown> | undefined;
+  await bench.inTenant(tenant, async (tx) => {
+    await first(tx);
+    behind = bench.inTenant(tenant, second);
+    await waitFor({
+      what: 'the second waits for the first',
+      read: () => bench.sql`select from pg_stat_activity
+        where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+      until: ({ length }) => length > 0,
+    });
+  });
+  await behind;
+}
+
+/** An organization with three repositories that two integrations see; nobody has imported them. */
+async function rivals() {
+  const first = await bench.tenant('active');
+  const ids = await first.repositories(3);
+  const both = [first, await first.sibling()] as const;
+  const choose = async (tenant: TestTenant) => {
+    const importId = await tenant.storeImport({ all: true });
+    return (tx: Transaction) => chooseRepositories(tx, { importId, integrationId: tenant.integrationId });
+  };
+  const owners = async () =>
+    bench.sql<
+      { id: string }[]
+    >`select distinct integration_id as id from repositories where id = any (${ids})`;
+  return { first, both, ids, choose, owners };
+}
+
+test('two imports of one organization begin at once: the first fetches, and Postgres outlives it', async () => {
+  const { first, both, choose, owners } = await rivals();
+  const [one, other] = [await choose(both[0]), await choose(both[1])];
+  await atOnce(first, one, other);
+  expect(await owners()).toEqual([{ id: both[0].integrationId }]);
+});
+
+test('an import begins while discovery imports the same repositories by a rule', async () => {
+  const { first, both, ids, choose, owners } = await rivals();
+  const { organizationId, integrationId } = both[1];
+  await atOnce(first, await choose(both[0]), (tx) =>
+    insertAutoImport(tx, { organizationId, integrationId }, { importId: uuid(), repositoryIds: ids }),
+  );
+  expect(await owners()).toEqual([{ id: both[0].integrationId }]);
 });
