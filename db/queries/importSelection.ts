@@ -47,7 +47,8 @@ export async function chooseRepositories(
     select r.id from inserted join repositories r on r.id = inserted.repository_id where ${mayTake}`);
   if (chosen.length === 0) return;
   const ids = uuids(chosen.map(({ id }) => id));
-  // In the order in which a discovery writes them.
+  // Locked first (in the order in which a discovery writes them), and looked at behind it: who takes one meanwhile waits,
+  // or has ended and is seen.
   await tx.execute(
     sql`select from repositories where id = any (${ids}) order by provider_uuid for no key update`,
   );

@@ -4,9 +4,6 @@ import { sql, type SQL } from 'drizzle-orm';
  * Whether the integration (its id), which imports the repository `r`, becomes the one that fetches it: nobody does; or who
  * does is being removed; or can fetch nothing (it needs a credential, or does not see the repository any more), and brings
  * in nothing that this one would not keep current.
- *
- * An update that asks this must have locked its rows before, by their ids alone: where it has to check a row again that
- * somebody changes meanwhile, a process of Postgres 18.4 crashes on these subqueries, and all connections with it.
  */
 export const yieldsTo = (integration: SQL) => sql`(r.integration_id is null or exists (
   select from integrations owner
