@@ -97,16 +97,20 @@ async function run(options: { minutes: number; seed: number; rate: number }): Pr
       const changed = await source.stop();
       say('the source rests; waiting until everything has come to rest …');
       await source.quiet();
-      const waiting = differing(await untilExact(stand, connection, STALE_MS));
+      const left = await untilExact(stand, connection, STALE_MS);
+      const waiting = differing(left);
       say(`by webhooks and poll rounds alone: ${waiting} records wait still`);
+      if (waiting > 0) await tellDifferences(stand, left);
       // A vote is in no list and moves no date: it shows in the feed alone, which a round reads of a few repositories. Where
       // its delivery was lost, it comes when it is that one's turn; so all are asked now.
       await patiently('A sync of everything', () => api.syncIntegration(integrationId));
       const found = await untilExact(stand, connection, REST_MS);
       const hooks = await sourceHooks.untilExact(REST_MS);
-      for (const example of found.examples) say(`  ${example}`);
       const isClean = isExact(found) && isExactlyHooked(hooks);
-      if (!isClean) await keepEvidence(stand, found);
+      if (!isClean) {
+        await tellDifferences(stand, found);
+        await keepLogs(stand);
+      }
       const changes = Object.values(changed).reduce((sum, count) => sum + count, 0);
       say(`harmed: ${JSON.stringify({ ...harmed, 'take away a hook': taken })}`);
       say(`changed: ${JSON.stringify(changed)}`);
@@ -121,10 +125,15 @@ async function run(options: { minutes: number; seed: number; rate: number }): Pr
 const differing = ({ lost, extra, stale, duplicated, corrupted }: Differences): number =>
   lost + extra + stale + duplicated + corrupted;
 
-/** What there is to see of those that differ, and the logs of all processes, which go with the stand otherwise. */
-async function keepEvidence(stand: Stand, { examples }: Differences): Promise<void> {
+/** Examples of what differs, and what there is to see of their repositories. */
+async function tellDifferences(stand: Stand, { examples }: Differences): Promise<void> {
   const names = new Set(examples.flatMap((line) => / of (\S+\/\S+)$/.exec(line)?.[1] ?? []));
-  for (const line of await explain(stand, [...names])) say(`  ${line}`);
+  for (const line of [...examples, ...(await patiently('The explanation', () => explain(stand, [...names])))])
+    say(`  ${line}`);
+}
+
+/** The logs of all processes, which go with the stand otherwise. */
+async function keepLogs(stand: Stand): Promise<void> {
   const kept = join(dataFolderOf(ROOT), 'chaos', new Date().toISOString().replaceAll(':', '-'));
   await mkdir(kept, { recursive: true });
   await cp(stand.logs, kept, { recursive: true });
