@@ -8,6 +8,7 @@ import { tellingCpu, withStand } from './support/stand.ts';
 
 const SIZE = { repositories: 10_000, pullRequests: 100_000, commits: 20_000 };
 const NEIGHBOUR = { repositories: 1_000, pullRequests: 10_000, commits: 2_000 };
+const NEWCOMER = { repositories: 20, pullRequests: 20, commits: 20 };
 const PER_SECOND = 200;
 const SECONDS = 30;
 const RUNS = 3;
@@ -16,7 +17,8 @@ const CURSORS = 20;
 
 /**
  * The read routes of the api over an organization with 10,000 repositories and one repository with 100,000 pull requests,
- * mixed as a product backend asks them, at 200 requests a second whatever the answers do. The rows are written straight
+ * mixed as a product backend asks them, at 200 requests a second whatever the answers do. A small organization asks first,
+ * each route often enough that the api's connections keep the plans that were made for it. The rows are written straight
  * into Postgres; api and Postgres are real.
  */
 export const bench: Bench = ({ say, scale, cpuProfile }) =>
@@ -25,7 +27,14 @@ export const bench: Bench = ({ say, scale, cpuProfile }) =>
     const size = scaled(SIZE, scale);
     const world = await writeReadWorld(stand, size);
     await writeReadWorld(stand, scaled(NEIGHBOUR, scale));
+    const newcomer = await writeReadWorld(stand, NEWCOMER);
     await stand.sql`vacuum analyze`;
+    const asked = await targetsOf(stand.api, newcomer, NEWCOMER.pullRequests);
+    const evenly = asked.map((target) => ({ ...target, weight: 1 }));
+    await runReads(
+      { url: stand.api, perSecond: PER_SECOND, targets: evenly, seconds: SECONDS },
+      newcomer.key,
+    );
     const targets = await targetsOf(stand.api, world, size.pullRequests);
     const load = { url: stand.api, perSecond: PER_SECOND, targets };
     await runReads({ ...load, seconds: 5 }, world.key);

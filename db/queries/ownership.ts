@@ -4,6 +4,9 @@ import { sql, type SQL } from 'drizzle-orm';
  * Whether the integration (its id), which imports the repository `r`, becomes the one that fetches it: nobody does; or who
  * does is being removed; or can fetch nothing (it needs a credential, or does not see the repository any more), and brings
  * in nothing that this one would not keep current.
+ *
+ * An update that asks this must have locked its rows before, by their ids alone: where it judges a row again that somebody
+ * changed meanwhile, Postgres 18.4 crashes on these subqueries (docs/decisions/tenants-kept-apart-by-the-database.md).
  */
 export const yieldsTo = (integration: SQL) => sql`(r.integration_id is null or exists (
   select from integrations owner
