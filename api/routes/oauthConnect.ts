@@ -126,12 +126,13 @@ export function addOauthConnect(app: ApiApp): void {
       return check === null ? invalidPage(c) : showPage(c, resultOf(presentCheck(check)));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      return showPage(c, {
-        status: error.status,
-        title: 'Not connected',
-        text: [error.message],
-        remedy: error.fix,
-      });
+      for (const [name, value] of Object.entries(error.headers)) c.header(name, value);
+      // The completion was given back: the same button is good for another try.
+      const again =
+        error.status === 503
+          ? { remedy: 'Press Connect again in a moment.', connect: { completion: given, action: PATH } }
+          : { remedy: error.fix };
+      return showPage(c, { status: error.status, title: 'Not connected', text: [error.message], ...again });
     }
   });
 }

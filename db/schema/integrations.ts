@@ -181,6 +181,8 @@ export const oauthFlows = pgTable(
     state: word<(typeof OAUTH_FLOW_STATES)[number]>('state').notNull().default('started'),
     error: jsonb('error').$type<Finding>(),
     checkId: uuid('check_id'),
+    /** since when a request completes it */
+    claimedAt: instant('claimed_at'),
     startedByKey: uuid('started_by_key'),
     startedByUser: text('started_by_user'),
     createdAt: createdAt(),

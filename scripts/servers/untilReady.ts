@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChildServer, describeExit } from './childProcess.ts';
 
 const POLL_MS = 50;
+/** A probe that got no answer for so long will get none: what took its connection may have gone since. */
+const PROBE_MS = 10_000;
 
 /** Thrown when a server ended, or its time was up, before it was ready. `lines` is the last it printed. */
 export class ServerNotReady extends Error {
@@ -21,6 +23,19 @@ function givenUp(signal: AbortSignal | undefined, done: AbortSignal): Promise<st
     if (signal?.aborted === true) stop();
     else signal?.addEventListener('abort', stop, { once: true, signal: done });
   });
+}
+
+async function inTime(probe: Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(PROBE_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`no answer within ${PROBE_MS / 1_000} s`);
+  });
+  late.catch(() => {});
+  try {
+    await Promise.race([probe, late]);
+  } finally {
+    over.abort();
+  }
 }
 
 /**
@@ -48,7 +63,7 @@ export async function untilReady(
   try {
     while (why === undefined) {
       try {
-        await Promise.race([probe(), ended]);
+        await Promise.race([inTime(probe()), ended]);
         if (why === undefined) return;
       } catch (error) {
         lastProblem = error instanceof Error ? error.message : String(error);

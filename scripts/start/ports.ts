@@ -1,5 +1,5 @@
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from '../setup/cacheFolder.mjs';
 import { takeOwnerLock, withOwnerLock } from '../setup/ownerLock.mjs';
 
 /** Where the ports of each service of a start begin. */
@@ -25,7 +25,8 @@ const FIRST: Ports = {
 const APART = 100;
 const STARTS = 10;
 
-const lockFolder = (): string => join(tmpdir(), `bucket-brigade-ports-${process.getuid?.() ?? 'user'}`);
+// Not the folder for temporary files: starts of the same user may each have one of their own.
+const lockFolder = (): string => join(cacheFolder(process.env, process.platform), 'ports');
 
 let ownStart: Promise<number> | undefined;
 

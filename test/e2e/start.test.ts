@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { createTestRepository, type TestRepository } from '../support/gitRepository.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -62,6 +62,8 @@ function npmStart(...args: string[]): Start {
   let output = '';
   // A test whose time runs out tells nothing else.
   onTestFailed(() => void process.stderr.write(`npm start ${args.join(' ')} said:\n${output}\n`));
+  // Nor is what it started left running.
+  onTestFinished(() => void child.kill('SIGTERM'));
   const pieces = new EventEmitter();
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (piece: string) => {

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Finding } from '../../../workflows/words.ts';
 import type { Database, Transaction } from '../../client.ts';
 import { oauthFlows } from '../../schema/index.ts';
@@ -88,6 +88,12 @@ export async function denyFlow(tx: Transaction, flow: { id: string; error: Findi
   return rows.length > 0;
 }
 
+/** Longer than a request lasts: an api that claimed a completion so long ago died with it. */
+const CLAIM_SECONDS = 30;
+
+const nobodyCompletes = (of: SQL): SQL => sql`(${of}claimed_at is null
+  or ${of}claimed_at < clock_timestamp() - make_interval(secs => ${CLAIM_SECONDS}))`;
+
 export interface ReturnedFlow extends Record<string, unknown> {
   id: string;
   integrationId: string;
@@ -108,26 +114,40 @@ export async function readReturnedFlow(
     from oauth_flows f
     join integrations i on i.organization_id = f.organization_id and i.id = f.integration_id
     join organizations o on o.id = f.organization_id
-    where f.completion_hash = ${completionHash} and f.state = 'returned' and f.check_id is null
-      and f.expires_at > clock_timestamp()`);
+    where f.completion_hash = ${completionHash} and f.expires_at > clock_timestamp() and ${nobodyCompletes(sql`f.`)}`);
   return row ?? null;
 }
 
-export interface SpentCompletion extends Record<string, unknown> {
+export interface ClaimedCompletion extends Record<string, unknown> {
   id: string;
+  /** the check of the first claim: whoever asks again continues it */
+  checkId: string;
   startedByKey: string;
   startedByUser: string | null;
 }
 
-/** Spends the one-time completion for this check: of many at the same moment one gets the flow. */
-export async function spendCompletion(
+/**
+ * Takes the one-time completion for a request: of many at the same moment one gets the flow. null: it is spent, expired,
+ * of another integration, or another request has it.
+ */
+export async function claimCompletion(
   tx: Transaction,
-  spent: { completionHash: Uint8Array; integrationId: string; checkId: string },
-): Promise<SpentCompletion | null> {
-  const [row] = await tx.execute<SpentCompletion>(sql`
-    update oauth_flows set check_id = ${spent.checkId}, completion_hash = null
-    where completion_hash = ${spent.completionHash} and integration_id = ${spent.integrationId}
-      and state = 'returned' and check_id is null and expires_at > clock_timestamp()
-    returning id, started_by_key as "startedByKey", started_by_user as "startedByUser"`);
+  wanted: { completionHash: Uint8Array; integrationId: string; checkId: string },
+): Promise<ClaimedCompletion | null> {
+  const [row] = await tx.execute<ClaimedCompletion>(sql`
+    update oauth_flows set check_id = coalesce(check_id, ${wanted.checkId}), claimed_at = clock_timestamp()
+    where completion_hash = ${wanted.completionHash} and integration_id = ${wanted.integrationId}
+      and expires_at > clock_timestamp() and ${nobodyCompletes(sql``)}
+    returning id, check_id as "checkId", started_by_key as "startedByKey", started_by_user as "startedByUser"`);
   return row ?? null;
+}
+
+/** The request was answered with the check: its completion is of no more use to anybody. */
+export async function spendCompletion(tx: Transaction, flowId: string): Promise<void> {
+  await tx.execute(sql`update oauth_flows set completion_hash = null where id = ${flowId}`);
+}
+
+/** The request failed: the same may be asked again. */
+export async function giveBackCompletion(tx: Transaction, flowId: string): Promise<void> {
+  await tx.execute(sql`update oauth_flows set claimed_at = null where id = ${flowId}`);
 }

@@ -30,7 +30,7 @@ afterEach(async () => {
 
 async function start(): Promise<{ ports: Ports; child: ReturnType<typeof spawn> }> {
   const args = ['--import', 'tsx', '--input-type=module', '-e', START, MODULE];
-  const env = { ...process.env, TMPDIR: folder };
+  const env = { ...process.env, XDG_CACHE_HOME: folder };
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
   started.push(child);
   const [line] = await once(child.stdout, 'data');

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { call, createPatientApi, http, world } from '../../../support/apiWorld.ts';
-import type { Checked } from '../../../support/contract.ts';
+import { freePort } from '../../../../scripts/servers/freePort.ts';
+import type { Checked, Send } from '../../../support/contract.ts';
+import { createLocalApi } from '../../../support/localApi.ts';
 import { oauthCode } from '../../../support/oauthBrowser.ts';
 import { RETURN_URL } from '../../../support/stack.ts';
 
@@ -10,8 +12,9 @@ export const describeOauth = (): void => {
     const press = (
       completion: string,
       headers: Record<string, string> = { 'Sec-Fetch-Site': 'same-origin' },
+      send: Send = http,
     ) =>
-      world.contract.call(http, 'POST', '/v1/oauth/connect', {
+      world.contract.call(send, 'POST', '/v1/oauth/connect', {
         headers: { ...form, ...headers },
         body: new URLSearchParams({ completion }).toString(),
       });
@@ -190,6 +193,59 @@ export const describeOauth = (): void => {
       expect((await post(`completion=${'x'.repeat(70_000)}`, form['Content-Type'])).status).toBe(413);
       expect((await post(`completion=${'x'.repeat(300)}`, form['Content-Type'])).status).toBe(400);
       expect((await post('', form['Content-Type'])).status).toBe(400);
+    });
+
+    test('a completion that Temporal could not be told of is as good as before, for a backend and for the click', async () => {
+      const port = await freePort();
+      const down = createLocalApi({
+        databaseUrl: world.stack.database.apiUrl,
+        temporalAddress: `127.0.0.1:${port}`,
+      });
+      const before = tokenCalls();
+      for (const body of [{ return_url: RETURN_URL }, {}]) {
+        const { id, query } = await begin(body);
+        const back = new URL((await approved(query)).headers.get('Location')!);
+        const completion = back.searchParams.get('completion')!;
+        const complete = (send: Send) =>
+          'return_url' in body
+            ? call('POST', `/v1/integrations/${id}/oauth/complete`, { completion }, { send })
+            : press(completion, undefined, send);
+        for (let time = 1; time <= 2; time += 1) {
+          const failed = await complete(down.send);
+          expect(failed.status).toBe(503);
+          if (!('return_url' in body)) expect(failed.body).toContain(`value="${completion}"`);
+        }
+        expect((await complete(http)).status).toBe(200);
+        expect((await call('GET', `/v1/integrations/${id}`)).body.state).toBe('connected');
+        const checks = await world.admin`select id from connection_checks where integration_id = ${id}`;
+        expect(checks).toHaveLength(1);
+        expect((await complete(http)).status).toBeGreaterThanOrEqual(400);
+      }
+      expect(tokenCalls()).toBe(before + 2);
+      await down.close();
+    });
+
+    test('a completion whose answer was lost with its api is taken up by the next request, and exchanged once', async () => {
+      const { id, query } = await begin({ return_url: RETURN_URL });
+      const completion = new URL((await approved(query)).headers.get('Location')!).searchParams.get(
+        'completion',
+      )!;
+      const complete = () => call('POST', `/v1/integrations/${id}/oauth/complete`, { completion });
+      const before = tokenCalls();
+      const hash = await world.admin`select completion_hash from oauth_flows where integration_id = ${id}`;
+      const { body: first } = await complete();
+      // As its api left it when it was killed before it answered.
+      const left = (seconds: number) => world.admin`
+        update oauth_flows set completion_hash = ${hash[0]!['completion_hash']},
+          claimed_at = now() - make_interval(secs => ${seconds}) where integration_id = ${id}`;
+      await left(25);
+      expect((await complete()).status).toBe(422);
+      await left(31);
+      const again = await complete();
+      expect([again.status, again.body.id]).toEqual([200, first.id]);
+      expect(tokenCalls()).toBe(before + 1);
+      const checks = await world.admin`select id from connection_checks where integration_id = ${id}`;
+      expect(checks).toHaveLength(1);
     });
 
     test('a completion whose check takes longer is answered 202', async () => {
