@@ -15,15 +15,21 @@ const readIfThere = (file: string): Promise<string | undefined> =>
     throw error;
   });
 
-/** Removes what stood for an earlier folder of the same name, which somebody has deleted since. */
-async function removeOrphans(folder: string): Promise<void> {
-  for (const name of await readdir(SHARED_FOLDER)) {
+async function removeData(isTheirs: (owner: string) => boolean): Promise<void> {
+  const names = await readdir(SHARED_FOLDER).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) {
     const candidate = join(SHARED_FOLDER, name);
-    if ((await readIfThere(join(candidate, OWNER))) === folder) {
-      await rm(candidate, { recursive: true, force: true });
-    }
+    const owner = await readIfThere(join(candidate, OWNER));
+    if (owner !== undefined && isTheirs(owner)) await rm(candidate, { recursive: true, force: true });
   }
 }
+
+/** Removes what stands for folders within this one, which is about to be deleted. */
+export const removeDataBelow = (folder: string): Promise<void> =>
+  removeData((owner) => owner.startsWith(`${folder}/`));
 
 /**
  * The folder itself, or, where `user` cannot reach it, one that stands for it: Postgres must pass through every folder
@@ -34,7 +40,8 @@ export async function reachableFolder(folder: string, user: PostgresUser | undef
   const elsewhere = await readIfThere(join(folder, MARKER));
   if (elsewhere !== undefined) return elsewhere;
   await mkdir(SHARED_FOLDER, { recursive: true });
-  await removeOrphans(folder);
+  // What stood for an earlier folder of the same name, which somebody has deleted since.
+  await removeData((owner) => owner === folder);
   const fresh = join(SHARED_FOLDER, `data-${randomBytes(8).toString('hex')}`);
   await mkdir(fresh);
   await writeFile(join(fresh, OWNER), folder);

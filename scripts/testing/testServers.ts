@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SEARCH_ATTRIBUTES } from '../../workflows/searchAttributes.ts';
 import { startPostgres } from '../servers/embeddedPostgres.ts';
+import { removeDataBelow } from '../servers/reachableFolder.ts';
 import { type RunningTemporal, startTemporal } from '../servers/temporalDevServer.ts';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { bundledWorkflows, bundledPrograms } from '../programs.ts';
@@ -87,6 +88,7 @@ export async function startSharedServers(say: (message: string) => void): Promis
   ]);
   const stop = async (): Promise<void> => {
     if (postgres.status === 'fulfilled') await postgres.value.stop();
+    await removeDataBelow(folder);
     await rm(folder, { recursive: true, force: true });
   };
   if (postgres.status === 'rejected' || bundle.status === 'rejected' || compiled.status === 'rejected') {

@@ -87,7 +87,10 @@ function npmStart(...args: string[]): Start {
 }
 
 async function kill(script: string): Promise<void> {
-  const found = (await processesOf(data)).find(({ command }) => command.includes(script));
+  // Each has a watcher beside it, a shell that has the program's name among its arguments too.
+  const found = (await processesOf(data)).find(
+    ({ command }) => command.startsWith(process.execPath) && command.includes(script),
+  );
   // Without the check a missing one would be 0: this process and all of its group.
   if (found === undefined) throw new Error(`No process runs ${script}.`);
   process.kill(found.pid, 'SIGKILL');
