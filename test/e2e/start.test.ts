@@ -54,6 +54,17 @@ interface Start {
   readonly interrupt: () => void;
 }
 
+/** Of each part that a start runs. */
+async function lastLogLines(): Promise<string> {
+  const logs = join(data, 'small', 'logs');
+  const names = await readdir(logs).catch(() => []);
+  const tails = names.map(async (name) => {
+    const lines = (await readFile(join(logs, name), 'utf8')).trimEnd().split('\n');
+    return `${name}:\n${lines.slice(-20).join('\n')}\n`;
+  });
+  return (await Promise.all(tails)).join('\n');
+}
+
 function npmStart(...args: string[]): Start {
   const child = spawn(process.execPath, ['--import', 'tsx', 'scripts/start.ts', '--data', data, ...args], {
     cwd: ROOT,
@@ -61,7 +72,9 @@ function npmStart(...args: string[]): Start {
   });
   let output = '';
   // A test whose time runs out tells nothing else.
-  onTestFailed(() => void process.stderr.write(`npm start ${args.join(' ')} said:\n${output}\n`));
+  onTestFailed(async () => {
+    process.stderr.write(`npm start ${args.join(' ')} said:\n${output}\n${await lastLogLines()}`);
+  });
   // Nor is what it started left running.
   onTestFinished(() => void child.kill('SIGTERM'));
   const pieces = new EventEmitter();
