@@ -22,7 +22,8 @@ async function removeData(isTheirs: (owner: string) => boolean): Promise<void> {
   });
   for (const name of names) {
     const candidate = join(SHARED_FOLDER, name);
-    const owner = await readIfThere(join(candidate, OWNER));
+    // What cannot be read is somebody else's.
+    const owner = await readIfThere(join(candidate, OWNER)).catch(() => undefined);
     if (owner !== undefined && isTheirs(owner)) await rm(candidate, { recursive: true, force: true });
   }
 }

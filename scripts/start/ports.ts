@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../setup/cacheFolder.mjs';
 import { takeOwnerLock, withOwnerLock } from '../setup/ownerLock.mjs';
@@ -25,8 +26,9 @@ const FIRST: Ports = {
 const APART = 100;
 const STARTS = 10;
 
-// Not the folder for temporary files: starts of the same user may each have one of their own.
-const lockFolder = (): string => join(cacheFolder(process.env, process.platform), 'ports');
+// Not the folder for temporary files: starts of the same user may each have one of their own. Ports are a machine's, and
+// machines may share the cache.
+const lockFolder = (): string => join(cacheFolder(process.env, process.platform), `ports-${hostname()}`);
 
 let ownStart: Promise<number> | undefined;
 
