@@ -16,7 +16,7 @@ import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
 import { askIfEmpty, emptiedOf } from './emptyList.ts';
-import { mustBeOf } from './replaced.ts';
+import { mustBe, mustBeOf } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import { pathOf, samePlace } from './streamReader.ts';
@@ -194,26 +194,35 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       keep: (doubted) => moveTo({ position: { ...step.at, emptied: doubted } }),
     });
 
+  const readAt = async (at: Position, answer: BitbucketAnswer): Promise<PageRead> => reader.read(at, answer);
+
+  /** Throws an error that no other way leads around, or what stands behind it; what it teaches is kept before. */
+  async function standing(at: Position, error: unknown): Promise<never> {
+    if (!(error instanceof BitbucketError)) throw error;
+    const remembered = await reader.remember?.(at, error);
+    if (remembered !== undefined) await moveTo({ position: remembered });
+    const repository = reader.believedIf?.(error);
+    if (repository !== undefined) mustBe(run.source, (await ask(repository)).json);
+    throw error;
+  }
+
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
     const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
     ahead = undefined;
     const asked = early?.answer ?? ask(step.place);
-    let answer = await asked.catch(async (error: unknown) => {
-      if (!(error instanceof BitbucketError)) throw error;
-      const elsewhere = reader.recover(step.at, error);
-      if (elsewhere !== undefined) return elsewhere;
-      const remembered = await reader.remember?.(step.at, error);
-      if (remembered !== undefined) await moveTo({ position: remembered });
-      throw error;
+    let answer = await asked.catch((error: unknown) => {
+      const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
+      return elsewhere ?? standing(step.at, error);
     });
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
-    let page = pageOf(isRead ? await early.page : reader.read(step.at, answer));
+    const read = isRead ? early.page : readAt(step.at, answer);
+    let page = pageOf(await read.catch((error: unknown) => standing(step.at, error)));
     const second = page.values.length === 0 ? await doubt(step) : undefined;
     if (second === 'later') return;
     if (second !== undefined) {
       answer = second;
-      page = pageOf(reader.read(step.at, answer));
+      page = pageOf(await readAt(step.at, second).catch((error: unknown) => standing(step.at, error)));
     }
     mustBeOf(run.source, page.recordsOf ?? reader.stream, page.values);
     const at = page.position;
@@ -222,7 +231,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     if (place !== undefined && allowance.allows(page.items.length)) {
       const coming = ask(place);
       // Read as soon as it is there, which is while Postgres works on this page.
-      ahead = { place, answer: coming, at, page: coming.then((known) => reader.read(at, known)) };
+      ahead = { place, answer: coming, at, page: coming.then((known) => readAt(at, known)) };
       // Looked at when its turn comes; until then a failure must not count as unhandled.
       ahead.page.catch(() => {});
       coming.catch(() => {});

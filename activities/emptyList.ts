@@ -103,7 +103,7 @@ export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later
 async function isOldestShown(place: Place, ask: Doubt['ask']): Promise<boolean | undefined> {
   try {
     const { json, status } = await ask(place);
-    if (!oldestSchema.safeParse(json).success) throw unreadable(pathOf(place), 'is not a record', status);
+    if (!oldestSchema.safeParse(json).success) throw unreadable(pathOf(place), 'is not a record', { status });
     return true;
   } catch (error) {
     // One that was deleted may be 410 (facts 3.8).

@@ -123,7 +123,9 @@ export function behindPage(
   // Another page is only asked for where the one before gave a `next`: if by its size nothing was left, that `next` erred.
   const mustHave = position.after > 0 && position.stretch?.left !== 0;
   if (cut || (page.values.length === 0 && mustHave)) {
-    throw unreadable(name, 'is cut short: it ends before its own size, or does not go on', answer.status);
+    throw unreadable(name, 'is cut short: it ends before its own size, or does not go on', {
+      status: answer.status,
+    });
   }
   const began = position.began ?? answer.date ?? answer.observedAt;
   const counted = countable(page);

@@ -46,7 +46,7 @@ export function createNextGuard(): (
 
 function endless(name: string): InvalidResponse {
   return new InvalidResponse({
-    endless: true,
+    readsOn: true,
     path: name,
     finding: {
       code: 'endless_list',

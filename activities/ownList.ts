@@ -27,6 +27,8 @@ export const ownListFields = {
   live: z.int(),
   /** own lists in a row that were refused although their parent is there */
   refusals: z.int(),
+  /** parents up to this number were settled before the first of those; null: none was refused, or it is not known */
+  refusedFrom: z.int().nullable().default(null),
   /** the list in hand answered 404 or 410: the parent is looked for in the list of all */
   doubted: z.boolean(),
 };
@@ -42,6 +44,7 @@ export const startOwnLists = (): OwnList => ({
   seen: 0,
   live: 0,
   refusals: 0,
+  refusedFrom: null,
   doubted: false,
 });
 
@@ -57,6 +60,12 @@ const MAX_REFUSALS = 3;
 
 /** Answers by which a list is not there, or what it belongs to, or the whole repository: they look the same. */
 const NOT_SHOWN: ReadonlySet<BitbucketError['type']> = new Set(['NotFound', 'RepositoryGone', 'FeatureGone']);
+
+const oneMore = ({ refusals, refusedFrom, after }: OwnList) => ({
+  refusals: refusals + 1,
+  refusedFrom: refusals === 0 ? after : refusedFrom,
+});
+const noneRefused = { refusals: 0, refusedFrom: null };
 
 const untouched = { next: null, pages: 0, restarts: 0, seen: 0, live: 0 };
 
@@ -80,13 +89,13 @@ export function behindOwnPage<At extends OwnList>(
   const seen = at.seen + page.values.length;
   const live = at.live + page.values.filter(isLive).length;
   if (page.next !== null) {
-    return { position: { ...at, next: page.next, pages: at.pages + 1, seen, live, refusals: 0 } };
+    return { position: { ...at, next: page.next, pages: at.pages + 1, seen, live, ...noneRefused } };
   }
   if (page.size !== null && seen < page.size) {
-    throw unreadable(name, 'is cut short: it ends before its own size');
+    throw unreadable(name, 'is cut short: it ends before its own size', { readsOn: true });
   }
   const number = at.inHand ?? at.after;
-  const position = { ...at, ...untouched, after: number, inHand: null, refusals: 0 };
+  const position = { ...at, ...untouched, after: number, inHand: null, ...noneRefused };
   return { position, end: { number, outcome: 'not_listed', live } };
 }
 
@@ -99,17 +108,17 @@ function behindDoubt<At extends OwnList>(
   listed: boolean,
   name: string,
 ): { position: At; end: ListEnd } {
-  const refusals = listed ? at.refusals + 1 : 0;
-  if (refusals >= MAX_REFUSALS) {
-    throw unreadable(
-      name,
-      `is "not found" ${String(refusals)} times in a row for what another list shows`,
-      404,
-    );
+  const refused = listed ? oneMore(at) : noneRefused;
+  if (refused.refusals >= MAX_REFUSALS) {
+    const times = String(refused.refusals);
+    throw unreadable(name, `is "not found" ${times} times in a row for what another list shows`, {
+      status: 404,
+      readsOn: true,
+    });
   }
   const number = at.inHand ?? at.after;
   return {
-    position: { ...at, ...untouched, after: number, inHand: null, doubted: false, refusals },
+    position: { ...at, ...untouched, after: number, inHand: null, doubted: false, ...refused },
     end: { number, outcome: listed ? 'not_listed' : 'gone', live: null },
   };
 }
@@ -135,21 +144,31 @@ export function recoverOwnList<At extends OwnList>(
     return { position: { ...at, ...untouched, restarts: at.restarts + 1 } };
   }
   if (NOT_SHOWN.has(type)) return { position: { ...at, ...untouched, doubted: true } };
-  const refusals = at.refusals + 1;
-  if (type !== 'Forbidden' || refusals >= MAX_REFUSALS) return undefined;
+  const refused = oneMore(at);
+  if (type !== 'Forbidden' || refused.refusals >= MAX_REFUSALS) return undefined;
   const number = at.inHand ?? at.after;
   return {
-    position: { ...at, ...untouched, after: number, inHand: null, refusals },
+    position: { ...at, ...untouched, after: number, inHand: null, ...refused },
     end: { number, outcome: 'not_permitted', live: null },
   };
 }
 
 /**
- * What to remember of an own list where the error stands, for whoever tries again: a refused `next` stays refused, so the
- * list begins anew; and a parent whose list of all was refused with it is not doubted any more, since its own list may be
- * back with that. `undefined`: nothing.
+ * What to remember of an own list where the error stands, for whoever tries again: a refused `next` stays refused, and what
+ * was read of a list that contradicts itself may be wrong, so the list begins anew; several refused in a row say that the
+ * host is in trouble, so the first of them is no gap either, and all are asked again; and a parent whose list of all was
+ * refused with it is not doubted any more, since its own list may be back with that. `undefined`: nothing.
  */
-export function forgetRefusal<At extends OwnList>(at: At, type: BitbucketError['type']): At | undefined {
+export function forgetRefusal<At extends OwnList>(
+  at: At,
+  { type, retry }: Pick<BitbucketError, 'type' | 'retry'>,
+): At | undefined {
+  const contradicts = retry.kind === 'limited' && retry.readsOn === true;
+  if (at.doubted ? contradicts : type === 'Forbidden') {
+    const after = at.refusedFrom ?? at.after;
+    return { ...at, ...untouched, ...noneRefused, after, inHand: null, doubted: false };
+  }
+  if (contradicts) return { ...at, ...untouched };
   if (at.doubted) return NOT_SHOWN.has(type) ? { ...at, doubted: false } : undefined;
   return refusesNext(at.next, type) ? { ...at, ...untouched } : undefined;
 }

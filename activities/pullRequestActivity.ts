@@ -197,8 +197,7 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     settle: (tx, end) => recordActivityGap(tx, scope, end),
     remember: async (stored, error) => {
       const position = positionSchema.parse(stored);
-      if (position.phase === 'each' || position.phase === 'repair')
-        return forgetRefusal(position, error.type);
+      if (position.phase === 'each' || position.phase === 'repair') return forgetRefusal(position, error);
       if (position.phase !== 'feed' || error.type !== 'Upstream') return undefined;
       if (position.failingSince !== null) return undefined;
       return { ...position, failingSince: await inTransaction(readClock) };

@@ -175,7 +175,7 @@ export function createCommentReader(
     // Of one that is looked for, its own list was the first witness.
     witness: (stored, place) => (positionSchema.parse(stored).doubted ? undefined : place),
     recover: (stored, error) => recoverOwnList(positionSchema.parse(stored), error.type),
-    remember: async (stored, error) => forgetRefusal(positionSchema.parse(stored), error.type),
+    remember: async (stored, error) => forgetRefusal(positionSchema.parse(stored), error),
     settle: async (tx, listEnd) => {
       await recordCommentGap(tx, scope, listEnd);
       // Of one whose first page another attempt has read, it may have been asked for since: it is read once more.

@@ -86,7 +86,7 @@ export function createRefReader(context: ReaderContext): StreamReader {
   /** A ref that the list lacks is there after all. */
   function readLookUp(position: RefPosition, name: string, answer: BitbucketAnswer): PageRead {
     const { json, status } = answer;
-    if (nameOf(json)[0] !== name) throw unreadable('a single ref', 'is not the one asked for', status);
+    if (nameOf(json)[0] !== name) throw unreadable('a single ref', 'is not the one asked for', { status });
     const single = { values: [json], next: null, size: 1 };
     const names = [...position.names, name];
     // Whoever looks on asks only for what no other reading shows.

@@ -31,10 +31,14 @@ const PLACES: Partial<Record<Stream, readonly string[]>> = {
 export function mustBeOf(source: RepositorySource, stream: Stream, records: readonly unknown[]): void {
   const place = PLACES[stream];
   if (place === undefined) return;
-  for (const record of records) {
-    const uuid = at(record, place);
-    if (typeof uuid === 'string' && uuid !== source.providerUuid) throw new Replaced(source.fullName);
-  }
+  const repository = place.slice(0, -1);
+  for (const record of records) mustBe(source, at(record, repository));
+}
+
+/** Throws Replaced where a repository that is shown by its name is another one. */
+export function mustBe(source: RepositorySource, repository: unknown): void {
+  const uuid = at(repository, ['uuid']);
+  if (typeof uuid === 'string' && uuid !== source.providerUuid) throw new Replaced(source.fullName);
 }
 
 const at = (record: unknown, place: readonly string[]): unknown =>

@@ -1,6 +1,8 @@
+import type { RepositorySource } from '../db/queries/importProgress.ts';
 import { type Finding, SERVICES, type Stream, STREAMS_OF_SERVICE } from '../workflows/words.ts';
 import { BitbucketError, Forbidden, ScopeMissing } from './bitbucket/errors.ts';
 import { PageRefused } from './pageRefused.ts';
+import type { Place } from './streamReader.ts';
 
 /** What an error that ended the reading of a stream says of that stream and of those beside it. */
 
@@ -15,6 +17,19 @@ const TICKET_LIST = /^\/repositories\/[^/]+\/[^/]+\/issues$/;
  */
 export const saysNoTracker = (stream: Stream, { type, path }: BitbucketError): boolean =>
   isOfTracker(stream) && (type === 'FeatureGone' || type === 'NotFound') && TICKET_LIST.test(path ?? '');
+
+/**
+ * What must be shown before it is believed that there is no tracker: the repository, since a deleted one, or a host in
+ * trouble, answers for its lists in the same way. A 410 is said of the tracker alone.
+ */
+export const trackerGoneIf = (
+  stream: Stream,
+  { fullName }: RepositorySource,
+  error: BitbucketError,
+): Place | undefined =>
+  saysNoTracker(stream, error) && error.type === 'NotFound'
+    ? { path: `/repositories/${fullName}?fields=uuid` }
+    : undefined;
 
 /** In which state an error leaves a stream; undefined: in the one it is in. */
 export function stateAfter(
@@ -34,7 +49,7 @@ export function stateAfter(
 /** One request that failed on its way, or its answer did: the next chunk asks for it again. */
 export const mayPassAtOnce = (error: unknown): boolean =>
   error instanceof BitbucketError &&
-  (error.retry.kind === 'always' || (error.retry.kind === 'limited' && error.retry.endless !== true));
+  (error.retry.kind === 'always' || (error.retry.kind === 'limited' && error.retry.readsOn !== true));
 
 /**
  * The streams that an error closes alone. A scope, or a right, is of one service: whoever may not read pull requests may

@@ -138,6 +138,11 @@ export interface StreamReader {
   recover(position: Position, error: BitbucketError): Recovery | undefined;
   /** what to remember of an error that stands, for the attempts that follow; undefined: nothing */
   remember?(position: Position, error: BitbucketError): Promise<Position | undefined>;
+  /**
+   * The repository itself, where an error that stands is believed only if that is shown: a list that is not found looks the
+   * same where its whole repository is out of sight. Undefined: the error is believed.
+   */
+  believedIf?(error: BitbucketError): Place | undefined;
   /** keeps what is certain of one own list, in the transaction that moves behind it */
   settle?(tx: Transaction, end: ListEnd): Promise<void>;
 }

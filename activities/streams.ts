@@ -23,7 +23,7 @@ export interface StreamActivitiesOptions {
   database: Database;
   bitbucket: BitbucketClient;
   limits?: Partial<ChunkLimits>;
-  /** milliseconds; a page that takes longer sends no more heartbeats, so that Temporal gives up on this attempt */
+  /** milliseconds; an answer, or the page behind it, that takes longer sends no more heartbeats, so that Temporal gives up on this attempt */
   pageDeadlineMs?: number;
   heartbeatMs?: number;
   /** two lists that agree on which branches and tags are gone must be so far apart; default: `VANISHING_RULES` */
@@ -68,6 +68,7 @@ export function createStreamActivities(
         input,
         allowance,
         signal,
+        onAnswer: onProgress,
         onPage: () => {
           onProgress();
           chunk.hasProgressed = true;
@@ -79,7 +80,7 @@ export function createStreamActivities(
     });
   }
 
-  /** Heartbeats as long as there is progress within the deadline of a page. */
+  /** Heartbeats as long as answers and pages come within the deadline. */
   async function withPulse<T>(work: (onProgress: () => void) => Promise<T>): Promise<T> {
     let last = performance.now();
     const beat = (): void => {
@@ -100,6 +101,7 @@ export function createStreamActivities(
     input: ChunkInput;
     allowance: Allowance;
     signal: AbortSignal;
+    onAnswer: () => void;
     onPage: () => void;
     /** this attempt has stored a page */
     hasProgressed: boolean;
@@ -234,6 +236,8 @@ export function createStreamActivities(
         get: async (place) => {
           const answer = await bitbucket.get({ credential, signal, asker, ...place });
           chunk.latestAnswerAt = answeredAt(answer);
+          // An empty list is asked for several times within one page.
+          chunk.onAnswer();
           return answer;
         },
         onPage,

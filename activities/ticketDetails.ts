@@ -2,7 +2,7 @@ import { storeOf } from './recordStores.ts';
 import { z } from 'zod';
 import { countTicketRows, ticketsAfter } from '../db/queries/tickets.ts';
 import type { BitbucketAnswer } from './bitbucket/client.ts';
-import { readPage, readRecords, type Page } from './bitbucket/paging.ts';
+import { readRecords, type Page } from './bitbucket/paging.ts';
 import type { ParsedRecords } from './bitbucket/records.ts';
 import { issueChangeSchema, issueCommentSchema } from './bitbucket/schemas.ts';
 import { aheadOfTickets } from '../forecast/ahead.ts';
@@ -18,8 +18,8 @@ import {
   recoverOwnList,
   startOwnLists,
 } from './ownList.ts';
-import { shortListPath } from './pullRequests.ts';
 import { createCandidates } from './repairList.ts';
+import { trackerGoneIf } from './streamErrors.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import type { Item, ReaderContext, Step, StreamReader } from './streamReader.ts';
 import { ticketChangeItem, ticketCommentItem } from './ticketRows.ts';
@@ -39,8 +39,6 @@ const positionSchema = z.object({
   /** tickets whose own list could not be had, since they are gone, or are not shown to this account */
   gone: z.int(),
   refused: z.int(),
-  /** the list of all is not found either, as where the repository is deleted: is that still shown? null: not in doubt */
-  repository: z.enum(['asked', 'shown']).nullable().default(null),
   ahead: aheadSchema,
 });
 type DetailPosition = z.infer<typeof positionSchema>;
@@ -87,14 +85,13 @@ export function createTicketDetailReader(
     if (inHand.success && mode === 'changed') {
       // Another import's: what it counted is not counted here, so the list in hand is read from its start.
       const { after } = inHand.data;
-      return { ...inHand.data, ...uncounted, ...startOwnLists(), repository: null, after };
+      return { ...inHand.data, ...uncounted, ...startOwnLists(), after };
     }
     return {
       ...startOwnLists(),
       since: whole || checkpoint.watermark === null ? null : before(checkpoint.watermark, OVERLAP_MS),
       reaches: listed,
       owed: owed.length,
-      repository: null,
       touched: true,
       ahead: null,
       ...uncounted,
@@ -149,10 +146,7 @@ export function createTicketDetailReader(
       const own = `${all}/${String(number)}/${list}?pagelen=100`;
       return {
         kind: 'request',
-        place:
-          at.repository === 'asked'
-            ? { path: shortListPath(source.fullName) }
-            : ownListPlace(at, { own, all, number }),
+        place: ownListPlace(at, { own, all, number }),
         at: { ...at, inHand: number, ...(at.inHand === null ? foundOf(number) : {}) },
       };
     },
@@ -162,15 +156,11 @@ export function createTicketDetailReader(
     },
     read: (stored, answer) => {
       const at = positionSchema.parse(stored);
-      if (at.repository === 'asked') {
-        readPage(answer, 'pullrequests');
-        return { items: [], rejected: [], values: [], position: { ...at, repository: 'shown' } };
-      }
       if (at.doubted) {
         const read = readDoubt(at, answer, 'issues');
         const gone = at.gone + (read.end?.outcome === 'gone' ? 1 : 0);
         const refused = at.refused + 1 - (gone - at.gone);
-        return { ...read, position: { ...read.position, gone, refused, repository: null } };
+        return { ...read, position: { ...read.position, gone, refused } };
       }
       const number = at.inHand ?? at.after;
       const name = `${list} of a ticket`;
@@ -198,18 +188,17 @@ export function createTicketDetailReader(
     },
     recover: (stored, error) => {
       const at = positionSchema.parse(stored);
-      // A 410 is said of the tracker alone.
-      if (at.doubted && at.repository === null && error.type === 'NotFound') {
-        return { position: { ...at, repository: 'asked' } };
-      }
       const found = recoverOwnList(at, error.type);
       if (found?.end === undefined) return found;
       return { position: { ...found.position, refused: at.refused + 1 } };
     },
     remember: async (stored, error) => {
-      const left = forgetRefusal(positionSchema.parse(stored), error.type);
-      return left === undefined ? undefined : { ...left, repository: null };
+      const at = positionSchema.parse(stored);
+      const left = forgetRefusal(at, error);
+      // Those that are asked again do not count as refused.
+      return left && { ...left, refused: at.refused - (at.refusals - left.refusals) };
     },
+    believedIf: (error) => trackerGoneIf(stream, source, error),
   };
 }
 

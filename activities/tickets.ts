@@ -12,6 +12,7 @@ import {
 } from './keyedWalk.ts';
 import { oldestOfWalk, parseKeyed } from './keyedPosition.ts';
 import { storeOf } from './recordStores.ts';
+import { trackerGoneIf } from './streamErrors.ts';
 import type { ReaderContext, StreamReader } from './streamReader.ts';
 import { ticketItem } from './ticketRows.ts';
 
@@ -43,5 +44,6 @@ export function createTicketReader(context: ReaderContext, newest: NewestStored 
         isLasting: false,
       }),
     recover: () => undefined,
+    believedIf: (error) => trackerGoneIf('tickets', context.source, error),
   };
 }

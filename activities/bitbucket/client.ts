@@ -201,7 +201,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       await sent.reported;
       const location = sent.raw.headers.get('location');
       if (location === null || hops === MAX_REDIRECTS) {
-        throw unreadable(guard.pathOf(url), 'redirects without an end', sent.raw.status);
+        throw unreadable(guard.pathOf(url), 'redirects without an end', { status: sent.raw.status });
       }
       url = guard.ofRedirect(location, url);
     }
@@ -252,7 +252,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
       await sent.reported;
       if (raw.status === 204) return undefined;
       if (raw.status === 200 || raw.status === 201) return readJson(raw, path).json;
-      throw unreadable(path, 'is neither done nor refused', raw.status);
+      throw unreadable(path, 'is neither done nor refused', { status: raw.status });
     },
   };
 
@@ -267,7 +267,7 @@ export function createBitbucketClient(options: BitbucketClientOptions): Bitbucke
   function answerOf(request: BitbucketRequest, sent: Sent, path: string): BitbucketAnswer {
     const { raw, observedAt } = sent;
     const unchanged = raw.status === 304 && request.etag !== undefined;
-    if (raw.status !== 200 && !unchanged) throw unreadable(path, 'has no content', raw.status);
+    if (raw.status !== 200 && !unchanged) throw unreadable(path, 'has no content', { status: raw.status });
     const etag = raw.headers.get('etag');
     return {
       status: raw.status,

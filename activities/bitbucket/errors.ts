@@ -19,14 +19,14 @@ export type BitbucketErrorType =
  * Whether the same request may be sent again:
  * `never`: the answer will be the same until a person changes something;
  * `always`: it will pass by itself, however long it takes;
- * `limited`: worth a few attempts (`attempts` in a row), then somebody should see it; `endless`: each of them reads on, and
+ * `limited`: worth a few attempts (`attempts` in a row), then somebody should see it; `readsOn`: each of them reads on, and
  * so is no progress;
  * `later`: not before `RateLimited.until`.
  */
 export type Retry =
   | { kind: 'never' }
   | { kind: 'always' }
-  | { kind: 'limited'; attempts: number; endless?: boolean }
+  | { kind: 'limited'; attempts: number; readsOn?: boolean }
   | { kind: 'later' };
 
 /** What came back, as far as it may be shown and logged: never a body, never a header that carries a secret. */
@@ -186,11 +186,11 @@ export class InvalidResponse extends BitbucketError {
 
   /**
    * `lasting`: the same again will not help (a hostile `next`); otherwise a few attempts are worth it.
-   * `endless`: a list that leads in circles, where reading on is no progress.
+   * `readsOn`: a list that leads in circles or contradicts another, where reading on is no progress.
    */
-  constructor(refusal: Refusal & { lasting?: boolean; endless?: boolean }) {
+  constructor(refusal: Refusal & { lasting?: boolean; readsOn?: boolean }) {
     super(refusal);
-    const { lasting = false, endless = false } = refusal;
-    this.retry = lasting ? { kind: 'never' } : { kind: 'limited', attempts: 5, endless };
+    const { lasting = false, readsOn = false } = refusal;
+    this.retry = lasting ? { kind: 'never' } : { kind: 'limited', attempts: 5, readsOn };
   }
 }

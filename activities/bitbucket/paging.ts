@@ -17,7 +17,7 @@ export interface Page {
 /** The envelope of a list. Throws InvalidResponse when `values` is no list: a wrong shape is never an empty page. */
 export function readPage(answer: BitbucketAnswer, path: string): Page {
   const parsed = pageSchema.safeParse(answer.json);
-  if (!parsed.success) throw unreadable(path, 'does not have the shape of a list', answer.status);
+  if (!parsed.success) throw unreadable(path, 'does not have the shape of a list', { status: answer.status });
   return parsed.data;
 }
 
@@ -71,7 +71,7 @@ export async function* walkPages(options: {
 
 function endless(name: string, what: string): InvalidResponse {
   return new InvalidResponse({
-    endless: true,
+    readsOn: true,
     path: name,
     finding: {
       code: 'endless_list',

@@ -10,15 +10,15 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  */
 export function readJson(answer: RawAnswer, path: string): { json: unknown; plain: boolean } {
   const type = answer.headers.get('content-type') ?? '';
-  if (answer.bytes.byteLength === 0) throw unreadable(path, 'is empty', answer.status);
-  if (/html/i.test(type)) throw unreadable(path, 'is a web page', answer.status);
+  if (answer.bytes.byteLength === 0) throw unreadable(path, 'is empty', { status: answer.status });
+  if (/html/i.test(type)) throw unreadable(path, 'is a web page', { status: answer.status });
   try {
     const text = utf8.decode(answer.bytes);
     const json: unknown = JSON.parse(text);
     return { json, plain: escapesNothing(text) || isPlain(json) };
   } catch {
     // The parser's own message quotes the body.
-    throw unreadable(path, 'is cut off or no JSON', answer.status);
+    throw unreadable(path, 'is cut off or no JSON', { status: answer.status });
   }
 }
 
@@ -41,10 +41,16 @@ export function tryJson(answer: RawAnswer): unknown {
   }
 }
 
-export function unreadable(path: string, what: string, status = 200): InvalidResponse {
+/** `readsOn`: see InvalidResponse. */
+export function unreadable(
+  path: string,
+  what: string,
+  { status = 200, readsOn = false }: { status?: number; readsOn?: boolean } = {},
+): InvalidResponse {
   return new InvalidResponse({
     status,
     path,
+    readsOn,
     finding: {
       code: 'unreadable_answer',
       message: `Bitbucket's answer for ${path} ${what}.`,

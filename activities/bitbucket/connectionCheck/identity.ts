@@ -39,7 +39,7 @@ export async function whoIsIt(asker: Asker, presented: Presented): Promise<Ident
     return { is: 'refused', finding: answer.finding };
   }
   const user = currentUserSchema.safeParse(answer.json);
-  if (!user.success) throw unreadable('/user', 'does not show a user', answer.status);
+  if (!user.success) throw unreadable('/user', 'does not show a user', { status: answer.status });
   const { uuid, display_name: display, nickname, username } = user.data;
   return {
     is: 'known',

@@ -69,3 +69,23 @@ test('a page that overruns its deadline sends no more heartbeats, so that Tempor
   environment.cancel();
   expect(await ended).toBeInstanceOf(CancelledFailure);
 });
+
+test('an empty list is asked for several times before it is believed: each answer has a deadline of its own', async () => {
+  input = await situation.startImport(input.repositoryId, 'full');
+  let answers = 0;
+  let sent = (): number => 0;
+  const bitbucket: BitbucketClient = {
+    get: async (request) => {
+      const before = sent();
+      // Two answers take longer than the deadline of one.
+      await waitFor({ what: 'heartbeats go on', read: () => sent() - before, until: (more) => more >= 18 });
+      answers += 1;
+      return { ...(await situation.bitbucket.get(request)), json: { values: [] } };
+    },
+  };
+  const { environment, ended, heartbeats } = start({ bitbucket, heartbeatMs: 50, pageDeadlineMs: 1_500 });
+  sent = heartbeats;
+  await waitFor({ what: 'the list is asked for again', read: () => answers, until: (count) => count >= 3 });
+  environment.cancel();
+  expect(await ended).not.toHaveProperty('done', true);
+});

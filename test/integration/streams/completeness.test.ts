@@ -226,7 +226,7 @@ describe('a tracker that goes away while comments of tickets are read', () => {
     const asked: string[] = [];
     const bitbucket = refusing((path) => {
       if (asked.length === 0 && !/issues\/3\/comments/.test(path)) return undefined;
-      asked.push(path.replace(/^.*\/telemetry\/|\?.*$/g, ''));
+      asked.push(path.replace(/^.*\/telemetry\/?|\?.*$/g, ''));
       if (path.includes('/issues')) return new Refusal({ finding, path: path.replace(/\?.*$/, '') });
       return isShown ? undefined : new RepositoryGone({ finding });
     });
@@ -240,15 +240,15 @@ describe('a tracker that goes away while comments of tickets are read', () => {
   }
 
   test.each([
-    ['switched off', NotFound, ['issues/3/comments', 'issues', 'pullrequests', 'issues']],
+    ['switched off', NotFound, ['issues/3/comments', 'issues', '']],
     ['removed', FeatureGone, ['issues/3/comments', 'issues']],
   ])('%s: no failure, the rest goes on', async (_, Refusal, paths) => {
     const { asked, bitbucket } = goingAway(Refusal);
     const input = await beginWithout();
     await situation.importAll(input, { bitbucket });
+    expect(asked.slice(0, paths.length)).toEqual(paths);
     // A closing round asks nothing of the tracker.
-    const last = asked.findLastIndex((path) => path.startsWith('issues'));
-    expect(asked.slice(0, last + 1)).toEqual(paths);
+    expect(asked.slice(paths.length).filter((path) => path.startsWith('issues'))).toEqual([]);
     expect(await finish(input)).toMatchObject({ state: 'completed', error: null });
     const states = await situation.rows(sql`select state, last_error from import_streams
       where import_id = ${input.importId} and stream in ('ticket_comments', 'ticket_changes')`);
@@ -270,6 +270,32 @@ describe('a tracker that goes away while comments of tickets are read', () => {
     const walk = situation.importAll(await beginWithout(), { bitbucket });
     await expect(walk).rejects.toBeInstanceOf(RepositoryGone);
   });
+
+  test.each([
+    ['is not shown either', () => new RepositoryGone({ finding }), { name: 'RepositoryGone' }],
+    ['is another one by now', () => undefined, { finding: { code: 'repository_replaced' } }],
+  ])(
+    'nor does a list of tickets that is not found prove anything where the repository %s',
+    async (_, repository, thrown) => {
+      const input = await beginWithout();
+      const missing = refusing((path) =>
+        path.includes('/issues') ? new NotFound({ finding, path: path.replace(/\?.*$/, '') }) : repository(),
+      );
+      // The name leads to another one; it is not to be seen by its own uuid either.
+      const bitbucket: BitbucketClient = {
+        get: async (request) => {
+          if (request.path?.startsWith('/repositories/%7B%7D/') === true)
+            throw new RepositoryGone({ finding });
+          return { ...(await missing.get(request)), json: { uuid: '{another}' } };
+        },
+      };
+      const walk = situation.importAll({ ...input, streams: ['tickets'] }, { bitbucket });
+      await expect(walk).rejects.toMatchObject(thrown);
+      const states = await situation.rows(sql`select state from import_streams
+      where import_id = ${input.importId} and stream = 'tickets'`);
+      expect(states).toEqual([{ state: 'failed' }]);
+    },
+  );
 });
 
 describe('not permitted', () => {

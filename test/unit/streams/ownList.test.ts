@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
-import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
+import {
+  type BitbucketErrorType,
+  InvalidResponse,
+  type Retry,
+} from '../../../activities/bitbucket/errors.ts';
 import {
   behindOwnPage,
   forgetRefusal,
+  type OwnList,
+  ownListFields,
   ownListPlace,
   readDoubt,
   recoverOwnList,
@@ -19,6 +26,9 @@ const emptyList: BitbucketAnswer = {
   date: undefined,
   scopes: {},
 };
+const refused = (type: BitbucketErrorType, retry: Retry = { kind: 'never' }) => ({ type, retry });
+const ownListSchema = z.object(ownListFields);
+const contradicted = refused('InvalidResponse', { kind: 'limited', attempts: 5, readsOn: true });
 const page = (values: object[], next: string | null, size: number | null = null) => ({ values, next, size });
 
 describe('an own list', () => {
@@ -56,8 +66,8 @@ describe('a refusal', () => {
       // The look itself is refused: the repository is gone, not a pull request of it.
       expect(recoverOwnList(found!.position, type)).toBeUndefined();
       // Who tries again, when it may be back, asks for the own list first.
-      expect(forgetRefusal(found!.position, type)).toEqual(inHand);
-      expect(forgetRefusal(found!.position, 'Upstream')).toBeUndefined();
+      expect(forgetRefusal(found!.position, refused(type))).toEqual(inHand);
+      expect(forgetRefusal(found!.position, refused('Upstream'))).toBeUndefined();
     },
   );
 
@@ -66,9 +76,35 @@ describe('a refusal', () => {
     expect(recoverOwnList(second, 'BadRequest')).toEqual({ position: { ...inHand, restarts: 1 } });
     expect(recoverOwnList({ ...second, restarts: 3 }, 'BadRequest')).toBeUndefined();
     // Who tries again does not ask for it any more.
-    expect(forgetRefusal({ ...second, restarts: 3 }, 'BadRequest')).toEqual(inHand);
-    expect(forgetRefusal(second, 'Forbidden')).toBeUndefined();
+    expect(forgetRefusal({ ...second, restarts: 3 }, refused('BadRequest'))).toEqual(inHand);
   });
+
+  test('of what contradicts itself, or another list, leaves nothing to go on from: the own list is asked for anew', () => {
+    const third = { ...inHand, next: 'more', seen: 100, live: 90, pages: 1, refusals: 2 };
+    expect(forgetRefusal(third, contradicted)).toEqual({ ...inHand, refusals: 2 });
+    // A single page that cannot be read costs that page alone.
+    const unreadable = refused('InvalidResponse', { kind: 'limited', attempts: 5 });
+    expect(forgetRefusal(third, unreadable)).toBeUndefined();
+  });
+
+  test.each(['not found', 'not permitted'])(
+    'of several in a row, %s: all of them are asked again',
+    (kind) => {
+      const listed: BitbucketAnswer = { ...emptyList, json: { values: [{}] } };
+      const refuse = (at: OwnList): OwnList =>
+        kind === 'not found'
+          ? ownListSchema.parse(readDoubt({ ...at, doubted: true }, listed, 'x').position)
+          : recoverOwnList(at, 'Forbidden')!.position;
+      const second = { ...refuse({ ...startOwnLists(), after: 5, inHand: 7 }), inHand: 8 };
+      const third = { ...refuse(second), inHand: 9 };
+      expect(third).toMatchObject({ after: 8, refusals: 2 });
+      const stood =
+        kind === 'not found'
+          ? forgetRefusal({ ...third, doubted: true }, contradicted)
+          : forgetRefusal(third, refused('Forbidden'));
+      expect(stood).toEqual({ ...startOwnLists(), after: 5 });
+    },
+  );
 
   test('of one list alone is not permitted; of several in a row it is a failure', () => {
     const one = recoverOwnList(inHand, 'Forbidden');
