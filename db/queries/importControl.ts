@@ -64,7 +64,10 @@ export async function lockImport(
 const chosen = (repositoryIds: readonly string[] | null) =>
   repositoryIds === null ? sql`true` : sql`repository_id = any (${`{${repositoryIds.join(',')}}`}::uuid[])`;
 
-/** Makes failed repositories pending again, and the import running if it had ended. Answers how many; call behind `lockImport`. */
+/**
+ * Makes failed repositories pending again, and the import running if it had ended. Answers how many; call behind `lockImport`.
+ * Those left failed are counted: the import's row may not know yet of one that failed since its last roll-up.
+ */
 export async function reopenFailed(
   tx: Transaction,
   { importId, repositoryIds }: { importId: string; repositoryIds: readonly string[] | null },
@@ -75,7 +78,8 @@ export async function reopenFailed(
     where import_id = ${importId} and state = 'failed' and ${chosen(repositoryIds)} returning repository_id`);
   if (reopened.length === 0) return 0;
   await tx.execute(sql`
-    update imports set repositories_failed = repositories_failed - ${reopened.length},
+    update imports set repositories_failed = (
+        select count(*) from import_repositories where import_id = ${importId} and state = 'failed'),
       state = case when finished_at is null then state else 'running' end, finished_at = null
     where id = ${importId}`);
   return reopened.length;

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { totalCompleteness } from '../../../db/queries/api/completeness.ts';
 import { totalStreams } from '../../../db/queries/api/imports.ts';
+import { reopenFailed } from '../../../db/queries/importControl.ts';
 import { rollUp } from '../../../db/queries/imports.ts';
 import { analyzeChosen } from '../../../db/queries/importSelection.ts';
 import { settleStreams } from '../../../db/queries/importTotals.ts';
@@ -42,6 +43,17 @@ test('a worker may have Postgres count what an import took up', async () => {
 });
 
 describe('the totals of an import', () => {
+  test('count those that are left failed when others are tried again, whatever was rolled up before', async () => {
+    const { tenant, ids, importId } = await begun(3);
+    await bench.sql`update import_repositories set state = 'failed' where import_id = ${importId}`;
+    const failedBehindRetryOf = async (id: string) => {
+      await bench.inTenant(tenant, (tx) => reopenFailed(tx, { importId, repositoryIds: [id] }));
+      return (await tenant.importRow(importId))?.['repositories_failed'];
+    };
+    expect(await failedBehindRetryOf(ids[0]!)).toBe(2);
+    expect(await failedBehindRetryOf(ids[1]!)).toBe(1);
+  });
+
   test('say that it waits when the last two repositories in hand come to wait at the same moment', async () => {
     const { tenant, ids, importId } = await begun(2);
     await bench.sql`update imports set state = 'running' where id = ${importId}`;
