@@ -170,8 +170,8 @@ export async function endRepository(
       and theirs.organization_id = i.organization_id and theirs.id = i.integration_id
       and reader.organization_id = own.organization_id and reader.id = own.integration_id
       and ((i.id = own.id and ir.retries = coalesce(${input.retries}::int, ir.retries))
-        or (${input.state} <> 'cancelled' and ir.state <> 'pending' and (i.mode = 'changed' or own.mode = 'full')
-          and own.services is null
+        or (i.id <> own.id and ${input.state} <> 'cancelled' and ir.state <> 'pending'
+          and (i.mode = 'changed' or own.mode = 'full') and own.services is null
           and (theirs.id = reader.id or (${input.state} = 'completed' and theirs.commit_source = reader.commit_source
             and array(select s from unnest(theirs.services) s where i.services is null or s = any (i.services))
               <@ reader.services))))
