@@ -124,6 +124,8 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
       await finish(end === 'cancelled');
       // whoever still waits for an answer is told that it has ended
       await condition(allHandlersFinished);
+      // Somebody may have been told so by a row that is open again.
+      if (standing.isOpen) control.end(null);
     });
   }
   if (interruption !== undefined) throw interruption;
