@@ -38,6 +38,7 @@ export function createSyncActivities({ database, isRunning }: SyncDependencies):
         await queries.endSync(tx, syncId);
         await queries.removeOlderSyncs(tx, of);
         if (state === 'completed') await queries.recordSuccess(tx, of);
+        else await queries.noteUnread(tx, of);
         if (state !== 'failed') return { state, parked: null };
         const parking = { firstMs: firstParkedMs, capMs: mostParkedMs };
         const finding = error ?? REPOSITORY_RUN_LOST;

@@ -101,11 +101,29 @@ export async function isFetchedByOther(
   return rows.length > 0;
 }
 
-/** What was missed of a repository before; a sync that begins brings it in too. */
+/**
+ * What was missed of a repository before; a sync that begins brings it in too. With what the last one had taken up, if
+ * that has no end: an operator ended the run that would have written it.
+ */
 export async function readMissed(tx: Transaction, repositoryId: string): Promise<Service[]> {
-  const [row] = await tx.execute<{ missed: Service[] | null }>(sql`
-    select missed from repository_syncs where repository_id = ${repositoryId} for update`);
-  return row?.missed ?? [];
+  const [row] = await tx.execute<{ missed: Service[] | null; open: Service[] | null }>(sql`
+    select s.missed, i.services as open
+    from repository_syncs s
+    left join imports i on i.organization_id = s.organization_id and i.id = s.last_sync_id and i.finished_at is null
+    where s.repository_id = ${repositoryId} for update of s`);
+  return [...(row?.missed ?? []), ...(row?.open ?? [])];
+}
+
+/** What a sync took up and has not read to its end is missed again, whoever hears of it next. Written again, it changes nothing. */
+export async function noteUnread(
+  tx: Transaction,
+  { syncId, repositoryId }: { syncId: string; repositoryId: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update repository_syncs s set missed = array(select distinct unnest(s.missed || i.services) order by 1)
+    from imports i
+    where s.repository_id = ${repositoryId} and s.last_sync_id = ${syncId}
+      and i.organization_id = s.organization_id and i.id = s.last_sync_id`);
 }
 
 export interface SyncOutcome extends Record<string, unknown> {

@@ -72,7 +72,7 @@ export const repositorySyncs = pgTable(
     nextAttemptAt: instant('next_attempt_at'),
     /**
      * what may have changed while nothing was fetched: a pause, a refused credential, a first import that had read past it,
-     * another integration that fetched it before
+     * another integration that fetched it before, a sync that took it up and failed
      */
     missed: text('missed').array().$type<Service[]>(),
     /** the repository's `updated_on` that a poll last told of */

@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
+import { listMissed } from '../../db/queries/poll/keptRepositories.ts';
+import { noteMissed } from '../../db/queries/syncs.ts';
+import type { Service } from '../../workflows/words.ts';
 import { callsOf, holdChunks, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import { repositoryRun, startImportRun, untilJoined } from '../support/importBench.ts';
+import type { TestTenant } from '../support/integrationRows.ts';
 import { hint, importedRepository, syncRow, syncRun, syncsOf, untilSyncRow } from '../support/syncBench.ts';
 import { waitFor } from '../support/waitFor.ts';
 import { useWorkflowBench } from '../support/workflowBench.ts';
@@ -16,6 +20,16 @@ const streamsOf = async (syncId: string): Promise<string[]> =>
   (await bench.sql<{ stream: string }[]>`select stream from import_streams where import_id = ${syncId}`)
     .map(({ stream }) => stream)
     .toSorted();
+
+/** Something may have changed of it while nothing was fetched. */
+const miss = ({ organizationId }: TestTenant, repositoryId: string, services: Service[]) =>
+  bench.database.transaction(organizationId, (tx) =>
+    noteMissed(tx, { organizationId, repositoryId, services }),
+  );
+
+/** What a poll round tells of it. */
+const toldOf = (tenant: TestTenant) =>
+  bench.database.transaction(tenant.organizationId, (tx) => listMissed(tx, tenant));
 
 test('a push asks git alone, and nothing of the API', async () => {
   await bench.run(async (run) => {
@@ -185,6 +199,53 @@ test('while the integration is paused nothing is fetched; what was missed comes 
   });
 });
 
+test('what was missed before is missed again where its sync fails, and is told by a round once that is not parked any more', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    await miss(tenant, id, ['pull_requests']);
+    expect(await toldOf(tenant)).toMatchObject([{ services: ['pull_requests'] }]);
+    run.bitbucket.git.set(id, [failureOf('NotFound'), { done: true }]);
+    const handle = await hint(run, tenant, id, { services: ['repositories'] });
+    await untilSyncRow(bench.sql, id, 'it is parked', (row) => row?.failures === 1);
+    expect(await toldOf(tenant)).toEqual([]);
+    await bench.sql`update repository_syncs set next_attempt_at = now() where repository_id = ${id}`;
+    expect(await toldOf(tenant)).toMatchObject([{ services: ['pull_requests', 'repositories'] }]);
+    await hint(run, tenant, id, { services: [], by: 'person' });
+    await handle.result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([
+      { outcome: 'completed', services: ['repositories', 'pull_requests'] },
+    ]);
+    expect(await syncRow(bench.sql, id)).toMatchObject({ missed: null });
+  });
+});
+
+test.each([
+  ['was parked', failureOf('NotFound')],
+  ['read', 'hang' as const],
+])(
+  'what was missed before outlives the run of its sync, which an operator ended while it %s',
+  async (_, step) => {
+    await bench.run(async (run) => {
+      const tenant = await bench.tenant('active');
+      const id = await importedRepository(bench, tenant);
+      await miss(tenant, id, ['pull_requests']);
+      run.bitbucket.git.set(id, [step, { done: true }]);
+      const hinted = { services: ['repositories' as const] };
+      await hint(run, tenant, id, hinted);
+      await untilCalled(run, 'importGit');
+      if (step !== 'hang') await untilSyncRow(bench.sql, id, 'it is parked', (row) => row?.failures === 1);
+      await syncRun(run, id).terminate('by an operator');
+      if (step === 'hang') await repositoryRun(run, id).terminate('by an operator');
+      await (await hint(run, tenant, id, hinted)).result();
+      expect((await syncsOf(bench.sql, id)).at(-1)).toMatchObject({
+        outcome: 'completed',
+        services: ['repositories', 'pull_requests'],
+      });
+    });
+  },
+);
+
 test('a hint that the run of another integration heard is left to the next round of the one that took the repository over', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');
@@ -208,6 +269,8 @@ test('what is not imported, not there or switched off is left alone', async () =
     const off = await bench.tenant('active');
     const id = await importedRepository(bench, off);
     await bench.sql`update integrations set services = '{repositories}' where id = ${off.integrationId}`;
+    await miss(off, id, ['tickets']);
+    expect(await toldOf(off)).toEqual([]);
     await (await hint(run, off, id, { services: ['tickets'] })).result();
     expect(run.bitbucket.calls).toEqual([]);
     for (const one of [neverImported, foreign, id]) expect(await syncsOf(bench.sql, one)).toEqual([]);

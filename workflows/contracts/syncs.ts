@@ -12,7 +12,10 @@ export interface SyncActivities {
   ): Promise<
     { outcome: 'begun'; fullName: string } | { outcome: 'busy' } | { outcome: 'not_wanted'; why: string }
   >;
-  /** Writes how the repository fares by the outcome of its sync. `parked`: after a failure, until then (ISO time). */
+  /**
+   * Writes how the repository fares by the outcome of its sync; what that took up is missed again unless it completed.
+   * `parked`: after a failure, until then (ISO time).
+   */
   finishSync(input: OfRepository & { syncId: string; firstParkedMs: number; mostParkedMs: number }): Promise<{
     state: 'completed' | 'failed' | 'cancelled';
     parked: { failures: number; until: string } | null;

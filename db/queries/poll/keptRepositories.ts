@@ -39,7 +39,8 @@ export async function listKeptOf(tx: Transaction, input: OfWorkspace): Promise<P
 
 /**
  * What was missed while nothing was fetched, and ranges that nobody took yet (whoever was told of them may have been told
- * before they were asked for): for the next round to take up.
+ * before they were asked for): for the next round to take up. What is parked behind a failure has its own time,
+ * and nobody reads what is switched off.
  */
 export async function listMissed(
   tx: Transaction,
@@ -48,11 +49,13 @@ export async function listMissed(
   return tx.execute<PolledRepository & { services: Service[] }>(sql`
     select r.id as "repositoryId", r.full_name as "fullName", array_agg(distinct m.service) as services
     from (
-      select organization_id, repository_id, unnest(missed) as service from repository_syncs where missed is not null
+      select organization_id, repository_id, unnest(missed) as service from repository_syncs
+      where missed is not null and coalesce(next_attempt_at <= clock_timestamp(), true)
       union all select organization_id, repository_id, service
       from sync_ranges cross join jsonb_array_elements_text(${JSON.stringify(SERVICES)}::jsonb) as service
       where asked_at < clock_timestamp() - make_interval(secs => ${TOLD_WITHIN_MS / 1000})
     ) m
     join repositories r on r.organization_id = m.organization_id and r.id = m.repository_id
-    where ${kept(input)} group by r.id order by r.id`);
+    join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
+    where ${kept(input)} and m.service = any (n.services) group by r.id order by r.id`);
 }
