@@ -20,10 +20,18 @@ export const chosenBy = (selection: SQL, integration: SQL) => sql`(seen.presence
     or ${selection} -> 'workspaces' ? r.workspace_id::text
     or (${selection} ->> 'imported_by' = r.integration_id::text and r.first_imported_at is not null))))`;
 
+/** The repositories `r` that the import chooses. */
+const chosenOf = (importId: string) => sql`
+  from imports i
+  join integration_repositories seen
+    on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
+  join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
+  where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}`;
+
 /**
  * One row a repository that was chosen and that the integration sees, in the order of full names. The integration
  * becomes the one whose credential fetches them, unless another one is already that does not yield. One that was removed,
- * and so is named, is no longer.
+ * and so is named, is no longer; one that a person removes at this moment is left out.
  */
 export async function chooseRepositories(
   tx: Transaction,
@@ -32,12 +40,7 @@ export async function chooseRepositories(
   const mayTake = sql`(r.removed_at is not null or ${yieldsTo(sql`${integrationId}`)})`;
   const chosen = await tx.execute<{ id: string }>(sql`
     with chosen as (
-      select r.organization_id, r.id, row_number() over (order by r.full_name, r.id) as place
-      from imports i
-      join integration_repositories seen
-        on seen.organization_id = i.organization_id and seen.integration_id = i.integration_id
-      join repositories r on r.organization_id = seen.organization_id and r.id = seen.repository_id
-      where i.id = ${importId} and ${chosenBy(sql`i.selection`, sql`i.integration_id`)}
+      select r.organization_id, r.id, row_number() over (order by r.full_name, r.id) as place ${chosenOf(importId)}
     ), inserted as (
       insert into import_repositories (organization_id, import_id, repository_id, place)
       select organization_id, ${importId}::uuid, id, place from chosen
@@ -46,15 +49,38 @@ export async function chooseRepositories(
     )
     select r.id from inserted join repositories r on r.id = inserted.repository_id where ${mayTake}`);
   if (chosen.length === 0) return;
-  const ids = uuids(chosen.map(({ id }) => id));
-  // Locked first (in the order in which a discovery writes them), and looked at behind it: who takes one meanwhile waits,
-  // or has ended and is seen.
-  await tx.execute(
-    sql`select from repositories where id = any (${ids}) order by provider_uuid for no key update`,
+  // Locked first (in the order in which a discovery writes them), and looked at behind it: who takes or removes one
+  // meanwhile waits, or has ended and is seen.
+  const locked = await tx.execute<{ id: string; removed: boolean }>(sql`
+    select id, removed_at is not null as removed from repositories
+    where id = any (${uuids(chosen.map(({ id }) => id))}) order by provider_uuid for no key update`);
+  const out = await leaveOutRemoved(
+    tx,
+    importId,
+    locked.filter(({ removed }) => removed).map(({ id }) => id),
   );
+  const ids = locked.map(({ id }) => id).filter((id) => !out.has(id));
   await tx.execute(sql`
     update repositories r set integration_id = ${integrationId}, removed_at = null
-    where r.id = any (${ids}) and ${mayTake}`);
+    where r.id = any (${uuids(ids)}) and ${mayTake}`);
+}
+
+/**
+ * Of locked repositories that are marked as removed the import keeps those that it chooses still: a person named them. The
+ * rows are its own, so nobody is waited for. Answers which it leaves out.
+ */
+async function leaveOutRemoved(
+  tx: Transaction,
+  importId: string,
+  removed: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (removed.length === 0) return new Set();
+  const rows = await tx.execute<{ id: string }>(sql`
+    delete from import_repositories
+    where import_id = ${importId} and repository_id = any (${uuids(removed)})
+      and repository_id not in (select r.id ${chosenOf(importId)} and r.removed_at is not null)
+    returning repository_id as id`);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /**

@@ -6,6 +6,8 @@ import { listKept } from '../../../db/queries/poll/keptRepositories.ts';
 import type { Transaction } from '../../../db/client.ts';
 import { insertAutoImport } from '../../../db/queries/autoImport.ts';
 import { chooseRepositories } from '../../../db/queries/importSelection.ts';
+import { insertRemoval } from '../../../db/queries/removal/progress.ts';
+import { markRemoved } from '../../../db/queries/removal/repositories.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
 import { waitFor } from '../../support/waitFor.ts';
@@ -104,8 +106,8 @@ async function rivals() {
   const first = await bench.tenant('active');
   const ids = await first.repositories(3);
   const both = [first, await first.sibling()] as const;
-  const choose = async (tenant: TestTenant) => {
-    const importId = await tenant.storeImport({ all: true });
+  const choose = async (tenant: TestTenant, selection: Record<string, unknown> = { all: true }) => {
+    const importId = await tenant.storeImport(selection);
     return (tx: Transaction) => chooseRepositories(tx, { importId, integrationId: tenant.integrationId });
   };
   const owners = async () =>
@@ -130,3 +132,27 @@ test('an import begins while discovery imports the same repositories by a rule',
   );
   expect(await owners()).toEqual([{ id: both[0].integrationId }]);
 });
+
+test.each(['all of them', 'each by its name'])(
+  'an import of %s that begins while a person removes a repository leaves it removed, and takes the others',
+  async (which) => {
+    const { first, ids, choose } = await rivals();
+    const { organizationId, integrationId } = first;
+    const [repositoryId, ...others] = ids as [string, ...string[]];
+    const selection = which === 'all of them' ? { all: true } : { repositories: ids };
+    const remove = async (tx: Transaction) => {
+      await markRemoved(tx, repositoryId);
+      await insertRemoval(tx, { organizationId, repositoryId }, { apiKeyId: uuid(), actingUser: null });
+    };
+    await atOnce(first, remove, await choose(first, selection));
+    const taken = await bench.sql<{ id: string }[]>`
+      select repository_id as id from import_repositories where organization_id = ${organizationId}`;
+    expect(taken.map(({ id }) => id).toSorted()).toEqual(others.toSorted());
+    const fetched = await bench.sql<{ id: string }[]>`
+      select id from repositories where integration_id = ${integrationId} and removed_at is null`;
+    expect(fetched.map(({ id }) => id).toSorted()).toEqual(others.toSorted());
+    const [removed] =
+      await bench.sql`select removed_at, integration_id from repositories where id = ${repositoryId}`;
+    expect(removed).toEqual({ removed_at: expect.any(Date), integration_id: null });
+  },
+);
