@@ -17,6 +17,7 @@ import { CredentialUnusable } from '../bitbucket/errors.ts';
 import { credentialExpired } from '../bitbucket/findings.ts';
 import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
 import { oauthSecretText, readSecret } from './sealedSecrets.ts';
+import { untilStored } from './untilStored.ts';
 
 export interface OauthRefresher {
   /**
@@ -44,9 +45,6 @@ export interface OauthRefresherOptions {
 
 /** Refusals that may pass: right after a rotation valid tokens are refused too, in either form (facts 1.1). */
 const DOUBTFUL = new Set(['invalid_grant', 'unauthorized_client']);
-
-/** How often, a second apart, a new pair is offered to Postgres before it is given up: with it the access is lost. */
-const STORE_TRIES = 60;
 
 /** A tenth of the life early, at most five minutes: renewed ahead, whatever life Bitbucket gives. */
 export const usableSeconds = (lifeSeconds: number): number =>
@@ -88,20 +86,25 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
   async function refreshOnce({ organizationId, credentialId: id }: CredentialRef, version: number) {
     // Committed apart, before anything is sent: a crash between Bitbucket's answer and our commit leaves this trace.
     await database.transaction(organizationId, (tx) => noteRefreshStart(tx, { id, version, lockTimeoutMs }));
-    let renewed: RenewedSecret | undefined;
+    let renewed: Promise<RenewedSecret> | undefined;
     try {
       await database.transaction(organizationId, async (tx) => {
         const row = await lockCredential(tx, id, lockTimeoutMs);
         if (!needsRefresh(row, version)) return;
         // A repeated transaction must not spend a second refresh token.
-        renewed ??= await sealPair(organizationId, row, await callEndpoint(organizationId, row));
-        await storeRenewed(tx, renewed);
+        renewed ??= renew(organizationId, row);
+        await storeRenewed(tx, await renewed);
       });
     } catch (error) {
       if (renewed === undefined || !(error instanceof DatabaseError)) throw error;
-      await storeLate(organizationId, renewed);
+      // A lost connection ends the transaction at once, and Bitbucket may not have answered yet.
+      const late = await renewed;
+      await untilStored(() => database.transaction(organizationId, (tx) => storeRenewed(tx, late)));
     }
   }
+
+  const renew = async (organizationId: string, row: OpenableRow): Promise<RenewedSecret> =>
+    sealPair(organizationId, row, await callEndpoint(organizationId, row));
 
   async function callEndpoint(organizationId: string, row: OpenableRow): Promise<TokenPair> {
     const context = { organizationId, ownerId: row.owner_id, field: 'credential' };
@@ -119,19 +122,6 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       accessSeconds: usableSeconds(pair.expiresInSeconds),
       scopes: pair.scopes,
     };
-  }
-
-  /** Postgres went away between answer and commit: the only copy of the new pair is here. */
-  async function storeLate(organizationId: string, renewed: RenewedSecret): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      await sleep(1_000);
-      try {
-        await database.transaction(organizationId, (tx) => storeRenewed(tx, renewed));
-        return;
-      } catch (error) {
-        if (!(error instanceof DatabaseError) || tries === STORE_TRIES) throw error;
-      }
-    }
   }
 
   return {

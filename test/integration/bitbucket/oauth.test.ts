@@ -1,90 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { v7 } from 'uuid';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AttemptOver, withinAttempt } from '../../../platform/attempt.ts';
 import { createSealer } from '../../../platform/secrets/seal.ts';
-import { createSimulator, type Simulator } from '../../support/simulator.ts';
-import {
-  createBitbucketEngine,
-  createCredentialRows,
-  createTestKeys,
-  inActivity,
-  type BitbucketEngine,
-  type CredentialRows,
-  type EngineOptions,
-} from '../../support/bitbucketEngine.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import type { Simulator } from '../../support/simulator.ts';
+import { type BitbucketEngine, inActivity } from '../../support/bitbucketEngine.ts';
 import { oauthCode } from '../../support/oauthBrowser.ts';
+import { ask, calls, mark, refusing, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
 
-const keys = createTestKeys();
-const TOKEN_PATH = '/site/oauth2/access_token';
-let testDatabase: TestDatabase;
-let rows: CredentialRows;
-/** re-use of a refresh token: taken for ten minutes, or not at all */
-const hosts: Record<'lenient' | 'strict', Simulator> = {} as never;
-const engines: BitbucketEngine[] = [];
-
-beforeAll(async () => {
-  testDatabase = await createTestDatabase();
-  rows = createCredentialRows(testDatabase, keys);
-  hosts.lenient = await createSimulator({ limit: 0 });
-  hosts.strict = await createSimulator({ limit: 0, oauth: { refreshLeewayMs: null } });
-});
-
-afterEach(() => {
-  for (const host of Object.values(hosts)) host.faults.clear();
-});
-
-afterAll(async () => {
-  await Promise.all(engines.map((engine) => engine.end()));
-  await rows.end();
-  await testDatabase.drop();
-  await Promise.all(Object.values(hosts).map((host) => host.close()));
-});
-
-const optionsFor = (host: Simulator): EngineOptions => ({
-  databaseUrl: testDatabase.workerUrl,
-  keys,
-  apiUrl: host.apiUrl,
-  webUrl: host.url,
-  consumer: host.consumer,
-});
-
-function engineFor(host: Simulator, more: Partial<EngineOptions> = {}): BitbucketEngine {
-  const engine = createBitbucketEngine({ ...optionsFor(host), ...more });
-  engines.push(engine);
-  return engine;
-}
-
-async function tokensOf(host: Simulator, parameters: Record<string, string>) {
-  const { key, secret } = host.consumer;
-  const answer = await fetch(`${host.url}${TOKEN_PATH}`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`${key}:${secret}`).toString('base64')}` },
-    body: new URLSearchParams(parameters),
-  });
-  return (await answer.json()) as { access_token: string; refresh_token: string };
-}
-
-/** An integration whose access token has ended, or will be found ended by Bitbucket only. */
-async function connected(host: Simulator, accessExpiresAt: string | null = '2026-01-01T00:00:00Z') {
-  const { code, redirectUri } = await oauthCode(host, 'service');
-  const pair = await tokensOf(host, { grant_type: 'authorization_code', code, redirect_uri: redirectUri });
-  return rows.integration(
-    'oauth',
-    { access_token: pair.access_token, refresh_token: pair.refresh_token },
-    accessExpiresAt === null ? {} : { accessExpiresAt },
-  );
-}
-
-const calls = (host: Simulator, since: number, path: string) =>
-  host.journal.since(since).filter((entry) => entry.path.split('?')[0] === path).length;
-const mark = (host: Simulator) => host.journal.since(0).at(-1)?.sequence ?? 0;
-const ask = (
-  engine: BitbucketEngine,
-  credential: Parameters<BitbucketEngine['client']['get']>[0]['credential'],
-  evenIfRefused = false,
-) => engine.client.get({ credential, path: '/user', signal: new AbortController().signal, evenIfRefused });
+const bench = useOauthBench();
+const { hosts, keys, engineFor, connected } = bench;
 
 describe('refreshes', () => {
   it('of 12 credentials on a pool of 2 connections do not block each other', async () => {
@@ -131,7 +56,10 @@ describe('an access token', () => {
       AttemptOver,
     );
     host.faults.clear();
-    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
+    expect(await bench.rows.credential(credential.credentialId)).toMatchObject({
+      version: 2,
+      refreshing: false,
+    });
     expect((await ask(engineFor(host), credential)).status).toBe(200);
   });
 
@@ -152,17 +80,7 @@ describe('a refresh token', () => {
     const credential = await connected(host);
     const since = mark(host);
     host.faults.set({
-      rules: [
-        {
-          match: { path: TOKEN_PATH },
-          fault: {
-            kind: 'status',
-            status: 400,
-            content_type: 'application/json',
-            body: '{"error_description":"x","error":"invalid_grant"}',
-          },
-        },
-      ],
+      rules: [{ match: { path: TOKEN_PATH }, fault: refusing('invalid_grant') }],
     });
     const unusable = { type: 'CredentialUnusable', finding: { code: 'credential_expired' } };
     const began = performance.now();
@@ -177,14 +95,8 @@ describe('a refresh token', () => {
     const host = hosts.strict;
     const engine = engineFor(host, { secondTryAfterMs: 1 });
     const credential = await connected(host);
-    const body = '{"error":"unauthorized_client","error_description":"Invalid OAuth client credentials"}';
     host.faults.set({
-      rules: [
-        {
-          match: { path: TOKEN_PATH },
-          fault: { kind: 'status', status: 401, content_type: 'application/json', body },
-        },
-      ],
+      rules: [{ match: { path: TOKEN_PATH }, fault: refusing('unauthorized_client', 401) }],
     });
     for (let tries = 0; tries < 2; tries += 1)
       await expect(ask(engine, credential)).rejects.toMatchObject({
@@ -200,18 +112,7 @@ describe('a refresh token', () => {
     const engine = engineFor(host);
     const credential = await connected(host);
     host.faults.set({
-      rules: [
-        {
-          match: { path: TOKEN_PATH },
-          nth: 1,
-          fault: {
-            kind: 'status',
-            status: 401,
-            content_type: 'application/json',
-            body: JSON.stringify({ error, error_description: 'Invalid OAuth client credentials' }),
-          },
-        },
-      ],
+      rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault: refusing(error, 401) }],
     });
     expect((await ask(engine, credential)).status).toBe(200);
   });
@@ -228,9 +129,15 @@ describe('a refresh token', () => {
     host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault }] });
     const error = await ask(engine, credential).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ retry: { kind: expect.not.stringMatching('never') as string } });
-    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 1, refreshing: true });
+    expect(await bench.rows.credential(credential.credentialId)).toMatchObject({
+      version: 1,
+      refreshing: true,
+    });
     expect((await ask(engine, credential)).status).toBe(200);
-    expect(await rows.credential(credential.credentialId)).toMatchObject({ version: 2, refreshing: false });
+    expect(await bench.rows.credential(credential.credentialId)).toMatchObject({
+      version: 2,
+      refreshing: false,
+    });
   });
 });
 
@@ -241,13 +148,14 @@ describe('the code of a returned flow', () => {
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),
       code_challenge_method: 'S256',
     });
-    const organizationId = await rows.organization();
+    const organizationId = await bench.rows.organization();
     const [integrationId, oauthFlowId] = [v7(), v7()];
-    await rows.sql`insert into integrations (id, organization_id) values (${integrationId}, ${organizationId})`;
+    await bench.rows
+      .sql`insert into integrations (id, organization_id) values (${integrationId}, ${organizationId})`;
     const sealer = createSealer(keys);
     const sealed = async (field: string, value: string) =>
       Buffer.from((await sealer.seal(value, { organizationId, ownerId: integrationId, field })).sealed);
-    await rows.sql`insert into oauth_flows
+    await bench.rows.sql`insert into oauth_flows
         (id, organization_id, integration_id, state_hash, sealed_verifier, sealed_code, key_id, state, expires_at, redirect_uri)
       values (${oauthFlowId}, ${organizationId}, ${integrationId}, ${randomBytes(32)},
         ${await sealed('oauth_verifier', verifier)}, ${await sealed('oauth_code', change.code ?? code)}, ${keys.keyId},
@@ -267,12 +175,12 @@ describe('the code of a returned flow', () => {
     const { credentialId } = outcome;
     const { organizationId } = flow;
     expect((await ask(engine, { organizationId, credentialId })).status).toBe(200);
-    expect(await rows.credential(credentialId)).toMatchObject({ state: 'candidate', kind: 'oauth' });
-    const [waits] = await rows.sql<{ minutes: number }[]>`
+    expect(await bench.rows.credential(credentialId)).toMatchObject({ state: 'candidate', kind: 'oauth' });
+    const [waits] = await bench.rows.sql<{ minutes: number }[]>`
       select extract(epoch from discard_after - created_at)::float8 / 60 as minutes
       from credentials where id = ${credentialId}`;
     expect(waits?.minutes).toBeCloseTo(15, 1);
-    const [row] = await rows.sql`select * from oauth_flows where id = ${flow.oauthFlowId}`;
+    const [row] = await bench.rows.sql`select * from oauth_flows where id = ${flow.oauthFlowId}`;
     expect(row).toMatchObject({ state: 'completed', sealed_code: null, sealed_verifier: null });
   });
 
@@ -285,7 +193,7 @@ describe('the code of a returned flow', () => {
     expect(outcomes.filter((outcome) => 'credentialId' in outcome)).toHaveLength(1);
     expect(outcomes.filter((outcome) => 'finding' in outcome)[0]).toMatchObject(invalid);
     expect(calls(host, since, TOKEN_PATH)).toBe(1);
-    const [row] = await rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
+    const [row] = await bench.rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
     expect(row?.['state']).toBe('completed');
   });
 
@@ -326,7 +234,7 @@ describe('the code of a returned flow', () => {
     const host = hosts.lenient;
     const flow = await returned(host, { code: 'no-such-code' });
     expect(await exchange(engineFor(host), flow)).toMatchObject(invalid);
-    const [row] = await rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
+    const [row] = await bench.rows.sql`select state from oauth_flows where id = ${flow.oauthFlowId}`;
     expect(row?.['state']).toBe('failed');
   });
 
