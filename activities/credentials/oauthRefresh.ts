@@ -3,6 +3,7 @@ import { DatabaseError } from '../../db/errors.ts';
 import type { Database } from '../../db/client.ts';
 import {
   endCredential,
+  loadCredential,
   lockCredential,
   noteRefreshStart,
   storeRenewed,
@@ -21,7 +22,8 @@ import { untilStored } from './untilStored.ts';
 
 export interface OauthRefresher {
   /**
-   * Renews the tokens that have this version; does nothing when a newer version is stored already.
+   * Renews the tokens that have this version. Resolves without doing so when they were renewed, replaced or removed by
+   * somebody else, before or meanwhile: the row says which.
    * Throws CredentialUnusable when Bitbucket refused twice, apart in time, or does not take the installation's consumer,
    * else what the token endpoint threw.
    */
@@ -46,6 +48,9 @@ export interface OauthRefresherOptions {
 /** Refusals that may pass: right after a rotation valid tokens are refused too, in either form (facts 1.1). */
 const DOUBTFUL = new Set(['invalid_grant', 'unauthorized_client']);
 
+/** While the second try is waited for. */
+const LOOK_EVERY_MS = 1_000;
+
 /** A tenth of the life early, at most five minutes: renewed ahead, whatever life Bitbucket gives. */
 export const usableSeconds = (lifeSeconds: number): number =>
   Math.max(1, Math.floor(lifeSeconds - Math.min(300, lifeSeconds / 10)));
@@ -67,8 +72,8 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       if (!(error instanceof GrantRefused)) throw error;
       if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
     }
-    // Without the lock: somebody else may get through meanwhile, then the second try finds a newer version.
-    await sleep(secondTryAfterMs);
+    // Without the lock: somebody else may get through meanwhile.
+    if (!(await isStillWanted(credential, version))) return;
     try {
       await refreshOnce(credential, version);
     } catch (error) {
@@ -78,9 +83,25 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       if (error.error === 'unauthorized_client' && !(await tokens.takesConsumer()))
         throw consumerRefused(error);
       const { organizationId, credentialId: id } = credential;
-      await database.transaction(organizationId, (tx) => endCredential(tx, { id, version }));
-      throw new CredentialUnusable({ finding: credentialExpired('oauth') });
+      const ended = await database.transaction(organizationId, (tx) => endCredential(tx, { id, version }));
+      if (ended) throw new CredentialUnusable({ finding: credentialExpired('oauth') });
     }
+  }
+
+  /** Waits for the second try; false, and early, when the credential was renewed, replaced or removed meanwhile. */
+  async function isStillWanted({ organizationId, credentialId: id }: CredentialRef, version: number) {
+    const endsMs = performance.now() + secondTryAfterMs;
+    for (let leftMs = secondTryAfterMs; leftMs > 0; leftMs = endsMs - performance.now()) {
+      await sleep(Math.min(leftMs, LOOK_EVERY_MS));
+      try {
+        const row = await database.read(organizationId, (tx) => loadCredential(tx, id));
+        if (!needsRefresh(row, version)) return false;
+      } catch (error) {
+        // Postgres being away says nothing of the credential.
+        if (!(error instanceof DatabaseError)) throw error;
+      }
+    }
+    return true;
   }
 
   async function refreshOnce({ organizationId, credentialId: id }: CredentialRef, version: number) {

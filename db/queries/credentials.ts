@@ -102,7 +102,10 @@ export interface RenewedSecret {
   scopes: string[] | null;
 }
 
-/** Puts the new pair in the place of the old one; false when the row has moved on or is shredded. */
+/**
+ * Puts the new pair in the place of the old one; false when the row has moved on or is shredded. A pair says more than a
+ * refusal: it lifts the end that another process may have set meanwhile (`endCredential`).
+ */
 export async function storeRenewed(tx: Transaction, renewed: RenewedSecret): Promise<boolean> {
   const rows = await tx.execute(sql`
     update credentials set
@@ -111,20 +114,25 @@ export async function storeRenewed(tx: Transaction, renewed: RenewedSecret): Pro
       scopes = coalesce((select array_agg(s) from jsonb_array_elements_text(${
         renewed.scopes === null ? null : JSON.stringify(renewed.scopes)
       }::jsonb) s), scopes),
-      refresh_started_at = null
+      refresh_started_at = null, expires_on = null
     where id = ${renewed.id} and version = ${renewed.version} and state <> 'shredded'
     returning 1`);
   return rows.length === 1;
 }
 
-/** The refresh token is spent for good: from now on nothing is signed with this credential. */
+/**
+ * The refresh token is spent for good: from now on nothing is signed with this credential. False when the row has moved on
+ * or is shredded.
+ */
 export async function endCredential(
   tx: Transaction,
   { id, version }: { id: string; version: number },
-): Promise<void> {
-  await tx.execute(sql`
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
     update credentials set expires_on = clock_timestamp(), refresh_started_at = null
-    where id = ${id} and version = ${version}`);
+    where id = ${id} and version = ${version} and state <> 'shredded'
+    returning 1`);
+  return rows.length === 1;
 }
 
 /** Bitbucket answered 401 to what this credential signed. */

@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { ask, calls, mark, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
+import { describe, expect, it } from 'vitest';
+import { ask, calls, mark, refusing, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
 import type { Simulator } from '../../support/simulator.ts';
 import { waitFor } from '../../support/waitFor.ts';
 
@@ -7,12 +7,25 @@ import { waitFor } from '../../support/waitFor.ts';
 const bench = useOauthBench();
 const { hosts, engineFor, connected } = bench;
 
+type Connected = Awaited<ReturnType<typeof connected>>;
+
+/** Longer than a test may take. */
+const NEVER_MS = 600_000;
+
 const untilTokenCalls = (host: Simulator, since: number, count: number) =>
   waitFor({
     what: `the token endpoint was called (${String(count)})`,
     read: () => calls(host, since, TOKEN_PATH),
     until: (made) => made === count,
   });
+
+/** The integration signs with another one from now on; null: with none. */
+async function replace({ credentialId, integrationId }: Connected, next: Connected | null) {
+  await bench.rows.sql`
+    update credentials set state = 'shredded', sealed = null where id = ${credentialId}`;
+  await bench.rows.sql`
+    update integrations set credential_id = ${next?.credentialId ?? null} where id = ${integrationId}`;
+}
 
 it('a new pair is stored though the connection to Postgres is lost while Bitbucket answers', async () => {
   const host = hosts.strict;
@@ -31,4 +44,64 @@ it('a new pair is stored though the connection to Postgres is lost while Bitbuck
   expect((await asked).status).toBe(200);
   expect(calls(host, since, TOKEN_PATH)).toBe(1);
   expect(await bench.rows.credential(credential.credentialId)).toMatchObject({ version: 2 });
+});
+
+it('a pair that Bitbucket gives to one process behind the verdict of another is used', async () => {
+  const host = hosts.strict;
+  const [one, other] = [engineFor(host, { secondTryAfterMs: 1 }), engineFor(host)];
+  const credential = await connected(host);
+  host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, fault: refusing('invalid_grant') }] });
+  await expect(ask(one, credential)).rejects.toMatchObject({ finding: { code: 'credential_expired' } });
+  host.faults.clear();
+  await other.refresher?.refresh(credential, 1);
+  expect((await ask(one, credential)).status).toBe(200);
+});
+
+it('a credential that was replaced while its second refusal came is not called expired', async () => {
+  const host = hosts.strict;
+  const engine = engineFor(host, { secondTryAfterMs: 1 });
+  const [credential, next] = [await connected(host), await connected(host, null)];
+  const since = mark(host);
+  const doubtful = { match: { path: TOKEN_PATH }, nth: 1, fault: refusing('unauthorized_client') };
+  // The third call asks whether the consumer is taken.
+  const slow = { match: { path: TOKEN_PATH }, nth: 1, fault: { kind: 'slow_body', ms: 1_000 } };
+  host.faults.set({ rules: [doubtful, doubtful, slow] });
+  const asked = ask(engine, credential);
+  await untilTokenCalls(host, since, 3);
+  await replace(credential, next);
+  await expect(asked).rejects.toMatchObject({ type: 'CredentialReplaced' });
+});
+
+describe('the wait for the second try ends as soon as the credential', () => {
+  async function refusedOnce() {
+    const host = hosts.strict;
+    const engine = engineFor(host, { secondTryAfterMs: NEVER_MS });
+    const credential = await connected(host);
+    const since = mark(host);
+    host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault: refusing('invalid_grant') }] });
+    const asked = ask(engine, credential);
+    await untilTokenCalls(host, since, 1);
+    return { host, credential, asked };
+  }
+
+  it('is replaced', async () => {
+    const { host, credential, asked } = await refusedOnce();
+    await replace(credential, await connected(host, null));
+    await expect(asked).rejects.toMatchObject({ type: 'CredentialReplaced' });
+  });
+
+  it('is removed', async () => {
+    const { credential, asked } = await refusedOnce();
+    await replace(credential, null);
+    await expect(asked).rejects.toMatchObject({
+      type: 'CredentialUnusable',
+      finding: { code: 'credential_removed' },
+    });
+  });
+
+  it('is renewed by another process', async () => {
+    const { host, credential, asked } = await refusedOnce();
+    await ask(engineFor(host), credential);
+    expect((await asked).status).toBe(200);
+  });
 });
