@@ -9,6 +9,7 @@ import type { Finding } from '../../workflows/words.ts';
 import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
 import { consumerRefused, usableSeconds } from './oauthRefresh.ts';
 import { oauthSecretText } from './sealedSecrets.ts';
+import { untilStored } from './untilStored.ts';
 
 export interface ReturnedFlow {
   organizationId: string;
@@ -79,7 +80,7 @@ export function createCodeExchange(options: CodeExchangeOptions) {
     const claimed = await database.transaction(organizationId, (tx) => claimFlow(tx, flow));
     const outcome = claimed === undefined ? spentFlow() : await callEndpoint(flow, claimed);
     if (!('code' in outcome)) {
-      await beyondAttempt(() => store(flow, outcome));
+      await beyondAttempt(() => untilStored(() => store(flow, outcome)));
       return { credentialId: oauthFlowId };
     }
     // An earlier run of this activity may have got through while this one was refused.

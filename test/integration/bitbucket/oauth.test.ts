@@ -6,6 +6,7 @@ import { createSealer } from '../../../platform/secrets/seal.ts';
 import type { Simulator } from '../../support/simulator.ts';
 import { type BitbucketEngine, inActivity } from '../../support/bitbucketEngine.ts';
 import { oauthCode } from '../../support/oauthBrowser.ts';
+import { waitFor } from '../../support/waitFor.ts';
 import { ask, calls, mark, refusing, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
 
 const bench = useOauthBench();
@@ -206,6 +207,24 @@ describe('the code of a returned flow', () => {
     const since = mark(host);
     expect(await exchange(engine, flow, checkId)).toEqual(first);
     expect(calls(host, since, TOKEN_PATH)).toBe(0);
+  });
+
+  it('is not lost when Postgres is, at the moment its tokens are stored', async () => {
+    const host = hosts.lenient;
+    const flow = await returned(host);
+    const { exchanged } = await bench.rows.sql.begin(async (tx) => {
+      await tx`lock table credentials in exclusive mode`;
+      const outcome = exchange(engineFor(host), flow);
+      const [storing] = await waitFor({
+        what: 'the tokens are about to be stored',
+        read: () => bench.rows.sql<{ pid: number }[]>`select pid from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`,
+        until: (waiting) => waiting.length === 1,
+      });
+      await bench.rows.sql`select pg_terminate_backend(${storing?.pid ?? 0})`;
+      return { exchanged: outcome };
+    });
+    expect(await exchanged).toEqual({ credentialId: flow.oauthFlowId });
   });
 
   it.each([
