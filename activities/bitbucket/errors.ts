@@ -129,10 +129,12 @@ export class BadRequest extends BitbucketError {
 export const REFUSED = 'Bitbucket asked to wait';
 /** The same of a host that answers errors or nothing, whoever asks. */
 export const FAILING = 'Bitbucket does not answer';
+/** The same of an installation whose OAuth consumer does not work, so that it cannot renew any access. */
+export const CONSUMER = 'The operator must check the OAuth consumer of this installation';
 /** The same of the allowance that is used up. */
 export const USED_UP = 'Bitbucket allowance';
 
-/** 429, or a wait that an earlier 429 ordered. Not a failure: go on at `until`. */
+/** 429, or a wait that an earlier 429 or `why` else orders. Not a failure: go on at `until`. */
 export class RateLimited extends BitbucketError {
   override readonly name = 'RateLimited';
   readonly type = 'RateLimited';

@@ -6,7 +6,8 @@ import type { CredentialRef } from './client.ts';
 export interface Signer {
   /**
    * Throws CredentialUnusable when there is nothing to sign with, and AuthRefused where the credential was refused several
-   * times in a row (unless `evenIfRefused`). Renews an ending OAuth token first.
+   * times in a row (unless `evenIfRefused`). Renews an ending OAuth token first; RateLimited: the installation's consumer
+   * cannot, until the operator has seen to it.
    */
   sign(
     credential: CredentialRef,

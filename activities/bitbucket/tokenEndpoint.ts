@@ -1,14 +1,8 @@
 import * as oauth from 'oauth4webapi';
 import { Secret } from '../../platform/secrets/secret.ts';
 import { retryAfterSeconds } from './answerHeaders.ts';
-import {
-  BitbucketError,
-  CredentialUnusable,
-  InvalidResponse,
-  RateLimited,
-  REFUSED,
-  Upstream,
-} from './errors.ts';
+import { consumerTrouble } from './consumerTrouble.ts';
+import { BitbucketError, InvalidResponse, RateLimited, REFUSED, Upstream } from './errors.ts';
 import { rateLimitedFinding } from './findings.ts';
 import { send, type SendOptions } from './send.ts';
 
@@ -157,14 +151,12 @@ function pairOf(answer: oauth.TokenEndpointResponse): TokenPair {
   };
 }
 
-function needsHttps(host: string): CredentialUnusable {
-  return new CredentialUnusable({
-    finding: {
-      code: 'oauth_needs_https',
-      message: `OAuth tokens are not sent to ${host} without encryption.`,
-      remedy:
-        'The operator must set BITBUCKET_WEB_URL to an https address; plain http is for this very machine only.',
-    },
+function needsHttps(host: string): RateLimited {
+  return consumerTrouble({
+    code: 'oauth_needs_https',
+    message: `OAuth tokens are not sent to ${host} without encryption.`,
+    remedy:
+      'The operator must set BITBUCKET_WEB_URL to an https address; plain http is for this very machine only.',
   });
 }
 

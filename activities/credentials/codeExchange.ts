@@ -6,8 +6,9 @@ import type { Opener } from '../../platform/secrets/open.ts';
 import type { Sealer } from '../../platform/secrets/seal.ts';
 import { Secret } from '../../platform/secrets/secret.ts';
 import type { Finding } from '../../workflows/words.ts';
+import { consumerRefused } from '../bitbucket/consumerTrouble.ts';
 import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
-import { consumerRefused, usableSeconds } from './oauthRefresh.ts';
+import { usableSeconds } from './oauthRefresh.ts';
 import { oauthSecretText } from './sealedSecrets.ts';
 import { untilStored } from './untilStored.ts';
 
@@ -51,7 +52,7 @@ export function createCodeExchange(options: CodeExchangeOptions) {
       return await tokens.exchange({ code, verifier, redirectUri });
     } catch (error) {
       if (!(error instanceof GrantRefused)) throw error;
-      return SPENT.has(error.error) ? spentFlow() : consumerRefused(error).finding;
+      return SPENT.has(error.error) ? spentFlow() : consumerRefused(error.error);
     }
   }
 

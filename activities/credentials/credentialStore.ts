@@ -9,8 +9,9 @@ import {
 } from '../../db/queries/credentials.ts';
 import { mustBeInTime } from '../../platform/attempt.ts';
 import type { Opener } from '../../platform/secrets/open.ts';
-import type { CredentialKind } from '../../workflows/words.ts';
+import type { CredentialKind, Finding } from '../../workflows/words.ts';
 import type { CredentialRef } from '../bitbucket/client.ts';
+import { consumerTrouble } from '../bitbucket/consumerTrouble.ts';
 import { AuthRefused, CredentialReplaced, CredentialUnusable } from '../bitbucket/errors.ts';
 import { credentialExpired, credentialHeld } from '../bitbucket/findings.ts';
 import type { Signer } from '../bitbucket/signer.ts';
@@ -107,7 +108,7 @@ export function createCredentialStore(options: CredentialStoreOptions): Credenti
   }
 
   async function refresh(credential: CredentialRef, version: number): Promise<void> {
-    if (refresher === undefined) throw new CredentialUnusable({ finding: noConsumer() });
+    if (refresher === undefined) throw consumerTrouble(noConsumer());
     await refresher.refresh(credential, version);
   }
 
@@ -246,10 +247,8 @@ function replaced(): CredentialReplaced {
   });
 }
 
-function noConsumer() {
-  return {
-    code: 'oauth_not_configured',
-    message: 'This installation has no OAuth consumer, so it cannot renew the access.',
-    remedy: 'The operator must set BITBUCKET_OAUTH_KEY and BITBUCKET_OAUTH_SECRET.',
-  };
-}
+const noConsumer = (): Finding => ({
+  code: 'oauth_not_configured',
+  message: 'This installation has no OAuth consumer, so it cannot renew the access.',
+  remedy: 'The operator must set BITBUCKET_OAUTH_KEY and BITBUCKET_OAUTH_SECRET.',
+});

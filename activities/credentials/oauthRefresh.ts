@@ -14,6 +14,7 @@ import type { Opener } from '../../platform/secrets/open.ts';
 import { beyondAttempt } from '../../platform/attempt.ts';
 import type { Sealer } from '../../platform/secrets/seal.ts';
 import type { CredentialRef } from '../bitbucket/client.ts';
+import { consumerRefused, consumerTrouble } from '../bitbucket/consumerTrouble.ts';
 import { CredentialUnusable } from '../bitbucket/errors.ts';
 import { credentialExpired } from '../bitbucket/findings.ts';
 import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
@@ -24,8 +25,8 @@ export interface OauthRefresher {
   /**
    * Renews the tokens that have this version. Resolves without doing so when they were renewed, replaced or removed by
    * somebody else, before or meanwhile: the row says which.
-   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, or does not take the installation's consumer,
-   * else what the token endpoint threw.
+   * Throws CredentialUnusable when Bitbucket refused twice, apart in time, RateLimited when it does not take the
+   * installation's consumer, else what the token endpoint threw.
    */
   refresh(credential: CredentialRef, version: number): Promise<void>;
 }
@@ -70,7 +71,7 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       return;
     } catch (error) {
       if (!(error instanceof GrantRefused)) throw error;
-      if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
+      if (!DOUBTFUL.has(error.error)) throw consumerTrouble(consumerRefused(error.error));
     }
     // Without the lock: somebody else may get through meanwhile.
     if (!(await isStillWanted(credential, version))) return;
@@ -78,10 +79,10 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       await refreshOnce(credential, version);
     } catch (error) {
       if (!(error instanceof GrantRefused)) throw error;
-      if (!DOUBTFUL.has(error.error)) throw consumerRefused(error);
+      if (!DOUBTFUL.has(error.error)) throw consumerTrouble(consumerRefused(error.error));
       // A wrong secret of the consumer, or its short while behind another grant's re-use, must not end what is valid.
       if (error.error === 'unauthorized_client' && !(await tokens.takesConsumer()))
-        throw consumerRefused(error);
+        throw consumerTrouble(consumerRefused(error.error));
       const { organizationId, credentialId: id } = credential;
       const ended = await database.transaction(organizationId, (tx) => endCredential(tx, { id, version }));
       if (ended) throw new CredentialUnusable({ finding: credentialExpired('oauth') });
@@ -157,17 +158,6 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
       await running;
     },
   };
-}
-
-/** `invalid_client` and the like speak of the installation's consumer, not of this credential. */
-export function consumerRefused(refusal: GrantRefused): CredentialUnusable {
-  return new CredentialUnusable({
-    finding: {
-      code: 'oauth_consumer_refused',
-      message: `Bitbucket does not accept the OAuth consumer of this installation (${refusal.error}).`,
-      remedy: 'The operator must check BITBUCKET_OAUTH_KEY and BITBUCKET_OAUTH_SECRET.',
-    },
-  });
 }
 
 type OpenableRow = CredentialRow & { sealed: Uint8Array };

@@ -41,7 +41,8 @@ export interface EngineOptions {
   keys: TestKeys;
   apiUrl: string;
   webUrl: string;
-  consumer?: { key: string; secret: string };
+  /** left out or null: the installation has none */
+  consumer?: { key: string; secret: string } | null;
   passwordLogin?: boolean;
   secondTryAfterMs?: number;
   deadlineMs?: number;
@@ -68,7 +69,7 @@ export function createBitbucketEngine(options: EngineOptions) {
     keys: [{ keyId: keys.keyId, privateKey: new Secret(keys.privateKey) }],
   });
   const tokens =
-    consumer === undefined
+    consumer === undefined || consumer === null
       ? undefined
       : createTokenEndpoint({
           webUrl,

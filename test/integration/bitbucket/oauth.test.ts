@@ -92,22 +92,6 @@ describe('a refresh token', () => {
     expect(calls(host, since, TOKEN_PATH)).toBe(2);
   });
 
-  it('refused with all others of the consumer is not at fault: once the consumer is taken again, it is renewed', async () => {
-    const host = hosts.strict;
-    const engine = engineFor(host, { secondTryAfterMs: 1 });
-    const credential = await connected(host);
-    host.faults.set({
-      rules: [{ match: { path: TOKEN_PATH }, fault: refusing('unauthorized_client', 401) }],
-    });
-    for (let tries = 0; tries < 2; tries += 1)
-      await expect(ask(engine, credential)).rejects.toMatchObject({
-        type: 'CredentialUnusable',
-        finding: { code: 'oauth_consumer_refused' },
-      });
-    host.faults.clear();
-    expect((await ask(engine, credential)).status).toBe(200);
-  });
-
   it.each(['invalid_grant', 'unauthorized_client'])('refused once (%s) is not believed', async (error) => {
     const host = hosts.strict;
     const engine = engineFor(host);

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { CONSUMER, type RateLimited } from '../../../activities/bitbucket/errors.ts';
+import { type EngineOptions, inActivity } from '../../support/bitbucketEngine.ts';
 import { ask, calls, mark, refusing, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
 import type { Simulator } from '../../support/simulator.ts';
 import { waitFor } from '../../support/waitFor.ts';
@@ -104,4 +106,36 @@ describe('the wait for the second try ends as soon as the credential', () => {
     await ask(engineFor(host), credential);
     expect((await asked).status).toBe(200);
   });
+});
+
+describe('trouble with the consumer of the installation', () => {
+  const LONGEST_MS = 10 * 60_000;
+
+  it.each<[string, Partial<EngineOptions>, object | null]>([
+    ['is refused', {}, refusing('invalid_client', 401)],
+    ['is refused with all that is asked by it', {}, refusing('unauthorized_client', 401)],
+    ['is not there', { consumer: null }, null],
+    ['would be sent without encryption', { webUrl: 'http://bitbucket.invalid' }, null],
+  ])(
+    'says nothing of a credential: it %s, and work waits for the operator and then goes on',
+    async (_, more, fault) => {
+      const host = hosts.strict;
+      const engine = engineFor(host, { secondTryAfterMs: 1, ...more });
+      const credential = await connected(host);
+      const { organizationId, integrationId } = credential;
+      if (fault !== null) host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, fault }] });
+      const probe = () =>
+        inActivity(() => engine.connection.probeCredential({ organizationId, integrationId }));
+      for (const asking of [() => ask(engine, credential), probe]) {
+        const error = await asking().catch((thrown: unknown) => thrown);
+        expect(error).toMatchObject({ type: 'RateLimited', why: CONSUMER });
+        const { until, finding } = error as RateLimited;
+        expect(finding.code).toMatch(/^oauth_/);
+        expect(finding.remedy).toContain('The operator must');
+        expect(Date.parse(until) - Date.now()).toBeLessThan(LONGEST_MS);
+      }
+      host.faults.clear();
+      expect((await ask(engineFor(host), credential)).status).toBe(200);
+    },
+  );
 });

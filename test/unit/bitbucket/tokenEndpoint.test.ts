@@ -34,7 +34,7 @@ const pair = { access_token: 'a', refresh_token: 'r', token_type: 'bearer' };
 
 it('tokens travel without encryption to this very machine only', async () => {
   await expect(refresh('http://bitbucket.invalid')).rejects.toMatchObject({
-    type: 'CredentialUnusable',
+    type: 'RateLimited',
     finding: { code: 'oauth_needs_https' },
   });
 });
