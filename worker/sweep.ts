@@ -17,6 +17,7 @@ import {
 import type { Logger } from '../platform/log.ts';
 import { WARN_DAYS } from '../workflows/credentialExpiry.ts';
 import { CHECK_INTERRUPTED } from '../workflows/findings.ts';
+import { startRounds } from './rounds.ts';
 
 const EVERY_MS = 60_000;
 
@@ -49,23 +50,16 @@ export function startSweep({
   log: Logger;
   everyMs?: number;
 }): () => Promise<void> {
-  let sweeping: Promise<void> = Promise.resolve();
-  const run = async (): Promise<void> => {
-    try {
+  return startRounds({
+    everyMs,
+    log,
+    failed: 'What is due could not be removed or warned of; tried again in a minute',
+    async round() {
       const swept = await sweep(database);
       if (Object.values(swept).some((count) => count > 0))
         log.info(swept, 'What is due was removed, or warned of');
-    } catch (error) {
-      log.warn({ error }, 'What is due could not be removed or warned of; tried again in a minute');
-    }
-  };
-  const timer = setInterval(() => {
-    sweeping = sweeping.then(run);
-  }, everyMs);
-  return () => {
-    clearInterval(timer);
-    return sweeping;
-  };
+    },
+  });
 }
 
 /** One pass over all tenants, each in a transaction of its own. */

@@ -3,6 +3,7 @@ import type { CloneFolder } from '../activities/git/cloneFolder.ts';
 import type { Database } from '../db/client.ts';
 import { selectFetched } from '../db/queries/fetchedRepositories.ts';
 import type { Logger } from '../platform/log.ts';
+import { startRounds } from './rounds.ts';
 
 const EVERY_MS = 10 * 60_000;
 
@@ -20,23 +21,16 @@ export interface SweepClonesOptions {
  */
 export function startSweepingClones(options: SweepClonesOptions): () => Promise<void> {
   const { log, everyMs = EVERY_MS } = options;
-  const run = async (): Promise<void> => {
-    try {
+  return startRounds({
+    everyMs,
+    log,
+    failed: 'Clones could not be looked through; tried again in ten minutes',
+    async round() {
       const clones = await sweepClones(options);
       if (clones > 0)
         log.info({ clones }, 'Clones of repositories that are not fetched any more were removed');
-    } catch (error) {
-      log.warn({ error }, 'Clones could not be looked through; tried again in ten minutes');
-    }
-  };
-  let sweeping = run();
-  const timer = setInterval(() => {
-    sweeping = sweeping.then(run);
-  }, everyMs);
-  return () => {
-    clearInterval(timer);
-    return sweeping;
-  };
+    },
+  });
 }
 
 /** One pass; how many went. What has not the name of a repository stays. */

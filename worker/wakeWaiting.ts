@@ -3,6 +3,7 @@ import type { Database } from '../db/client.ts';
 import { stopWaiting, wakeWaiting } from '../db/queries/requestBudget.ts';
 import type { Logger } from '../platform/log.ts';
 import { allowanceFreed } from '../workflows/messages.ts';
+import { startRounds } from './rounds.ts';
 
 const EVERY_MS = 2_000;
 
@@ -18,26 +19,15 @@ export function startWaking(options: {
   everyMs?: number;
 }): () => Promise<void> {
   const { database, client, log, everyMs = EVERY_MS } = options;
-  let stopped = false;
-  let waking: Promise<void> = Promise.resolve();
-
-  async function run(): Promise<void> {
-    try {
+  return startRounds({
+    everyMs,
+    log,
+    failed: 'Waits for the request budget could not be looked at; tried again',
+    async round() {
       const woken = await wakeAll(database, client);
       if (woken > 0) log.info({ workflows: woken }, 'Waits for the request budget ended early');
-    } catch (error) {
-      if (!stopped) log.warn({ error }, 'Waits for the request budget could not be looked at; tried again');
-    }
-  }
-
-  const timer = setInterval(() => {
-    waking = waking.then(run);
-  }, everyMs);
-  return () => {
-    stopped = true;
-    clearInterval(timer);
-    return waking;
-  };
+    },
+  });
 }
 
 /** One look; how many were signalled. */
