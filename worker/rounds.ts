@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../platform/log.ts';
 
 export interface RoundsOptions {
-  round: () => Promise<void>;
+  /** One that consists of many steps asks between them whether it is to end. */
+  round: (isStopped: () => boolean) => Promise<void>;
   /** of rest between two rounds */
   everyMs: number;
   log: Logger;
@@ -25,7 +26,7 @@ export function startRounds({ round, everyMs, log, failed }: RoundsOptions): () 
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {
-        await round();
+        await round(() => signal.aborted);
       } catch (error) {
         if (!signal.aborted) log.warn({ error }, failed);
       }

@@ -1,6 +1,6 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Database } from '../db/client.ts';
-import { stopWaiting, wakeWaiting } from '../db/queries/requestBudget.ts';
+import { selectWaitedFor, stopWaiting, wakeWaiting } from '../db/queries/requestBudget.ts';
 import type { Logger } from '../platform/log.ts';
 import { allowanceFreed } from '../workflows/messages.ts';
 import { startRounds } from './rounds.ts';
@@ -23,18 +23,22 @@ export function startWaking(options: {
     everyMs,
     log,
     failed: 'Waits for the request budget could not be looked at; tried again',
-    async round() {
-      const woken = await wakeAll(database, client);
+    async round(isStopped) {
+      const woken = await wakeAll(database, client, isStopped);
       if (woken > 0) log.info({ workflows: woken }, 'Waits for the request budget ended early');
     },
   });
 }
 
 /** One look; how many were signalled. */
-export async function wakeAll(database: Database, client: Client): Promise<number> {
-  const waiters = await database.statement((tx) => wakeWaiting(tx));
+export async function wakeAll(
+  database: Database,
+  client: Client,
+  isStopped = (): boolean => false,
+): Promise<number> {
+  const waiters = await markWoken(database, isStopped);
   await Promise.all(
-    waiters.map(async (waiter) => {
+    [...waiters].map(async (waiter) => {
       try {
         await client.workflow.getHandle(waiter).signal(allowanceFreed);
       } catch (error) {
@@ -44,5 +48,15 @@ export async function wakeAll(database: Database, client: Client): Promise<numbe
       }
     }),
   );
-  return waiters.length;
+  return waiters.size;
+}
+
+/** Ids of the workflows to signal. One window behind the other: the requests of each are held up by its own look only. */
+export async function markWoken(database: Database, isStopped = (): boolean => false): Promise<Set<string>> {
+  const woken = new Set<string>();
+  for (const window of await database.statement((tx) => selectWaitedFor(tx))) {
+    if (isStopped()) break;
+    for (const waiter of await database.statement((tx) => wakeWaiting(tx, window))) woken.add(waiter);
+  }
+  return woken;
 }

@@ -87,10 +87,18 @@ export async function answerRequest(tx: Transaction, input: AnswerInput): Promis
   return row?.until ?? null;
 }
 
+/** The windows for which a workflow waits. */
+export async function selectWaitedFor(tx: Transaction): Promise<WindowKey[]> {
+  const rows = await tx.execute<{ account_key: string; limit_group: string }>(
+    sql`select distinct account_key, limit_group from request_waits order by account_key, limit_group`,
+  );
+  return rows.map((row) => ({ accountKey: row.account_key, group: row.limit_group }));
+}
+
 /** Ids of the workflows that may go on earlier than they were told. One that does not come is named again. */
-export async function wakeWaiting(tx: Transaction): Promise<string[]> {
+export async function wakeWaiting(tx: Transaction, { accountKey, group }: WindowKey): Promise<string[]> {
   const rows = await tx.execute<{ waiter: string }>(
-    sql`select distinct waiter from wake_waiting() as waiter`,
+    sql`select waiter from wake_waiting(${accountKey}, ${group}) as waiter`,
   );
   return rows.map(({ waiter }) => waiter);
 }

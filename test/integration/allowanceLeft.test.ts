@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { walker } from '../../activities/bitbucket/asker.ts';
 import { createRequestGate } from '../../activities/bitbucket/requestGate.ts';
-import { wakeWaiting } from '../../db/queries/requestBudget.ts';
-import { wakeAll } from '../../worker/wakeWaiting.ts';
+import { markWoken, wakeAll } from '../../worker/wakeWaiting.ts';
 import { importRepositoryWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { untilCalled } from '../support/bitbucketCalls.ts';
@@ -60,7 +59,7 @@ test.each([
       for (const one of [busy, late]) await refusal(ask(one));
       // Half of them leave the window. That is the late one's, up to as many as the busy one has.
       await bench.sql`update request_uses set requests = 48 where requests > 0 and account_key = ${window.accountKey}`;
-      const woken = await bench.database.statement((tx) => wakeWaiting(tx));
+      const woken = await markWoken(bench.database);
       expect(woken).toContain(late.waiter);
       expect(woken).not.toContain(busy.waiter);
       // Woken, it asks for more than there is, and waits on.

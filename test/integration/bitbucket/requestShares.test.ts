@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LIVE, walker } from '../../../activities/bitbucket/asker.ts';
 import { createRequestGate, type RequestGate } from '../../../activities/bitbucket/requestGate.ts';
-import { releaseWaiting, stopWaiting, wakeWaiting } from '../../../db/queries/requestBudget.ts';
+import { releaseWaiting, stopWaiting } from '../../../db/queries/requestBudget.ts';
+import { markWoken } from '../../../worker/wakeWaiting.ts';
 import { ok, refusal, useGateBench } from '../../support/gateBench.ts';
+import { waitFor } from '../../support/waitFor.ts';
 
 const bench = useGateBench();
 const { gateOf, take, spend, exhaust, allowance, pass, passUntil } = bench;
@@ -81,7 +83,7 @@ describe('shares', () => {
   });
 });
 
-const woken = () => bench.databases[0].statement((tx) => wakeWaiting(tx));
+const woken = async () => [...(await markWoken(bench.databases[0]))];
 
 describe('a workflow that waits', () => {
   const waiting = async (gate: RequestGate, ...names: string[]) => {
@@ -139,6 +141,27 @@ describe('a workflow that waits', () => {
     await waiting(gate, 'import/1');
     await bench.databases[0].statement((tx) => releaseWaiting(tx, { consumers: ['import'] }));
     expect(await woken()).toEqual(['import/1']);
+  });
+
+  it('is looked for one account behind the other: meanwhile requests of the first go', async () => {
+    const gate = gateOf(100);
+    await exhaust(gate, walker('import', null));
+    await waiting(gate, 'import/1');
+    await bench.superuser`insert into request_waits (account_key, limit_group, waiter, consumer, since, until, woken_at)
+      values ('another account', 'repository_data', 'other/1', 'other', now(), now(), '-infinity')`;
+    let looking: Promise<string[]> | undefined;
+    await bench.superuser.begin(async (sql) => {
+      await sql`select from request_waits where waiter = 'other/1' for update`;
+      looking = woken();
+      await waitFor({
+        what: 'the look is at the other account',
+        read: () => sql`select pid from pg_stat_activity
+          where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
+        until: (blocked) => blocked.length === 1,
+      });
+      await spend(gate, LIVE);
+    });
+    expect(await looking).toEqual(['other/1']);
   });
 
   it('is woken one at a time behind a refusal', async () => {

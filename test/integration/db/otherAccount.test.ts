@@ -2,7 +2,7 @@ import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
 import { createIntegrationActivities } from '../../../activities/integrations.ts';
 import { createDatabase } from '../../../db/client.ts';
-import { wakeWaiting } from '../../../db/queries/requestBudget.ts';
+import { markWoken } from '../../../worker/wakeWaiting.ts';
 import { importRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 
@@ -46,7 +46,7 @@ test('with another credential, all that waits for the allowance of the former is
   });
   const activities = createIntegrationActivities({ database });
   await activities.adoptCredential({ organizationId, integrationId, checkId, credentialId });
-  const woken = await database.statement((tx) => wakeWaiting(tx));
+  const woken = await markWoken(database);
   await database.end();
-  expect(woken.toSorted()).toEqual(own.map(([, waiter]) => waiter).toSorted());
+  expect([...woken].toSorted()).toEqual(own.map(([, waiter]) => waiter).toSorted());
 });
