@@ -1,7 +1,8 @@
 import {
   CancellationScope,
-  condition,
+  continueAsNew,
   isCancellation,
+  patched,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -11,10 +12,15 @@ import { clock, estimateDetails, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import { ESTIMATE_INTERRUPTED } from './findings.ts';
 import type { EstimateImportInput } from './inputs.ts';
+import { createLimitTimer } from './limitTimer.ts';
 import { isRefusal, tellRefused } from './limits.ts';
+import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed } from './messages.ts';
 import { estimateTries, rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
+
+/** From then on it has a bound to its history. */
+const GOES_ON_ANEW = 'estimate-goes-on-anew';
 
 /**
  * Finds out what an import would take, and imports nothing. Id: `import-estimate/{estimateId}`.
@@ -24,7 +30,8 @@ import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
  *     when; a signal ends it early.
  *  3. Work out requests, rows and end, and store them.
  *
- * A refused credential ends it, and the integration is told. At most 90 requests are made, so the history stays short.
+ * A refused credential ends it, and the integration is told. At most 90 requests are made, so the history stays short,
+ * unless Bitbucket refuses again and again: then it continues as new, from what is in its rows.
  */
 export async function estimateImport(input: EstimateImportInput): Promise<void> {
   const { organizationId, integrationId, estimateId } = input;
@@ -34,6 +41,7 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
     { key: INTEGRATION_ID, value: integrationId },
     { key: STAGE, value: 'estimating' },
   ]);
+  const limitTimer = createLimitTimer();
   let freed = false;
   setHandler(allowanceFreed, () => void (freed = true), {
     description: 'End a wait for the request budget early.',
@@ -41,19 +49,9 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
   let progress = { title: 'repositories', total: 0, sampled: 0, asked: 0, requests: 0 };
   const show = (doing: string): void => setCurrentDetails(estimateDetails({ ...progress, doing }));
   show('begins');
+  let isAtEnd: boolean;
   try {
-    const begun = await rows().beginEstimate.executeWithOptions({ summary: 'choose whom to ask about' }, [
-      ids,
-    ]);
-    progress = { ...progress, ...begun };
-    await askAll();
-    show('works the answer out');
-    const { state, requests } = await rows().finishEstimate.executeWithOptions(
-      { summary: 'work the answer out and store it' },
-      [ids],
-    );
-    progress = { ...progress, requests };
-    show(state === 'done' ? 'done: the answer is in its row' : 'failed: its row says why');
+    isAtEnd = await work();
   } catch (error) {
     if (isCancellation(error)) {
       await CancellationScope.nonCancellable(() => fail(ESTIMATE_INTERRUPTED));
@@ -62,15 +60,35 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
     const { type, finding } = readFailure(error);
     await fail(finding);
     if (isRefusal(type)) await tellRefused(integrationId, finding);
+    return;
+  }
+  if (!isAtEnd) await continueAsNew<typeof estimateImport>(input);
+
+  /** Steps 1 to 3; false: the history is long. */
+  async function work(): Promise<boolean> {
+    const begun = await rows().beginEstimate.executeWithOptions({ summary: 'choose whom to ask about' }, [
+      ids,
+    ]);
+    progress = { ...progress, ...begun };
+    if (!(await askAll())) return false;
+    show('works the answer out');
+    const { state, requests } = await rows().finishEstimate.executeWithOptions(
+      { summary: 'work the answer out and store it' },
+      [ids],
+    );
+    progress = { ...progress, requests };
+    show(state === 'done' ? 'done: the answer is in its row' : 'failed: its row says why');
+    return true;
   }
 
-  /** Step 2. */
-  async function askAll(): Promise<void> {
+  /** Step 2; false: the history is long. */
+  async function askAll(): Promise<boolean> {
     for (;;) {
+      if (isLongHistory(input.historyLimit) && patched(GOES_ON_ANEW)) return false;
       freed = false;
       show('asks Bitbucket');
       const limited = await chunkOrLimit();
-      if (limited === 'done') return;
+      if (limited === 'done') return true;
       if (limited !== null) await waitUntil(limited);
     }
   }
@@ -97,7 +115,7 @@ export async function estimateImport(input: EstimateImportInput): Promise<void> 
     const saying = `${why}; goes on ${clock(untilMs, Date.now())}`;
     await store('rate_limited', { until, why });
     show(saying);
-    await condition(() => freed, Math.max(1, untilMs - Date.now()), { summary: summary(saying) });
+    await limitTimer(untilMs, () => freed, summary(saying));
     await store('running');
   }
 

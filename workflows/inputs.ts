@@ -43,6 +43,7 @@ export interface EstimateImportInput {
   organizationId: string;
   integrationId: string;
   estimateId: string;
+  historyLimit?: number;
 }
 
 export interface RetryQuarantineInput {

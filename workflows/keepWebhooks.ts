@@ -10,6 +10,7 @@ import type { Limited } from './contracts/waiting.ts';
 import { clock, summary } from './details.ts';
 import { readFailure } from './failures.ts';
 import type { KeepWebhooksInput } from './inputs.ts';
+import { createLimitTimer } from './limitTimer.ts';
 import { isRefusal, tellRefused } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, webhooksCommanded } from './messages.ts';
@@ -51,6 +52,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
   ]);
   let cursor = input.carried?.cursor ?? null;
   let resting: IntegrationState | undefined;
+  const limitTimer = createLimitTimer();
 
   for (;;) {
     // A command that comes while a round is under way begins another one.
@@ -118,9 +120,7 @@ export async function keepWebhooks(input: KeepWebhooksInput): Promise<void> {
     const saying = summary(`${why}; goes on ${clock(untilMs, Date.now())}`);
     await store('rate_limited', saying, { waiting: { until, why } });
     const hearsCommand = !wasCommanded && patched(COMMAND_ENDS_WAIT);
-    await condition(() => freed || (hearsCommand && commanded), Math.max(1, untilMs - Date.now()), {
-      summary: saying,
-    });
+    await limitTimer(untilMs, () => freed || (hearsCommand && commanded), saying);
     await store('running', 'looks up the webhooks at Bitbucket');
   }
 

@@ -7,6 +7,7 @@ import { integrationWorkflowId } from './ids.ts';
 import { PAUSED } from './import/paused.ts';
 import { tell } from './import/tell.ts';
 import type { PauseReason } from './inputs.ts';
+import { createLimitTimer } from './limitTimer.ts';
 import { allowanceFreed, credentialRefused, discovered, setPaused } from './messages.ts';
 import type { Finding } from './words.ts';
 
@@ -26,6 +27,7 @@ export function createLimits(paused: PauseReason | null = null): Limits {
   let freed = false;
   let inHand: CancellationScope | null = null;
   let rests = paused;
+  const limitTimer = createLimitTimer();
   setHandler(
     setPaused,
     (word) => {
@@ -72,7 +74,7 @@ export function createLimits(paused: PauseReason | null = null): Limits {
       const untilMs = Date.parse(limited.until);
       const summary = `${limited.why}; goes on ${clock(untilMs, Date.now())}`;
       setCurrentDetails(summary);
-      await condition(() => freed || rests !== null, Math.max(1, untilMs - Date.now()), { summary });
+      await limitTimer(untilMs, () => freed || rests !== null, summary);
       return false;
     },
   };

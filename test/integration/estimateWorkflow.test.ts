@@ -1,3 +1,4 @@
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import { expect, test } from 'vitest';
 import { v7 as uuid } from 'uuid';
 import { estimateWorkflowId } from '../../workflows/ids.ts';
@@ -19,11 +20,18 @@ async function storeEstimate(tenant: TestTenant, selection: object = { all: true
   return id;
 }
 
-const start = (run: WorkflowRun, tenant: TestTenant, estimateId: string) =>
+const start = (
+  run: WorkflowRun,
+  tenant: TestTenant,
+  estimateId: string,
+  more: { historyLimit?: number } = {},
+) =>
   run.client.workflow.start<typeof estimateImport>('estimateImport', {
     workflowId: estimateWorkflowId(estimateId),
     taskQueue: run.taskQueue,
-    args: [{ organizationId: tenant.organizationId, integrationId: tenant.integrationId, estimateId }],
+    args: [
+      { organizationId: tenant.organizationId, integrationId: tenant.integrationId, estimateId, ...more },
+    ],
   });
 
 const rowOf = async (id: string) => (await bench.sql`select * from import_estimates where id = ${id}`)[0];
@@ -103,6 +111,49 @@ test('a refused credential ends it with the finding, and the integration looks i
         ),
     });
   }, integrationGoesOn(tenant));
+});
+
+/** As long as Temporal's clock is ahead of Postgres', its end seems to be over. */
+const overAlready = () => ({
+  limited: { until: new Date(Date.now() - 30_000).toISOString(), why: 'Bitbucket allowance' },
+});
+
+test('a limit that is met again although it seems over is asked about every five seconds at most', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(2);
+  const id = await storeEstimate(tenant);
+  await bench.run(async (run) => {
+    run.bitbucket.estimate.push(overAlready(), overAlready(), { done: true });
+    const handle = await start(run, tenant, id);
+    const timersMs = await waitFor({
+      what: 'it waits again',
+      read: async () =>
+        ((await handle.fetchHistory()).events ?? []).flatMap(({ timerStartedEventAttributes: timer }) =>
+          timer ? [tsToMs(timer.startToFireTimeout)] : [],
+        ),
+      until: (timers) => timers.length === 2,
+    });
+    expect(timersMs[0]).toBe(1);
+    expect(timersMs[1]).toBeGreaterThan(4_000);
+    await handle.signal(messages.allowanceFreed);
+    await handle.result();
+    expect(await rowOf(id)).toMatchObject({ state: 'done' });
+  });
+});
+
+test('over limit after limit it goes on with a history of its own', async () => {
+  const tenant = await bench.tenant('active');
+  await tenant.repositories(2);
+  const id = await storeEstimate(tenant);
+  await bench.run(async (run) => {
+    run.bitbucket.estimate.push({ asked: 1, requests: 3 }, overAlready(), { done: true });
+    const handle = await start(run, tenant, id, { historyLimit: 20 });
+    await handle.result();
+    expect((await handle.fetchHistory()).events?.length).toBeLessThan(30);
+    expect((await handle.describe()).runId).not.toBe(handle.firstExecutionRunId);
+    expect(await rowOf(id)).toMatchObject({ state: 'done' });
+    expect(await sampleOf(id)).toHaveLength(2);
+  });
 });
 
 test('cancelled by an operator it says so in its row; removed meanwhile it just ends', async () => {

@@ -3,6 +3,7 @@ import type { Limited, Waiting } from '../contracts/waiting.ts';
 import type { OfRepository } from '../contracts/tenant.ts';
 import { clock, summary } from '../details.ts';
 import type { PauseReason, Wanted } from '../inputs.ts';
+import { createLimitTimer } from '../limitTimer.ts';
 import { tellRefused } from '../limits.ts';
 import { rows } from '../policies.ts';
 import { PAUSED } from './paused.ts';
@@ -57,14 +58,16 @@ export function createPatience(options: {
 }): Patience {
   const { ids, timing, screen, steering } = options;
 
+  const limitTimer = createLimitTimer();
   const inHand = new Set<Wait>();
   let refused: Promise<void> | null = null;
 
   async function forLimit({ until, why }: { until: string; why: string }, freed: number): Promise<void> {
     const isOver = (): boolean => steering.failed || steering.outdated || steering.freed !== freed;
     if (isOver()) return;
+    const untilMs = Date.parse(until);
     await during({ state: 'rate_limited', waiting: { until, why } }, () =>
-      wait(`${why}; goes on`, Date.parse(until), () => steering.paused !== null || isOver()),
+      limitTimer(untilMs, () => steering.paused !== null || isOver(), announce(`${why}; goes on`, untilMs)),
     );
   }
 
@@ -85,9 +88,11 @@ export function createPatience(options: {
     const untilMs = nowMs + timing.refusedEveryMs;
     const why = 'Bitbucket refused the credential';
     const until = new Date(untilMs).toISOString();
-    await during({ state: 'needs_credential', waiting: { until, why } }, () =>
-      wait(`${why}; tries again`, untilMs, () => steering.messages !== heard || steering.failed),
-    );
+    await during({ state: 'needs_credential', waiting: { until, why } }, async () => {
+      const isOver = (): boolean => steering.messages !== heard || steering.failed;
+      const said = announce(`${why}; tries again`, untilMs);
+      await condition(isOver, Math.max(1, untilMs - Date.now()), { summary: said });
+    });
   }
 
   /** The row says that it waits, and behind it what else is waited for. */
@@ -111,11 +116,11 @@ export function createPatience(options: {
     if (steering.paused === null) await store('running');
   }
 
-  /** A durable timer that an operator can read; `woken` ends it early. */
-  async function wait(saying: string, untilMs: number, woken: () => boolean): Promise<void> {
+  /** Shows what is waited for; answers what an operator reads of the durable timer. */
+  function announce(saying: string, untilMs: number): string {
     const until = clock(untilMs, Date.now());
     screen.waiting(saying, until);
-    await condition(woken, Math.max(1, untilMs - Date.now()), { summary: summary(`${saying} ${until}`) });
+    return summary(`${saying} ${until}`);
   }
 
   async function store(state: ImportRepositoryState, waiting: Waiting | null = null) {
