@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withOwnerLock } from '../setup/ownerLock.mjs';
@@ -33,7 +34,8 @@ export async function openInstallation(
   { reset }: { reset: boolean },
 ): Promise<Installation> {
   const folder = join(dataFolder, source);
-  if (reset) await rm(folder, { recursive: true, force: true });
+  await removeAside(folder);
+  if (reset) await removeInstallation(folder);
   await mkdir(folder, { recursive: true });
   const kept = (await readKept(dataFolder, source)) ?? { passwords: newPasswords(), memory: {} };
 
@@ -74,6 +76,15 @@ export async function asOnlyStart<T>(dataFolder: string, work: () => Promise<T>)
   };
   return withOwnerLock(join(dataFolder, 'start.lock'), { onWait }, work);
 }
+
+/** Moved aside in one step first: a removal that is cut off leaves no half of an installation. The next start ends it. */
+async function removeInstallation(folder: string): Promise<void> {
+  if (existsSync(folder)) await rename(folder, asideOf(folder));
+  await removeAside(folder);
+}
+
+const asideOf = (folder: string): string => `${folder}.removed`;
+const removeAside = (folder: string): Promise<void> => rm(asideOf(folder), { recursive: true, force: true });
 
 function newPasswords(): Kept['passwords'] {
   const password = (): string => randomBytes(24).toString('base64url');

@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as immediately } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AlreadyRunning, asOnlyStart, openInstallation } from '../../../scripts/start/installation.ts';
 import { readLastStart } from '../../../scripts/start/lastStart.ts';
@@ -51,6 +53,28 @@ test('reset forgets this source and no other, and leaves the lock of the start t
     expect((await openInstallation(folder, 'bitbucket', keep)).passwords).toEqual(other.passwords);
     expect(await readdir(folder)).toContain('start.lock');
   });
+});
+
+test('a reset that is cut off leaves the whole installation or nothing of it', async () => {
+  const before = await openInstallation(folder, 'small', keep);
+  const names = Array.from({ length: 300 }, (_, n) => String(n));
+  for (const name of names) await mkdir(join(before.simulator, name, 'in', 'it'), { recursive: true });
+  const seen = new Set<number>();
+  const run = { isOver: false };
+  const resetting = openInstallation(folder, 'small', { reset: true }).finally(() => (run.isOver = true));
+  while (!run.isOver) {
+    seen.add(existsSync(before.simulator) ? readdirSync(before.simulator).length : 0);
+    await immediately();
+  }
+  await resetting;
+  expect([...seen]).toEqual([names.length, 0]);
+});
+
+test('what a reset left that was cut off goes with the next start', async () => {
+  const { folder: own } = await openInstallation(folder, 'small', keep);
+  await rename(own, `${own}.removed`);
+  await openInstallation(folder, 'small', keep);
+  expect(await readdir(folder)).toEqual(['last-start.json', 'small']);
 });
 
 test('what the last start remembers is read without writing anything', async () => {
