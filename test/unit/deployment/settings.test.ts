@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadApiConfig, loadMigrationConfig, loadWorkerConfig } from '../../../platform/config.ts';
+import { apiVariables, workerVariables } from '../../../platform/variables.ts';
 import { type ComposeFile, read, readCompose, ROOT } from './composeFile.ts';
+
+/** A namespace of its own needs no other queue; the image has its workflows with it. */
+const SAME_EVERYWHERE = new Set(['TASK_QUEUE', 'WORKFLOW_BUNDLE']);
 
 let compose: ComposeFile;
 beforeAll(async () => {
@@ -68,6 +72,20 @@ describe('the settings in docker-compose.yml', () => {
       namespace: environment!['TEMPORAL_NAMESPACE'],
     });
   }, 30_000);
+
+  it.each([
+    ['api', apiVariables],
+    ['worker', workerVariables],
+  ])(
+    'tell the %s everything that it can be told, but what is the same in each installation',
+    (name, variables) => {
+      const passed = Object.keys(compose.services[name]!.environment!).map((each) =>
+        each.replace(/_FILE$/, ''),
+      );
+      const wanted = Object.keys(variables).filter((variable) => !SAME_EVERYWHERE.has(variable));
+      expect(passed.toSorted()).toEqual(wanted.toSorted());
+    },
+  );
 
   it('are all names in platform/variables.ts', async () => {
     const variables = await read('platform/variables.ts');
