@@ -137,12 +137,15 @@ export function createMirror({ git, clones }: { git: Git; clones: CloneFolder })
 
 /**
  * An attempt that was killed leaves locks and half packs; the clone is ours alone, so nobody else's are among
- * them.
+ * them. Half packs lie among the objects only: elsewhere people choose names, and `tmp_pack_old/a` is a good one for a
+ * branch. None may end with `.lock` (git-check-ref-format).
  */
 async function removeLeftovers(path: string): Promise<void> {
-  for (const name of await readdir(path, { recursive: true })) {
-    if (name.endsWith('.lock') || /(?:^|\/)tmp_(?:pack|idx|obj|rev)_/.test(name)) {
-      await rm(join(path, name), { force: true });
+  const objects = join(path, 'objects');
+  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
+    const isHalf = entry.parentPath.startsWith(objects) && /^tmp_(?:pack|idx|obj|rev)_/.test(entry.name);
+    if (entry.isFile() && (isHalf || entry.name.endsWith('.lock'))) {
+      await rm(join(entry.parentPath, entry.name), { force: true });
     }
   }
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { unescapeText, unescapeToBytes } from '../../../db/text.ts';
-import { addHistory, storedRefs } from './history.ts';
+import { addHistory, storedRefs, toldRefs } from './history.ts';
 import { createPlace, type Place, type Subject } from './place.ts';
 
 let place: Place;
@@ -221,6 +221,30 @@ test('refs whose names are too long for an index are kept apart until they are g
   writeFileSync(packed, '');
   await importAll(subject);
   expect(await kept()).toEqual([]);
+});
+
+test('a branch or tag may be called like what a fetch that was killed leaves behind', async () => {
+  const subject = await place.subject('leftovers');
+  addHistory(subject, 5);
+  await importAll(subject);
+  for (const name of ['tmp_obj_cleanup/a', 'tmp_pack_b']) {
+    subject.git.git(['branch', name, 'main']);
+    subject.git.git(['tag', name, 'main']);
+  }
+  const half = join(
+    place.folder,
+    'clones',
+    'worker',
+    'ready',
+    subject.repositoryId,
+    'objects',
+    'tmp_obj_half',
+  );
+  writeFileSync(half, 'half');
+  // The first fetch stores them one file each, which the second meets.
+  for (const _ of [1, 2]) await importAll(subject);
+  expect(await storedRefs(place, subject)).toEqual(toldRefs(subject));
+  expect(existsSync(half)).toBe(false);
 });
 
 test('an empty repository is healthy and has nothing', async () => {
