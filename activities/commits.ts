@@ -15,7 +15,7 @@ import { advance, markStream, openStream, SwitchedOff } from './checkpoint.ts';
 import type { CredentialStore } from './credentials/credentialStore.ts';
 import type { GitCredential } from './credentials/sealedSecrets.ts';
 import type { CloneFolder } from './git/cloneFolder.ts';
-import { DiskFull, GitUnclear, readGitFailure } from './git/failures.ts';
+import { DiskFull, FilesRefused, GitUnclear, readGitFailure } from './git/failures.ts';
 import { type CheckpointStep, importCommits } from './git/importCommits.ts';
 import { storeRefs } from './git/storeRefs.ts';
 import { createMirror, type Remote } from './git/mirror.ts';
@@ -66,7 +66,7 @@ export function createGitActivities(
    * requests that waited for their merge commit. Ends git at once when cancelled; the
    * next attempt, on any worker, goes on from the checkpoint. Where it is not under its name any more, it is asked for by
    * its uuid, and read under the name that it has now. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
-   * DiskFull, PageRefused, and Fenced.
+   * DiskFull, FilesRefused, PageRefused, and Fenced.
    */
   async function importGit(input: GitInput): Promise<ChunkResult> {
     // Before the first statement: opening a stream may wait for the locks of a worker that froze.
@@ -254,6 +254,7 @@ const isElsewhere = (failure: unknown): boolean =>
 function stateAfter(failure: unknown): { state: 'rate_limited' | 'failed'; error: Finding } | undefined {
   if (
     failure instanceof DiskFull ||
+    failure instanceof FilesRefused ||
     failure instanceof GitUnclear ||
     failure instanceof PageRefused ||
     failure instanceof TooLarge

@@ -30,6 +30,27 @@ export class DiskFull extends EngineError {
   }
 }
 
+/**
+ * The worker's own work on the files of a clone is refused: no right to write there, a disk that fails. It may pass; where it
+ * does not, somebody should see it.
+ */
+export class FilesRefused extends EngineError {
+  override readonly name = 'FilesRefused';
+
+  constructor(repository: string, cause: FileError) {
+    super(
+      'FilesRefused',
+      {
+        code: 'clone_files_refused',
+        message: `The worker could not work on the files of the clone of ${repository} (${cause.code} by ${cause.syscall}).`,
+        remedy:
+          'Check that the worker may write where CLONE_FOLDER lies, and that the disk is sound; then import again.',
+      },
+      { retry: { kind: 'limited', attempts: 5 }, cause },
+    );
+  }
+}
+
 /** git failed in a way that nobody has met yet. It may pass; where it does not, somebody should see it. */
 export class GitUnclear extends EngineError {
   override readonly name = 'GitUnclear';
@@ -142,10 +163,13 @@ const NETWORK: [RegExp, UnreachableStage][] = [
 ];
 
 /**
- * A failure of git as one of the typed errors; what is no failure of git's (a bug) comes back unchanged.
+ * A failure of git, or of work on its files, as one of the typed errors; what is neither (a bug) comes back unchanged.
  */
 export function readGitFailure(error: unknown, repository: string): unknown {
-  if (hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT')) return new DiskFull(repository);
+  if (isOfFiles(error)) {
+    const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+    return isFull ? new DiskFull(repository) : new FilesRefused(repository, error);
+  }
   if (!(error instanceof GitFailed)) return error;
   const words = error.lastWords;
   const said = withoutNames(words);
@@ -188,9 +212,19 @@ function gone(repository: string): BitbucketError {
 const statusIn = (words: string, otherwise: number): number =>
   Number(/returned error: (\d{3})/.exec(words)?.[1] ?? otherwise);
 
-/** Node's own file work meets a full disk too. */
-const hasCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && 'code' in error && error.code === code;
+interface FileError extends Error {
+  code: string;
+  syscall: string;
+}
+
+/** Node's own file work is refused too; a socket's error names a system call and no path. */
+const isOfFiles = (error: unknown): error is FileError =>
+  error instanceof Error &&
+  'path' in error &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  'syscall' in error &&
+  typeof error.syscall === 'string';
 
 /** The last line tells most; addresses in it carry no credential. */
 const shortened = (words: string): string => (words.split('\n').at(-1) ?? '').slice(0, 300);

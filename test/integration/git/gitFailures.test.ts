@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -244,6 +244,21 @@ test('a damaged clone is made anew', async () => {
   addHistory(damaged, 70, 'more', 'refs/heads/main~0');
   await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'damaged' });
   expect(await storedHistory(place, damaged)).toEqual(toldHistory(damaged));
+});
+
+test('files that the worker may not work on fail the repository in a few attempts, and say why', async () => {
+  const refused = await place.subject('refused');
+  addHistory(refused, 3);
+  // Where a folder belongs lies a file: of all that files refuse, what is refused to root as well.
+  mkdirSync(clones('refused'), { recursive: true });
+  writeFileSync(join(clones('refused'), 'ready'), '');
+  const importId = await refused.newImport();
+  await expect(place.importGit({ subject: refused, importId, worker: 'refused' })).rejects.toMatchObject({
+    type: 'FilesRefused',
+    retry: { kind: 'limited', attempts: 5 },
+    finding: { message: expect.stringContaining('EEXIST by mkdir') as string },
+  });
+  expect(await progress(place, importId)).toEqual(['commits failed 0/?', 'refs failed 0/?']);
 });
 
 test('a worker that is killed leaves no git behind', onLinux, async () => {

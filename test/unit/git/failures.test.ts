@@ -31,8 +31,11 @@ test.each([
   expect(read(words)).toMatchObject({ type, retry: { kind } });
 });
 
+const refusedFile = (code: string, syscall: string) =>
+  Object.assign(new Error(`${code}, ${syscall} '/clones'`), { code, syscall, path: '/clones' });
+
 test('a full disk says what to do, whoever met it', () => {
-  const met = Object.assign(new Error('ENOSPC: no space left on device, mkdir'), { code: 'ENOSPC' });
+  const met = refusedFile('ENOSPC', 'mkdir');
   expect(readGitFailure(met, 'ws/repository')).toMatchObject({
     finding: { code: 'disk_full', remedy: expect.stringContaining('CLONE_FOLDER') },
   });
