@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Variable } from './environment.ts';
 import { LOG_LEVELS } from './log.ts';
@@ -126,7 +127,8 @@ export const workerVariables = {
     fix: 'Set it to the file that the workflows were bundled into, or leave it out.',
   },
   CLONE_FOLDER: {
-    schema: z.string(),
+    // git runs in a folder of its own: a path from the worker's would be another place there.
+    schema: z.string().transform((path) => resolve(path)),
     fix: 'Set it to a folder for git clones (a cache: it may be emptied while no worker runs).',
   },
   PUBLIC_WEBHOOK_URL: {

@@ -97,6 +97,11 @@ describe('configuration', () => {
     expect(loadWorkerConfig(apart).publicWebhookUrl).toBe('https://hooks.example.com');
   });
 
+  test('clones lie where the worker was told to put them, wherever git runs', () => {
+    const { cloneFolder } = loadWorkerConfig({ ...worker, CLONE_FOLDER: 'data/clones' });
+    expect(cloneFolder).toBe(join(process.cwd(), 'data', 'clones'));
+  });
+
   test('an empty value counts as not set', () => {
     expect(problemsOf(() => loadApiConfig({ ...api, DATABASE_URL: '' }))[0]).toContain(
       'DATABASE_URL is not set',
