@@ -2,9 +2,10 @@
 export interface CommitGraph {
   /**
    * What a merge brought in: the commits that its second parent (and any further one) leads to and its first does not,
-   * newest first by their distance from the root. Undefined where the merge or a parent is not here.
+   * newest first by their distance from the root. Undefined where the merge or a parent of it is not here. `isPartial`:
+   * also where a parent is not here that was met on the way, behind which may be what belongs to both sides.
    */
-  side(merge: string): string[] | undefined;
+  side(merge: string, options?: { isPartial: boolean }): string[] | undefined;
 }
 
 const HASH_BYTES = 20;
@@ -13,7 +14,7 @@ const BLOCK = 65_536;
 const FIRST = 1;
 const OTHER = 2;
 
-/** Takes commits in the order of their hashes; `build` makes the graph. Parents that never come are no parents. */
+/** Takes commits in the order of their hashes; `build` makes the graph. */
 export function createCommitGraph(): {
   add(hash: string, parents: readonly string[]): void;
   build(): CommitGraph;
@@ -111,14 +112,19 @@ function graphOf(all: HashList, parents: Parents): CommitGraph {
   /**
    * Paints both sides downwards, highest generation first: a commit that is taken has every colour it will ever get,
    * since whatever leads to it has a higher generation and was taken before. Ends when nothing of one colour is left.
+   * A parent that is not here is none, and told of by `isCut`.
    */
-  function exclusive(first: number, others: Iterable<number>): number[] {
+  function exclusive(first: number, others: Iterable<number>): { found: number[]; isCut: boolean } {
     const queue = createHeap((commit) => generations[commit] ?? 0);
     const touched: number[] = [];
     const found: number[] = [];
     let open = 0;
+    let isCut = false;
     function colour(commit: number, more: number): void {
-      if (commit < 0) return;
+      if (commit < 0) {
+        isCut = true;
+        return;
+      }
       const before = paint[commit] ?? 0;
       const after = before | more;
       if (after === before) return;
@@ -142,16 +148,17 @@ function graphOf(all: HashList, parents: Parents): CommitGraph {
       for (const parent of parentsOf(commit)) colour(parent, colours);
     }
     for (const commit of touched) paint[commit] = 0;
-    return found;
+    return { found, isCut };
   }
 
   return {
-    side(merge) {
+    side(merge, { isPartial } = { isPartial: false }) {
       const at = all.find(Buffer.from(merge, 'hex'));
       if (at < 0) return undefined;
       const [first, ...others] = parentsOf(at);
       if (first === undefined || first < 0 || others.length === 0 || others.includes(-1)) return undefined;
-      return exclusive(first, others).map((commit) => all.at(commit));
+      const { found, isCut } = exclusive(first, others);
+      return isCut && isPartial ? undefined : found.map((commit) => all.at(commit));
     },
   };
 }

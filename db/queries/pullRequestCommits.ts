@@ -62,6 +62,15 @@ export async function leavesLinksOut(
   return rows.length > 0;
 }
 
+/** Whether the commits were read to their end: no walk is in hand, and the last one missed nothing that it can bring. */
+export async function isHistoryRead(tx: Transaction, scope: RepositoryScope): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select 1 from streams
+    where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId} and stream = 'commits'
+      and position is null and coalesce(memory -> 'listed', memory -> 'completed', '[]') <> '[]'`);
+  return rows.length > 0;
+}
+
 /** A page of the repository's commits with their parents, by hash. */
 export async function commitParentsAfter(
   tx: Transaction,

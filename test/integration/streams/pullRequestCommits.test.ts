@@ -132,6 +132,44 @@ test('commits that are listed without pull requests, as after a push, link those
   expect(await links()).toEqual(truthLinks());
 });
 
+const switchServices = (services: string) =>
+  situation.rows(sql`update integrations set services = ${services}::text[]`);
+
+test('a history that is read in part links only what the rest of it will not change, and the rest when it is there', async () => {
+  await situation.rows(sql`delete from commits`);
+  await situation.rows(sql`delete from streams where stream in ('refs', 'commits')`);
+  await situation.rows(sql`delete from pull_request_commits`);
+  await situation.rows(sql`update pull_requests set commits_source = null`);
+  const input = await situation.startImport(repositoryId);
+  const streams: Stream[] = ['refs', 'commits', 'pull_requests'];
+  // Branches, tags and a page of commits.
+  await situation.chunk({ ...input, streams }, { limits: { requests: 3 } });
+  await switchServices('{pull_requests,tickets}');
+  await situation.importAll({ ...input, streams });
+  const early = await links();
+  expect(early.length).toBeGreaterThan(0);
+  expect(truthLinks()).toEqual(expect.arrayContaining(early));
+  expect((await sources())['none']).toBeGreaterThan(0);
+  await switchServices('{repositories,pull_requests,tickets}');
+  const pushed = await situation.startImport(repositoryId);
+  await situation.importAll({ ...pushed, streams: ['refs', 'commits'] });
+  expect(await links()).toEqual(truthLinks());
+});
+
+test('a parent that did not come with the whole history is not waited for', async () => {
+  const [parent] = await situation.rows(sql`
+    delete from commits where hash = (
+      select m.parent_hashes[2] from commits m join pull_request_commits l on l.commit_hash = m.parent_hashes[2]
+      where l.source = 'merge_commit' limit 1)
+    returning hash, parent_hashes as parents`);
+  await situation.rows(sql`update pull_requests set commits_source = null`);
+  await imported();
+  expect((await sources())['none']).toBeUndefined();
+  await storeCommits([parent as Line]);
+  await imported('full');
+  expect(await links()).toEqual(truthLinks());
+});
+
 test("equals the host's own list of a pull request's commits, where the source branch still tells", async () => {
   const { login, secret } = situation.simulator.credential('api_token.admin');
   const authorization = `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}`;

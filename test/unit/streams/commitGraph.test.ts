@@ -108,6 +108,15 @@ describe('what a merge brought in', () => {
     expect(graphOf({ ...history, [work]: [root] }).side(merge)).toEqual([work]);
   });
 
+  test('is not known of a part of a history where a parent on the way is not in it', () => {
+    const part = { [main]: [root], [work]: [root], [merge]: [main, work] };
+    expect(graphOf(part).side(merge)).toEqual([work]);
+    expect(graphOf(part).side(merge, { isPartial: true })).toBeUndefined();
+    // Both sides met above it.
+    const met = { [main]: [root], [work]: [main], [merge]: [main, work] };
+    expect(graphOf(met).side(merge, { isPartial: true })).toEqual([work]);
+  });
+
   test('commits out of order are a mistake of ours, not another history', () => {
     const graph = createCommitGraph();
     graph.add(main, []);
