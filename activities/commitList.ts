@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Transaction } from '../db/client.ts';
 import { readCommitsStand, readStoredHeads } from '../db/queries/listedCommits.ts';
-import { hasUnreachable, markByHeads } from '../db/queries/unreachable.ts';
+import { hasUnreachable, hidesCommits, markByHeads } from '../db/queries/unreachable.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commitSchema } from './bitbucket/schemas.ts';
 import type { BitbucketError } from './bitbucket/errors.ts';
@@ -39,11 +39,15 @@ const start: CommitPosition = {
 
 const noList = { next: null, pages: 0 };
 
-/** What an import completed: `listed` by the API, `completed` by git. */
+/** What imports left behind. */
 const memorySchema = z.object({
+  /** what the last one completed: by the API, or by git */
   listed: z.array(z.string()).optional(),
   completed: z.array(z.string()).optional(),
+  /** commits may be out of reach that could not be marked so, since nobody knew what is */
+  unmarked: z.boolean().optional(),
 });
+type CommitMemory = z.infer<typeof memorySchema>;
 
 /** The first leaves out what earlier imports completed; another looks for what is missing still, wherever it is. */
 const MAX_LISTS = 3;
@@ -61,6 +65,7 @@ const MAX_QUERY = 2_000;
 export function createCommitReader(context: ReaderContext): StreamReader {
   const { database, scope, source, checkpoint, mode, resumes } = context;
   const guard = createNextGuard();
+  const memory = readMemory(checkpoint.memory);
   const path = `/repositories/${source.fullName}/commits?pagelen=100`;
   const look = () => database.transaction(scope.organizationId, (tx) => readCommitsStand(tx, scope));
 
@@ -84,29 +89,33 @@ export function createCommitReader(context: ReaderContext): StreamReader {
     if (open.length === 0 || lists >= MAX_LISTS) {
       return { kind: 'end', completion: await complete(position) };
     }
-    const known = isFirst ? withoutUnknown(completedBy(checkpoint.memory), unknown) : [];
+    const known = isFirst ? withoutUnknown(completedBy(memory), unknown) : [];
     return { kind: 'request', place: placeOf(open, known), at: { ...position, all: false } };
   }
 
   async function complete({ unknown, began }: CommitPosition): Promise<Completion> {
-    const { rows, missing, heads, marked } = await database.transaction(scope.organizationId, async (tx) => ({
-      ...(await readCommitsStand(tx, scope)),
-      heads: await readStoredHeads(tx, scope),
-      marked: await hasUnreachable(tx, scope),
-    }));
+    const { rows, missing, heads, marked, hides } = await database.transaction(
+      scope.organizationId,
+      async (tx) => ({
+        ...(await readCommitsStand(tx, scope)),
+        heads: await readStoredHeads(tx, scope),
+        marked: await hasUnreachable(tx, scope),
+        hides: await hidesCommits(tx, scope),
+      }),
+    );
     const now = new Set(heads);
-    const isLeft = completedBy(checkpoint.memory).some((head) => !now.has(head));
+    const isLeft = completedBy(memory).some((head) => !now.has(head));
     const lacking = withoutUnknown(missing, unknown).length;
     const gone = missing.length - lacking;
+    // A head that is none any more may leave commits out of reach; one that came may bring such back.
+    const isToMark = isLeft || marked || memory.unmarked === true;
+    const isCut = lacking > 0 || hides;
     return {
       watermark: began ?? checkpoint.watermark,
       rows,
       whole: true,
-      memory: { listed: lacking === 0 ? heads : [] },
-      // A head that is none any more may leave commits out of reach; one that came may bring such back.
-      ...(lacking === 0 && (isLeft || marked)
-        ? { also: (tx: Transaction) => markByHeads(tx, { ...scope, heads }) }
-        : {}),
+      memory: { listed: lacking === 0 ? heads : [], ...(isToMark && isCut ? { unmarked: true } : {}) },
+      ...(isToMark ? { also: (tx: Transaction) => markByHeads(tx, { ...scope, heads, isCut }) } : {}),
       tally: { kind: 'counted', stored: rows, gone, notPermitted: 0, lacking, basis: 'counted' },
     };
   }
@@ -190,10 +199,12 @@ function withoutUnknown(hashes: readonly string[], unknown: readonly string[]): 
   return [...left];
 }
 
-function completedBy(memory: Record<string, unknown> | null): readonly string[] {
-  const known = memorySchema.safeParse(memory);
-  return known.success ? (known.data.listed ?? known.data.completed ?? []) : [];
+function readMemory(stored: Record<string, unknown> | null): CommitMemory {
+  const known = memorySchema.safeParse(stored);
+  return known.success ? known.data : {};
 }
+
+const completedBy = ({ listed, completed }: CommitMemory): readonly string[] => listed ?? completed ?? [];
 
 /**
  * Behind pages 1, 2, 4, 8 … of a list of what is missing: the host may not know any more what earlier imports completed,

@@ -49,10 +49,18 @@ export async function markCommitsUnreachable(
       and u.hash not in (select hash from spared)`);
 }
 
-/** Marks what these heads do not lead to, and takes the mark from what they do: by the parents that are stored. */
+/**
+ * Marks what these heads do not lead to, and takes the mark from what they do: by the parents that are stored. `isCut`:
+ * the way may lead over a commit that is not stored, so what is not reached is not marked.
+ */
 export async function markByHeads(
   tx: Transaction,
-  { organizationId, repositoryId, heads }: OfRepository & { heads: readonly string[] },
+  {
+    organizationId,
+    repositoryId,
+    heads,
+    isCut = false,
+  }: OfRepository & { heads: readonly string[]; isCut?: boolean },
 ): Promise<void> {
   await tx.execute(sql`
     with recursive reachable (hash) as (
@@ -64,6 +72,7 @@ export async function markByHeads(
     )
     update commits c set unreachable_since = case when c.unreachable_since is null then clock_timestamp() end
     where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
+      and (not ${isCut} or c.unreachable_since is not null)
       and (c.unreachable_since is null) = (c.hash not in (select hash from reachable where hash is not null))`);
 }
 
@@ -75,5 +84,20 @@ export async function hasUnreachable(
   const rows = await tx.execute(sql`
     select 1 from commits where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid
       and unreachable_since is not null limit 1`);
+  return rows.length > 0;
+}
+
+/** Whether a commit is in quarantine that is not stored: nobody knows what it leads to. */
+export async function hidesCommits(
+  tx: Transaction,
+  { organizationId, repositoryId }: OfRepository,
+): Promise<boolean> {
+  const rows = await tx.execute(sql`
+    select 1 from quarantine q
+    where q.organization_id = ${organizationId}::uuid and q.repository_id = ${repositoryId}::uuid
+      and q.stream = 'commits' and not exists (
+        select 1 from commits c where c.organization_id = q.organization_id
+          and c.repository_id = q.repository_id and c.hash = q.record_key)
+    limit 1`);
   return rows.length > 0;
 }
