@@ -107,8 +107,10 @@ export function createCommitReader(context: ReaderContext): StreamReader {
     const isLeft = completedBy(memory).some((head) => !now.has(head));
     const lacking = withoutUnknown(missing, unknown).length;
     const gone = missing.length - lacking;
-    // A head that is none any more may leave commits out of reach; one that came may bring such back.
-    const isToMark = isLeft || marked || memory.unmarked === true;
+    // A head that is none any more may leave commits out of reach, one that came may bring such back, and of what a list
+    // brought that went on after a while the branch may be gone.
+    const hasRead = began !== null;
+    const isToMark = isLeft || marked || memory.unmarked === true || hasRead || mode === 'full';
     const isCut = lacking > 0 || hides;
     return {
       watermark: began ?? checkpoint.watermark,

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createListing, type Listing } from './listing.ts';
 import type { Situation } from './situation.ts';
 
@@ -37,6 +37,34 @@ test('while a commit is in quarantine nobody knows what it leads to: nothing is 
   situation.simulator.faults.clear();
   await listing.imported(id, 'full');
   expect(await marked(id)).toEqual(['Aside\n']);
+});
+
+describe('a branch that is deleted while its commits are listed', () => {
+  let id: string;
+  const stored = async (): Promise<string[]> =>
+    (
+      await situation.rows(sql`select message from commits
+        where repository_id = ${id} and message like 'Long%' order by message`)
+    ).map((row) => String(row['message']));
+
+  test('is marked by the next import, though none was completed before', async () => {
+    id = await situation.repository('acme/many-tags');
+    const messages = Array.from({ length: 150 }, (_, index) => `Long ${String(index)}\n`);
+    await listing.push('many-tags', 'long', messages);
+    // Branches, twice two pages of tags, and the first page of commits.
+    await situation.chunk(await listing.begin(id), { limits: { requests: 6 } });
+    await listing.git('many-tags', { kind: 'deleteBranch', name: 'long' });
+    const [left] = await stored();
+    expect(left).toBeDefined();
+    await listing.imported(id);
+    expect(await marked(id)).toEqual(await stored());
+  });
+
+  test('is marked by a full import, whatever those before it missed', async () => {
+    await situation.rows(sql`update commits set unreachable_since = null where repository_id = ${id}`);
+    await listing.imported(id, 'full');
+    expect(await marked(id)).toEqual(await stored());
+  });
 });
 
 test('what is reached again loses its mark even then', async () => {
