@@ -39,7 +39,10 @@ export interface Hooks {
   /** What is left out stays as it is, the secret too. */
   update(subject: HookSubject, uuid: string, settings: Partial<HookSettings>): Promise<void>;
   remove(subject: HookSubject, uuid: string): Promise<void>;
-  /** The event keys that a subject of this kind may subscribe to, as Bitbucket lists them now. */
+  /**
+   * The event keys that a subject of this kind may subscribe to, as Bitbucket lists them now. It lists some always: none
+   * are an answer that cannot be read.
+   */
   eventsFor(kind: HookSubject['kind']): Promise<string[]>;
 }
 
@@ -60,16 +63,19 @@ export function createHooks(options: {
 
   async function listAll<T>(path: string, schema: z.ZodType<T>): Promise<T[]> {
     const all: T[] = [];
+    let size: number | null = null;
     const pages = walkPages({
       start: { path: `${path}?pagelen=100` },
       get: (place) => client.get({ ...common, ...place }),
       maxPages: 100,
     });
-    for await (const { values } of pages) {
-      const parsed = z.array(schema).safeParse(values);
+    for await (const page of pages) {
+      const parsed = z.array(schema).safeParse(page.values);
       if (!parsed.success) throw unreadable(path, 'lists something that cannot be read');
       all.push(...parsed.data);
+      ({ size } = page);
     }
+    if (all.length < (size ?? 0)) throw unreadable(path, 'is cut short: it ends before its own size');
     return all;
   }
 
@@ -98,7 +104,9 @@ export function createHooks(options: {
     },
 
     async eventsFor(kind) {
-      const events = await listAll(`/hook_events/${kind}`, hookEventSchema);
+      const path = `/hook_events/${kind}`;
+      const events = await listAll(path, hookEventSchema);
+      if (events.length === 0) throw unreadable(path, 'lists no events');
       return events.map(({ event }) => event);
     },
   };

@@ -25,12 +25,16 @@ const OF_SERVICE: Record<Service, readonly string[]> = {
   tickets: [],
 };
 
+/** The events that the services live by. */
+export const neededEvents = (services: readonly Service[]): ReadonlySet<string> =>
+  new Set([...ALWAYS, ...services.flatMap((service) => OF_SERVICE[service])]);
+
 /**
  * The events that a hook subscribes to: what the services need, of what Bitbucket offers for such a hook now. Which keys are
  * for workspaces only is not documented, so its list is read at run time (facts 5.2).
  */
 export function wantedEvents(services: readonly Service[], offered: readonly string[]): string[] {
-  const needed = new Set([...ALWAYS, ...services.flatMap((service) => OF_SERVICE[service])]);
+  const needed = neededEvents(services);
   return offered.filter((event) => needed.has(event));
 }
 

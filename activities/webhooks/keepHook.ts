@@ -29,7 +29,10 @@ export interface KeepOptions {
 
 /** What a hook shall be like. */
 export interface Wanted {
+  /** what it subscribes to: needed, and offered by Bitbucket */
   events: readonly string[];
+  /** what it keeps of its events although Bitbucket did not list them: that list may have been short */
+  needed: ReadonlySet<string>;
   generation: number;
   /** why there can be none where the account has no right to */
   notAllowed: Finding;
@@ -94,7 +97,21 @@ export function createHookKeeper(options: KeepOptions) {
     }
   }
 
-  async function update(row: HookRow, hook: Hook, wanted: Wanted): Promise<void> {
+  /** An event that it has is given up where Bitbucket refuses it, not on the word of a list that lacks it. */
+  async function update(row: HookRow, hook: Hook, offered: Wanted): Promise<void> {
+    const unlisted = hook.events.filter(
+      (event) => offered.needed.has(event) && !offered.events.includes(event),
+    );
+    const wanted = { ...offered, events: [...offered.events, ...unlisted] };
+    try {
+      await mend(row, hook, wanted);
+    } catch (error) {
+      if (unlisted.length === 0 || !(error instanceof BadRequest)) throw error;
+      await mend(row, hook, offered);
+    }
+  }
+
+  async function mend(row: HookRow, hook: Hook, wanted: Wanted): Promise<void> {
     const adopted = row.providerUuid !== hook.uuid;
     const disabled = row.state === 'active' && !hook.active;
     if (disabled) {

@@ -18,7 +18,7 @@ import { readPage } from '../bitbucket/paging.ts';
 import { parseRecords } from '../bitbucket/records.ts';
 import { workspaceAccessSchema } from '../bitbucket/schemas.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
-import { wantedEvents } from './events.ts';
+import { neededEvents, wantedEvents } from './events.ts';
 import {
   adminLost,
   NO_EVENTS,
@@ -95,6 +95,7 @@ const administeredSchema = z.object({ uuid: z.string() });
 export function createUpkeepWalk(options: UpkeepWalkOptions) {
   const { database, organizationId, integrationId, client, target, hooks, keeper, upkeep } = options;
   const scope = { organizationId, integrationId };
+  const needed = neededEvents(upkeep.services);
   const transaction = <T>(work: (tx: Transaction) => Promise<T>): Promise<T> =>
     database.transaction(organizationId, work);
   const ask = (place: { path: string } | { next: string }) => {
@@ -261,7 +262,8 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       return { state: 'failed' } as const;
     }
     try {
-      return await keeper.keep(row, { events: offered, generation: upkeep.generation, ...refused });
+      const wanted = { events: offered, needed, generation: upkeep.generation, ...refused };
+      return await keeper.keep(row, wanted);
     } catch (error) {
       if (!mayPass(error) || !isPassedBy(place, error)) throw error;
       await keeper.fail(row, error.finding);
