@@ -2,10 +2,10 @@ import type { Database } from '../db/client.ts';
 import type { Scope } from '../db/queries/discovery.ts';
 import type { Asker } from './bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from './bitbucket/client.ts';
-import { segment } from './bitbucket/connectionCheck/target.ts';
 import { FeatureGone, Forbidden, NotFound, RepositoryGone, ScopeMissing } from './bitbucket/errors.ts';
 import { asList, readRecords } from './bitbucket/paging.ts';
 import { unreadable } from './bitbucket/readJson.ts';
+import { repositoryPath } from './bitbucket/repositoryPath.ts';
 import { repositorySchema } from './bitbucket/schemas.ts';
 import { storeRepositories } from './storeRepositories.ts';
 
@@ -23,9 +23,6 @@ export interface AskingByUuid {
 export const isRefusal = (error: unknown): boolean =>
   [FeatureGone, Forbidden, NotFound, RepositoryGone, ScopeMissing].some((type) => error instanceof type);
 
-/** Whatever its workspace is called, and itself (facts 3). */
-export const pathByUuid = (uuid: string): string => `/repositories/${segment('{}')}/${segment(uuid)}`;
-
 /**
  * Asks for a repository by its uuid alone, with one request, and stores what the answer shows as if a list had. Gives how
  * many were stored; 0: the answer cannot be read. Throws the client's errors (`isRefusal`: it is not to be seen).
@@ -34,7 +31,7 @@ export async function storeByUuid(
   { database, client, integration, request }: AskingByUuid,
   uuid: string,
 ): Promise<number> {
-  const answer = await client.get({ ...request, path: pathByUuid(uuid), maxWaitMs: MAX_WAIT_MS });
+  const answer = await client.get({ ...request, path: repositoryPath(uuid), maxWaitMs: MAX_WAIT_MS });
   const single = { values: [answer.json], next: null, size: 1 };
   const parsed = readRecords(repositorySchema, asList(answer), single);
   const { observedAt } = answer;
@@ -48,7 +45,7 @@ export async function storeByUuid(
 export async function isShown(asking: AskingByUuid, uuid: string): Promise<boolean> {
   try {
     if ((await storeByUuid(asking, uuid)) === 0)
-      throw unreadable(pathByUuid(uuid), 'does not show a repository');
+      throw unreadable(repositoryPath(uuid), 'does not show a repository');
     return true;
   } catch (error) {
     if (isRefusal(error)) return false;

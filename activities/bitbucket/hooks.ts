@@ -4,13 +4,14 @@ import type { BitbucketClient, BitbucketWriter, CredentialRef } from './client.t
 import { segment } from './connectionCheck/target.ts';
 import { walkPages } from './paging.ts';
 import { unreadable } from './readJson.ts';
+import { repositoryPath } from './repositoryPath.ts';
 import { hookEventSchema, hookSchema } from './schemas.ts';
 
 /** What a hook hangs on. One of a workspace fires for all of its repositories (facts 5.1). */
 export type HookSubject =
   | { kind: 'workspace'; slug: string }
-  /** by its uuid: a slug that was renamed may be another repository's by now */
-  | { kind: 'repository'; workspaceSlug: string; uuid: string };
+  /** by its uuid alone: it may have moved, and a slug that was renamed may be another repository's by now */
+  | { kind: 'repository'; uuid: string };
 
 export interface Hook {
   /** in braces */
@@ -115,4 +116,4 @@ export function createHooks(options: {
 const hooksOf = (subject: HookSubject): string =>
   subject.kind === 'workspace'
     ? `/workspaces/${segment(subject.slug)}/hooks`
-    : `/repositories/${segment(subject.workspaceSlug)}/${segment(subject.uuid)}/hooks`;
+    : `${repositoryPath(subject.uuid)}/hooks`;

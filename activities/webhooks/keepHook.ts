@@ -48,7 +48,7 @@ export type Kept =
 export const subjectOf = (row: HookRow): HookSubject =>
   row.repositoryUuid === null
     ? { kind: 'workspace', slug: row.workspaceSlug }
-    : { kind: 'repository', workspaceSlug: row.workspaceSlug, uuid: row.repositoryUuid };
+    : { kind: 'repository', uuid: row.repositoryUuid };
 
 /**
  * Makes one hook what it shall be, whatever was done before: lists those of its subject, adopts ours by the token in its

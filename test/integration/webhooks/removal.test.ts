@@ -169,4 +169,21 @@ describe('removing webhooks', () => {
     expect(await acme.hooksAt(TELEMETRY)).toEqual([]);
     expect(await acme.stored()).toEqual(others);
   });
+
+  it('of a repository that moved to another workspace a moment ago: it goes there', async () => {
+    const acme = await bench.registered('api_token.repository_admin');
+    const moved = 'globex/telemetry';
+    const [repository, workspace] = ['acme-rockets/telemetry', 'globex'];
+    await bench.simulator.mutate({ kind: 'repository.transfer', repository, workspace });
+    await bench.simulator.mutate({
+      kind: 'user.right',
+      user: 'rob-repoadmin',
+      repository: moved,
+      right: 'admin',
+    });
+    expect(await acme.hooksAt(`/repositories/${moved}`)).toHaveLength(1);
+    await acme.command(false);
+    await acme.round();
+    expect(await acme.hooksAt(`/repositories/${moved}`)).toEqual([]);
+  });
 });
