@@ -81,9 +81,12 @@ export function createHookKeeper(options: KeepOptions) {
       }),
     );
 
+  const begin = (row: HookRow, state: 'missing' | 'inactive', generation: number): Promise<boolean> =>
+    transaction((tx) => queries.beginMending(tx, { id: row.id, state, generation }));
+
   async function create(row: HookRow, wanted: Wanted): Promise<void> {
     const generation = Math.max(row.generation, wanted.generation);
-    await transaction((tx) => queries.beginMending(tx, { id: row.id, state: 'missing', generation }));
+    if (!(await begin(row, 'missing', generation))) return;
     const created = await hooks.create(subjectOf(row), settingsOf(row, wanted, generation));
     const stored = await store(row, created.uuid, wanted, null);
     if (stored && row.providerUuid !== null) await tell('webhook_restored', row, { was: 'missing' });
@@ -114,11 +117,7 @@ export function createHookKeeper(options: KeepOptions) {
   async function mend(row: HookRow, hook: Hook, wanted: Wanted): Promise<void> {
     const adopted = row.providerUuid !== hook.uuid;
     const disabled = row.state === 'active' && !hook.active;
-    if (disabled) {
-      await transaction((tx) =>
-        queries.beginMending(tx, { id: row.id, state: 'inactive', generation: row.generation }),
-      );
-    }
+    if (disabled && !(await begin(row, 'inactive', row.generation))) return;
     let generation = row.generation;
     // What an adopted hook was made with, and how a rotation that broke off ended, is not known: the secret is sent again.
     if (adopted || row.unconfirmed || !isAsWanted(row, hook, wanted) || !hook.secretSet) {

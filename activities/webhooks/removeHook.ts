@@ -44,8 +44,8 @@ export function createHookRemover(options: RemoveOptions) {
 
   async function removeThere(row: HookRow, reachable: Hooks): Promise<void> {
     const subject = subjectOf(row);
-    if (row.providerUuid !== null) return reachable.remove(subject, row.providerUuid);
-    // It was asked for and never answered: it may be there.
+    if (row.providerUuid !== null && !row.maybeMade) return reachable.remove(subject, row.providerUuid);
+    // One was asked for and never answered: it may be there.
     const listed = await reachable.list(subject);
     for (const { uuid, url } of listed) {
       if (receiver.isOurs(url, row.token)) await reachable.remove(subject, uuid);

@@ -7,7 +7,8 @@ import { due, type HookRow, selectHooks } from './webhookTargets.ts';
 /** Hooks are to be removed. A row for which Bitbucket was never asked to make one just goes. */
 async function retire(tx: Transaction, which: SQL): Promise<void> {
   await tx.execute(sql`
-    delete from webhooks w where ${which} and w.provider_uuid is null and w.state in ('pending', 'not_allowed')`);
+    delete from webhooks w where ${which} and w.provider_uuid is null and not w.maybe_made
+      and w.state in ('pending', 'not_allowed')`);
   await tx.execute(sql`
     update webhooks w set state = 'removing', last_checked_at = null, updated_at = clock_timestamp()
     where ${which} and w.state <> 'removing'`);

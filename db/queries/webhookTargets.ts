@@ -17,6 +17,8 @@ export interface HookRow extends Record<string, unknown> {
   /** `workspace` or `workspace/repository` */
   name: string;
   providerUuid: string | null;
+  /** there may be a hook that `providerUuid` does not name: a creation was not answered */
+  maybeMade: boolean;
   token: string;
   generation: number;
   /** a rotation whose new secret Bitbucket may not have yet */
@@ -27,8 +29,8 @@ export interface HookRow extends Record<string, unknown> {
 
 const COLUMNS = sql`
   w.id, w.scope, w.workspace_id as "workspaceId", s.slug as "workspaceSlug", w.repository_id as "repositoryId",
-  r.provider_uuid as "repositoryUuid", coalesce(r.full_name, s.slug) as name, w.provider_uuid as "providerUuid", w.token,
-  w.generation, coalesce(w.previous_generation_until = 'infinity', false) as unconfirmed, w.state, w.events`;
+  r.provider_uuid as "repositoryUuid", coalesce(r.full_name, s.slug) as name, w.provider_uuid as "providerUuid",
+  w.maybe_made as "maybeMade", w.token, w.generation, coalesce(w.previous_generation_until = 'infinity', false) as unconfirmed, w.state, w.events`;
 const FROM = sql`
   from webhooks w join workspaces s on s.organization_id = w.organization_id and s.id = w.workspace_id
   left join repositories r on r.organization_id = w.organization_id and r.id = w.repository_id`;
@@ -189,19 +191,22 @@ export async function noteHook(
 
 /**
  * Bitbucket does not have it, or has it disabled: it is about to be mended. Written before that is asked for, so that the
- * row of a hook that may have come about is known from one that never was.
+ * row of a hook that may have come about is known from one that never was. False: the row is gone or to be removed, so
+ * nothing is to be asked for.
  */
 export async function beginMending(
   tx: Transaction,
   { id, state, generation }: { id: string; state: 'missing' | 'inactive'; generation: number },
-): Promise<void> {
+): Promise<boolean> {
   // A hook that is made anew begins with the newest secret.
-  await tx.execute(sql`
-    update webhooks set state = case when state = 'removing' then state else ${state} end,
+  const rows = await tx.execute(sql`
+    update webhooks set state = ${state}, maybe_made = maybe_made or ${state} = 'missing',
       generation = case when ${state} = 'missing' then greatest(generation, ${generation}) else generation end,
       previous_generation_until = case when ${state} = 'missing' then null else previous_generation_until end,
       updated_at = clock_timestamp()
-    where id = ${id}`);
+    where id = ${id} and state <> 'removing'
+    returning 1`);
+  return rows.length === 1;
 }
 
 /**
@@ -225,7 +230,7 @@ export async function storeHook(
   // What changed while it was not there, or for events that it did not have, it cannot have told of.
   const stands = sql`state = 'active' and provider_uuid = ${uuid} and events @> ${told} and events <@ ${told}`;
   const rows = await tx.execute(sql`
-    update webhooks set provider_uuid = ${uuid}, state = 'active', last_error = null, events = ${told},
+    update webhooks set provider_uuid = ${uuid}, maybe_made = false, state = 'active', last_error = null, events = ${told},
       watching_since = case when ${stands} then coalesce(watching_since, clock_timestamp()) else clock_timestamp() end,
       missing_since = case when not ${mended} then missing_since end,
       missing_changes = case when ${mended} then 0 else missing_changes end,

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import {
+  boolean,
   check,
   date,
   foreignKey,
@@ -40,6 +41,8 @@ export const webhooks = pgTable(
     repositoryId: uuid('repository_id'),
     /** Bitbucket's uuid of the hook; null until known */
     providerUuid: text('provider_uuid'),
+    /** Bitbucket was asked to make one and has not been heard since: there may be a hook that `providerUuid` does not name */
+    maybeMade: boolean('maybe_made').notNull().default(false),
     /** 256 random bits in base64url: the last part of the URL that Bitbucket delivers to */
     token: text('token').notNull().unique(),
     /** which secret signs: it is derived from the webhook key, the integration and this number */

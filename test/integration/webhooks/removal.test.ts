@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { inActivity } from '../../support/bitbucketEngine.ts';
-import { createWebhookBench, WORKSPACES } from '../../support/webhookSituation.ts';
+import { createWebhookBench, type WebhookSituation, WORKSPACES } from '../../support/webhookSituation.ts';
 
 let bench: Awaited<ReturnType<typeof createWebhookBench>>;
 beforeAll(async () => {
@@ -11,6 +11,12 @@ afterAll(() => bench.close());
 
 const ACME = '/workspaces/acme-rockets';
 const TELEMETRY = '/repositories/acme-rockets/telemetry';
+const isAcme = (fullName: string): boolean => fullName.startsWith('acme-rockets/');
+/** No fault is played any more, and Bitbucket may be asked at once. */
+const over = async () => {
+  bench.simulator.faults.clear();
+  await bench.sql`delete from request_limits`;
+};
 
 describe('removing webhooks', () => {
   it('takes them away at Bitbucket and here; registered again they are new ones', async () => {
@@ -48,24 +54,72 @@ describe('removing webhooks', () => {
     await bench.sql`drop function note_deletion cascade`;
   });
 
-  it('a hook whose creation was not answered goes as well', async () => {
-    const acme = await bench.situation('api_token.admin', (name) => name.startsWith('acme-rockets/'));
-    await acme.command(true);
-    bench.simulator.faults.set({
-      rules: [{ match: { method: 'POST', path: '/hooks' }, fault: { kind: 'truncate', share: 0 } }],
-    });
-    await expect(acme.round()).rejects.toMatchObject({ type: 'Unreachable' });
-    expect((await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat()).toHaveLength(1);
-    await acme.command(false);
-    await acme.round();
-    expect((await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat()).toEqual([]);
-    expect(await acme.stored()).toEqual([]);
-  });
-
   const refuse = (fault: object) => () => {
     bench.simulator.faults.set({ rules: [{ match: { path: '/hooks' }, fault }] });
     return Promise.resolve({});
   };
+
+  describe('a hook whose creation was not answered goes', () => {
+    /** A round whose creation is carried out, and not answered. */
+    const createUnheard = async (acme: WebhookSituation) => {
+      const match = { method: 'POST', path: '/hooks' };
+      bench.simulator.faults.set({ rules: [{ match, fault: { kind: 'truncate', share: 0 } }] });
+      await expect(acme.round()).rejects.toMatchObject({ type: 'Unreachable' });
+      await over();
+      expect(await everyHook(acme)).toHaveLength(1);
+    };
+    const everyHook = async (acme: WebhookSituation) =>
+      (await Promise.all(WORKSPACES.map((subject) => acme.hooksAt(subject)))).flat();
+    const expectAllRemoved = async (acme: WebhookSituation) => {
+      await acme.command(false);
+      await acme.round();
+      expect(await everyHook(acme)).toEqual([]);
+      expect(await acme.stored()).toEqual([]);
+    };
+
+    it('as well', async () => {
+      const acme = await bench.situation('api_token.admin', isAcme);
+      await acme.command(true);
+      await createUnheard(acme);
+      await expectAllRemoved(acme);
+    });
+
+    it('also where the account was refused meanwhile', async () => {
+      const acme = await bench.situation('api_token.admin', isAcme);
+      await acme.command(true);
+      await createUnheard(acme);
+      await refuse({ kind: 'status', status: 403 })();
+      await acme.round();
+      await over();
+      await expectAllRemoved(acme);
+    });
+
+    it('also where it took the place of one that somebody had deleted', async () => {
+      const acme = await bench.registered();
+      for (const subject of WORKSPACES) {
+        const [hook] = await acme.hooksAt(subject);
+        await acme.asOwner('DELETE', `${subject}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`);
+      }
+      await createUnheard(acme);
+      await expectAllRemoved(acme);
+    });
+  });
+
+  it('that begins while a round looks: what the round finds missing is not created', async () => {
+    const acme = await bench.situation('api_token.admin', isAcme);
+    await acme.command(true);
+    const original = globalThis.fetch;
+    globalThis.fetch = async (input, init) => {
+      const answer = await original(input, init);
+      if (init?.method === 'GET')
+        await bench.sql`update webhooks set state = 'removing' where integration_id = ${acme.integrationId}`;
+      return answer;
+    };
+    const since = bench.mark();
+    await acme.round().finally(() => (globalThis.fetch = original));
+    expect(bench.writes(since)).toEqual([]);
+  });
+
   it.each([
     [
       'rights that were lost',
@@ -93,10 +147,6 @@ describe('removing webhooks', () => {
     const expectWait = (limited?: { until: string; why: string }) => {
       expect(limited).toMatchObject({ why: 'Bitbucket does not answer' });
       expect(Date.parse(limited?.until ?? '')).toBeGreaterThan(Date.now() + 60_000);
-    };
-    const over = async () => {
-      bench.simulator.faults.clear();
-      await bench.sql`delete from request_limits`;
     };
 
     it('for good: goes on with the others, keeps the row, and says when to ask again', async () => {

@@ -1,0 +1,1 @@
+ALTER TABLE "webhooks" ADD COLUMN "maybe_made" boolean DEFAULT false NOT NULL;
