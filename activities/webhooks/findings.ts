@@ -48,6 +48,14 @@ export const adminLost = (tried: TriedAgain): Finding => ({
   remedy: `Make the account an administrator again in Bitbucket: ${TRIED_AGAIN[tried]}, or at once when webhooks are registered again. Or remove the webhook there by hand.`,
 });
 
+/** Nothing is asked of a repository that discoveries do not find any more. */
+export const REPOSITORY_ABSENT: Finding = {
+  code: 'repository_gone',
+  message: 'Bitbucket does not show this repository any more, so its webhook tells of nothing.',
+  remedy:
+    'Nothing to do where it was deleted; else give the account access again: its webhook is looked up once a discovery has seen it.',
+};
+
 export const NO_EVENTS: Finding = {
   code: 'no_events_offered',
   message: 'Bitbucket offers none of the events that the services of this integration need.',

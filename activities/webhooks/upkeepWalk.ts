@@ -24,6 +24,7 @@ import {
   NO_EVENTS,
   NOT_WORKSPACE_ADMIN,
   notRepositoryAdmin,
+  REPOSITORY_ABSENT,
   TOKEN_TOO_NARROW,
   type TriedAgain,
 } from './findings.ts';
@@ -229,9 +230,9 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       if (made < ROWS_AT_ONCE) break;
     }
     await transaction(async (tx) => {
-      const verdict = { integrationId, workspaceId, administered, never, lost };
-      for (const name of await queries.judgeRepositoryHooks(tx, verdict)) {
-        const details = { scope: 'repository', name, code: lost.code };
+      const verdict = { integrationId, workspaceId, administered, never, lost, absent: REPOSITORY_ABSENT };
+      for (const hook of await queries.judgeRepositoryHooks(tx, verdict)) {
+        const details = { scope: 'repository', ...hook };
         await insertAuditEvent(tx, { ...scope, action: 'webhook_lost', actor: null, details });
       }
     });

@@ -149,7 +149,8 @@ function reasonOf(upkeep: UpkeepRow, row: TargetRow): Finding | null {
 
 function presentMissing(row: TargetRow): z.infer<typeof missingSchema> | null {
   const since = instantOrNull(row.missingSince);
-  if (since === null) return null;
+  // Of one that does not work, `reason` says why.
+  if (since === null || row.state !== 'active') return null;
   const { missingChanges: changes, missingChangedAt } = row;
   return {
     since,

@@ -126,7 +126,8 @@ export const REFUSED_HOOK_RESTS_HOURS = 24;
 /**
  * Which repositories of a workspace the account administers (Bitbucket's uuids; null: not known, each is to be asked, and
  * those that refused a short while ago are not asked again). The hooks of the others are not allowed: `never` says why, `lost`
- * for those that it once set up. Answers the names of those that worked until now.
+ * for those that it once set up. Those of repositories that are not to be seen fail, as `absent` says. Answers those that
+ * worked until now, with the code of what they became.
  */
 export async function judgeRepositoryHooks(
   tx: Transaction,
@@ -136,29 +137,32 @@ export async function judgeRepositoryHooks(
     administered: readonly string[] | null;
     never: Finding;
     lost: Finding;
+    absent: Finding;
   },
-): Promise<string[]> {
-  const { integrationId, workspaceId, administered, never, lost } = input;
+): Promise<{ name: string; code: string }[]> {
+  const { integrationId, workspaceId, administered, never, lost, absent } = input;
   const allowed =
     administered === null
       ? sql`(w.state <> 'not_allowed' or w.last_checked_at is null
           or w.last_checked_at < clock_timestamp() - make_interval(hours => ${REFUSED_HOOK_RESTS_HOURS}))`
       : sql`r.provider_uuid in (select jsonb_array_elements_text(${JSON.stringify(administered)}::jsonb))`;
-  const rows = await tx.execute<{ name: string; worked: boolean }>(sql`
+  const rows = await tx.execute<{ name: string; code: string; worked: boolean }>(sql`
     with judged as (
-      select w.id, r.full_name as name, w.state as before, ${allowed} as allowed,
-        case when w.provider_uuid is null then ${jsonOf(never)} else ${jsonOf(lost)} end as error
+      select w.id, r.full_name as name, w.state as before,
+        case when ${isAbsent} then 'failed' when ${allowed} then 'pending' else 'not_allowed' end as state,
+        case when ${isAbsent} then ${jsonOf(absent)} when w.provider_uuid is null then ${jsonOf(never)}
+          else ${jsonOf(lost)} end as error
       from webhooks w join repositories r on r.organization_id = w.organization_id and r.id = w.repository_id
       where w.integration_id = ${integrationId} and w.workspace_id = ${workspaceId} and w.state <> 'removing'
     )
-    update webhooks w set updated_at = clock_timestamp(),
-      state = case when j.allowed then 'pending' else 'not_allowed' end,
-      last_error = case when j.allowed then null else j.error end,
-      last_checked_at = case when j.allowed then null else clock_timestamp() end
+    update webhooks w set updated_at = clock_timestamp(), state = j.state,
+      last_error = case when j.state = 'pending' then null else j.error end,
+      last_checked_at = case when j.state = 'pending' then null else clock_timestamp() end
     from judged j
-    where w.id = j.id and case when j.allowed then j.before = 'not_allowed' else ${administered !== null} end
-    returning j.name, j.before = 'active' as worked`);
-  return rows.filter(({ worked }) => worked).map(({ name }) => name);
+    where w.id = j.id and case j.state when 'pending' then j.before = 'not_allowed'
+      when 'failed' then w.last_error is distinct from j.error else ${administered !== null} end
+    returning j.name, j.error ->> 'code' as code, j.before = 'active' as worked`);
+  return rows.flatMap(({ worked, ...hook }) => (worked ? [hook] : []));
 }
 
 /**
@@ -226,15 +230,16 @@ export async function storeHook(
 ): Promise<boolean> {
   const { id, before, uuid, events, confirmed } = hook;
   const told = sql`array(select jsonb_array_elements_text(${JSON.stringify(events)}::jsonb))`;
-  const mended = sql`state in ('missing', 'inactive')`;
+  // It did not stand at Bitbucket, or that was not known: what is missing is judged anew.
+  const anew = sql`state not in ('active', 'failed')`;
   // What changed while it was not there, or for events that it did not have, it cannot have told of.
   const stands = sql`state = 'active' and provider_uuid = ${uuid} and events @> ${told} and events <@ ${told}`;
   const rows = await tx.execute(sql`
     update webhooks set provider_uuid = ${uuid}, maybe_made = false, state = 'active', last_error = null, events = ${told},
       watching_since = case when ${stands} then coalesce(watching_since, clock_timestamp()) else clock_timestamp() end,
-      missing_since = case when not ${mended} then missing_since end,
-      missing_changes = case when ${mended} then 0 else missing_changes end,
-      missing_changed_at = case when not ${mended} then missing_changed_at end,
+      missing_since = case when not ${anew} then missing_since end,
+      missing_changes = case when ${anew} then 0 else missing_changes end,
+      missing_changed_at = case when not ${anew} then missing_changed_at end,
       previous_generation_until = case
         when previous_generation_until = 'infinity' and generation = ${confirmed?.generation ?? null}::integer
         then clock_timestamp() + make_interval(secs => ${(confirmed?.graceMs ?? 0) / 1000})

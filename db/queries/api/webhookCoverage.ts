@@ -150,10 +150,11 @@ export interface MissingRow extends Record<string, unknown> {
   since: string;
 }
 
-/** Over all webhooks of an integration of which polls miss deliveries; `undefined`: there is none. */
+/** Over all webhooks of an integration that work and of which polls miss deliveries; `undefined`: there is none. */
 export async function readMissing(tx: Transaction, integrationId: string): Promise<MissingRow | undefined> {
   const [row] = await tx.execute<MissingRow>(sql`
     select count(*)::int as webhooks, sum(missing_changes)::int as changes, min(missing_since) as since
-    from webhooks where integration_id = ${integrationId} and missing_since is not null having count(*) > 0`);
+    from webhooks where integration_id = ${integrationId} and missing_since is not null and state = 'active'
+    having count(*) > 0`);
   return row;
 }
