@@ -1,6 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
-import { databaseError, DatabaseError, isUnavailable } from './errors.ts';
+import { databaseError, DatabaseError, isGone } from './errors.ts';
 
 export type Transaction = PostgresJsDatabase;
 
@@ -67,6 +67,7 @@ const NOBODY = `set default_transaction_read_only = off; set ${tenant('')}`;
  * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
  * given up can send nothing more: postgres.js ends the process when it is asked to write to a connection that is gone
  * (its issues 1154 and 1208), and gives a late statement of one transaction to whoever has the connection then.
+ * Throws DatabaseError where Postgres refuses, or is not there (SQLSTATE class 08).
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   let lost = false;
@@ -197,7 +198,11 @@ const connectionLost = () => new DatabaseError('08006', 'The connection to Postg
  * settings that a session begins with, which is how it is told.
  */
 async function reserve(client: postgres.Sql): Promise<postgres.ReservedSql> {
-  const [session] = await client<{ seqscan: string }[]>`select current_setting('enable_seqscan') as seqscan`;
+  const [session] = await client<
+    { seqscan: string }[]
+  >`select current_setting('enable_seqscan') as seqscan`.catch((error: unknown) => {
+    throw openingError(error);
+  });
   if (session?.seqscan !== PLANNING.enable_seqscan) {
     throw new Error(
       'The connection to Postgres does not keep its settings. Connect to Postgres itself, or through a pooler that pools sessions.',
@@ -206,8 +211,12 @@ async function reserve(client: postgres.Sql): Promise<postgres.ReservedSql> {
   return client.reserve();
 }
 
+/** Postgres' own refusal as it is; anything else as a connection that could not be had (08001: names, routes, files, TLS). */
+const openingError = (error: unknown): DatabaseError =>
+  databaseError(error) ?? new DatabaseError('08001', 'Postgres could not be connected to.', { cause: error });
+
 /** Postgres says goodbye (restart, terminated by an administrator, idle for too long) before the socket closes. */
 function saysLost(error: unknown): boolean {
   const cause = databaseError(error);
-  return cause !== undefined && (isUnavailable(cause) || cause.code === '25P03');
+  return cause !== undefined && (isGone(cause) || cause.code === '25P03');
 }

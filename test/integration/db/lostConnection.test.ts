@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { sql } from 'drizzle-orm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -29,10 +31,12 @@ interface Options {
   maxConnections: number;
   idleTransactionMs?: number;
   host?: string;
+  search?: string;
 }
 
-function open({ host, ...options }: Options): Database {
+function open({ host, search = '', ...options }: Options): Database {
   const url = new URL(testDatabase.workerUrl);
+  url.search = search;
   if (host !== undefined) url.host = host;
   const database = createDatabase({ url: url.href, applicationName: 'lost connection test', ...options });
   databases.push(database);
@@ -187,4 +191,24 @@ test('a Postgres that is not there is said so, soon', async () => {
   const database = createDatabase({ url: url.href, maxConnections: 1, applicationName: 'nobody' });
   databases.push(database);
   expect(await failure(database.withoutTenant(pidOf))).toMatchObject({ code: '08006' });
+});
+
+test('whatever else keeps a connection from being opened is said so too, with its cause', async () => {
+  // It agrees to TLS, and speaks none: an error that is neither the system's nor Postgres'.
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write('S');
+      socket.once('data', () => socket.end('no TLS'));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const database = open({ maxConnections: 1, host, search: '?sslmode=require' });
+  expect(await failure(database.withoutTenant(pidOf))).toMatchObject({
+    name: 'DatabaseError',
+    code: '08001',
+    cause: { code: expect.stringContaining('SSL') },
+  });
+  server.close();
 });
