@@ -27,6 +27,10 @@ export interface DatabaseOptions {
   idleTransactionMs?: number;
 }
 
+/**
+ * A `signal` that is aborted says that nobody waits any more: what has not begun never does, and a transaction that has is
+ * rolled back instead of committed. Its reason is thrown.
+ */
 export interface Database {
   /**
    * Runs `work` in one transaction as the tenant: row-level security shows and takes rows of this organization only.
@@ -34,20 +38,24 @@ export interface Database {
    * Throws DatabaseError (SQLSTATE, no parameters), and AttemptOver in an activity whose time has run out; other errors of
    * `work` pass through.
    */
-  transaction<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(
+    organizationId: string,
+    work: (tx: Transaction) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
   /**
    * For what only reads as the tenant; each statement sees what was committed when it began, as in a transaction of ours.
    * Writing fails with SQLSTATE 25006. Nothing but the statements is sent where the connection's last reader was the same
    * tenant. Those that need nothing of one another are best sent together (`Promise.all`): they share a round trip.
    */
-  read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  read<T>(organizationId: string, work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** For tables without tenant data and the named look-up functions; sees no tenant's row. */
-  withoutTenant<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  withoutTenant<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /**
    * Like `withoutTenant` for exactly one statement, which commits by itself: one round trip instead of four. After a
    * lost connection nobody knows whether it was done.
    */
-  statement<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  statement<T>(work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>;
   end(): Promise<void>;
 }
 
@@ -76,36 +84,51 @@ export function createDatabase(options: DatabaseOptions): Database {
     }),
   );
 
-  async function attempt<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function attempt<T>(
+    work: (connection: Connection) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     try {
-      return await pool.use(work);
+      return await pool.use(work, signal);
     } catch (error) {
       throw databaseError(error) ?? error;
     }
   }
 
-  async function repeat<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  async function repeat<T>(
+    work: (connection: Connection) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await attempt(work);
+        return await attempt(work, signal);
       } catch (error) {
         if (!(error instanceof DatabaseError) || !isRepeatable(error) || tries === REPEATS) throw error;
       }
     }
   }
 
-  const asTenant = <T>(organizationId: string, work: (tx: Transaction) => Promise<T>): Promise<T> =>
+  const asTenant = <T>(
+    organizationId: string,
+    work: (tx: Transaction) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> =>
     repeat((connection) => {
       // Looked at with the connection in hand: who waits for one may freeze, or wait for long.
       mustBeInTime();
-      return connection.transaction(organizationId, work);
-    });
+      return connection.transaction(organizationId, async (tx) => {
+        const result = await work(tx);
+        signal?.throwIfAborted();
+        return result;
+      });
+    }, signal);
 
   return {
     transaction: asTenant,
-    read: (organizationId, work) => repeat((connection) => connection.read(organizationId, work)),
-    withoutTenant: (work) => asTenant('', work),
-    statement: (work) => repeat((connection) => connection.statement(work)),
+    read: (organizationId, work, signal) =>
+      repeat((connection) => connection.read(organizationId, work), signal),
+    withoutTenant: (work, signal) => asTenant('', work, signal),
+    statement: (work, signal) => repeat((connection) => connection.statement(work), signal),
     end: () => pool.end(),
   };
 }

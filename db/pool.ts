@@ -2,8 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection } from './connection.ts';
 
 export interface Pool {
-  /** Runs `work` on a connection that nobody else uses; waits while all are in use. Throws what opening one throws. */
-  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` on a connection that nobody else uses; waits while all are in use. Throws what opening one throws, and the
+   * reason of `signal` where that is aborted before `work` could begin: it is never begun then.
+   */
+  use<T>(work: (connection: Connection) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** Waits for those in use, five seconds at most, then closes all. */
   end(): Promise<void>;
 }
@@ -16,7 +19,8 @@ const GRACE_MS = 5_000;
 export function createPool(max: number, open: () => Promise<Connection>): Pool {
   const idle: Connection[] = [];
   const opened = new Map<Connection, number>();
-  const waiting: (() => void)[] = [];
+  /** in the order in which they came */
+  const waiting = new Set<() => void>();
   let used = 0;
   let ended = false;
   let emptied = (): void => {};
@@ -38,27 +42,49 @@ export function createPool(max: number, open: () => Promise<Connection>): Pool {
 
   async function giveBack(connection: Connection): Promise<void> {
     const age = performance.now() - (opened.get(connection) ?? 0);
-    const over = ended && waiting.length === 0;
+    const over = ended && waiting.size === 0;
     if (over || connection.isLost() || age > LIFETIME_MS) await discard(connection);
     else idle.push(connection);
   }
 
+  /** Whoever is not waited for any more leaves the queue: what nobody wants would keep those behind it waiting. */
+  function untilFree(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const enter = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        waiting.delete(enter);
+        reject(signal?.reason);
+      };
+      waiting.add(enter);
+      signal?.addEventListener('abort', leave, { once: true });
+    });
+  }
+
   return {
-    async use(work) {
-      if (used >= max) await new Promise<void>((resolve) => waiting.push(resolve));
+    async use(work, signal) {
+      signal?.throwIfAborted();
+      if (used >= max) await untilFree(signal);
       else used += 1;
       try {
         const connection = await take();
         try {
+          // Opening it took its time too.
+          signal?.throwIfAborted();
           return await work(connection);
         } finally {
           await giveBack(connection);
         }
       } finally {
-        const next = waiting.shift();
+        const [next] = waiting;
         // whoever waits takes over the place
         if (next === undefined) used -= 1;
-        else next();
+        else {
+          waiting.delete(next);
+          next();
+        }
         if (used === 0) emptied();
       }
     },
