@@ -1,6 +1,8 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { createAnswerWatch } from './answerWatch.ts';
 import { databaseError, DatabaseError, isGone } from './errors.ts';
+import { createSocketSource } from './socket.ts';
 
 export type Transaction = PostgresJsDatabase;
 
@@ -63,16 +65,32 @@ const readAs = (organizationId: string): string =>
 /** What a session is that nobody has read in. */
 const NOBODY = `set default_transaction_read_only = off; set ${tenant('')}`;
 
+/** Behind a statement's own timeout, by which Postgres answers in any case: for the way there and back. */
+const MARGIN_MS = 1_000;
+/** Settings, begin, commit and rollback wait for no lock: long enough for a disk that stalls. */
+const ENDS_MS = 60_000;
+
 /**
  * Opens one connection. It is never used again once it was lost, not even for a rollback, and a transaction that was
  * given up can send nothing more: postgres.js ends the process when it is asked to write to a connection that is gone
  * (its issues 1154 and 1208), and gives a late statement of one transaction to whoever has the connection then.
+ * A peer that vanishes without a word (a host that lost its power or its way) is never told of by the system before a quarter
+ * of an hour: a message that has no answer in time ends the connection. A statement without a timeout of its own may take as
+ * long as it needs, and so is left to the system.
  * Throws DatabaseError where Postgres refuses, or is not there (SQLSTATE class 08).
  */
 export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   let lost = false;
   let giveUp = (): void => {};
+  const sockets = createSocketSource();
+  const watch = createAnswerWatch(() => sockets.current()?.destroy());
+  const { statement_timeout: statementTimeoutMs = Infinity } = options.settings;
+  const statementMs = statementTimeoutMs + MARGIN_MS;
+  const endsMs = Math.min(statementMs, ENDS_MS);
+  /** It takes one (its README, Custom socket); its types do not know. */
+  const ownSocket = { socket: sockets.open };
   const client = postgres(options.url, {
+    ...ownSocket,
     max: 1,
     max_lifetime: null,
     connect_timeout: options.connectTimeoutSeconds,
@@ -84,7 +102,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     },
     connection: { ...options.settings, ...PLANNING },
   });
-  const close = (): Promise<void> => client.end({ timeout: 0 });
+  const close = async (): Promise<void> => {
+    await client.end({ timeout: 0 });
+    // It waits for the peer's goodbye; the process need not.
+    sockets.current()?.unref();
+  };
   const reserved = await reserve(client).catch(async (error: unknown) => {
     await close();
     throw error;
@@ -115,7 +137,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
    */
   function become(next: string | undefined): Promise<unknown> {
     if (reader === next) return Promise.resolve();
-    const became = reserved.unsafe(next === undefined ? NOBODY : readAs(next)).execute();
+    const became = watch.sent(reserved.unsafe(next === undefined ? NOBODY : readAs(next)).execute(), endsMs);
     reader = next;
     became.catch(() => void (lost = true));
     return became;
@@ -127,7 +149,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     const unsafe: typeof reserved.unsafe = (text, parameters, how) => {
       if (lost || !open) throw connectionLost();
       // Unprepared, a statement with parameters costs a round trip more, and is parsed and rewritten each time.
-      return reserved.unsafe(text, parameters, { ...how, prepare: true });
+      return watch.sent(reserved.unsafe(text, parameters, { ...how, prepare: true }), statementMs);
     };
     const gate = new Proxy(reserved, {
       get: (target, name) =>
@@ -142,12 +164,11 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
     const end = (how: 'commit' | 'rollback') => {
       shut();
       if (lost) throw connectionLost();
-      return reserved.unsafe(how, [], { prepare: true });
+      return watch.sent(reserved.unsafe(how, [], { prepare: true }), endsMs);
     };
     try {
       // Sent together with the first statement of `work`, which fails when one of them does.
-      const begun = reserved.unsafe(beginAs(organizationId)).execute();
-      begun.catch(() => {});
+      const begun = watch.sent(reserved.unsafe(beginAs(organizationId)).execute(), endsMs);
       const result = await work(tx);
       await begun;
       const { command } = await end('commit');

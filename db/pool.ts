@@ -15,7 +15,7 @@ export interface Pool {
 const LIFETIME_MS = 30 * 60_000;
 const GRACE_MS = 5_000;
 
-/** Keeps up to `max` connections. One that was lost is thrown away; the next user opens another. */
+/** Keeps up to `max` connections. One that was lost is thrown away, with those that are idle; the next user opens another. */
 export function createPool(max: number, open: () => Promise<Connection>): Pool {
   const idle: Connection[] = [];
   const opened = new Map<Connection, number>();
@@ -43,6 +43,8 @@ export function createPool(max: number, open: () => Promise<Connection>): Pool {
   async function giveBack(connection: Connection): Promise<void> {
     const age = performance.now() - (opened.get(connection) ?? 0);
     const over = ended && waiting.size === 0;
+    // Idle ones went the same way: where the peer vanished they are as lost, and nobody has told them.
+    if (connection.isLost()) await Promise.all(idle.splice(0).map(discard));
     if (over || connection.isLost() || age > LIFETIME_MS) await discard(connection);
     else idle.push(connection);
   }

@@ -8,6 +8,8 @@ export interface TcpProxy {
   cut(): void;
   /** The same, not in order: both ends get an error (RST). */
   reset(): void;
+  /** Nobody is told that the other end of what stands is gone: what it is sent has no answer. New ones go through. */
+  vanish(): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,9 @@ export async function createTcpProxy(
     cut,
     reset() {
       for (const socket of sockets) socket.resetAndDestroy();
+    },
+    vanish() {
+      for (const socket of sockets) socket.unpipe().resume();
     },
     async close() {
       cut();
