@@ -148,7 +148,8 @@ export async function updateRepositoryState(
  * Another integration's is satisfied only where that one has no service more, and takes its commits from the same source.
  * A cancelled run satisfies nobody else; one that failed says nothing to another integration, whose credential may be
  * allowed more. `retries`: how often it had been tried again when the run began; an outcome that is written again (its
- * answer was lost) does not end a later try. Answers the imports whose row this ended.
+ * answer was lost) does not end a later try. Who joined began when the reader did: what changed since then the run may have
+ * read past already. Answers the imports whose row this ended.
  */
 export async function endRepository(
   tx: Transaction,
@@ -162,11 +163,13 @@ export async function endRepository(
 ): Promise<string[]> {
   const rows = await tx.execute<{ id: string }>(sql`
     update import_repositories ir set state = ${input.state}, error = ${jsonText(input.error)}::jsonb, read_by = null,
-      finished_at = clock_timestamp(), waiting_since = null, waiting_until = null, waiting_reason = null
-    from imports i, imports own, integrations theirs, integrations reader
+      started_at = least(ir.started_at, read.started_at), finished_at = clock_timestamp(), waiting_since = null,
+      waiting_until = null, waiting_reason = null
+    from imports i, imports own, import_repositories read, integrations theirs, integrations reader
     where ir.repository_id = ${input.repositoryId} and ir.state not in ${ENDED_REPOSITORY}
       and i.organization_id = ir.organization_id and i.id = ir.import_id
       and own.organization_id = ir.organization_id and own.id = ${input.importId}
+      and read.organization_id = own.organization_id and read.import_id = own.id and read.repository_id = ir.repository_id
       and theirs.organization_id = i.organization_id and theirs.id = i.integration_id
       and reader.organization_id = own.organization_id and reader.id = own.integration_id
       and ((i.id = own.id and ir.retries = coalesce(${input.retries}::int, ir.retries))

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { totalStreams } from '../../db/queries/api/imports.ts';
+import { selectPushed } from '../../db/queries/poll/changes.ts';
 import * as messages from '../../workflows/messages.ts';
 import { type ImportMode, STREAMS } from '../../workflows/words.ts';
 import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
@@ -190,6 +191,33 @@ test('the one that joined shows the progress of the run that reads, and counts n
     await tellImport(run, one, messages.pauseImport);
     await Promise.all([first.result(), second.result()]);
     expect(await tenant.importRow(one)).toMatchObject({ state: 'completed' });
+  });
+});
+
+test('a push behind the begin of the run that reads is news to the next poll round, whoever joined it since', async () => {
+  await bench.run(async (run) => {
+    let goOn = (): void => {};
+    const held = new Promise<{ done: true }>((resolve) => (goOn = () => resolve({ done: true })));
+    const { tenant, id, one, two, first, second } = await joined(run, [held]);
+    await bench.sql`update import_repositories set started_at = now() - interval '1 hour' where import_id = ${one}`;
+    goOn();
+    await Promise.all([first.result(), second.result()]);
+    expect(await tenant.repositoryRows(two)).toMatchObject([{ state: 'completed' }]);
+    const [row] = await bench.sql<{ uuid: string }[]>`
+      select provider_uuid as uuid from repositories where id = ${id}`;
+    const pushedBefore = (minutes: number) => {
+      const at = new Date(Date.now() - minutes * 60_000).toISOString();
+      const { organizationId, integrationId } = tenant;
+      const pushes = {
+        organizationId,
+        integrationId,
+        updated: [{ uuid: row!.uuid, at }],
+        overlapMs: 300_000,
+      };
+      return bench.database.transaction(organizationId, (tx) => selectPushed(tx, pushes));
+    };
+    expect(await pushedBefore(30)).toMatchObject([{ repositoryId: id }]);
+    expect(await pushedBefore(90)).toEqual([]);
   });
 });
 
