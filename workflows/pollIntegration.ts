@@ -4,6 +4,7 @@ import {
   isCancellation,
   setCurrentDetails,
   upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { pollDetails, summary } from './details.ts';
 import { readFailure } from './failures.ts';
@@ -60,7 +61,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   async function round(): Promise<boolean> {
     if (place === null) {
       const begun = await rows().beginPoll.executeWithOptions({ summary: 'is a round due' }, [
-        { ...ids, atOnce: false },
+        { ...ids, atOnce: false, run: workflowInfo().runId },
       ]);
       if (begun.discover === true) await discoverAgain(ids);
       if (begun.keepWebhooks === true) await keepWebhooksAgain(ids);

@@ -11,6 +11,7 @@ import { judgeAwaited } from '../../db/queries/poll/missingDeliveries.ts';
 import {
   endPoll,
   readAccountKey,
+  readBegunPlace,
   readPollPlan,
   readRequestsOfOthers,
   startPoll,
@@ -73,7 +74,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
   }
 
   return {
-    beginPoll: ({ atOnce, ...integration }) =>
+    beginPoll: ({ atOnce, run = null, ...integration }) =>
       database.transaction(integration.organizationId, async (tx) => {
         const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return { due: false, why: 'the integration is not there any more' };
@@ -84,6 +85,8 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           ...((await isUpkeepLost(tx, integration.integrationId)) ? { keepWebhooks: true as const } : {}),
         };
         if (plan.repositories === 0) return { due: false, why: 'nothing is imported yet', ...besides };
+        const begun = run === null ? null : await readBegunPlace(tx, { ...integration, run });
+        if (begun !== null) return { due: true, place: begun, ...besides };
         const { sinceMs, repositories } = plan;
         const asked = plan.effectiveIntervalMs ?? intervalMs;
         // Another integration of the account may have begun since.
@@ -93,8 +96,7 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
         const isEarly = sinceMs !== null && effective > intervalMs && sinceMs + EARLY_MS < effective;
         if (isEarly && !atOnce)
           return { due: false, why: 'the allowance is too small for a round already', ...besides };
-        await startPoll(tx, integration);
-        const place: Place = {
+        const first: Place = {
           step: 'missed',
           workspaceId: null,
           began: null,
@@ -110,7 +112,9 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
             intervalMs: effective,
           }),
         };
-        return { due: true, place: JSON.stringify(place), ...besides };
+        const place = JSON.stringify(first);
+        await startPoll(tx, { ...integration, run, place });
+        return { due: true, place, ...besides };
       }),
 
     finishPoll: ({ requests, found, error, ...integration }) =>

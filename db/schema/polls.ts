@@ -15,6 +15,9 @@ export const integrationPolls = pgTable(
     /** milliseconds between the begins of two rounds: longer than asked for where the allowance is too small; null: not known yet */
     effectiveIntervalMs: integer('effective_interval_ms'),
     lastStartedAt: instant('last_started_at'),
+    /** the workflow's run whose round began last, and the place that it was given: asked again, it is given the same */
+    lastRun: text('last_run'),
+    lastPlace: text('last_place'),
     lastFinishedAt: instant('last_finished_at'),
     /** requests of the last round (of one that broke off no fewer than of the one before), and repositories that it found changed */
     requests: integer('requests').notNull().default(0),
@@ -42,6 +45,8 @@ export const workspacePolls = pgTable(
     since: instant('since'),
     /** when its members were last listed */
     membersReadAt: instant('members_read_at'),
+    /** when all of its authors were given up, since Bitbucket shows what none of them wrote: for days it is asked by repository */
+    authorsRefusedAt: instant('authors_refused_at'),
     /** how changed pull requests were found in the last round */
     method: word<(typeof METHODS)[number]>('method'),
   },

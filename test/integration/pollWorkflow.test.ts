@@ -59,6 +59,30 @@ test('where the allowance is too small for a round, the next one waits its turn'
   });
 });
 
+test('a round whose begin was stored while its answer was lost takes place, and began once', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    await bench.sql`insert into integration_polls (organization_id, integration_id, last_started_at,
+        effective_interval_ms)
+      values (${tenant.organizationId}, ${tenant.integrationId}, now() - interval '2 hours', 3600000)`;
+    let begun: Record<string, unknown> | undefined;
+    bench.meanwhile('beginPoll', {
+      behind: async () => {
+        begun = await pollRow(tenant);
+        throw new Error('The answer is lost.');
+      },
+    });
+    await poll(run, tenant);
+    expect(chunksOf(run)).toBe(1);
+    const { last_started_at, last_place } = (await pollRow(tenant)) ?? {};
+    expect({ last_started_at, last_place }).toEqual({
+      last_started_at: begun?.['last_started_at'],
+      last_place: begun?.['last_place'],
+    });
+  });
+});
+
 test('nothing is asked of an integration that is paused, or has nothing to keep current', async () => {
   await bench.run(async (run) => {
     const paused = await bench.tenant('paused');

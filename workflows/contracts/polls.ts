@@ -7,10 +7,11 @@ export interface PollActivities {
   /**
    * Begins a round. `due: false`: the integration fetches nothing at present, has nothing to keep current, or the
    * allowance is too small for a round already; `atOnce` passes over the last. `discover`: a discovery is due too.
-   * `keepWebhooks`: their run was lost.
+   * `keepWebhooks`: their run was lost. `run`: of the workflow that asks; one that asks again, since the answer was lost, is
+   * given the round that it began.
    */
   beginPoll(
-    input: OfIntegration & { atOnce: boolean },
+    input: OfIntegration & { atOnce: boolean; run?: string },
   ): Promise<
     ({ due: true; place: string } | { due: false; why: string }) & { discover?: true; keepWebhooks?: true }
   >;

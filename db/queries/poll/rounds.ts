@@ -36,15 +36,26 @@ export async function readPollPlan(
   return row;
 }
 
-/** A round begins. */
+/** Where the round of this run of the workflow began; null: none has begun for it. */
+export async function readBegunPlace(
+  tx: Transaction,
+  { integrationId, run }: OfIntegration & { run: string },
+): Promise<string | null> {
+  const [row] = await tx.execute<{ place: string }>(sql`
+    select last_place as place from integration_polls where integration_id = ${integrationId} and last_run = ${run}`);
+  return row?.place ?? null;
+}
+
+/** A round begins, at `place`. `run`: of the workflow; null: it does not ask again. */
 export async function startPoll(
   tx: Transaction,
-  { organizationId, integrationId }: OfIntegration,
+  { organizationId, integrationId, run, place }: OfIntegration & { run: string | null; place: string },
 ): Promise<void> {
   await tx.execute(sql`
-    insert into integration_polls (organization_id, integration_id, last_started_at)
-    values (${organizationId}, ${integrationId}, clock_timestamp())
-    on conflict (organization_id, integration_id) do update set last_started_at = excluded.last_started_at`);
+    insert into integration_polls (organization_id, integration_id, last_started_at, last_run, last_place)
+    values (${organizationId}, ${integrationId}, clock_timestamp(), ${run}, ${place})
+    on conflict (organization_id, integration_id) do update set last_started_at = excluded.last_started_at,
+      last_run = excluded.last_run, last_place = excluded.last_place`);
 }
 
 /** A round ended. `found: null`: it did not look. */
