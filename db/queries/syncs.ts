@@ -203,14 +203,17 @@ export async function isParked(tx: Transaction, repositoryId: string): Promise<b
   return rows.length > 0;
 }
 
-/** Of the syncs of a repository that have ended only the last is kept: the rows would otherwise grow with each push. */
+/**
+ * Of the syncs of a repository only the last is kept: the rows would otherwise grow with each push. They come one behind the
+ * other, so an older one that is open has lost its runs, and nobody else would end it.
+ */
 export async function removeOlderSyncs(
   tx: Transaction,
   { syncId, repositoryId }: { syncId: string; repositoryId: string },
 ): Promise<void> {
   await tx.execute(sql`
-    delete from imports i using import_repositories ir
-    where ir.repository_id = ${repositoryId} and ir.import_id <> ${syncId}
+    delete from imports i using import_repositories ir, imports own
+    where ir.repository_id = ${repositoryId} and own.id = ${syncId}
       and i.organization_id = ir.organization_id and i.id = ir.import_id
-      and i.kind = 'sync' and i.finished_at is not null`);
+      and i.kind = 'sync' and i.created_at < own.created_at`);
 }

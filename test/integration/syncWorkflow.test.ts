@@ -277,6 +277,24 @@ test('what is not imported, not there or switched off is left alone', async () =
   });
 });
 
+test('a sync whose runs were lost while it waited for the allowance goes with the end of the next one', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    const id = await importedRepository(bench, tenant);
+    const limited = { until: new Date(Date.now() + 3_600_000).toISOString(), why: 'Bitbucket allowance' };
+    run.bitbucket.chunks.set(id, [{ limited }]);
+    await hint(run, tenant, id, { services: ['pull_requests'] });
+    await waitFor({
+      what: 'it waits',
+      read: () => syncsOf(bench.sql, id),
+      until: ([sync]) => sync?.outcome === 'rate_limited',
+    });
+    for (const lost of [syncRun(run, id), repositoryRun(run, id)]) await lost.terminate('lost');
+    await (await hint(run, tenant, id, { services: ['pull_requests'] })).result();
+    expect(await syncsOf(bench.sql, id)).toMatchObject([{ state: 'completed', outcome: 'completed' }]);
+  });
+});
+
 test('a run that an operator ends leaves a parked repository, not a hanging one', async () => {
   await bench.run(async (run) => {
     const tenant = await bench.tenant('active');
