@@ -9,11 +9,11 @@ import { NOBODY } from './activityRows.ts';
  * than the stored one of its moment and state is left out: accounts that its changes name have gone as well. A page
  * in which every entry has its actor costs nothing.
  */
-export async function underFormerKeys(
+export async function underFormerKeys<Entry extends Row>(
   tx: Transaction,
   scope: RepositoryScope,
-  rows: readonly Row[],
-): Promise<Row[]> {
+  rows: readonly Entry[],
+): Promise<Entry[]> {
   const actorless = rows.filter((row) => saidBehind(row) !== undefined);
   if (actorless.length === 0) return [...rows];
   const stored = await keysWithActor(

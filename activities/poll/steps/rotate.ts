@@ -2,6 +2,7 @@ import { hasUnknownEntry } from '../../../db/queries/poll/changes.ts';
 import { nextInRotation, notePolled, type RotatedRepository } from '../../../db/queries/poll/turns.ts';
 import type { Service } from '../../../workflows/words.ts';
 import { activityItem } from '../../activityRows.ts';
+import { underFormerKeys } from '../../formerKeys.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
 import { activitySchema } from '../../bitbucket/schemas.ts';
 import type { Place } from '../place.ts';
@@ -43,10 +44,12 @@ async function hasNews(
   }));
   if (given === undefined) return false;
   const { records, rejected, observedAt } = given;
-  const entries = records.flatMap((record) => {
-    const item = activityItem(record, observedAt);
-    return item === undefined ? [] : [{ number: item.row.pull_request_number, key: item.row.entry_key }];
-  });
+  const rows = records.flatMap((record) => activityItem(record, observedAt)?.row ?? []);
   if (rejected.length > 0) return true;
-  return inTransaction(context, (tx) => hasUnknownEntry(tx, { repositoryId, entries }));
+  return inTransaction(context, async (tx) => {
+    const { organizationId } = context.integration;
+    const named = await underFormerKeys(tx, { organizationId, repositoryId }, rows);
+    const entries = named.map((row) => ({ number: row.pull_request_number, key: row.entry_key }));
+    return hasUnknownEntry(tx, { repositoryId, entries });
+  });
 }
