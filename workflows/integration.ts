@@ -76,7 +76,7 @@ async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
   }
   // A discovery may have ended while there was no run to hear of it.
   if (input.carried === undefined && !isDraft(state) && patched('auto-import')) entity.autoImportDue = true;
-  if (entity.refusals.length > 0) entity.probeAtMs = Date.now() + entity.timing.probeEveryMs;
+  if (entity.refusals.length > 0) entity.probeAtMs ??= Date.now() + entity.timing.probeEveryMs;
 }
 
 /** Poll rounds come while it is active, and rest otherwise; a draft has none, and one that is removed no more. */
@@ -156,6 +156,7 @@ const carried = (entity: Entity, input: IntegrationInput): IntegrationInput => (
     runningImportIds: [...entity.importIds],
     checks: [...entity.checks],
     refusals: [...entity.refusals],
+    probeAtMs: entity.probeAtMs,
     polled: entity.polled,
     autoImportDue: entity.autoImportDue,
   },

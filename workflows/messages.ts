@@ -37,6 +37,8 @@ export interface IntegrationInput {
     checks: PendingCheck[];
     /** ISO times at which the host refused the credential, newest last */
     refusals: string[];
+    /** when it asks with the refused credential again; left out: not told, null: it does not */
+    probeAtMs?: number | null;
     /** whether poll rounds were last told to come; left out or null: nothing was told yet */
     polled?: boolean | null;
     /** the auto-import rules are to be applied; left out: not */

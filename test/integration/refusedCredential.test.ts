@@ -45,6 +45,12 @@ async function refusedImport(run: BenchRun, tenant: TestTenant): Promise<string>
   return importId;
 }
 
+/** A chunk that asked nothing: the credential is held back over earlier refusals. */
+function held(): ApplicationFailure {
+  const finding = { code: CREDENTIAL_HELD, message: 'Held back.', remedy: 'Wait.' };
+  return ApplicationFailure.create({ type: 'AuthRefused', nonRetryable: true, details: [finding] });
+}
+
 const chunks = ({ bitbucket }: BenchRun) =>
   bitbucket.calls.filter((call) => call.startsWith('importChunk')).length;
 const probes = ({ bitbucket }: BenchRun) =>
@@ -71,10 +77,8 @@ describe('a brownout of 15 minutes', () => {
 test('what is held back over earlier refusals waits like what was refused, and counts as none', async () => {
   const tenant = await bench.tenant('active');
   await bench.run(async (run) => {
-    const held = { code: CREDENTIAL_HELD, message: 'Held back.', remedy: 'Wait.' };
-    const failure = ApplicationFailure.create({ type: 'AuthRefused', nonRetryable: true, details: [held] });
     const [id] = await tenant.repositories(1);
-    run.bitbucket.chunks.set(id!, [{}, failure, { done: true }]);
+    run.bitbucket.chunks.set(id!, [{}, held(), { done: true }]);
     const importId = await tenant.storeImport({ all: true });
     const start = { importId, mode: 'changed', actor } as const;
     await command(run, tenant, messages.startImport, start, TIMING);
@@ -90,6 +94,25 @@ test('what is held back over earlier refusals waits like what was refused, and c
 });
 
 describe('a probe', () => {
+  test('that is due in a pause comes behind it, and ends what the credential is held back for', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      const [id] = await tenant.repositories(1);
+      run.bitbucket.chunks.set(id!, [{}, failureOf('AuthRefused'), held(), { done: true }]);
+      const importId = await tenant.storeImport({ all: true });
+      const start = { importId, mode: 'changed', actor } as const;
+      await command(run, tenant, messages.startImport, start, { probeEveryMs: EFFECTIVE_MS });
+      await untilImport(tenant, importId, 'needs_credential', EFFECTIVE_MS);
+      await command(run, tenant, messages.pause, { actor });
+      await untilImport(tenant, importId, 'paused', EFFECTIVE_MS);
+      await command(run, tenant, messages.resume, { actor });
+      await run.client.workflow.getHandle(importWorkflowId(importId)).result();
+      expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
+      expect(probes(run)).toBe(1);
+      await run.record('probe-behind-a-pause', integrationWorkflowId(tenant.integrationId));
+    }, integrationGoesOn(tenant));
+  });
+
   test('that is accepted while a person pauses the integration undoes nothing of it', async () => {
     const tenant = await bench.tenant('active');
     await bench.run(async (run) => {

@@ -11,7 +11,7 @@ import { createCommands } from './command.ts';
 import { handleDisconnect } from './disconnect.ts';
 import type { Entity } from './entity.ts';
 import { handleManaging } from './managing.ts';
-import { withRefusal } from './refusals.ts';
+import { planProbe } from './planProbe.ts';
 import { isDraft, isSameCreate, refuseByState, refuseCreate } from './rules.ts';
 
 /** From then on an import that is asked for again goes on also where its first run has ended. */
@@ -208,15 +208,9 @@ export function handleCommands(entity: Entity): void {
     { description: 'An import that had ended goes on: repositories are tried again.' },
   );
 
-  setHandler(
-    messages.credentialRefused,
-    ({ at }) => {
-      if (snapshot.state !== 'active') return;
-      entity.refusals = withRefusal(entity.refusals, at, entity.timing);
-      entity.probeAtMs ??= Date.now() + entity.timing.probeEveryMs;
-    },
-    { description: 'Bitbucket answered 401 to a run.' },
-  );
+  setHandler(messages.credentialRefused, ({ at }) => planProbe(entity, at), {
+    description: 'Bitbucket answered 401 to a run.',
+  });
 
   setHandler(
     messages.currentState,

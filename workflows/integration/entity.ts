@@ -71,7 +71,7 @@ export function createEntity(input: IntegrationInput): Entity {
     importIds: new Set(input.carried?.runningImportIds),
     checks: [...(input.carried?.checks ?? [])],
     refusals: input.carried?.refusals ?? [],
-    probeAtMs: null,
+    probeAtMs: input.carried?.probeAtMs ?? null,
     polled: input.carried?.polled ?? null,
     autoImportDue: input.carried?.autoImportDue ?? false,
     rests: 0,

@@ -7,6 +7,7 @@ import { SERVICES, type Service } from '../words.ts';
 import { startImportRun } from './children.ts';
 import type { RegisterCommand } from './command.ts';
 import type { Entity } from './entity.ts';
+import { restFromProbes } from './planProbe.ts';
 import { refuseByState, refuseName, refuseServices } from './rules.ts';
 import { tellServicesChanged } from './runs.ts';
 
@@ -63,8 +64,7 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
     () => refuseByState('pause', snapshot.state),
     async ({ actor }) => {
       if (snapshot.state === 'active') {
-        entity.refusals = [];
-        entity.probeAtMs = null;
+        restFromProbes(entity);
         const change = { state: 'paused', reason: INTEGRATION_PAUSED } as const;
         await entity.save(change, { action: 'integration_paused', actor });
         await entity.tellRuns('integration');
