@@ -157,6 +157,7 @@ const carried = (entity: Entity, input: IntegrationInput): IntegrationInput => (
     checks: [...entity.checks],
     refusals: [...entity.refusals],
     probeAtMs: entity.probeAtMs,
+    followUp: { ...entity.followUp },
     polled: entity.polled,
     autoImportDue: entity.autoImportDue,
   },

@@ -39,6 +39,8 @@ export interface IntegrationInput {
     refusals: string[];
     /** when it asks with the refused credential again; left out: not told, null: it does not */
     probeAtMs?: number | null;
+    /** what is to be tried again once it is active; left out: nothing */
+    followUp?: FollowUp;
     /** whether poll rounds were last told to come; left out or null: nothing was told yet */
     polled?: boolean | null;
     /** the auto-import rules are to be applied; left out: not */
@@ -46,6 +48,13 @@ export interface IntegrationInput {
   };
   /** Left out: the defaults of `workflows/timing.ts`. */
   timing?: Partial<IntegrationTiming>;
+}
+
+/** What a credential that Bitbucket takes is to try again. */
+export interface FollowUp {
+  /** repositories that wait because they failed */
+  parked: boolean;
+  discovery: boolean;
 }
 
 /** A credential that waits to be checked: given directly, or as the sealed code of an OAuth flow. */

@@ -4,6 +4,7 @@ import { applicationFailure } from '../failures.ts';
 import type {
   Actor,
   CommandAnswer,
+  FollowUp,
   IntegrationInput,
   IntegrationSnapshot,
   IntegrationTiming,
@@ -28,6 +29,8 @@ export interface Entity {
   refusals: string[];
   /** when the refused credential is tried again; null: nothing to confirm */
   probeAtMs: number | null;
+  /** what is to be tried again once it is active */
+  followUp: FollowUp;
   /** whether poll rounds were told to come; null: nothing was told yet */
   polled: boolean | null;
   /** a discovery ended, or the rules are others: once it is active, what the auto-import rules take is imported */
@@ -72,6 +75,7 @@ export function createEntity(input: IntegrationInput): Entity {
     checks: [...(input.carried?.checks ?? [])],
     refusals: input.carried?.refusals ?? [],
     probeAtMs: input.carried?.probeAtMs ?? null,
+    followUp: input.carried?.followUp ?? { parked: false, discovery: false },
     polled: input.carried?.polled ?? null,
     autoImportDue: input.carried?.autoImportDue ?? false,
     rests: 0,

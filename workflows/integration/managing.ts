@@ -7,6 +7,7 @@ import { SERVICES, type Service } from '../words.ts';
 import { startImportRun } from './children.ts';
 import type { RegisterCommand } from './command.ts';
 import type { Entity } from './entity.ts';
+import { followUpLate } from './followUp.ts';
 import { restFromProbes } from './planProbe.ts';
 import { refuseByState, refuseName, refuseServices } from './rules.ts';
 import { tellServicesChanged } from './runs.ts';
@@ -81,6 +82,7 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
       if (snapshot.state === 'paused') {
         await entity.save({ state: 'active', reason: null }, { action: 'integration_resumed', actor });
         await entity.tellRuns(null);
+        await followUpLate(entity);
       }
       return entity.answer();
     },

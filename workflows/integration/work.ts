@@ -5,10 +5,10 @@ import { isRefusal } from '../limits.ts';
 import type { PendingCheck } from '../messages.ts';
 import { bitbucketRows, connectionCheckTries, rows } from '../policies.ts';
 import type { Finding, IntegrationState, Service } from '../words.ts';
-import { cancelCheck, startCheck, startDiscovery } from './children.ts';
+import { cancelCheck, startCheck } from './children.ts';
 import type { Entity } from './entity.ts';
+import { followUp } from './followUp.ts';
 import { isConfirmed, withRefusal } from './refusals.ts';
-import { wakeAllParked } from './runs.ts';
 import { tenantOf } from './tenant.ts';
 
 /** From then on an accepted probe waits for the command in hand, which may be a pause. */
@@ -75,10 +75,8 @@ async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> 
   const adopted = await adopt(entity, check);
   if ('shredded' in adopted) return reject(entity, check, adopted.shredded);
   await goOn(entity, outcome.allowedServices);
-  // What the former credential was refused may be shown to this one.
-  if (adopted.parked === true && entity.snapshot.state === 'active') await wakeAllParked(entity);
-  // Another account sees other repositories.
-  if (adopted.otherAccount && entity.snapshot.state === 'active') await startDiscovery(entity);
+  // What the former credential was refused may be shown to this one, and another account sees other repositories.
+  await followUp(entity, { parked: adopted.parked === true, discovery: adopted.otherAccount });
 }
 
 async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Finding): Promise<void> {
