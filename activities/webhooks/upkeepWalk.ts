@@ -230,6 +230,7 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
       if (made < ROWS_AT_ONCE) break;
     }
     await transaction(async (tx) => {
+      await queries.keepRepositoryHooks(tx, { integrationId, workspaceId });
       const verdict = { integrationId, workspaceId, administered, never, lost, absent: REPOSITORY_ABSENT };
       for (const hook of await queries.judgeRepositoryHooks(tx, verdict)) {
         const details = { scope: 'repository', ...hook };

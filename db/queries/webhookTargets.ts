@@ -93,6 +93,19 @@ export async function holdWorkspaceHook(tx: Transaction, hook: NewHook): Promise
   return row;
 }
 
+/** Hooks of a workspace's repositories that were to be removed, and are wanted again before that was done. */
+export async function keepRepositoryHooks(
+  tx: Transaction,
+  { integrationId, workspaceId }: { integrationId: string; workspaceId: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update webhooks w set state = 'pending', updated_at = clock_timestamp()
+    from repositories r
+    where w.integration_id = ${integrationId} and w.workspace_id = ${workspaceId} and w.state = 'removing'
+      and r.organization_id = w.organization_id and r.id = w.repository_id and r.integration_id = w.integration_id
+      and r.removed_at is null and not ${isAbsent}`);
+}
+
 /** Imported repositories of a workspace that have no row yet, at most `limit`. */
 export async function repositoriesWithoutHook(
   tx: Transaction,

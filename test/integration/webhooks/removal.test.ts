@@ -171,22 +171,31 @@ describe('removing webhooks', () => {
       expect(await acme.hooksAt(ACME)).toEqual([]);
     });
 
-    it('because none are wanted: the round waits, and hooks that are wanted again meanwhile are kept', async () => {
-      const acme = await bench.registered();
-      const before = await acme.stored();
-      bench.simulator.faults.set({ rules: [{ match: { method: 'DELETE' }, fault: outage }] });
-      await acme.command(false);
-      const waits = await acme.chunk(null, { attempt: 5 });
-      expect(waits).toMatchObject({ more: true, off: false });
-      expectWait(waits.limited);
-      await over();
-      await acme.command(true);
-      const since = bench.mark();
-      for (let { cursor } = waits; cursor !== null; ) ({ cursor } = await acme.chunk(cursor));
-      expect(bench.writes(since).filter((one) => !one.startsWith('PUT'))).toEqual([]);
-      expect((await acme.stored()).map(({ token }) => token)).toEqual(before.map(({ token }) => token));
-      expect(await acme.hooksAt(ACME)).toHaveLength(1);
-    });
+    it.each([
+      ['a workspace', 'api_token.admin', ACME],
+      ['a repository', 'api_token.repository_admin', TELEMETRY],
+    ])(
+      'because none are wanted: the round waits, and that of %s wanted again is kept',
+      async (_, who, at) => {
+        const acme = await bench.registered(who);
+        const [hook] = await acme.hooksAt(at);
+        const before = await acme.stored();
+        bench.simulator.faults.set({ rules: [{ match: { method: 'DELETE' }, fault: outage }] });
+        await acme.command(false);
+        const waits = await acme.chunk(null, { attempt: 5 });
+        expect(waits).toMatchObject({ more: true, off: false });
+        expectWait(waits.limited);
+        await over();
+        await acme.command(true);
+        const since = bench.mark();
+        for (let { cursor } = waits; cursor !== null; ) ({ cursor } = await acme.chunk(cursor));
+        expect(bench.writes(since).filter((one) => !one.startsWith('PUT'))).toEqual([]);
+        const working = (rows: typeof before) => rows.filter(({ state }) => state === 'active');
+        const tokens = (rows: typeof before) => working(rows).map(({ token }) => token);
+        expect(tokens(await acme.stored())).toEqual(tokens(before));
+        expect(await acme.hooksAt(at)).toEqual([hook]);
+      },
+    );
   });
 
   it('without a credential there is nobody to ask, and nothing is left here', async () => {
