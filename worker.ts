@@ -34,7 +34,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
     idleTransactionMs: 35_000,
   });
   const client = new Client({ connection, namespace: temporal.namespace });
-  const stopSweep = startSweep({ database, log });
+  const stopSweep = startSweep({ database, client, taskQueue, log });
   const clones = createCloneFolder({ folder: config.cloneFolder, maxBytes: CLONE_BYTES });
   const stopSweepingClones = startSweepingClones({ database, clones, log });
   const stopWaking = startWaking({ database, client, log });

@@ -6,7 +6,6 @@ import {
   estimateWorkflowId,
   importWorkflowId,
   integrationWorkflowId,
-  quarantineRetryWorkflowId,
   removeRepositoryWorkflowId,
   syncAllWorkflowId,
 } from '../workflows/ids.ts';
@@ -16,9 +15,9 @@ import type {
   EstimateImportInput,
   PollIntegrationInput,
   RemoveRepositoryInput,
-  RetryQuarantineInput,
 } from '../workflows/inputs.ts';
 import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
+import { type QuarantineRetry, quarantineRetryStart } from '../workflows/quarantineRetryStart.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
 import { notFound, unavailable } from './problem.ts';
@@ -40,7 +39,7 @@ export interface Orchestrator {
     title: string;
   }): Promise<void>;
   /** Starts the retry of quarantined records that its row describes. The same retry twice is one run. */
-  startQuarantineRetry(retry: RetryQuarantineInput & { name: string | null }): Promise<void>;
+  startQuarantineRetry(retry: QuarantineRetry): Promise<void>;
   /** Says that a repository may have changed: to the run that keeps it up to date, which is started where there is none. */
   syncRepository(hint: SyncHint): Promise<void>;
   /** Has every imported repository of an integration brought up to date. Asked for twice is one run. */
@@ -178,20 +177,8 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       );
     },
 
-    async startQuarantineRetry({ name, ...input }) {
-      await ask(() =>
-        client.start('retryQuarantine', {
-          workflowId: quarantineRetryWorkflowId(input.retryId),
-          taskQueue,
-          args: [input],
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          staticSummary: summary(`Quarantine, again – ${name ?? 'draft'}`),
-          typedSearchAttributes: [
-            { key: ORGANIZATION_ID, value: input.organizationId },
-            { key: INTEGRATION_ID, value: input.integrationId },
-          ],
-        }),
-      );
+    async startQuarantineRetry(retry) {
+      await ask(() => client.start('retryQuarantine', quarantineRetryStart(retry, taskQueue)));
     },
 
     async syncRepository(hint) {

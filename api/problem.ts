@@ -119,6 +119,10 @@ const NOT_REACHABLE = [
 
 const UNAVAILABLE = {
   Postgres: NOT_REACHABLE,
+  write: [
+    'unavailable',
+    'A part of the service that this request needs did not answer in time; what it asks for may still be carried out.',
+  ],
   Temporal: NOT_REACHABLE,
   worker: ['worker_unavailable', 'No worker took up the command in time; it may still be carried out.'],
   answer: [

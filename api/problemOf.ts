@@ -10,6 +10,8 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) return requestProblem(error);
   const failed = databaseError(error);
+  // transaction resolution unknown
+  if (failed?.code === '08007') return unavailable('write');
   // 57014: the statement ran into its timeout
   if (failed !== undefined && (isUnavailable(failed) || failed.code === '57014'))
     return unavailable('Postgres');

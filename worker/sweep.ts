@@ -14,9 +14,9 @@ import {
   selectOverdueSecrets,
   shredOverdueSecret,
 } from '../db/queries/overdueRows.ts';
-import type { Logger } from '../platform/log.ts';
 import { WARN_DAYS } from '../workflows/credentialExpiry.ts';
 import { CHECK_INTERRUPTED } from '../workflows/findings.ts';
+import { beginUnbegun, type BeginUnbegunOptions } from './beginUnbegun.ts';
 import { startRounds } from './rounds.ts';
 
 const EVERY_MS = 60_000;
@@ -39,27 +39,38 @@ export interface Swept {
  * never began or was lost (the api was stopped, or Temporal away, behind their rows), OAuth flows that are over,
  * answers kept for an `Idempotency-Key`, estimates of more than a day ago, webhook deliveries of more
  * than a week ago (and makes the days to come). And warns of credentials that come near their
- * end: a timer of each integration would fill histories with what one statement for all finds. Answers how to stop.
+ * end: a timer of each integration would fill histories with what one statement for all finds. Beside that begins what a
+ * request stored and no run has begun. Answers how to stop.
  */
 export function startSweep({
-  database,
-  log,
   everyMs = EVERY_MS,
-}: {
-  database: Database;
-  log: Logger;
-  everyMs?: number;
-}): () => Promise<void> {
-  return startRounds({
-    everyMs,
-    log,
-    failed: 'What is due could not be removed or warned of; tried again in a minute',
-    async round() {
-      const swept = await sweep(database);
-      if (Object.values(swept).some((count) => count > 0))
-        log.info(swept, 'What is due was removed, or warned of');
-    },
-  });
+  ...begin
+}: BeginUnbegunOptions & { everyMs?: number }): () => Promise<void> {
+  const { database, log } = begin;
+  const stops = [
+    startRounds({
+      everyMs,
+      log,
+      failed: 'What is due could not be removed or warned of; tried again in a minute',
+      async round() {
+        const swept = await sweep(database);
+        if (Object.values(swept).some((count) => count > 0))
+          log.info(swept, 'What is due was removed, or warned of');
+      },
+    }),
+    startRounds({
+      everyMs,
+      log,
+      failed: 'What no run has begun could not be looked for; tried again in a minute',
+      async round() {
+        const begun = await beginUnbegun(begin);
+        if (begun.imports + begun.retries > 0) log.info(begun, 'What no run had begun was begun');
+      },
+    }),
+  ];
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()));
+  };
 }
 
 /** One pass over all tenants, each in a transaction of its own. */

@@ -82,6 +82,7 @@ export const imports = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('imports_page').on(t.organizationId, t.integrationId, t.createdAt, t.id),
+    index('imports_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
   ],
 );
 

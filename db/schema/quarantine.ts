@@ -79,5 +79,6 @@ export const quarantineRetries = pgTable(
       foreignColumns: [integrations.organizationId, integrations.id],
     }).onDelete('cascade'),
     index('quarantine_retries_of_integration').on(t.organizationId, t.integrationId),
+    index('quarantine_retries_pending').on(t.createdAt).where(sql`${t.state} = 'pending'`),
   ],
 );

@@ -34,3 +34,12 @@ test.each(['08001', '08006', '57P03', '53300', '53100', '53200', '58030'])(
     });
   },
 );
+
+test('a write that had no answer in time may still be carried out, and the problem says so', () => {
+  expect(problemOf(new DatabaseError('08007', 'no'))).toMatchObject({
+    status: 503,
+    code: 'unavailable',
+    message: expect.stringContaining('may still be carried out'),
+    headers: { 'Retry-After': '2' },
+  });
+});
