@@ -112,6 +112,15 @@ export async function withOwnerLock(file, { onWait }, work) {
 }
 
 /**
+ * @param {string} file the lock file
+ * @returns {Promise<number | undefined>} the living process that has it; nothing when it is free
+ */
+export async function ownerOf(file) {
+  const held = await readLock(file);
+  return held === undefined || isDead(held.owner, held.ageMs) ? undefined : held.owner.pid;
+}
+
+/**
  * Takes a lock file for as long as this process lives, for what belongs to a process and not to a piece of work. Whoever
  * comes after its end takes it over.
  * @param {string} file the lock file; its folder is made

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withOwnerLock } from './ownerLock.mjs';
+import { ownerOf, withOwnerLock } from './ownerLock.mjs';
+import { startLockOf } from './startLock.mjs';
 
 /** @typedef {{ version?: string, integrity?: string, optional?: boolean, link?: boolean }} LockedPackage */
 /** @typedef {Record<string, LockedPackage>} LockedPackages */
@@ -86,7 +87,8 @@ function npmCi(root) {
 }
 
 /**
- * Installs the npm packages when they are missing or differ from the lock file. Two at once do it once.
+ * Installs the npm packages when they are missing or differ from the lock file. Two at once do it once. Throws an Error
+ * when that would take them from under a start of this checkout that runs: `npm ci` empties node_modules first.
  * @param {object} options
  * @param {string} options.root the checkout
  * @param {(message: string) => void} options.say
@@ -95,12 +97,20 @@ function npmCi(root) {
  */
 export async function ensurePackages({ root, say, install = npmCi }) {
   if ((await whyInstall(root)) === undefined) return false;
-  const lock = join(root, '.bucket-brigade', 'locks', 'packages');
+  const dataFolder = join(root, '.bucket-brigade');
+  const lock = join(dataFolder, 'locks', 'packages');
   const onWait = (/** @type {number} */ pid) =>
     say(`process ${pid} is installing the npm packages; waiting for it.`);
   return withOwnerLock(lock, { onWait }, async () => {
     const reason = await whyInstall(root);
     if (reason === undefined) return false;
+    const running = await ownerOf(startLockOf(dataFolder));
+    if (running !== undefined) {
+      throw new Error(
+        `${reason}, and a start of this checkout runs that needs what is installed.\n` +
+          `  To mend it: stop process ${running} first (Ctrl-C), then run the command again.`,
+      );
+    }
     say(`installing npm packages with "npm ci", about half a minute (${reason}).`);
     await install(root);
     const left = await whyInstall(root);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withOwnerLock } from '../setup/ownerLock.mjs';
+import { startLockOf } from '../setup/startLock.mjs';
 import { type DemoMemory, type Kept, keptFile, lastStartFile, readKept, type Source } from './lastStart.ts';
 
 /** What one source's starts keep, all of it in one folder that `--reset` removes. */
@@ -74,7 +75,7 @@ export async function asOnlyStart<T>(dataFolder: string, work: () => Promise<T>)
       `Another start runs on ${dataFolder} already (process ${pid}). Stop that one with Ctrl-C, or give this one --data FOLDER.`,
     );
   };
-  return withOwnerLock(join(dataFolder, 'start.lock'), { onWait }, work);
+  return withOwnerLock(startLockOf(dataFolder), { onWait }, work);
 }
 
 /** Moved aside in one step first: a removal that is cut off leaves no half of an installation. The next start ends it. */

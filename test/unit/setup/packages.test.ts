@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeVersionProblem } from '../../../scripts/setup/nodeVersion.mjs';
+import { withOwnerLock } from '../../../scripts/setup/ownerLock.mjs';
 import { ensurePackages } from '../../../scripts/setup/packages.mjs';
+import { startLockOf } from '../../../scripts/setup/startLock.mjs';
 
 const WANTED = {
   '': { version: '1.0.0' },
@@ -73,6 +75,15 @@ describe('npm packages', () => {
   it('are installed once when several ask at the same time', async () => {
     expect((await Promise.all([ensure(), ensure(), ensure()])).filter(Boolean)).toHaveLength(1);
     expect(installs).toBe(1);
+  });
+
+  it('are not taken from under a start that runs, which is to be stopped first', async () => {
+    const asStart = <T>(work: () => Promise<T>): Promise<T> =>
+      withOwnerLock(startLockOf(join(root, '.bucket-brigade')), {}, work);
+    await asStart(() => expect(ensure()).rejects.toThrow(`stop process ${process.pid} first`));
+    expect(installs).toBe(0);
+    expect(await ensure()).toBe(true);
+    expect(await asStart(ensure)).toBe(false);
   });
 
   it('are not taken for installed when npm leaves them wrong', async () => {
