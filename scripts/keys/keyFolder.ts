@@ -8,6 +8,7 @@ import {
   type PublicKeyFile,
 } from '../../platform/secrets/keyFiles.ts';
 import { createSuite } from '../../platform/secrets/suite.ts';
+import { withOwnerLock } from '../setup/ownerLock.mjs';
 
 /**
  * The files of a key folder. The api gets the public key and the idempotency secret, the worker the private keys, and both
@@ -33,20 +34,26 @@ export interface KeyList {
 export async function generateKeys(
   folder: string,
 ): Promise<{ created: boolean; added: string[]; keyId: string }> {
-  const ring = await readRing(folder);
-  if (ring !== undefined) {
-    const added = await addMissing(folder);
-    return { created: false, added, keyId: (await listKeys(folder)).current };
-  }
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { privateKey, publicKey } = await newKey();
-  await save(folder, KEY_FILES.idempotencySecret, newSecret());
-  await save(folder, KEY_FILES.webhookKey, newSecret());
-  await save(folder, KEY_FILES.publicKey, json(publicKey));
-  // The ring last: its presence says that the folder is whole.
-  await save(folder, KEY_FILES.privateKeys, json({ keys: [privateKey] }));
-  return { created: true, added: [], keyId: publicKey.key_id };
+  return alone(folder, async () => {
+    const ring = await readRing(folder);
+    if (ring !== undefined) {
+      const added = await addMissing(folder);
+      return { created: false, added, keyId: (await listKeys(folder)).current };
+    }
+    const { privateKey, publicKey } = await newKey();
+    await save(folder, KEY_FILES.idempotencySecret, newSecret());
+    await save(folder, KEY_FILES.webhookKey, newSecret());
+    await save(folder, KEY_FILES.publicKey, json(publicKey));
+    // The ring last: its presence says that the folder is whole.
+    await save(folder, KEY_FILES.privateKeys, json({ keys: [privateKey] }));
+    return { created: true, added: [], keyId: publicKey.key_id };
+  });
 }
+
+/** Two at once would leave a public key whose private key is in no ring: what it sealed could never be opened. */
+const alone = <T>(folder: string, work: () => Promise<T>): Promise<T> =>
+  withOwnerLock(join(folder, 'keys.lock'), {}, work);
 
 const newSecret = (): string => randomBytes(32).toString('base64url');
 
@@ -58,23 +65,30 @@ async function addMissing(folder: string): Promise<string[]> {
 
 /** Adds a key and makes it the one that seals. Old private keys stay: what they sealed must still open. */
 export async function rotateKeys(folder: string): Promise<{ keyId: string; kept: number }> {
-  const ring = await readRing(folder);
-  if (ring === undefined) throw new Error(`${folder} has no keys yet: run generate first.`);
-  const { privateKey, publicKey } = await newKey();
-  // The worker must know the key before anything is sealed with it.
-  await save(folder, KEY_FILES.privateKeys, json({ keys: [...ring.keys, privateKey] }));
-  await save(folder, KEY_FILES.publicKey, json(publicKey));
-  return { keyId: publicKey.key_id, kept: ring.keys.length };
+  await ringOf(folder);
+  return alone(folder, async () => {
+    const ring = await ringOf(folder);
+    const { privateKey, publicKey } = await newKey();
+    // The worker must know the key before anything is sealed with it.
+    await save(folder, KEY_FILES.privateKeys, json({ keys: [...ring.keys, privateKey] }));
+    await save(folder, KEY_FILES.publicKey, json(publicKey));
+    return { keyId: publicKey.key_id, kept: ring.keys.length };
+  });
 }
 
 export async function listKeys(folder: string): Promise<KeyList> {
-  const ring = await readRing(folder);
-  if (ring === undefined) throw new Error(`${folder} has no keys yet: run generate first.`);
+  const ring = await ringOf(folder);
   const current: unknown = JSON.parse(await readFile(join(folder, KEY_FILES.publicKey), 'utf8'));
   return {
     current: publicKeyFile.parse(current).key_id,
     keys: ring.keys.map((key) => ({ keyId: key.key_id, createdAt: key.created_at })),
   };
+}
+
+async function ringOf(folder: string): Promise<PrivateKeysFile> {
+  const ring = await readRing(folder);
+  if (ring === undefined) throw new Error(`${folder} has no keys yet: run generate first.`);
+  return ring;
 }
 
 async function newKey(): Promise<{ privateKey: PrivateKeysFile['keys'][number]; publicKey: PublicKeyFile }> {

@@ -30,6 +30,15 @@ test('a folder of an older version gets the key it lacks, and keeps what it has'
   expect(await readFile(webhookKey, 'utf8')).toBe(made);
 });
 
+test('rotations at once go one behind the other: what seals can be opened', async () => {
+  const { keyId: first } = await generateKeys(folder);
+  const made = await Promise.all([rotateKeys(folder), rotateKeys(folder)]);
+  const { current, keys } = await listKeys(folder);
+  const ids = keys.map(({ keyId }) => keyId);
+  expect(ids.toSorted()).toEqual([first, ...made.map(({ keyId }) => keyId)].toSorted());
+  expect(current).toBe(ids.at(-1));
+});
+
 test('a rotation keeps the modes, so containers that could read the keys still can', async () => {
   const { keyId: old } = await generateKeys(folder);
   await chmod(join(folder, KEY_FILES.privateKeys), 0o444);
