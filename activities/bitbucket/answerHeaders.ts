@@ -20,11 +20,16 @@ export function scopeHeaders(headers: Headers): ScopeHeaders {
   };
 }
 
+/** `Sun Nov  6 08:49:37 1994`: of the forms that a date has in HTTP (RFC 9110, 5.6.7) the one that does not say GMT, and is. */
+const ASCTIME = /^[a-z]{3} [a-z]{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$/i;
+
+const parseHttpDate = (text: string): number => Date.parse(ASCTIME.test(text) ? `${text} GMT` : text);
+
 /** The `Date` header as ISO time. */
 export function answerDate(headers: Headers): string | undefined {
   const text = headers.get('date');
   if (text === null) return undefined;
-  const time = Date.parse(text);
+  const time = parseHttpDate(text);
   return Number.isNaN(time) ? undefined : new Date(time).toISOString();
 }
 
@@ -43,8 +48,8 @@ export function retryAfterSeconds(headers: Headers, nowMs: number = Date.now()):
   if (after !== undefined && after !== '') {
     if (/^\d+(\.\d+)?$/.test(after)) return bounded(Number(after), DAY_SECONDS);
     // Date.parse takes nearly anything (`-5`); HTTP dates begin with the day's name.
-    const date = /^[a-z]{3}/i.test(after) ? Date.parse(after) : Number.NaN;
-    const sentMs = Date.parse(headers.get('date') ?? '');
+    const date = /^[a-z]{3}/i.test(after) ? parseHttpDate(after) : Number.NaN;
+    const sentMs = parseHttpDate(headers.get('date') ?? '');
     if (!Number.isNaN(date)) {
       return bounded((date - (Number.isNaN(sentMs) ? nowMs : sentMs)) / 1000, DAY_SECONDS);
     }

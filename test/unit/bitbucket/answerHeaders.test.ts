@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   answerDate,
   retryAfterSeconds,
@@ -8,6 +8,8 @@ import {
 
 const NOW = Date.parse('2026-11-23T12:00:00Z');
 const wait = (headers: Record<string, string>) => retryAfterSeconds(new Headers(headers), NOW);
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe('how long a 429 asks to wait', () => {
   it.each([
@@ -29,6 +31,12 @@ describe('how long a 429 asks to wait', () => {
     ['the reset where Retry-After is no value', { 'retry-after': 'soon', 'x-ratelimit-reset': '9' }, 9],
   ])('is %s', (_, headers, seconds) => {
     expect(wait(headers)).toBe(seconds);
+  });
+
+  it('is a date in the form that names no time zone, wherever the worker stands', () => {
+    vi.stubEnv('TZ', 'America/New_York');
+    expect(wait({ 'retry-after': 'Mon Nov 23 12:05:00 2026' })).toBe(300);
+    expect(wait({ 'retry-after': 'Tue Dec  1 00:00:30 2026', date: 'Tue Dec  1 00:00:00 2026' })).toBe(30);
   });
 
   it.each([
