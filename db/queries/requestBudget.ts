@@ -77,9 +77,10 @@ export interface AnswerInput extends WindowKey {
 export async function answerRequest(tx: Transaction, input: AnswerInput): Promise<string | null> {
   const { stated } = input;
   const commit = input.outcome === 'answered' ? 'off' : 'on';
+  // Behind the function, which does not wait either: what is chosen is worked out of what it answered.
   const [row] = await tx.execute<{ until: string | null }>(sql`
-    select ${iso(sql`until`)} as until
-    from set_config('synchronous_commit', ${commit}, true), answer_request(
+    select ${iso(sql`until`)} as until, set_config('synchronous_commit', ${commit}, true)
+    from answer_request(
       ${input.accountKey}, ${input.group}, ${input.consumer}, ${input.waiter}, ${input.requests}::integer,
       ${input.observedAt}::timestamptz, ${input.dueAt}::timestamptz, ${input.outcome}, ${input.probing},
       ${input.waitSeconds}::integer, ${stated.limit}::integer, ${stated.remaining}::integer,

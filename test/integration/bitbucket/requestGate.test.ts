@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { BACKGROUND, LIVE, walker } from '../../../activities/bitbucket/asker.ts';
 import { NotWanted } from '../../../activities/bitbucket/errors.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
 import { createDatabase } from '../../../db/client.ts';
 import { readAllowance } from '../../../db/queries/allowance.ts';
+import { answerRequest, takeRequest } from '../../../db/queries/requestBudget.ts';
 import { inMs, ok, refusal, useGateBench } from '../../support/gateBench.ts';
 import { seededRandom } from '../../support/seededRandom.ts';
 
@@ -102,6 +104,25 @@ describe('a window', () => {
     await expect(
       take(gate, { maxWaitMs: 60_000, stillWanted: () => Promise.resolve(true) }),
     ).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['answered', 'off'],
+    ['failed', 'on'],
+    ['refused', 'on'],
+  ] as const)('commits what is reported as %s with synchronous_commit %s', async (outcome, how) => {
+    const { accountKey } = bench;
+    const one = { accountKey, group: 'repository_data', consumer: 'import', waiter: null, requests: 1 };
+    const stated = { limit: null, remaining: null, nearLimit: null };
+    const row = await bench.databases[0].withoutTenant(async (tx) => {
+      const taking = { goesFirst: false, defaultLimit: 100, windowMs: 3_600_000, deadlineMs: 60_000 };
+      const taken = await takeRequest(tx, { ...one, ...taking });
+      const { observed_at: observedAt, due_at: dueAt, probing } = taken;
+      const report = { ...one, observedAt, dueAt: dueAt!, probing, outcome, waitSeconds: null, stated };
+      await answerRequest(tx, report);
+      return (await tx.execute(sql`select current_setting('synchronous_commit') as how`))[0];
+    });
+    expect(row).toEqual({ how });
   });
 
   it('without a limit gives every request, and still counts', async () => {
