@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** Where a poll round stands; carried by its workflow as text. */
 export const placeSchema = z.object({
-  step: z.enum(['missed', 'pushes', 'members', 'authors', 'repositories', 'rotation']),
+  step: z.enum(['missed', 'pushes', 'witnesses', 'members', 'authors', 'repositories', 'rotation']),
   /** the workspace in hand; null: before the first, or behind the last */
   workspaceId: z.string().nullable(),
   /** the first answer of this round for the workspace, by Bitbucket's clock; null: none yet */
@@ -13,7 +13,7 @@ export const placeSchema = z.object({
   after: z.string().nullable(),
   /** of the list in hand */
   next: z.string().nullable(),
-  /** of the list in hand, read so far: no list is endless */
+  /** of the list in hand, read so far: no list is endless; witnesses: asked so far */
   pages: z.int(),
   /** of the list in hand, failed so far (`tries.ts`) */
   tries: z.int().default(0),

@@ -47,7 +47,7 @@ export interface PollStep {
 const MAX_PAGES = 10_000;
 const MAX_WAIT_MS = 20_000;
 /** Bitbucket's word that there is nothing here, or nothing for this account. */
-const REFUSALS: ReadonlySet<string> = new Set([
+export const REFUSALS: ReadonlySet<string> = new Set([
   'BadRequest',
   'FeatureGone',
   'Forbidden',

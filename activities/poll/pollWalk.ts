@@ -3,6 +3,7 @@ import type { Place } from './place.ts';
 import { inTransaction, move, nextWorkspace, type PollContext, type PollStep } from './pollContext.ts';
 import { askAuthor } from './steps/askAuthor.ts';
 import { askRepository } from './steps/askRepository.ts';
+import { askWitness } from './steps/askWitness.ts';
 import { readMembers } from './steps/readMembers.ts';
 import { readPushes } from './steps/readPushes.ts';
 import { rotate } from './steps/rotate.ts';
@@ -15,7 +16,8 @@ import { tellMissed } from './steps/tellMissed.ts';
  *  - `missed`: what was missed while nothing was fetched.
  *  - Of each workspace `pushes`: its list of repositories by `updated_on`, down to where the last round began; then its
  *    changed pull requests (they do not move a repository's `updated_on`, facts 3.5) by `authors` or by `repositories`,
- *    whichever is cheaper. `members` are listed once a day, as authors.
+ *    whichever is cheaper. `members` are listed once a day, as authors. Behind a refused list `witnesses` say whether the
+ *    workspace is refused altogether.
  *  - `rotation`: a few repositories, those that were not looked at for longest: the newest entries of the activity feed
  *    (votes and pull requests of strangers), and git.
  */
@@ -34,6 +36,8 @@ export function createPollWalk(context: PollContext) {
       switch (place.step) {
         case 'pushes':
           return readPushes(context, place, workspace);
+        case 'witnesses':
+          return askWitness(context, place, workspace);
         case 'members':
           return readMembers(context, place, workspace);
         case 'authors':

@@ -1,5 +1,4 @@
 import { noteChangedInFirstImport, notePushed, selectPushed } from '../../../db/queries/poll/changes.ts';
-import { listKeptOf } from '../../../db/queries/poll/keptRepositories.ts';
 import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
@@ -27,8 +26,7 @@ export async function readPushes(
   workspace: PolledWorkspace,
 ): Promise<PollStep> {
   const { database, integration, services, target } = context;
-  const { workspaceId, providerUuid: workspaceUuid } = workspace;
-  const hasRepositories = services.includes('repositories');
+  const workspaceUuid = workspace.providerUuid;
   const path = pushesPath(workspace, target);
   const given = await ask(context, place, path, (answer) => {
     const single = target?.repository !== undefined;
@@ -38,18 +36,14 @@ export async function readPushes(
     return { parsed, observedAt: answer.observedAt, here, next: following(here, page, path) };
   });
   if (given === undefined) {
-    // The list is not given: git is asked of each, which costs none of the allowance of the API.
-    const kept = await inTransaction(context, (tx) => listKeptOf(tx, { ...integration, workspaceId }));
-    const found = hasRepositories ? await hint(context, kept, ['repositories']) : 0;
-    const behind = await pullRequests(context, { ...place, incomplete: true }, workspace);
-    return { place: behind, requests: 1, found };
+    return { place: begin(place, 'witnesses', { incomplete: true }), requests: 1, found: 0 };
   }
   const { parsed, observedAt, here, next } = given;
   await storeRepositories(database, integration, { parsed, observedAt, workspaceUuid });
   const updated = parsed.records.map(({ value }) => ({ uuid: value.uuid, at: value.updated_on }));
-  const found = hasRepositories ? await tellPushed(context, updated) : 0;
+  const found = services.includes('repositories') ? await tellPushed(context, updated) : 0;
   return {
-    place: next ?? (await pullRequests(context, here, workspace)),
+    place: next ?? (await beginPullRequests(context, here, workspace)),
     requests: 1,
     found,
   };
@@ -84,7 +78,11 @@ function pushesPath({ slug, since }: PolledWorkspace, target: TokenTarget | unde
 }
 
 /** How changed pull requests of the workspace are found in this round. */
-async function pullRequests(context: PollContext, place: Place, workspace: PolledWorkspace): Promise<Place> {
+export async function beginPullRequests(
+  context: PollContext,
+  place: Place,
+  workspace: PolledWorkspace,
+): Promise<Place> {
   if (!context.services.includes('pull_requests')) return endWorkspace(context, place, null);
   if (workspace.membersDue && context.target === undefined) return begin(place, 'members');
   return chooseMethod(context, place);

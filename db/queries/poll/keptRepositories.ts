@@ -38,6 +38,22 @@ export async function listKeptOf(tx: Transaction, input: OfWorkspace): Promise<P
 }
 
 /**
+ * The uuid of one of a workspace's repositories that are kept current; `at`: how many come before it. First come those that
+ * fared well: what went by itself says nothing about the workspace.
+ */
+export async function readWitness(
+  tx: Transaction,
+  input: OfWorkspace & { at: number },
+): Promise<string | undefined> {
+  const [row] = await tx.execute<{ uuid: string }>(sql`
+    select r.provider_uuid as uuid from repositories r
+    left join repository_syncs y on y.organization_id = r.organization_id and y.repository_id = r.id
+    where r.workspace_id = ${input.workspaceId} and ${kept(input)}
+    order by coalesce(y.failures, 0), r.id offset ${input.at} limit 1`);
+  return row?.uuid;
+}
+
+/**
  * What was missed while nothing was fetched, and ranges that nobody took yet (whoever was told of them may have been told
  * before they were asked for): for the next round to take up. What is parked behind a failure has its own time,
  * and nobody reads what is switched off.

@@ -113,19 +113,37 @@ describe('a list that fails for good', () => {
     expect(timesAsked('/workspaces/acme/pullrequests/', begins)).toBe(row!.n + 4);
   });
 
-  test('of repositories: git is asked of each, and later workspaces and the rotation have their turn', async () => {
-    const { since } = await acme();
-    bench.simulator.faults.set({
-      rules: [{ match: { path: '/repositories/acme\\?' }, fault: { kind: 'wrong_shape' } }],
-    });
+  test.each([{ kind: 'wrong_shape' }, { kind: 'status', status: 403 }])(
+    'of repositories, by %j: git is asked of each, and later workspaces and the rotation have their turn',
+    async (fault) => {
+      const { since } = await acme();
+      bench.simulator.faults.set({ rules: [{ match: { path: '/repositories/acme\\?' }, fault }] });
+      for (const repository of [REPOSITORY, 'umbrella/last']) await push(repository);
+      await bench.sql`update repository_syncs set rotated_at = now() - interval '1 hour' where repository_id = ${subjectId}`;
+      await bench.poll();
+      expect(await bench.differences()).toBe('');
+      expect((await acme()).since).toBe(since);
+      const [row] = await bench.sql`select rotated_at > now() - interval '1 minute' as rotated
+        from repository_syncs where repository_id = ${subjectId}`;
+      expect(row).toEqual({ rotated: true });
+    },
+  );
+
+  test('of repositories, and each by itself: two are looked up, and nothing else is asked of the workspace', async () => {
+    const [{ since }, begins] = [await acme(), journaled()];
+    const fault = { kind: 'status', status: 404 };
+    const [ofWorkspace, byUuid] = ['/repositories/acme[/?]', '/repositories/(%7B%7D|\\{\\})/'];
+    bench.simulator.faults.set({ rules: [ofWorkspace, byUuid].map((path) => ({ match: { path }, fault })) });
     for (const repository of [REPOSITORY, 'umbrella/last']) await push(repository);
-    await bench.sql`update repository_syncs set rotated_at = now() - interval '1 hour' where repository_id = ${subjectId}`;
+    await bench.poll();
+    const paths = bench.simulator.journal.since(begins).map(({ path }) => path);
+    expect(paths.filter((path) => path.includes('/acme'))).toHaveLength(1);
+    expect(paths.filter((path) => new RegExp(byUuid).test(path))).toHaveLength(2);
+    expect(await bench.differences()).not.toContain('umbrella/last');
+    expect((await acme()).since).toBe(since);
+    bench.simulator.faults.clear();
     await bench.poll();
     expect(await bench.differences()).toBe('');
-    expect((await acme()).since).toBe(since);
-    const [row] = await bench.sql`select rotated_at > now() - interval '1 minute' as rotated
-      from repository_syncs where repository_id = ${subjectId}`;
-    expect(row).toEqual({ rotated: true });
   });
 });
 
