@@ -118,13 +118,20 @@ const isStored = (run: CommitImport, digest: string): Promise<boolean> =>
 
 const rowsOf = ({ organizationId, repositoryId }: CommitImport) => ({ organizationId, repositoryId });
 
-/** Behind a walk that read everything, what is stored is added up as a whole: it may have met rows of earlier walks. */
+/**
+ * Behind a walk that read everything, what is stored is added up as a whole: it may have met rows of earlier walks. Those
+ * that it did not meet are out of reach, whoever stored them: a list of the API brings commits before their parents.
+ */
 async function complete(run: CommitImport, state: WalkState): Promise<WalkState> {
-  const readAll = state.memory.walk?.without.length === 0;
+  const { walk } = state.memory;
   return run.database.transaction(run.organizationId, async (tx) => {
-    // Read before the checkpoint moves; whoever had stored a page meanwhile would have moved it first.
-    const digest = readAll ? await digestOfCommits(tx, rowsOf(run)) : undefined;
-    const to = { position: null, memory: completed(state, digest) };
+    const readAll = walk?.without.length === 0;
+    // Whoever had stored a page meanwhile would have moved it; from here on nobody does.
+    if (readAll) await run.advance(tx, { from: state, to: state, progress: {} });
+    const isMarked = readAll && walk.mode === 'full';
+    if (isMarked) await markByHeads(tx, { ...rowsOf(run), heads: walk.heads });
+    const memory = completed(state, readAll ? await digestOfCommits(tx, rowsOf(run)) : undefined);
+    const to = { position: null, memory: isMarked ? { ...memory, left: [] } : memory };
     await run.advance(tx, { from: state, to, progress: {} });
     return to;
   });
@@ -168,8 +175,8 @@ async function markUnreachable(run: CommitImport, state: WalkState): Promise<Wal
 }
 
 /**
- * Holds the table against git: every commit that a head or a stored commit names must be stored. Where one is not, the
- * next import reads all of them again, and this one says so. What the API's list showed and could not be stored leaves the
+ * Holds the table against git: every commit that a head, or a stored commit in its reach, names must be stored. Where one is
+ * not, the next import reads all of them again, and this one says so. What the API's list showed and could not be stored leaves the
  * quarantine here, where git brought it.
  */
 async function verify(run: CommitImport, state: WalkState, expected: number): Promise<void> {
@@ -183,7 +190,9 @@ async function verify(run: CommitImport, state: WalkState, expected: number): Pr
     });
     if (named === 0) return;
     const missing = Math.min(expected, Math.max(named, expected - rows));
-    const forgotten = { position: null, memory: { ...state.memory, completed: [], fullImportId: null } };
+    const { completed: left } = state.memory;
+    const memory = { ...state.memory, completed: [], left, fullImportId: null };
+    const forgotten = { position: null, memory };
     const progress = { expected, storedInAll: expected - missing, basis: 'rev_list' };
     await run.advance(tx, { from: state, to: forgotten, progress });
   });

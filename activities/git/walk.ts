@@ -25,8 +25,7 @@ const READ_BY = 1;
  */
 const storedSchema = z.object({ digest: z.string(), readBy: z.number().int() });
 
-/** What the stream `commits` remembers; written when a walk begins and ends. */
-export const memorySchema = z.object({
+const ownMemorySchema = z.object({
   /** everything that these commits lead to is stored */
   completed: z.array(z.string()).default([]),
   /** the import that last read everything again, or found that it need not */
@@ -45,6 +44,13 @@ export const memorySchema = z.object({
     .nullable()
     .default(null),
 });
+/**
+ * What the stream `commits` remembers; written when a walk begins and ends. What walks over the API `listed` was stored
+ * without what git tells, so here it is only what may be out of reach by now.
+ */
+export const memorySchema = ownMemorySchema
+  .extend({ listed: z.array(z.string()).default([]) })
+  .transform(({ listed, ...memory }) => ({ ...memory, left: [...memory.left, ...listed] }));
 export type Memory = z.infer<typeof memorySchema>;
 
 export interface WalkState {

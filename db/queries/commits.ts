@@ -151,8 +151,9 @@ export async function removeSurplusCommitFiles(
 }
 
 /**
- * Commits that must be stored and are not: those that `heads` or a stored commit's parents name. None, and everything
- * that the heads lead to is stored. `except` sorts or hashes, however badly a table without statistics is estimated.
+ * Commits that must be stored and are not: those that `heads` or the parents of a stored commit name. None, and everything
+ * that the heads lead to is stored. A commit that is out of reach counts for nothing: its parents may be nowhere any more.
+ * `except` sorts or hashes, however badly a table without statistics is estimated.
  */
 export async function countMissingCommits(
   tx: Transaction,
@@ -160,12 +161,13 @@ export async function countMissingCommits(
 ): Promise<{ named: number; rows: number }> {
   const [row] = await tx.execute<{ named: number; rows: number }>(sql`
     with stored as materialized (
-      select hash, parent_hashes from commits
+      select hash, parent_hashes, unreachable_since is null as in_reach from commits
       where organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid
     )
-    select (select count(*)::float8 from stored) as rows, (
+    select (select count(*)::float8 from stored where in_reach) as rows, (
       select count(*)::float8 from (
-        (select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb) union all select unnest(parent_hashes) from stored)
+        (select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb)
+          union all select unnest(parent_hashes) from stored where in_reach)
         except select hash from stored) missing) as named`);
   return row ?? { named: 0, rows: 0 };
 }
