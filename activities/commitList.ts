@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Transaction } from '../db/client.ts';
-import { readCommitsStand, readStoredHeads } from '../db/queries/listedCommits.ts';
+import { type CommitsStand, readCommitsStand, readStoredHeads } from '../db/queries/listedCommits.ts';
 import { hasUnreachable, hidesCommits, markByHeads } from '../db/queries/unreachable.ts';
 import { readRecords } from './bitbucket/paging.ts';
 import { commitSchema } from './bitbucket/schemas.ts';
@@ -46,6 +46,8 @@ const memorySchema = z.object({
   completed: z.array(z.string()).optional(),
   /** commits may be out of reach that could not be marked so, since nobody knew what is */
   unmarked: z.boolean().optional(),
+  /** commits that only others name as their parents, and that the host does not know: it has collected them as garbage */
+  unknown: z.array(z.string()).optional(),
 });
 type CommitMemory = z.infer<typeof memorySchema>;
 
@@ -68,6 +70,12 @@ export function createCommitReader(context: ReaderContext): StreamReader {
   const memory = readMemory(checkpoint.memory);
   const path = `/repositories/${source.fullName}/commits?pagelen=100`;
   const look = () => database.transaction(scope.organizationId, (tx) => readCommitsStand(tx, scope));
+  // Only a full import asks again for what the host did not know once.
+  const lost = mode === 'full' ? [] : (memory.unknown ?? []);
+
+  /** What is missing and to be asked for. A branch that leads to what was lost has brought it back. */
+  const openOf = ({ missing, heads }: CommitsStand, unknown: readonly string[]): string[] =>
+    withoutUnknown([...withoutUnknown(missing, lost), ...heads], unknown);
 
   function placeOf(include: readonly string[], exclude: readonly string[]): Place {
     const form = [
@@ -80,10 +88,10 @@ export function createCommitReader(context: ReaderContext): StreamReader {
   /** Begins the list of what is missing; where nothing is, or looking did not help, it is the end. */
   async function nextList(position: CommitPosition): Promise<Step> {
     const { lists, unknown } = position;
-    const { rows, missing } = await look();
-    const open = withoutUnknown(missing, unknown);
+    const stand = await look();
+    const open = openOf(stand, unknown);
     const isFirst = lists === 0;
-    if (isFirst && (rows === 0 ? open.length > 0 && unknown.length === 0 : mode === 'full')) {
+    if (isFirst && (stand.rows === 0 ? open.length > 0 && unknown.length === 0 : mode === 'full')) {
       return { kind: 'request', place: { path }, at: { ...position, all: true } };
     }
     if (open.length === 0 || lists >= MAX_LISTS) {
@@ -94,19 +102,19 @@ export function createCommitReader(context: ReaderContext): StreamReader {
   }
 
   async function complete({ unknown, began }: CommitPosition): Promise<Completion> {
-    const { rows, missing, heads, marked, hides } = await database.transaction(
-      scope.organizationId,
-      async (tx) => ({
-        ...(await readCommitsStand(tx, scope)),
-        heads: await readStoredHeads(tx, scope),
-        marked: await hasUnreachable(tx, scope),
-        hides: await hidesCommits(tx, scope),
-      }),
-    );
+    const { stand, heads, marked, hides } = await database.transaction(scope.organizationId, async (tx) => ({
+      stand: await readCommitsStand(tx, scope),
+      heads: await readStoredHeads(tx, scope),
+      marked: await hasUnreachable(tx, scope),
+      hides: await hidesCommits(tx, scope),
+    }));
+    const { rows } = stand;
     const now = new Set(heads);
     const isLeft = completedBy(memory).some((head) => !now.has(head));
-    const lacking = withoutUnknown(missing, unknown).length;
-    const gone = missing.length - lacking;
+    const open = openOf(stand, unknown);
+    const lacking = open.length;
+    const gone = stand.missing.length - lacking;
+    const nowhere = withoutUnknown(stand.missing, [...open, ...stand.heads]);
     // A head that is none any more may leave commits out of reach, one that came may bring such back, and of what a list
     // brought that went on after a while the branch may be gone.
     const hasRead = began !== null;
@@ -116,7 +124,11 @@ export function createCommitReader(context: ReaderContext): StreamReader {
       watermark: began ?? checkpoint.watermark,
       rows,
       whole: true,
-      memory: { listed: lacking === 0 ? heads : [], ...(isToMark && isCut ? { unmarked: true } : {}) },
+      memory: {
+        listed: lacking === 0 ? heads : [],
+        ...(isToMark && isCut ? { unmarked: true } : {}),
+        ...(nowhere.length > 0 ? { unknown: nowhere } : {}),
+      },
       ...(isToMark ? { also: (tx: Transaction) => markByHeads(tx, { ...scope, heads, isCut }) } : {}),
       tally: { kind: 'counted', stored: rows, gone, notPermitted: 0, lacking, basis: 'counted' },
     };
@@ -133,7 +145,7 @@ export function createCommitReader(context: ReaderContext): StreamReader {
       const position = positionSchema.parse(stored);
       const { next, unknown } = position;
       if (next === null) return nextList(position);
-      if (isLookDue(position) && withoutUnknown((await look()).missing, unknown).length === 0) {
+      if (isLookDue(position) && openOf(await look(), unknown).length === 0) {
         return { kind: 'end', completion: await complete(position) };
       }
       return { kind: 'request', place: { next }, at: position };

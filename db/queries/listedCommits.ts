@@ -44,6 +44,8 @@ export interface CommitsStand {
   rows: number;
   /** hashes that a branch, a tag or a stored commit's parents name, neither stored nor in quarantine */
   missing: string[];
+  /** those of them that a branch or a tag names */
+  heads: string[];
 }
 
 /** Whether everything is stored that branches and tags lead to: then nothing that is named is missing. */
@@ -52,16 +54,18 @@ export async function readCommitsStand(
   { organizationId, repositoryId }: RepositoryScope,
 ): Promise<CommitsStand> {
   const own = sql`organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid`;
-  const [row] = await tx.execute<{ rows: number; missing: string[] }>(sql`
+  const [row] = await tx.execute<{ rows: number; missing: string[]; heads: string[] }>(sql`
     with stored as materialized (select hash, parent_hashes from commits where ${own}),
-    missing as (
-      (select target_hash as hash from branches where ${own} union all select target_hash from tags where ${own}
-        union all select unnest(parent_hashes) from stored)
+    heads as materialized (
+      select target_hash as hash from branches where ${own} union all select target_hash from tags where ${own}),
+    missing as materialized (
+      (select hash from heads union all select unnest(parent_hashes) from stored)
       except select hash from stored
       except select record_key from quarantine where ${own} and stream = 'commits')
     select (select count(*)::int from stored) as rows,
-      (select coalesce(array_agg(hash order by hash), '{}') from missing) as missing`);
-  return row ?? { rows: 0, missing: [] };
+      (select coalesce(array_agg(hash order by hash), '{}') from missing) as missing,
+      (select coalesce(array_agg(hash order by hash), '{}') from missing where hash in (select hash from heads)) as heads`);
+  return row ?? { rows: 0, missing: [], heads: [] };
 }
 
 /** The stored commits that branches and tags lead to, each once. */

@@ -77,4 +77,37 @@ test('what is reached again loses its mark even then', async () => {
   await listing.git('rocket', { kind: 'createBranch', name: 'aside', target: row?.['hash'] });
   await listing.imported(id);
   expect(await marked(id)).toEqual([]);
+  await situation.rows(sql`delete from quarantine`);
+});
+
+test('a parent that the host has collected as garbage is asked for once, and by full imports', async () => {
+  const [row] = await situation.rows(sql`select id from repositories where full_name = 'acme/rocket'`);
+  const id = String(row?.['id']);
+  const messages = Array.from({ length: 150 }, (_, index) => `Old ${String(index)}\n`);
+  await listing.push('rocket', 'old', messages, await listing.tipOf(id, 'main'));
+  const old = await listing.begin(id);
+  // Branches, tags, and the newer hundred of them.
+  await situation.chunk(old, { limits: { requests: 3 } });
+  await listing.git('rocket', { kind: 'deleteBranch', name: 'old' });
+  await listing.git('rocket', { kind: 'collectGarbage' });
+  await situation.importAll(old);
+  const commitsAsked = async (mode: 'changed' | 'full' = 'changed') =>
+    (await listing.imported(id, mode)).asked.filter((one) => one.includes('commits'));
+  expect(await commitsAsked()).toEqual([]);
+  await listing.push('rocket', 'main', ['Later\n']);
+  expect(await commitsAsked()).toEqual(['GET commits']);
+  expect(await commitsAsked('full')).toContain('GET commits 404');
+  expect(await commitsAsked()).toEqual([]);
+  expect(await marked(id)).toHaveLength(100);
+});
+
+test('what the host did not know once is asked for where a branch leads to it again', async () => {
+  const [row] = await situation.rows(sql`select id from repositories where full_name = 'acme/rocket'`);
+  const id = String(row?.['id']);
+  const lost = await listing.tipOf(id, 'main');
+  await situation.rows(sql`delete from commits where repository_id = ${id} and hash = ${lost}`);
+  await situation.rows(sql`update streams set memory = jsonb_set(memory, '{unknown}', ${JSON.stringify([lost])}::jsonb)
+    where repository_id = ${id} and stream = 'commits'`);
+  await listing.imported(id);
+  expect(await situation.rows(sql`select hash from commits where hash = ${lost}`)).toEqual([{ hash: lost }]);
 });
