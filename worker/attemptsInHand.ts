@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { activityInfo } from '@temporalio/activity';
-import { ActivityNotFoundError, type Client } from '@temporalio/client';
+import { ActivityNotFoundError, type Client, isGrpcServiceError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { z } from 'zod';
@@ -31,6 +31,9 @@ export interface AttemptsInHand {
 const NOTE_AFTER_MS = 20;
 /** No attempt lasts longer (`workflows/policies.ts`): a note of another machine, or of a container that is no more, is over. */
 const OVER_AFTER_MS = 24 * 60 * 60_000;
+
+/** The code of grpc with which Temporal says that no such workflow runs. */
+const NOT_FOUND = 5;
 
 const noteSchema = z.object({ taskToken: z.base64(), workflowId: z.string() });
 type Note = z.infer<typeof noteSchema>;
@@ -106,18 +109,19 @@ export function createAttemptsInHand(options: AttemptsInHandOptions): AttemptsIn
     return isGiven;
   }
 
-  /** False: the attempt is over already. */
+  /** False: the attempt is over already, be it with its workflow. */
   async function giveBack({ taskToken, workflowId }: Note): Promise<boolean> {
-    // Else the next task of the workflow would be offered to the dead one first, for three seconds.
-    await client.workflowService.resetStickyTaskQueue({
-      namespace: client.options.namespace,
-      execution: { workflowId },
-    });
     try {
+      // Else the next task of the workflow would be offered to the dead one first, for three seconds.
+      await client.workflowService.resetStickyTaskQueue({
+        namespace: client.options.namespace,
+        execution: { workflowId },
+      });
       await client.activity.fail(Buffer.from(taskToken, 'base64'), lostWorker());
       return true;
     } catch (error) {
       if (error instanceof ActivityNotFoundError) return false;
+      if (isGrpcServiceError(error) && error.code === NOT_FOUND) return false;
       throw error;
     }
   }

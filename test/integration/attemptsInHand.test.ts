@@ -130,6 +130,18 @@ test('what a living worker has in hand stays with it, as does that of another ma
   }, integrationGoesOn(tenant));
 });
 
+test('the note of an attempt goes where its workflow has ended meanwhile', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async (run) => {
+    const { importId, repositoryId } = await hanging(run, tenant);
+    await kill(repositoryId);
+    await repositoryRun(run, repositoryId).terminate('ended by an operator');
+    await attempts.giveBackLost();
+    expect(await notesOf(repositoryId)).toEqual([]);
+    await tellImport(run, importId, messages.cancelImport);
+  }, integrationGoesOn(tenant));
+});
+
 test('an import that was cancelled when its worker died is cancelled, not failed', async () => {
   const tenant = await bench.tenant('active');
   await bench.run(async (run) => {
