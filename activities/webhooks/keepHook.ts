@@ -119,8 +119,10 @@ export function createHookKeeper(options: KeepOptions) {
     const disabled = row.state === 'active' && !hook.active;
     if (disabled && !(await begin(row, 'inactive', row.generation))) return;
     let generation = row.generation;
-    // What an adopted hook was made with, and how a rotation that broke off ended, is not known: the secret is sent again.
-    if (adopted || row.unconfirmed || !isAsWanted(row, hook, wanted) || !hook.secretSet) {
+    // What an adopted hook was made with, how a rotation that broke off ended, and what became of a hook that could not be
+    // seen to or tells nothing (`pending`), is not known: the secret is sent again.
+    const unsure = adopted || row.unconfirmed || row.state === 'pending';
+    if (unsure || !isAsWanted(row, hook, wanted) || !hook.secretSet) {
       await send(row, hook, wanted, generation);
     }
     while (generation < wanted.generation) {

@@ -12,7 +12,7 @@ const route = operation({
   operationId: 'registerWebhooks',
   summary: 'Register webhooks, or repair them',
   description:
-    'One for each workspace that the account administers; else one for each imported repository that it administers. What is there already is taken over, never doubled. From then on each is looked up at Bitbucket every hour, and set up again where it was removed or disabled there.',
+    'One for each workspace that the account administers; else one for each imported repository that it administers. What is there already is taken over, never doubled. From then on each is looked up at Bitbucket every hour, and set up again where it was removed or disabled there. One whose deliveries are missing is sent its settings and secret again at once.',
   tags: ['Webhooks'],
   role: 'manager',
   request: { params: idParam, body: jsonBody(registerBody, false) },

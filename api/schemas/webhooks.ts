@@ -102,7 +102,7 @@ export const DELIVERIES_MISSING: Finding = {
   message:
     'Changes were found by polling that Bitbucket should have delivered to this webhook and did not: its deliveries do not arrive here, or not all of them.',
   remedy:
-    "Look at the webhook's requests in Bitbucket, and check that the receiver is reachable from the internet: a firewall or proxy may block it, refuse large bodies or change them, or PUBLIC_WEBHOOK_URL is not the api's. Bitbucket sends no bodies of more than 256 KB: a single large push is no fault. Meanwhile polling brings the changes; this ends with the next delivery.",
+    'Look at the webhook\'s requests in Bitbucket, and check that the receiver is reachable from the internet: a firewall or proxy may block it, refuse large bodies or change them, or PUBLIC_WEBHOOK_URL is not the api\'s. Bitbucket sends no bodies of more than 256 KB: a single large push is no fault. If somebody changed the webhook in Bitbucket, its secret may be another: register webhooks again, which sends it its settings, or with {"rotate": true} to give it a new secret. Meanwhile polling brings the changes; this ends with the next delivery.',
 };
 const UNDER_WAY: Finding = {
   code: 'webhook_under_way',

@@ -29,7 +29,12 @@ export async function commandUpkeep(tx: Transaction, command: UpkeepCommand): Pr
     where u.command_id <> excluded.command_id
     returning 1`);
   if (rows.length === 0) return false;
-  // Who asks again may have given the account more rights: what was refused is asked anew.
+  // Who asks again may be repairing: what tells nothing is sent its settings anew, for whoever changed them there may have
+  // changed the secret, which is not to be read.
+  await tx.execute(sql`
+    update webhooks set state = 'pending', updated_at = clock_timestamp()
+    where integration_id = ${integrationId} and state = 'active' and missing_since is not null`);
+  // Or may have given the account more rights: what was refused is asked anew.
   await tx.execute(sql`
     update webhooks set last_checked_at = null
     where integration_id = ${integrationId} and state = 'not_allowed' and last_checked_at is not null`);

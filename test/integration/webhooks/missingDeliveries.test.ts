@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { listTargets, readMissing, readUpkeepRow } from '../../../db/queries/api/webhookCoverage.ts';
+import { webhookSecret } from '../../../platform/secrets/webhookSecret.ts';
+import { WEBHOOK_KEY } from '../../support/bitbucketEngine.ts';
 import { presentTarget } from '../../../api/schemas/webhooks.ts';
-import { createWebhookBench, type WebhookSituation } from '../../support/webhookSituation.ts';
+import { createWebhookBench, type WebhookSituation, WORKSPACES } from '../../support/webhookSituation.ts';
 
 let bench: Awaited<ReturnType<typeof createWebhookBench>>;
 beforeAll(async () => {
@@ -10,6 +12,7 @@ beforeAll(async () => {
 afterEach(() => bench.clear());
 afterAll(() => bench.close());
 
+const ACME = '/workspaces/acme-rockets';
 const TELEMETRY = 'acme-rockets/telemetry';
 
 /** Polls have found changes that its hooks did not tell of. */
@@ -34,6 +37,13 @@ const told = ({ organizationId, integrationId }: WebhookSituation, name: string)
     };
   });
 
+/** What the host signs a hook's deliveries with. */
+async function secretAt(uuid: string | undefined): Promise<string | null | undefined> {
+  const answer = await fetch(`${bench.simulator.url}/_simulator/hooks`);
+  const { hooks } = (await answer.json()) as { hooks: { uuid: string; secret: string | null }[] };
+  return hooks.find((hook) => hook.uuid === uuid)?.secret;
+}
+
 describe('deliveries that are missing', () => {
   it('are told of hooks that work: not of one that the account may not see to, nor when it may again', async () => {
     const acme = await bench.registered('api_token.repository_admin');
@@ -47,6 +57,23 @@ describe('deliveries that are missing', () => {
     expect(await told(acme, TELEMETRY)).toEqual(lost);
     await acme.round();
     expect(await told(acme, TELEMETRY)).toEqual({ mode: 'webhook', missing: null, all: undefined });
+  });
+
+  it('have the hook sent its settings and secret again, once, when webhooks are registered again', async () => {
+    const acme = await bench.registered();
+    const [hook] = await acme.hooksAt(ACME);
+    const at = `${ACME}/hooks/${encodeURIComponent(hook?.uuid ?? '')}`;
+    await acme.asOwner('PUT', at, { secret: 'of-somebody-else' });
+    await flag(acme);
+    await acme.round();
+    const since = bench.mark();
+    await acme.command(true);
+    await acme.round();
+    await acme.round();
+    expect(bench.writes(since)).toContain(`PUT /2.0${decodeURIComponent(at)}`);
+    expect(bench.writes(since)).toHaveLength(WORKSPACES.length);
+    expect(await secretAt(hook?.uuid)).toBe(webhookSecret(WEBHOOK_KEY, { ...acme, generation: 1 }));
+    expect(await told(acme, 'acme-rockets')).toEqual({ mode: 'webhook', missing: null, all: undefined });
   });
 
   it.each([
