@@ -27,3 +27,17 @@ export function createHttpServer(
     directReceiver({ intake, observe, log }, (...exchange) => void app(...exchange)),
   );
 }
+
+/**
+ * No new connections, then the requests under way: whose connection is not kept for a next one. What lasts longer than
+ * `withinMs` is cut off.
+ */
+export async function closeHttpServer(server: Server, withinMs: number): Promise<void> {
+  // Node closes what is idle at this moment; what becomes idle later it would keep for as long as ever.
+  server.keepAliveTimeout = 1;
+  const closed = new Promise((resolve) => void server.close(resolve));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createDatabase } from '../db/client.ts';
 import { type ApiConfig, ConfigError, loadApiConfig } from '../platform/config.ts';
 import { createLogger } from '../platform/log.ts';
@@ -6,7 +7,7 @@ import { createSealer } from '../platform/secrets/seal.ts';
 import { createApi } from './app.ts';
 import { boundedDatabase } from './boundedDatabase.ts';
 import type { ApiDependencies } from './dependencies.ts';
-import { createHttpServer } from './httpServer.ts';
+import { closeHttpServer, createHttpServer } from './httpServer.ts';
 import { createRequestObserver } from './observe.ts';
 import { createOrchestrator } from './orchestrator.ts';
 import { createWebhookIntake } from './webhooks/intake.ts';
@@ -33,6 +34,8 @@ async function main(config: ApiConfig): Promise<void> {
   });
   const orchestrator = createOrchestrator({ ...config.temporal, taskQueue: config.taskQueue });
   const stopping = new AbortController();
+  // Each event stream listens: many are no leak.
+  setMaxListeners(0, stopping.signal);
   const bounded = boundedDatabase(database, 1_800);
   const metrics = createMetrics({ service: 'api', process: true });
   const observe = createRequestObserver(metrics, log);
@@ -59,11 +62,7 @@ async function main(config: ApiConfig): Promise<void> {
   const stop = async (signal: string): Promise<void> => {
     log.info({ signal }, 'Stopping');
     stopping.abort();
-    const closed = new Promise((resolve) => void server.close(resolve));
-    server.closeIdleConnections();
-    const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-    await closed;
-    clearTimeout(timer);
+    await closeHttpServer(server, DRAIN_MS);
     await orchestrator.close();
     await database.end();
     log.info('Stopped');

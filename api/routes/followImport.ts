@@ -24,6 +24,13 @@ const DEFAULT_POLL_MS = 500;
 /** Proxies close what is silent for a minute. */
 export const HEARTBEAT_MS = 15_000;
 
+/** As `streamSSE` sets them; and proxies are to pass on at once what they get. */
+const HEADERS = {
+  'Content-Type': 'text/event-stream',
+  'Cache-Control': 'no-cache',
+  'X-Accel-Buffering': 'no',
+} as const;
+
 const route = operation({
   method: 'get',
   path: '/v1/imports/{id}/events',
@@ -51,31 +58,35 @@ export function addFollowImport(app: ApiApp): void {
     if (first === null) throw notFound('import');
     if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
 
-    c.header('X-Accel-Buffering', 'no');
-    return streamSSE(
-      c,
-      async (stream) => {
-        const gone = new AbortController();
-        const leave = (): void => gone.abort();
-        stream.onAbort(leave);
-        // Taken away with the stream: the signal of the process outlives them all.
-        dependencies.stopping?.addEventListener('abort', leave, { signal: gone.signal });
-        const send = createSender(stream, dependencies.eventHeartbeatMs);
-        try {
-          for (let news: News | null = first; news !== null && !gone.signal.aborted; news = await follow()) {
-            await send(news);
-            if (news.done) return;
-            await sleep(dependencies.eventPollMs ?? DEFAULT_POLL_MS, undefined, {
-              signal: gone.signal,
-            }).catch(ignore);
-          }
-        } finally {
-          leave();
+    const { stopping } = dependencies;
+    // Hono serves HEAD by the handler of GET: nobody would read the stream, nor leave it.
+    if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS);
+    // Who follows comes again, and meets another process.
+    if (stopping?.aborted === true) return c.body('', 200, { ...HEADERS, Connection: 'close' });
+
+    c.header('X-Accel-Buffering', HEADERS['X-Accel-Buffering']);
+    return streamSSE(c, async (stream) => {
+      const gone = new AbortController();
+      const leave = (): void => gone.abort();
+      stream.onAbort(leave);
+      // Taken away with the stream: the signal of the process outlives them all.
+      stopping?.addEventListener('abort', leave, { signal: gone.signal });
+      const send = createSender(stream, dependencies.eventHeartbeatMs);
+      try {
+        for (let news: News | null = first; news !== null && !gone.signal.aborted; news = await follow()) {
+          await send(news);
+          if (news.done) return;
+          await sleep(dependencies.eventPollMs ?? DEFAULT_POLL_MS, undefined, {
+            signal: gone.signal,
+          }).catch(ignore);
         }
-      },
-      // The client resumes from the last id it saw.
-      async (error) => logOf(c).warn({ error, import_id: importId }, 'An event stream broke off'),
-    );
+      } catch (error) {
+        // Without a word: Hono would write its text as an event. The client resumes from the last id that it saw.
+        logOf(c).warn({ error, import_id: importId }, 'An event stream broke off');
+      } finally {
+        leave();
+      }
+    });
   });
 }
 
