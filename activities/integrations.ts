@@ -2,6 +2,7 @@ import { DatabaseError } from '../db/errors.ts';
 import type { Database, Transaction } from '../db/client.ts';
 import { insertEvent } from '../db/queries/events.ts';
 import * as queries from '../db/queries/integrations.ts';
+import { readDiscoveryAge } from '../db/queries/presence.ts';
 import { insertCatchUp, switchStreams } from '../db/queries/services.ts';
 import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import { selectParked } from '../db/queries/syncs.ts';
@@ -82,7 +83,14 @@ export function createIntegrationActivities({ database }: { database: Database }
       database.transaction(input.organizationId, async (tx) => {
         const adopted = await adopt(tx, input);
         const parked = await selectParked(tx, { ...input, after: null, limit: 1 });
-        return { ...adopted, parked: parked.length > 0 };
+        const { failed: discoveryFailed } = await readDiscoveryAge(tx, input);
+        return { ...adopted, parked: parked.length > 0, discoveryFailed };
+      }),
+
+    lastDiscovery: ({ organizationId, integrationId }) =>
+      database.transaction(organizationId, async (tx) => {
+        const { failed } = await readDiscoveryAge(tx, { organizationId, integrationId });
+        return { failed };
       }),
 
     discardCredential: ({ organizationId, integrationId, credentialId, reason }) =>

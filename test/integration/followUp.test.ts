@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { discoveryWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
@@ -51,4 +51,48 @@ test('a credential of another account that is adopted in a pause is followed up 
     await sync.result();
     await run.record('followed-up-behind-a-pause', handleOf(run.client, tenant).workflowId);
   }, integrationGoesOn(tenant));
+});
+
+describe('a discovery that a refused credential failed is begun again', () => {
+  const TIMING = { probeEveryMs: 1_000, confirmMs: 2_000 };
+
+  /** The discovery of a credential that is in use is answered 401. */
+  async function refusedDiscovery(run: BenchRun, tenant: TestTenant) {
+    await adopt(run, tenant, await tenant.credential(), TIMING);
+    run.bitbucket.discovery.push(failureOf('AuthRefused'));
+    await command(run, tenant, messages.discover, { actor });
+    await run.client.workflow.getHandle(discoveryWorkflowId(tenant.integrationId)).result();
+  }
+
+  const untilDiscovered = (tenant: TestTenant) =>
+    waitFor({
+      what: 'the discovery is done',
+      read: () => tenant.integration(),
+      until: (row) => row?.['discovery_state'] === 'done',
+    });
+
+  test('behind a new one of the same account', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      run.bitbucket.probes.push(...Array.from({ length: 20 }, () => false));
+      await refusedDiscovery(run, tenant);
+      await waitFor({
+        what: 'the refusals are confirmed',
+        read: () => tenant.integration(),
+        until: (row) => row?.['state'] === 'needs_credential',
+      });
+      await adopt(run, tenant, await tenant.credential());
+      await untilDiscovered(tenant);
+    }, integrationGoesOn(tenant));
+  });
+
+  test('behind a probe that is accepted', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(async (run) => {
+      await refusedDiscovery(run, tenant);
+      await untilDiscovered(tenant);
+      expect(run.bitbucket.calls).toContain('probeCredential');
+      await run.record('accepted-probe-discovers-again', handleOf(run.client, tenant).workflowId);
+    }, integrationGoesOn(tenant));
+  });
 });

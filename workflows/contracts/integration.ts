@@ -66,11 +66,13 @@ export interface IntegrationActivities {
   /**
    * Makes a checked credential the one that signs, shreds the one it replaces.
    * `credentialId: null`: the candidate that the OAuth exchange stored. `otherAccount`: it belongs to another account than
-   * the one before. `parked`: there are repositories that wait because they failed.
+   * the one before. `parked`: there are repositories that wait because they failed. `discoveryFailed`: so did the last one.
    */
   adoptCredential(
     input: OfIntegration & { credentialId: string | null; checkId: string },
-  ): Promise<{ otherAccount: boolean; parked: boolean }>;
+  ): Promise<{ otherAccount: boolean; parked: boolean; discoveryFailed: boolean }>;
+  /** How the last discovery ended. */
+  lastDiscovery(input: OfIntegration): Promise<{ failed: boolean }>;
   /** Shreds a candidate that failed its check, and says why; never the credential that signs. */
   discardCredential(input: OfIntegration & { credentialId: string | null; reason?: Finding }): Promise<void>;
   /** Shreds secrets and removes the draft's rows. `actor: null`: nobody asked, it expired. */

@@ -14,6 +14,9 @@ import { tenantOf } from './tenant.ts';
 /** From then on an accepted probe waits for the command in hand, which may be a pause. */
 const PROBE_IN_TURN = 'accepted-probe-waits-its-turn';
 
+/** From then on a discovery that failed is tried again behind an accepted probe. */
+const DISCOVERS_AGAIN = 'accepted-probe-discovers-again';
+
 /** Runs the check that waits longest, and takes its outcome from its row. */
 export async function runNextCheck(entity: Entity): Promise<void> {
   const check = entity.checks[0];
@@ -76,7 +79,8 @@ async function applyOutcome(entity: Entity, check: PendingCheck): Promise<void> 
   if ('shredded' in adopted) return reject(entity, check, adopted.shredded);
   await goOn(entity, outcome.allowedServices);
   // What the former credential was refused may be shown to this one, and another account sees other repositories.
-  await followUp(entity, { parked: adopted.parked === true, discovery: adopted.otherAccount });
+  const discovery = adopted.otherAccount || adopted.discoveryFailed === true;
+  await followUp(entity, { parked: adopted.parked === true, discovery });
 }
 
 async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Finding): Promise<void> {
@@ -88,17 +92,23 @@ async function reject(entity: Entity, { credentialId }: PendingCheck, reason: Fi
   }
 }
 
+/** Runs begun before the rest was answered do not have it in their histories. */
+interface Adopted {
+  otherAccount: boolean;
+  parked?: boolean;
+  discoveryFailed?: boolean;
+}
+
 /** `shredded`: why it could not be adopted: its secret was removed while it waited for its check. */
 async function adopt(
   entity: Entity,
   { checkId, credentialId }: PendingCheck,
-): Promise<{ otherAccount: boolean; parked?: boolean } | { shredded: Finding }> {
+): Promise<Adopted | { shredded: Finding }> {
   try {
-    const answer: { otherAccount: boolean; parked?: boolean } | undefined =
-      await rows().adoptCredential.executeWithOptions(
-        { summary: 'make the checked credential the one that signs' },
-        [{ ...tenantOf(entity), checkId, credentialId }],
-      );
+    const answer: Adopted | undefined = await rows().adoptCredential.executeWithOptions(
+      { summary: 'make the checked credential the one that signs' },
+      [{ ...tenantOf(entity), checkId, credentialId }],
+    );
     // Runs begun before this was asked have no answer in their histories.
     return answer ?? { otherAccount: false };
   } catch (error) {
@@ -153,8 +163,17 @@ async function forgetRefusals(entity: Entity): Promise<void> {
     entity.refusals = [];
     entity.probeAtMs = null;
     if (!inTurn || (!entity.gone && entity.snapshot.state === 'active')) await entity.tellRuns(null);
+    if (inTurn && !entity.gone && patched(DISCOVERS_AGAIN)) await followUpProbe(entity);
   };
   await (inTurn ? entity.exclusive(forget) : forget());
+}
+
+/** A discovery that met the refusals has ended with them. */
+async function followUpProbe(entity: Entity): Promise<void> {
+  const { failed } = await rows().lastDiscovery.executeWithOptions({ summary: 'did the discovery fail' }, [
+    tenantOf(entity),
+  ]);
+  await followUp(entity, { parked: false, discovery: failed });
 }
 
 /** `null`: the host could not be asked, which says nothing about the credential. */
