@@ -45,6 +45,7 @@ export interface GitActivitiesDependencies {
 }
 
 type GitInput = OfRepository & { importId: string; mode: ImportMode };
+type OpenedStreams = Record<'refs' | 'commits', StoredCheckpoint>;
 
 const HEARTBEAT_MS = 2_000;
 /** No word from git and no page stored for so long: the attempt hangs, and Temporal should give up on it. */
@@ -91,28 +92,31 @@ export function createGitActivities(
     const signal = cancellationSignal();
     const target = found ?? (await findTarget(input));
     const asker = askerOf(target.kind, input.importId, workflowId());
-    const refs = await openStream(database, { ...input, stream: 'refs' });
-    const commits = await openStream(database, { ...input, stream: 'commits' });
+    let streams = await openStreams(input);
+    let hasBegun = false;
     try {
       await mkdir(home, { recursive: true, mode: 0o700 });
       const records = await signedIn(target, input, (remote, accountKey) =>
         mirror.withMirror({
           contact: (run) => gitOperation(gate, { accountKey, asker, signal }, run),
           repositoryId: input.repositoryId,
-          epoch: commits.epoch,
+          epoch: streams.commits.epoch,
           remote,
           expectedBytes: target.sizeBytes ?? 0,
           signal,
           onLine: (line) => pulse.show({ git: line }),
           work: async (folder) => {
+            // On a clone that was made anew for damage met on the way: the walk stands further on than it did.
+            if (hasBegun) streams = await openStreams(input);
+            hasBegun = true;
             const snapshot = await readRefs(git, folder, signal);
             const place = { git, folder, signal };
             if (
               found === undefined &&
-              (await sharesNothing(place, memoryOf(commits).completed, snapshot.heads))
+              (await sharesNothing(place, memoryOf(streams.commits).completed, snapshot.heads))
             )
               throw new Replaced(target.fullName);
-            return importFrom({ folder, snapshot }, input, target, { refs, commits }, pulse);
+            return importFrom({ folder, snapshot }, input, target, streams, pulse);
           },
         }),
       );
@@ -130,18 +134,24 @@ export function createGitActivities(
           failure = otherwise;
         }
       }
-      await recordFailure(input, { refs, commits }, failure);
+      await recordFailure(input, streams, failure);
       if (!(failure instanceof RateLimited)) throw failure;
       const limited = { until: failure.until, why: failure.why };
       return { done: false, stream: 'commits', requests: 0, records: pulse.records(), limited };
     }
   }
 
+  async function openStreams(input: GitInput): Promise<OpenedStreams> {
+    const refs = await openStream(database, { ...input, stream: 'refs' });
+    const commits = await openStream(database, { ...input, stream: 'commits' });
+    return { refs, commits };
+  }
+
   async function importFrom(
     { folder, snapshot }: { folder: string; snapshot: Refs },
     input: GitInput,
     target: GitTarget,
-    streams: { refs: StoredCheckpoint; commits: StoredCheckpoint },
+    streams: OpenedStreams,
     pulse: Pulse,
   ): Promise<number> {
     const signal = cancellationSignal();
@@ -228,11 +238,7 @@ export function createGitActivities(
   }
 
   /** What lasts until somebody does something, and a limit, are states of both streams; the rest passes. */
-  async function recordFailure(
-    input: GitInput,
-    streams: Record<'refs' | 'commits', StoredCheckpoint>,
-    failure: unknown,
-  ): Promise<void> {
+  async function recordFailure(input: GitInput, streams: OpenedStreams, failure: unknown): Promise<void> {
     const state = stateAfter(failure);
     if (state === undefined) return;
     await database.transaction(input.organizationId, async (tx: Transaction) => {

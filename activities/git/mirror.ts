@@ -24,7 +24,7 @@ export interface MirrorRequest<T> {
   contact: <R>(run: () => Promise<R>) => Promise<R>;
   /** git's own words about its progress */
   onLine: (line: string) => void;
-  /** reads the clone; nobody else changes it meanwhile */
+  /** reads the clone; nobody else changes it meanwhile. Once more, on one made anew, where it meets damage. */
   work: (folder: string) => Promise<T>;
 }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -228,22 +228,6 @@ test('a commit that no worker can hold fails the repository, and says which', as
     code: 'commit_too_large',
     message: expect.stringContaining(hash) as string,
   });
-});
-
-test('a damaged clone is made anew', async () => {
-  const damaged = await place.subject('damaged');
-  addHistory(damaged, 50);
-  await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'damaged' });
-  const clone = join(clones('damaged'), 'ready', damaged.repositoryId);
-  for (const name of readdirSync(join(clone, 'objects', 'pack'))) {
-    if (!name.endsWith('.pack')) continue;
-    rmSync(join(clone, 'objects', 'pack', name));
-    writeFileSync(join(clone, 'objects', 'pack', name), 'not a pack');
-  }
-  writeFileSync(join(clone, 'packed-refs.lock'), '');
-  addHistory(damaged, 70, 'more', 'refs/heads/main~0');
-  await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'damaged' });
-  expect(await storedHistory(place, damaged)).toEqual(toldHistory(damaged));
 });
 
 test('files that the worker may not work on fail the repository in a few attempts, and say why', async () => {
