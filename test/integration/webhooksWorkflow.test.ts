@@ -3,6 +3,7 @@ import { pollId, webhooksWorkflowId } from '../../workflows/ids.ts';
 import type { keepWebhooks } from '../../workflows/keepWebhooks.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
+import type { Service } from '../../workflows/words.ts';
 import type { WebhookTiming } from '../../workflows/timing.ts';
 import { failureOf } from '../support/fakeBitbucket.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
@@ -74,6 +75,25 @@ describe('the webhooks of an integration', () => {
         // None are left, and asked for again a new run begins.
         await command(run, tenant, messages.registerWebhooks, { rotate: false, actor });
         await until(tenant, 'done');
+      },
+      { unfinished: () => [`integration/${tenant.integrationId}`, webhooksWorkflowId(tenant.integrationId)] },
+    );
+  });
+
+  test('are looked up at once when a service is switched on', async () => {
+    const tenant = await bench.tenant('active');
+    await bench.run(
+      async (run) => {
+        const services = (...those: Service[]) =>
+          command(run, tenant, messages.changeServices, { services: those, actor });
+        await services('repositories');
+        await command(run, tenant, messages.registerWebhooks, { rotate: false, actor });
+        await untilChunks(run.bitbucket.calls, 1);
+        await until(tenant, 'done');
+        await services('repositories', 'pull_requests');
+        await untilChunks(run.bitbucket.calls, 2);
+        await until(tenant, 'done');
+        await run.record('service-wakes-webhooks', `integration/${tenant.integrationId}`);
       },
       { unfinished: () => [`integration/${tenant.integrationId}`, webhooksWorkflowId(tenant.integrationId)] },
     );

@@ -10,7 +10,7 @@ import type { Entity } from './entity.ts';
 import { followUpLate } from './followUp.ts';
 import { restFromProbes } from './planProbe.ts';
 import { refuseByState, refuseName, refuseServices } from './rules.ts';
-import { tellServicesChanged } from './runs.ts';
+import { tellServicesChanged, wakeWebhooks } from './runs.ts';
 
 /** Registers what people change of a created integration: its name, its services, whether it goes on, and what of it is gone. */
 export function handleManaging(entity: Entity, command: RegisterCommand): void {
@@ -39,7 +39,11 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
         const details = { on, off };
         await entity.save({ services: wanted }, { action: 'services_changed', actor, details });
         await tellServicesChanged(entity);
-        if (on.length > 0) await catchUp(entity, on, actor);
+        if (on.length > 0) {
+          // What changes behind the catch-up is delivered where its events are subscribed to by then.
+          await wakeWebhooks(entity);
+          await catchUp(entity, on, actor);
+        }
       }
       return { ...entity.answer(), services: wanted };
     },

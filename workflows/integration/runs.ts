@@ -4,10 +4,11 @@ import {
   importRepositoryWorkflowId,
   importWorkflowId,
   lookUpWorkflowId,
+  webhooksWorkflowId,
 } from '../ids.ts';
 import { tell } from '../import/tell.ts';
 import type { PauseReason } from '../inputs.ts';
-import { servicesChanged, setPaused } from '../messages.ts';
+import { servicesChanged, setPaused, webhooksCommanded } from '../messages.ts';
 import { manySignals, rows } from '../policies.ts';
 import { wakeParked } from '../wakeParked.ts';
 import type { IntegrationActivities } from '../contracts/integration.ts';
@@ -23,6 +24,9 @@ const TELLS_LOOK_UPS = 'pause-reaches-look-ups';
 
 /** From then on an activity sends what thousands of runs are told: its sender's history has room for some hundred. */
 const TOLD_BY_ACTIVITY = 'told-by-activity';
+
+/** From then on webhooks subscribe to the events of a service as soon as it is switched on. */
+const WAKES_WEBHOOKS = 'services-wake-webhooks';
 
 const SIGNALS_AT_ONCE = 500;
 
@@ -50,6 +54,13 @@ export async function tellServicesChanged(entity: Entity): Promise<void> {
     await tell(importWorkflowId(importId), (handle) => handle.signal(servicesChanged, { importId }));
   }
   await tellSyncs(entity, { signal: 'servicesChanged' });
+}
+
+/** Has the webhooks looked up at once, where the integration wants any: else there is no such run. */
+export async function wakeWebhooks(entity: Entity): Promise<void> {
+  if (!patched(WAKES_WEBHOOKS)) return;
+  const { integrationId } = entity.snapshot;
+  await tell(webhooksWorkflowId(integrationId), (handle) => handle.signal(webhooksCommanded));
 }
 
 async function tellSyncs(entity: Entity, told: SyncsTold): Promise<void> {
