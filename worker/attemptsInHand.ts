@@ -121,7 +121,8 @@ export function createAttemptsInHand(options: AttemptsInHandOptions): AttemptsIn
       return true;
     } catch (error) {
       if (error instanceof ActivityNotFoundError) return false;
-      if (isGrpcServiceError(error) && error.code === NOT_FOUND) return false;
+      const code: number | undefined = isGrpcServiceError(error) ? error.code : undefined;
+      if (code === NOT_FOUND) return false;
       throw error;
     }
   }
