@@ -83,6 +83,7 @@ describe('a discovery that a refused credential failed is begun again', () => {
       });
       await adopt(run, tenant, await tenant.credential());
       await untilDiscovered(tenant);
+      expect(await tenant.integration()).toMatchObject({ state: 'active', reason: null });
     }, integrationGoesOn(tenant));
   });
 
