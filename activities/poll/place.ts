@@ -9,6 +9,9 @@ export const placeSchema = z.object({
   began: z.string().nullable(),
   /** a list of the workspace was refused: what changed is asked for again in the next round */
   incomplete: z.boolean(),
+  /** authors: one of their lists was given; one was refused that may be given within the hour */
+  given: z.boolean().default(true),
+  withheld: z.boolean().default(false),
   /** authors: the last uuid; repositories: the last id */
   after: z.string().nullable(),
   /** of the list in hand */

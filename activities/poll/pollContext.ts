@@ -126,7 +126,8 @@ export async function chooseMethod(context: PollContext, place: Place): Promise<
   if (workspaceId === null) return nextWorkspace(context, place);
   const counts = await inTransaction(context, (tx) => countAskable(tx, { ...integration, workspaceId }));
   // An access token may see a part of the workspace only: its repositories are asked by themselves.
-  return begin(place, target === undefined ? pullRequestsBy(counts) : 'repositories');
+  const step = target === undefined ? pullRequestsBy(counts) : 'repositories';
+  return begin(place, step, { given: false, withheld: false });
 }
 
 /** All that changed before the round's first answer is told: the next one asks from there. */

@@ -101,6 +101,8 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
           workspaceId: null,
           began: null,
           incomplete: false,
+          given: false,
+          withheld: false,
           after: null,
           next: null,
           pages: 0,

@@ -86,6 +86,8 @@ test('of a poll round: the chunk ends where it stood, and the next one ends the 
     workspaceId: null,
     began: null,
     incomplete: false,
+    given: false,
+    withheld: false,
     after: null,
     next: null,
     pages: 0,

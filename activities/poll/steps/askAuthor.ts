@@ -1,4 +1,10 @@
-import { nextAuthor, noteGiven, noteRefused, type PolledAuthor } from '../../../db/queries/poll/authors.ts';
+import {
+  nextAuthor,
+  noteAuthorsRefused,
+  noteGiven,
+  noteRefused,
+  type PolledAuthor,
+} from '../../../db/queries/poll/authors.ts';
 import { noteChangedInFirstImport, selectWithNewerPullRequests } from '../../../db/queries/poll/changes.ts';
 import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
@@ -6,7 +12,7 @@ import { segment } from '../../bitbucket/connectionCheck/target.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
 import { polledPullRequestSchema } from '../../bitbucket/schemas.ts';
 import { before, OVERLAP_MS } from '../../instants.ts';
-import type { Place } from '../place.ts';
+import { begin, type Place } from '../place.ts';
 import {
   ask,
   dated,
@@ -39,7 +45,7 @@ export async function askAuthor(
   const author = await inTransaction(context, (tx) =>
     nextAuthor(tx, { workspaceId, after: place.after, since }),
   );
-  if (author === undefined) return move(await endWorkspace(context, place, 'authors'));
+  if (author === undefined) return move(await endAuthors(context, place, workspaceId));
   const path = authorPath(workspace, author);
   const given = await ask(context, place, path, (answer) => {
     const page = readPage(answer, path);
@@ -50,8 +56,7 @@ export async function askAuthor(
   const behind = { ...place, after: author.uuid, next: null, pages: 0 };
   if (given === undefined) {
     const isGone = await inTransaction(context, (tx) => noteRefused(tx, { workspaceId, uuid: author.uuid }));
-    // Somebody who left, or a workspace that cannot be seen for a while: the latter must not move the watermark.
-    return { place: { ...behind, incomplete: place.incomplete || !isGone }, requests: 1, found: 0 };
+    return { place: { ...behind, withheld: place.withheld || !isGone }, requests: 1, found: 0 };
   }
   const { records, here, next } = given;
   const seen = records.flatMap(({ value }) =>
@@ -78,10 +83,23 @@ export async function askAuthor(
     return newer;
   });
   return {
-    place: next ?? { ...behind, began: here.began },
+    place: { ...(next ?? { ...behind, began: here.began }), given: true },
     requests: 1,
     found: await hint(context, changed, ['pull_requests']),
   };
+}
+
+/**
+ * Where some lists were given, one that was refused is of somebody who left, or of a workspace that cannot be seen for a while:
+ * the latter must not move the watermark. An account to which none is given may not ask by author: its repositories are asked
+ * by themselves, at once, and where all authors are given up, in the next days' rounds too.
+ */
+async function endAuthors(context: PollContext, place: Place, workspaceId: string): Promise<Place> {
+  const { given, withheld, incomplete } = place;
+  if (given) return endWorkspace(context, { ...place, incomplete: incomplete || withheld }, 'authors');
+  if (!withheld)
+    await inTransaction(context, (tx) => noteAuthorsRefused(tx, { ...context.integration, workspaceId }));
+  return begin(place, 'repositories');
 }
 
 function authorPath({ slug, since, method }: PolledWorkspace, { uuid, isNew }: PolledAuthor): string {

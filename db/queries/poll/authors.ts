@@ -40,6 +40,15 @@ export async function endMembers(tx: Transaction, input: OfWorkspace): Promise<v
       members_read_at = excluded.members_read_at`);
 }
 
+/** All authors are given up. */
+export async function noteAuthorsRefused(tx: Transaction, input: OfWorkspace): Promise<void> {
+  await tx.execute(sql`
+    insert into workspace_polls (organization_id, integration_id, workspace_id, authors_refused_at)
+    values (${input.organizationId}, ${input.integrationId}, ${input.workspaceId}, clock_timestamp())
+    on conflict (organization_id, integration_id, workspace_id) do update set
+      authors_refused_at = excluded.authors_refused_at`);
+}
+
 export interface PolledAuthor extends Record<string, unknown> {
   uuid: string;
   /** met since: no round before has asked for what this author wrote */

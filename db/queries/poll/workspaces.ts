@@ -9,6 +9,9 @@ import type { OfIntegration, OfWorkspace } from './scope.ts';
 /** How changed pull requests of a workspace are found. */
 export type PollMethod = 'authors' | 'repositories';
 
+/** Whether rounds may not ask by author in the workspace of polls `p`: some days behind the refusal it is tried again. */
+const REFUSED_BY_AUTHOR = sql`coalesce(p.authors_refused_at > clock_timestamp() - interval '3 days', false)`;
+
 export interface PolledWorkspace extends Record<string, unknown> {
   workspaceId: string;
   slug: string;
@@ -17,7 +20,7 @@ export interface PolledWorkspace extends Record<string, unknown> {
   since: string | null;
   /** of the last round that found all; null: none, or it asked for no pull requests */
   method: PollMethod | null;
-  /** its members were not listed for a day */
+  /** its members were not listed for a day, and may be asked for what they wrote */
   membersDue: boolean;
 }
 
@@ -34,7 +37,8 @@ export async function readPolledWorkspace(
         : sql`w.id > ${input.after}::uuid`;
   const [row] = await tx.execute<PolledWorkspace>(sql`
     select w.id as "workspaceId", w.slug, w.provider_uuid as "providerUuid", ${iso(sql`p.since`)} as since,
-      p.method, coalesce(p.members_read_at < clock_timestamp() - interval '1 day', true) as "membersDue"
+      p.method, coalesce(p.members_read_at < clock_timestamp() - interval '1 day', true)
+        and not ${REFUSED_BY_AUTHOR} as "membersDue"
     from workspaces w
     left join workspace_polls p on p.organization_id = w.organization_id and p.workspace_id = w.id
       and p.integration_id = ${input.integrationId}
@@ -55,13 +59,15 @@ export async function endWorkspacePoll(
       since = greatest(p.since, excluded.since), method = coalesce(excluded.method, p.method)`);
 }
 
-/** How many there are to ask for changed pull requests: authors of the workspace, or its repositories that are due. */
+/** How many there are to ask for changed pull requests: authors of the workspace, if it may be, or its repositories. */
 export async function countAskable(
   tx: Transaction,
   input: OfWorkspace,
 ): Promise<{ authors: number; repositories: number }> {
   const [row] = await tx.execute<{ authors: number; repositories: number }>(sql`
-    select (select count(*)::int from workspace_authors a where a.workspace_id = ${input.workspaceId}) as authors,
+    select (select count(*)::int from workspace_authors a where a.workspace_id = ${input.workspaceId}
+        and not exists (select from workspace_polls p where p.integration_id = ${input.integrationId}
+          and p.workspace_id = a.workspace_id and ${REFUSED_BY_AUTHOR})) as authors,
       (select count(*)::int from repositories r where r.workspace_id = ${input.workspaceId} and ${kept(input)})
         as repositories`);
   return row ?? { authors: 0, repositories: 0 };

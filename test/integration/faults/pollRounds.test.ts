@@ -147,6 +147,32 @@ describe('a list that fails for good', () => {
   });
 });
 
+test('an account that may not ask by author asks by repository, in the same round, and after an hour for days', async () => {
+  const byAuthor = '/workspaces/acme/pullrequests/';
+  bench.simulator.faults.set({
+    rules: [{ match: { path: byAuthor }, fault: { kind: 'status', status: 403 } }],
+  });
+  const round = async (title: string) => {
+    const [{ since }, begins] = [await acme(), journaled()];
+    await bench.sql`update repository_syncs set polled_at = polled_at - interval '2 days'`;
+    await edit(title);
+    bench.simulator.clock.advance(AN_HOUR_MS);
+    await bench.poll();
+    expect(await bench.differences()).toBe('');
+    expect((await acme()).since).not.toBe(since);
+    return timesAsked(byAuthor, begins) > 0;
+  };
+  expect(await round('While the authors may be given still')).toBe(true);
+  await bench.sql`update workspace_authors set refused_at = refused_at - interval '61 minutes'`;
+  expect(await round('An hour later')).toBe(true);
+  await bench.sql`update workspace_polls set members_read_at = members_read_at - interval '2 days'`;
+  expect(await round('Days later')).toBe(false);
+  bench.simulator.faults.clear();
+  await bench.sql`update workspace_polls set authors_refused_at = authors_refused_at - interval '3 days'`;
+  expect(await round('When it is tried again')).toBe(true);
+  expect((await acme()).method).toBe('authors');
+});
+
 describe('the watermark', () => {
   test('an author who is met again is asked for what was written since the members were listed before', async () => {
     expect((await acme()).method).toBe('authors');
