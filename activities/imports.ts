@@ -9,6 +9,7 @@ import {
   endRepositories,
   endRepository,
   insertImportStreams,
+  type RepositoryPlan,
   selectBegun,
   selectFinished,
   selectPending,
@@ -26,7 +27,13 @@ import type { ImportActivities } from '../workflows/contracts/imports.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { PAUSED } from '../workflows/import/paused.ts';
 import { IMPORT_TIMING } from '../workflows/timing.ts';
-import { type ImportRepositoryState, SERVICES, type Stream, STREAMS_OF_SERVICE } from '../workflows/words.ts';
+import {
+  type ImportRepositoryState,
+  SERVICES,
+  type Stream,
+  STREAMS_OF_SERVICE,
+  type StreamState,
+} from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { controlOf, createImportControl, pauseOf } from './importControl.ts';
@@ -43,6 +50,23 @@ export interface ImportDependencies {
 const LARGE_BYTES = 8 * 1024 ** 2;
 
 const isOfApi = (stream: Stream): boolean => !STREAMS_OF_SERVICE.repositories.includes(stream);
+
+/** In the order in which they are read. */
+const streamsOf = (plan: Pick<RepositoryPlan, 'services'>): Stream[] =>
+  SERVICES.filter((service) => plan.services.includes(service)).flatMap(
+    (service) => STREAMS_OF_SERVICE[service],
+  );
+
+/** What is wanted and not among the streams that a run has read, or was switched off meanwhile and is on again. */
+function unreadOf(
+  plan: RepositoryPlan | undefined,
+  read: readonly Stream[],
+  standings: readonly { stream: Stream; state: StreamState }[],
+): Stream[] {
+  if (plan === undefined || plan.over) return [];
+  const off = standings.filter(({ state }) => state === 'switched_off').map(({ stream }) => stream);
+  return streamsOf(plan).filter((stream) => !read.includes(stream) || off.includes(stream));
+}
 
 /** States in which a repository asks, or waits for its turn. */
 const GOES_ON: ReadonlySet<ImportRepositoryState> = new Set(['running', 'rate_limited']);
@@ -158,10 +182,9 @@ export function createImportActivities({
 
     beginRepository: ({ organizationId, importId, repositoryId }) =>
       database.transaction(organizationId, async (tx) => {
-        const plan = await selectPlan(tx, { importId, repositoryId });
+        const plan = await selectPlan(tx, { importId, repositoryId }, { lock: true });
         if (plan === undefined) throw importGone();
-        const services = SERVICES.filter((service) => plan.services.includes(service));
-        const streams = services.flatMap((service) => STREAMS_OF_SERVICE[service]);
+        const streams = streamsOf(plan);
         const { fullName, mode, commitSource, retries, sizeBytes } = plan;
         const withGit = streams.includes('commits') && commitSource === 'git';
         const isLarge = sizeBytes !== null && sizeBytes >= sideBySideFromBytes;
@@ -198,10 +221,14 @@ export function createImportActivities({
         await borrowReading(tx, { importId, repositoryId });
       }),
 
-    finishRepository: ({ organizationId, importId, repositoryId, state, error, retries }) =>
+    finishRepository: ({ organizationId, importId, repositoryId, state, error, retries, read }) =>
       database.transaction(organizationId, async (tx) => {
-        await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
+        // The integration's row first, as whoever changes it takes them.
+        const plan = read && (await selectPlan(tx, { importId, repositoryId }, { lock: false }));
         const standings = await readStandings(tx, { importId, repositoryId });
+        const unread = unreadOf(plan, read ?? [], standings);
+        if (unread.length > 0) return { importIds: [], unread };
+        await stopWaiting(tx, importRepositoryWorkflowId(repositoryId));
         const open = state === 'completed' ? incompleteFinding(standings) : undefined;
         const outcome = {
           importId,

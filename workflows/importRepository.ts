@@ -24,7 +24,7 @@ import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImp
 import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import { wakeParked } from './wakeParked.ts';
-import type { Finding } from './words.ts';
+import type { Finding, Stream } from './words.ts';
 
 type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
 
@@ -40,6 +40,7 @@ type Outcome = { state: 'completed' | 'failed' | 'cancelled'; error?: Finding };
  *  4. At a limit: sleep on a timer that says until when; a signal ends it early. At a refused credential: tell the integration and wait.
  *     Paused: the chunk in hand is stopped at its checkpoint.
  *  5. Write the outcome into the row, then tell the imports that wait for it and are not told by this run's end.
+ *     A service that was switched on meanwhile is read first, by another run.
  *
  * Other imports that want the repository join (`import/crowd.ts`). When the one that it works for is paused or cancelled,
  * it goes on for another; what that one reads goes on from the same checkpoints.
@@ -120,8 +121,19 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     }
     crowd.ending();
     if (end === 'over') await tellFinished([importId]);
-    else await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
+    else {
+      const unread = await finish(typeof end === 'string' ? { state: 'cancelled' } : end);
+      if (unread.length > 0) return readOn(unread);
+    }
     return handOn();
+  }
+
+  /** Nothing is written: the next run asks again which streams are wanted, and has not read these. */
+  async function readOn(unread: readonly Stream[]): Promise<ImportRepositoryInput | undefined> {
+    await crowd.goesOn();
+    steering.outdated = true;
+    todo = { ...begun(), streams: begun().streams.filter((stream) => !unread.includes(stream)) };
+    return after('long');
   }
 
   /** The outcome is written: an import that wants more than it says, or wants it once more, goes on. */
@@ -272,12 +284,13 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     }
   }
 
-  /** Step 5. */
-  async function finish({ state, error }: Outcome): Promise<void> {
-    const retries = todo?.retries;
+  /** Step 5. Answers what is to be read first; nothing: the outcome is written. */
+  async function finish({ state, error }: Outcome): Promise<readonly Stream[]> {
+    const { retries, streams } = todo ?? {};
     const ending = {
       ...ids,
       state,
+      ...(state === 'completed' && streams !== undefined ? { read: streams } : {}),
       ...(error === undefined ? {} : { error }),
       ...(retries === undefined ? {} : { retries }),
     };
@@ -289,10 +302,13 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
       importIds,
       state: endedAs = state,
       parked,
+      unread = [],
     } = await (state === 'cancelled' ? queued() : soon(here, queued));
+    if (unread.length > 0) return unread;
     screen.stage(endedAs);
     await tellFinished(importIds);
     if (parked === true) await wakeParked(repositoryId);
+    return [];
   }
 
   async function tellFinished(importIds: readonly string[]): Promise<void> {

@@ -79,11 +79,12 @@ export interface RepositoryPlan {
 
 /**
  * What is to be read of a repository: the import's mode, the integration's services and source. `undefined`: gone. The
- * services stay these until the transaction ends.
+ * services stay these until the transaction ends; with `lock`, so does the repository's row in the import.
  */
 export async function selectPlan(
   tx: Transaction,
   input: { importId: string; repositoryId: string },
+  { lock }: { lock: boolean },
 ): Promise<RepositoryPlan | undefined> {
   const [row] = await tx.execute<RepositoryPlan & Record<string, unknown>>(sql`
     select r.full_name as "fullName", i.mode, n.commit_source as "commitSource",
@@ -94,7 +95,7 @@ export async function selectPlan(
     join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
     join repositories r on r.organization_id = ir.organization_id and r.id = ir.repository_id
     where ir.import_id = ${input.importId} and ir.repository_id = ${input.repositoryId}
-    for update of ir for share of n`);
+    ${lock ? sql`for update of ir` : sql``} for share of n`);
   return row;
 }
 

@@ -6,7 +6,7 @@ import * as messages from '../../workflows/messages.ts';
 import type { Service, Stream } from '../../workflows/words.ts';
 import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { EFFECTIVE_MS, untilImport } from '../support/importBench.ts';
-import type { TestTenant } from '../support/integrationRows.ts';
+import { begunImport, catchUpsOf, changeServices, streamsOf } from '../support/servicesBench.ts';
 import { hint, importedRepository, syncsOf } from '../support/syncBench.ts';
 import {
   actor,
@@ -20,30 +20,8 @@ import {
 /** Services that are switched off and on while things run. */
 const bench = useWorkflowBench();
 
-const change = (run: BenchRun, tenant: TestTenant, services: Service[]) =>
-  command(run, tenant, messages.changeServices, { services, actor });
-
 const untilAsked = (run: BenchRun, name: string, times: number) =>
   untilCalled(run, name, times, EFFECTIVE_MS);
-
-const streamsOf = async (importId: string): Promise<Record<string, string>> =>
-  Object.fromEntries(
-    (
-      await bench.sql<{ stream: string; state: string }[]>`
-        select stream, state from import_streams where import_id = ${importId} order by stream`
-    ).map(({ stream, state }) => [stream, state]),
-  );
-
-const catchUpsOf = ({ integrationId }: TestTenant) =>
-  bench.sql<{ id: string; services: string[]; state: string; mode: string; started_by_user: string }[]>`
-    select id, services, state, mode, started_by_user from imports
-    where integration_id = ${integrationId} and selection ? 'imported_by' order by created_at`;
-
-async function begunImport(run: BenchRun, tenant: TestTenant): Promise<string> {
-  const importId = await tenant.storeImport({ all: true });
-  await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-  return importId;
-}
 
 describe('a service that is switched off while an import runs', () => {
   test('stops what is in hand; the import goes on without it, and what is stored stays', async () => {
@@ -53,12 +31,12 @@ describe('a service that is switched off while an import runs', () => {
       run.bitbucket.chunks.set(id!, ['hang', { done: true }]);
       const importId = await begunImport(run, tenant);
       await untilAsked(run, 'importChunk', 1);
-      const answer = await change(run, tenant, ['pull_requests', 'repositories']);
+      const answer = await changeServices(run, tenant, ['pull_requests', 'repositories']);
       expect(answer).toMatchObject({ state: 'active', services: ['repositories', 'pull_requests'] });
       await untilAsked(run, 'importChunk', 2);
       await run.client.workflow.getHandle(importWorkflowId(importId)).result();
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'completed' });
-      expect(await streamsOf(importId)).toMatchObject({
+      expect(await streamsOf(bench.sql, importId)).toMatchObject({
         commits: 'healthy',
         pull_requests: 'healthy',
         tickets: 'switched_off',
@@ -77,10 +55,10 @@ describe('a service that is switched off while an import runs', () => {
       run.bitbucket.git.set(id!, ['hang']);
       const importId = await begunImport(run, tenant);
       await untilAsked(run, 'importGit', 1);
-      await change(run, tenant, ['pull_requests']);
+      await changeServices(run, tenant, ['pull_requests']);
       await untilAsked(run, 'importChunk', 1);
       await untilImport(tenant, importId, 'completed');
-      expect(await streamsOf(importId)).toMatchObject({
+      expect(await streamsOf(bench.sql, importId)).toMatchObject({
         commits: 'switched_off',
         pull_requests: 'healthy',
       });
@@ -96,14 +74,14 @@ describe('a service that is switched off while an import runs', () => {
       run.bitbucket.chunks.set(id!, ['hang', 'hang', last]);
       const importId = await begunImport(run, tenant);
       await untilAsked(run, 'importChunk', 1);
-      await change(run, tenant, ['repositories', 'pull_requests']);
+      await changeServices(run, tenant, ['repositories', 'pull_requests']);
       await untilAsked(run, 'importChunk', 2);
-      await change(run, tenant, ['repositories', 'pull_requests', 'tickets']);
+      await changeServices(run, tenant, ['repositories', 'pull_requests', 'tickets']);
       end({ done: true });
       await untilImport(tenant, importId, 'completed');
-      expect(new Set(Object.values(await streamsOf(importId)))).toEqual(new Set(['healthy']));
+      expect(new Set(Object.values(await streamsOf(bench.sql, importId)))).toEqual(new Set(['healthy']));
       // Nothing is imported yet that would have to catch up.
-      expect(await catchUpsOf(tenant)).toEqual([]);
+      expect(await catchUpsOf(bench.sql, tenant)).toEqual([]);
     }, integrationGoesOn(tenant));
   });
 });
@@ -115,11 +93,14 @@ test('switched off, a sync of it stops and ends; of the others it goes on', asyn
     run.bitbucket.chunks.set(id, ['hang', { done: true }]);
     const sync = await hint(run, tenant, id, { services: ['tickets', 'pull_requests'] });
     await untilAsked(run, 'importChunk', 1);
-    await change(run, tenant, ['repositories', 'pull_requests']);
+    await changeServices(run, tenant, ['repositories', 'pull_requests']);
     await sync.result();
     const [last] = await syncsOf(bench.sql, id);
     expect(last).toMatchObject({ outcome: 'completed' });
-    expect(await streamsOf(last!.id)).toMatchObject({ tickets: 'switched_off', pull_requests: 'healthy' });
+    expect(await streamsOf(bench.sql, last!.id)).toMatchObject({
+      tickets: 'switched_off',
+      pull_requests: 'healthy',
+    });
   }, integrationGoesOn(tenant));
 });
 
@@ -128,17 +109,17 @@ test('switched on, it catches up over what is imported, and over nothing else; t
   const id = await importedRepository(bench, tenant);
   await tenant.repositories(2);
   await bench.run(async (run) => {
-    await change(run, tenant, ['repositories']);
+    await changeServices(run, tenant, ['repositories']);
     await Promise.all([
-      change(run, tenant, ['repositories', 'tickets']),
-      change(run, tenant, ['tickets', 'repositories']),
+      changeServices(run, tenant, ['repositories', 'tickets']),
+      changeServices(run, tenant, ['tickets', 'repositories']),
     ]);
-    const [catchUp, ...more] = await catchUpsOf(tenant);
+    const [catchUp, ...more] = await catchUpsOf(bench.sql, tenant);
     expect(more).toEqual([]);
     expect(catchUp).toMatchObject({ services: ['tickets'], mode: 'changed', started_by_user: 'anna' });
     await untilImport(tenant, catchUp!.id, 'completed');
     expect(await tenant.repositoryRows(catchUp!.id)).toMatchObject([{ id, state: 'completed' }]);
-    expect(Object.keys(await streamsOf(catchUp!.id))).toEqual([
+    expect(Object.keys(await streamsOf(bench.sql, catchUp!.id))).toEqual([
       'ticket_changes',
       'ticket_comments',
       'tickets',
@@ -157,10 +138,10 @@ test('switched on while the integration is paused, it catches up when that goes 
   const tenant = await bench.tenant('active');
   await importedRepository(bench, tenant);
   await bench.run(async (run) => {
-    await change(run, tenant, ['repositories']);
+    await changeServices(run, tenant, ['repositories']);
     await command(run, tenant, messages.pause, { actor });
-    await change(run, tenant, ['repositories', 'pull_requests']);
-    const [catchUp] = await catchUpsOf(tenant);
+    await changeServices(run, tenant, ['repositories', 'pull_requests']);
+    const [catchUp] = await catchUpsOf(bench.sql, tenant);
     await untilImport(tenant, catchUp!.id, 'paused');
     expect(run.bitbucket.calls).toEqual([]);
     await command(run, tenant, messages.resume, { actor });
@@ -175,11 +156,11 @@ test('no service at all, and one that the credential does not allow, are refused
   const draft = await bench.tenant('connected');
   await bench.run(
     async (run) => {
-      expect(await refusalOf(change(run, tenant, []))).toBe('nothing_chosen');
-      expect(await refusalOf(change(run, tenant, ['pull_requests']))).toBe('service_not_allowed');
-      expect(await refusalOf(change(run, tenant, ['tickets']))).toBeUndefined();
-      expect(await refusalOf(change(run, tenant, ['repositories', 'tickets']))).toBeUndefined();
-      expect(await refusalOf(change(run, draft, ['repositories']))).toBe('needs_create');
+      expect(await refusalOf(changeServices(run, tenant, []))).toBe('nothing_chosen');
+      expect(await refusalOf(changeServices(run, tenant, ['pull_requests']))).toBe('service_not_allowed');
+      expect(await refusalOf(changeServices(run, tenant, ['tickets']))).toBeUndefined();
+      expect(await refusalOf(changeServices(run, tenant, ['repositories', 'tickets']))).toBeUndefined();
+      expect(await refusalOf(changeServices(run, draft, ['repositories']))).toBe('needs_create');
     },
     {
       unfinished: () => [

@@ -99,7 +99,10 @@ export interface ImportActivities {
       joined?: string[];
     },
   ): Promise<void>;
-  /** Writes the outcome row (also for every other import that waits for this repository). */
+  /**
+   * Writes the outcome row (also for every other import that waits for this repository). Nothing is written where it
+   * would be `completed` without a service that was switched on since the streams were asked for.
+   */
   finishRepository(
     input: OfRepository & {
       importId: string;
@@ -107,10 +110,14 @@ export interface ImportActivities {
       error?: Finding;
       /** as `beginRepository` answered: a later try is not ended; left out: whichever try it is */
       retries?: number;
+      /** of an outcome `completed`: the streams that were read; left out: all that are wanted */
+      read?: Stream[];
     },
   ): Promise<{
     /** the imports whose repository this ended: each is told by a signal */
     importIds: string[];
+    /** the streams of that service: they are to be read first; left out: the outcome is written */
+    unread?: Stream[];
     /** what was written: a repository that was read to its end and does not add up has failed */
     state?: 'completed' | 'failed' | 'cancelled';
     /** it was completed, and its syncs wait because one failed before */

@@ -13,6 +13,8 @@ export interface Crowd {
   leave(importId: string): boolean;
   /** The outcome is about to be written: from now on whoever joins, also the import that the run works for, joins anew. */
   ending(): void;
+  /** The outcome is not written: who joined since `ending` wants what is still to be read. */
+  goesOn(): Promise<void>;
   /**
    * Lets go of those who were told the outcome. Who joined since `ending` may have joined before it was written or
    * behind it, as an import that was told to try once more: `wants` says by its row.
@@ -75,6 +77,15 @@ export function createCrowd(input: ImportRepositoryInput, steering: Steering, on
     pause,
     leave,
     ending: () => void (late = new Set()),
+
+    async goesOn() {
+      late = null;
+      const again = steering.others.find(({ importId }) => importId === own);
+      if (again === undefined) return;
+      forget(own);
+      pause(own, again.paused);
+      await tellOwner(own, true);
+    },
 
     async dismiss(told, wants) {
       steering.others = steering.others.filter(({ importId }) => !told.has(importId) || late?.has(importId));
