@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { v7 as uuid } from 'uuid';
 import { z } from 'zod';
 import type { Database, Transaction } from '../../db/client.ts';
-import { linkWorkspaces } from '../../db/queries/discovery.ts';
+import { linkWorkspaces, renameWorkspaces } from '../../db/queries/discovery.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { nextRemoval, retireHooks, retireRepositoryHooks } from '../../db/queries/webhookRemovals.ts';
 import * as queries from '../../db/queries/webhookTargets.ts';
 import type { HookRow, NewHook } from '../../db/queries/webhookTargets.ts';
 import type { Upkeep } from '../../db/queries/webhookUpkeep.ts';
+import { escapeText } from '../../db/text.ts';
 import type { Finding } from '../../workflows/words.ts';
 import type { Asker } from '../bitbucket/asker.ts';
 import type { BitbucketClient, CredentialRef } from '../bitbucket/client.ts';
@@ -127,18 +128,27 @@ export function createUpkeepWalk(options: UpkeepWalkOptions) {
     };
   }
 
-  /** The flags that discovery stored, anew. Without the scope to list workspaces, each is asked. Gives the next page. */
+  /**
+   * The flags and slugs that discovery stored, anew: hooks of a workspace are asked for by its slug. Without the scope to list
+   * workspaces, each is asked. Gives the next page.
+   */
   async function readRights({ next }: Place): Promise<string | null> {
     const path = '/user/workspaces';
     try {
-      const page = readPage(await ask(next === null ? { path: `${path}?pagelen=100` } : { next }), path);
+      const answer = await ask(next === null ? { path: `${path}?pagelen=100` } : { next });
+      const page = readPage(answer, path);
       const { records, rejected } = parseRecords(workspaceAccessSchema, page.values);
       if (rejected.length > 0 && records.length === 0) throw unreadable(path, 'lists no readable workspace');
-      const links = records.map(({ value }) => ({
-        provider_uuid: value.workspace.uuid,
-        administrator: value.administrator,
+      const seen = records.map(({ value: { workspace, administrator } }) => ({
+        provider_uuid: workspace.uuid,
+        slug: escapeText(workspace.slug),
+        administrator,
+        observed_at: answer.observedAt,
       }));
-      await transaction((tx) => linkWorkspaces(tx, scope, links));
+      await transaction(async (tx) => {
+        await renameWorkspaces(tx, scope, seen);
+        await linkWorkspaces(tx, scope, seen);
+      });
       return page.next;
     } catch (error) {
       if (error instanceof ScopeMissing || error instanceof Forbidden) return null;

@@ -82,6 +82,19 @@ export async function upsertWorkspaces(
         is distinct from (t.slug, t.name, t.is_private, t.created_on)`);
 }
 
+/** What workspaces that are stored are called at `observed_at` (ISO); others are left to a discovery. */
+export async function renameWorkspaces(
+  tx: Transaction,
+  { organizationId }: Scope,
+  rows: readonly Pick<WorkspaceRow, 'provider_uuid' | 'slug' | 'observed_at'>[],
+): Promise<void> {
+  await tx.execute(sql`
+    update workspaces w set slug = i.slug, observed_at = i.observed_at
+    from jsonb_to_recordset(${rowsParameter(rows)}) as i(provider_uuid text, slug text, observed_at timestamptz)
+    where w.organization_id = ${organizationId} and w.provider_uuid = i.provider_uuid and w.slug <> i.slug
+      and w.observed_at <= i.observed_at`);
+}
+
 export async function upsertProjects(
   tx: Transaction,
   { organizationId }: Scope,
