@@ -76,6 +76,26 @@ test('a pause ends the round behind the request in hand', async () => {
   expect(bench.simulator.journal.since(place)).toHaveLength(1);
 });
 
+test('what was missed of a service that is off wakes nobody, until the service is on', async () => {
+  const { integrationId, sql } = bench;
+  const [before] = await sql<
+    { services: string[] }[]
+  >`select services from integrations where id = ${integrationId}`;
+  const turnOn = (services: string[]) =>
+    sql`update integrations set services = ${services} where id = ${integrationId}`;
+  const round = async () => {
+    await bench.poll();
+    const [row] = await sql`select p.found, y.missed from integration_polls p, repository_syncs y
+      where p.integration_id = ${integrationId} and y.repository_id = ${subjectId}`;
+    return row;
+  };
+  await sql`update repository_syncs set missed = '{tickets}' where repository_id = ${subjectId}`;
+  await turnOn(['repositories', 'pull_requests']);
+  expect(await round()).toEqual({ found: 0, missed: ['tickets'] });
+  await turnOn(before!.services);
+  expect(await round()).toEqual({ found: 1, missed: null });
+});
+
 describe('a list that fails for good', () => {
   const push = (repository: string) => {
     const commits = [{ message: 'Pushed\n', author: { name: 'Mia', email: 'mia@example.com' } }];
