@@ -93,6 +93,7 @@ describe('the webhooks of an integration', () => {
         await services('repositories', 'pull_requests');
         await untilChunks(run.bitbucket.calls, 2);
         await until(tenant, 'done');
+        expect(chunks(run.bitbucket.calls)).toHaveLength(2);
         await run.record('service-wakes-webhooks', `integration/${tenant.integrationId}`);
       },
       { unfinished: () => [`integration/${tenant.integrationId}`, webhooksWorkflowId(tenant.integrationId)] },
