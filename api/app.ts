@@ -13,9 +13,15 @@ import { requestIdOf } from './requestId.ts';
 import { idsOf } from './requestLog.ts';
 import { addRoutes } from './routes/index.ts';
 import { securityHeaders } from './securityHeaders.ts';
+import { createStreamLimit } from './streamLimit.ts';
+import { createTurnstile } from './turnstile.ts';
 import { refuseInvalid } from './validation.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
+/** Event streams of this process. A key follows a few imports; many mean that it does not close what it opened. */
+const STREAMS = { perKey: 20, inAll: 200 };
+/** Of the ten connections to the database. */
+const LOOKS_AT_ONCE = 3;
 /** What comes here has a limit of its own (`webhooks/rawBody.ts`), and is read only where it may be a delivery. */
 const WEBHOOKS = '/v1/webhooks/';
 
@@ -30,11 +36,15 @@ export function createApi(dependencies: ApiDependencies): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({ defaultHook: refuseInvalid });
 
   const keys = createKeyDirectory(dependencies.database);
+  const streams = createStreamLimit(STREAMS);
+  const looks = createTurnstile(LOOKS_AT_ONCE);
 
   app.use(async (c, next) => {
     const requestId = requestIdOf(c.req.header('X-Request-Id'));
     c.set('dependencies', dependencies);
     c.set('keys', keys);
+    c.set('streams', streams);
+    c.set('looks', looks);
     c.set('requestId', requestId);
     await next();
     c.res.headers.set('X-Request-Id', requestId);

@@ -8,6 +8,8 @@ import type { Sealer } from '../platform/secrets/seal.ts';
 import type { KeyDirectory } from './keyDirectory.ts';
 import type { RequestObserver } from './observe.ts';
 import type { Orchestrator } from './orchestrator.ts';
+import type { StreamLimit } from './streamLimit.ts';
+import type { Turnstile } from './turnstile.ts';
 import type { WebhookIntake } from './webhooks/intake.ts';
 
 /** What the api stands on. Everything comes in from outside, so that tests give their own. */
@@ -28,10 +30,12 @@ export interface ApiDependencies {
   bitbucket: { webUrl: string; oauthKey: string | undefined };
   /** how long an answer waits for a connection check; 10 s unless given */
   checkWaitMs?: number;
-  /** how often an event stream looks for news; 500 ms unless given */
+  /** how often an event stream looks for news; 500 ms unless given; a tenth as often where the import waits */
   eventPollMs?: number;
   /** how long an event stream may be silent; 15 s unless given */
   eventHeartbeatMs?: number;
+  /** how long the reader of an event stream may take nothing; 30 s unless given */
+  eventWriteMs?: number;
   /** aborted when the process ends: event streams close, so that the shutdown need not wait for them */
   stopping?: AbortSignal;
 }
@@ -53,9 +57,14 @@ export interface KeyClaim {
 }
 
 export interface ApiEnv {
+  /** what the HTTP server gives with a request; nothing where there is none */
+  Bindings: { outgoing?: { destroy(): void } };
   Variables: {
     dependencies: ApiDependencies;
     keys: KeyDirectory;
+    streams: StreamLimit;
+    /** what event streams read goes through it: requests and deliveries find connections to the database left */
+    looks: Turnstile;
     requestId: string;
     principal: Principal;
     /** not set: the request has no key */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { HEARTBEAT_MS } from '../../../api/routes/followImport.ts';
+import { HEARTBEAT_MS } from '../../../api/newsSender.ts';
 import { createOperator } from '../../../scripts/apiKeys/operator.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { createLocalApi } from '../../support/localApi.ts';

@@ -5,6 +5,15 @@ import { freePort } from '../../../../scripts/servers/freePort.ts';
 import { call, world } from '../../../support/apiWorld.ts';
 import { createLocalApi } from '../../../support/localApi.ts';
 
+/** An import that shows as running, and on which nobody works. */
+async function importOfNobody(): Promise<string> {
+  const { body: draft } = await call('POST', '/v1/integrations', {});
+  const id = randomUUID();
+  await world.admin`insert into imports (id, organization_id, integration_id, mode, selection, state)
+    values (${id}, ${world.stack.organizationId}, ${draft.id}, 'changed', '{"all":true}', 'running')`;
+  return id;
+}
+
 export const describeOutages = (): void => {
   describe('when Temporal is not there', () => {
     test('a Postgres and a Temporal that take connections and never answer: 503 within 2 s as well', async () => {
@@ -57,11 +66,7 @@ export const describeOutages = (): void => {
         role: 'viewer',
       });
       expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(200);
-      const { organizationId } = world.stack;
-      const { body: draft } = await call('POST', '/v1/integrations', {});
-      const importId = randomUUID();
-      await world.admin`insert into imports (id, organization_id, integration_id, mode, selection, state)
-        values (${importId}, ${organizationId}, ${draft.id}, 'changed', '{"all":true}', 'running')`;
+      const importId = await importOfNobody();
       const followed = await fetch(`${world.stack.apiUrl}/v1/imports/${importId}/events`, {
         headers: { Authorization: `Bearer ${key}` },
       });
@@ -71,6 +76,23 @@ export const describeOutages = (): void => {
       expect((await call('GET', '/v1/integrations', undefined, { key })).status).toBe(401);
       // A stream that is open ends with its next look; the import itself never does.
       for (let piece = await events.read(); !piece.done; piece = await events.read());
+      await world.admin`delete from imports where id = ${importId}`;
+    });
+
+    test('one event stream of a key too many is refused', async () => {
+      const importId = await importOfNobody();
+      const path = `/v1/imports/${importId}/events`;
+      const leaving = new AbortController();
+      const follow = () =>
+        fetch(world.stack.apiUrl + path, {
+          headers: { Authorization: `Bearer ${world.keys.viewer}` },
+          signal: leaving.signal,
+        });
+      const open = await Promise.all(Array.from({ length: 20 }, follow));
+      expect(new Set(open.map(({ status }) => status))).toEqual(new Set([200]));
+      const refused = await call('GET', path, undefined, { key: world.keys.viewer });
+      expect([refused.status, refused.body.code]).toEqual([429, 'too_many_streams']);
+      leaving.abort();
       await world.admin`delete from imports where id = ${importId}`;
     });
   });
