@@ -6,7 +6,9 @@ export type DeliveryEffect =
   | { kind: 'sync'; repositoryUuid: string; services: Service[]; wanted?: WantedPullRequest }
   /** the repository with this uuid is new, or has another name or description: its record alone is to be read */
   | { kind: 'repository'; repositoryUuid: string }
-  /** what the account sees may have changed: a repository went, or has another place, or which one it is cannot be read */
+  /** the repository with this uuid went: what the account sees has changed, where it was seen at all */
+  | { kind: 'deletion'; repositoryUuid: string }
+  /** what the account sees may have changed: a repository has another place, or which one it is cannot be read */
   | { kind: 'discovery' }
   /** nothing that is kept here, or nothing that can be understood */
   | { kind: 'none'; reason: 'event_not_kept' | 'event_unknown' | 'body_unreadable' };
@@ -74,6 +76,7 @@ export function deliveryEffect({
   pullRequestNumber,
 }: DeliveryFacts): DeliveryEffect {
   if (LOOKS_UP.has(eventKey) && repositoryUuid !== null) return { kind: 'repository', repositoryUuid };
+  if (eventKey === 'repo:deleted' && repositoryUuid !== null) return { kind: 'deletion', repositoryUuid };
   if (DISCOVERS.has(eventKey)) return { kind: 'discovery' };
   if (NOT_KEPT.has(eventKey)) return { kind: 'none', reason: 'event_not_kept' };
   const services = servicesOf(eventKey);

@@ -111,9 +111,7 @@ async function judge(
     effect: deliveryEffect(delivery),
   }));
   const integrationIds = new Set(claimed.map(({ integrationId }) => integrationId));
-  const uuids = new Set(
-    judged.flatMap(({ effect }) => (effect.kind === 'sync' ? [effect.repositoryUuid] : [])),
-  );
+  const uuids = new Set(judged.flatMap(({ effect }) => knownAs(effect) ?? []));
   const subjects = await readRelaySubjects(tx, [...integrationIds]);
   const repositories = await readRelayedRepositories(tx, [...uuids]);
   const subjectOf = new Map(subjects.map((row) => [row.integrationId, row]));
@@ -124,7 +122,11 @@ async function judge(
     verdict: verdictOf(
       effect,
       subjectOf.get(delivery.integrationId),
-      effect.kind === 'sync' ? repositoryOf.get(effect.repositoryUuid) : undefined,
+      repositoryOf.get(knownAs(effect) ?? ''),
     ),
   }));
 }
+
+/** Bitbucket's uuid of the repository whose row decides. */
+const knownAs = (effect: DeliveryEffect): string | undefined =>
+  effect.kind === 'sync' || effect.kind === 'deletion' ? effect.repositoryUuid : undefined;

@@ -23,7 +23,8 @@ export function verdictOf(
   if (effect.kind === 'none') return ignored(effect.reason);
   if (integration === undefined) return ignored('integration_gone');
   const { state } = integration;
-  if (effect.kind === 'discovery' || effect.kind === 'repository') {
+  if (effect.kind === 'deletion' && repository === undefined) return ignored('repository_unknown');
+  if (effect.kind === 'discovery' || effect.kind === 'deletion' || effect.kind === 'repository') {
     if (state !== 'active') return ignored(`integration_${state}`);
     const lookUp = effect.kind === 'repository' ? [effect.repositoryUuid] : null;
     return { outcome: 'woken', wakes: { repository: null, services: [], lookUp } };

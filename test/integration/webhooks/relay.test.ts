@@ -145,8 +145,9 @@ describe('the relay', () => {
   test('sets aside what nobody waits for, with the reason; what was missed while paused is remembered', async () => {
     const here = await situation();
     const [imported, , discovered] = here.repositories;
-    const { waker, sent } = recordingWaker();
+    const { waker, sent, discoveries } = recordingWaker();
     await deliver(here, 'repo:push', [pushBody(`{${randomUUID()}}`), pushBody(discovered!.uuid), 'no JSON']);
+    await deliver(here, 'repo:deleted', [pushBody(`{${randomUUID()}}`)]);
     await deliver(here, 'repo:fork', [pushBody(imported!.uuid)]);
     await deliver(here, 'repo:of_tomorrow', [pushBody(imported!.uuid)]);
     relay(waker);
@@ -160,9 +161,10 @@ describe('the relay', () => {
       { outcome: 'ignored', reason: 'event_unknown', count: 1 },
       { outcome: 'ignored', reason: 'integration_paused', count: 2 },
       { outcome: 'ignored', reason: 'repository_not_imported', count: 1 },
-      { outcome: 'ignored', reason: 'repository_unknown', count: 1 },
+      { outcome: 'ignored', reason: 'repository_unknown', count: 2 },
     ]);
     expect(sent).toEqual([]);
+    expect(discoveries).toEqual([]);
     const [missed] =
       await bench.sql`select missed from repository_syncs where repository_id = ${imported!.id}`;
     expect(missed!['missed']).toEqual(['pull_requests']);

@@ -28,8 +28,9 @@ describe('what a delivery is about', () => {
   test('repositories that come, go, or get another name or place are about the list of them, whatever cannot be read', () => {
     for (const event of ['created', 'updated', 'deleted', 'transfer', 'imported'])
       expect(effectOf(`repo:${event}`, 'no JSON'), event).toEqual({ kind: 'discovery' });
-    for (const key of ['repo:deleted', 'repo:transfer', 'repo:imported', 'project:updated'])
+    for (const key of ['repo:transfer', 'repo:imported', 'project:updated'])
       expect(effectOf(key), key).toEqual({ kind: 'discovery' });
+    expect(effectOf('repo:deleted')).toEqual({ kind: 'deletion', repositoryUuid: UUID });
   });
 
   test('one that is new, or has another name, is about that one, where the body says which', () => {

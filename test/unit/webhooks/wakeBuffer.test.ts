@@ -129,6 +129,13 @@ describe('whether a delivery wakes anybody', () => {
     expect(ignored({ services: ['tickets'] })?.reason).toBe('service_off');
   });
 
+  test('a repository that went is a discovery where it was known, and else nothing', () => {
+    const deletion = effectOf('repo:deleted', 'api');
+    expect(verdictOf(deletion, integration, undefined)).toMatchObject({ reason: 'repository_unknown' });
+    const wakes = { repository: null, services: [], lookUp: null };
+    expect(verdictOf(deletion, integration, repository('api'))).toEqual({ outcome: 'woken', wakes });
+  });
+
   test('repositories that are new or have another name are looked up one by one; more than twenty, or one that went, is a discovery', () => {
     const one = (id: string): Wake => wakeOf('repo:created', id, `delivery ${id}`);
     const lookUps = (wakes: Wake[]) => {
