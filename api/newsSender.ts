@@ -1,6 +1,6 @@
 import type { SSEStreamingApi } from 'hono/streaming';
 import { unescapeJson } from '../db/text.ts';
-import type { News } from './importNews.ts';
+import type { News } from './importFollower.ts';
 import { instant } from './instant.ts';
 import type { ImportDetail } from './schemas/importDetail.ts';
 
@@ -29,7 +29,7 @@ export interface SenderOptions {
 }
 
 /** Writes news: what happened, then how it stands where that changed; a comment where nothing is to say for long. */
-export function createSender(
+export function createNewsSender(
   stream: SSEStreamingApi,
   { heartbeatMs = HEARTBEAT_MS, writeMs = WRITE_MS, onStuck }: SenderOptions,
 ): (news: News) => Promise<void> {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import type { ApiApp } from '../dependencies.ts';
-import { createFollower, type News } from '../importNews.ts';
-import { createSender } from '../newsSender.ts';
+import { createImportFollower, type News } from '../importFollower.ts';
+import { createNewsSender } from '../newsSender.ts';
 import { operation } from '../operation.ts';
 import { invalidRequest, notFound, Problem } from '../problem.ts';
 import { logOf } from '../requestLog.ts';
@@ -27,7 +27,7 @@ const route = operation({
   operationId: 'followImport',
   summary: 'Follow an import as server-sent events',
   description:
-    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 20 of a key at most, and 200 in all; a reader that takes nothing for 30 seconds is cut off.',
+    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 100 of a key at most, and 500 in all; a reader that takes nothing for 30 seconds is cut off.',
   tags: ['Imports'],
   role: 'viewer',
   request: { params: idParam },
@@ -51,7 +51,7 @@ export function addFollowImport(app: ApiApp): void {
     if (release === null) throw tooManyStreams(importId);
     let isOpen = false;
     try {
-      const follow = createFollower(dependencies, principal, { importId, lastEventId });
+      const follow = createImportFollower(dependencies, principal, { importId, lastEventId });
       const first = await looks(follow);
       if (first === null) throw notFound('import');
       if (lastEventId > 0 && first.done && first.events.length === 0) return c.body(null, 204);
@@ -69,7 +69,7 @@ export function addFollowImport(app: ApiApp): void {
         stream.onAbort(leave);
         // Taken away with the stream: the signal of the process outlives them all.
         stopping?.addEventListener('abort', leave, { signal: gone.signal });
-        const send = createSender(stream, {
+        const send = createNewsSender(stream, {
           heartbeatMs: dependencies.eventHeartbeatMs,
           writeMs: dependencies.eventWriteMs,
           onStuck() {

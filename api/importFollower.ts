@@ -23,7 +23,7 @@ export interface News {
  * Reads, call by call, what is new since an event, by its number in the import; an import that has not so many is told from
  * the beginning. null: the import is gone, or the key that follows it has ended.
  */
-export function createFollower(
+export function createImportFollower(
   { database }: ApiDependencies,
   { organizationId, apiKeyId }: Principal,
   { importId, lastEventId }: { importId: string; lastEventId: number },
