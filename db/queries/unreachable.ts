@@ -52,6 +52,7 @@ export async function markCommitsUnreachable(
 /**
  * Marks what these heads do not lead to, and takes the mark from what they do: by the parents that are stored. `isCut`:
  * the way may lead over a commit that is not stored, so what is not reached is not marked.
+ * `offset 0` has each commit looked up by its key: a join that is planned as a hash would be built anew for each generation.
  */
 export async function markByHeads(
   tx: Transaction,
@@ -66,9 +67,10 @@ export async function markByHeads(
     with recursive reachable (hash) as (
       select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb)
       union
-      select unnest(c.parent_hashes) from reachable r
-      join commits c on c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
-        and c.hash = r.hash
+      select unnest(p.parent_hashes) from reachable r cross join lateral (
+        select c.parent_hashes from commits c
+        where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
+          and c.hash = r.hash offset 0) p
     )
     update commits c set unreachable_since = case when c.unreachable_since is null then clock_timestamp() end
     where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
