@@ -14,6 +14,8 @@ export interface BeginUnbegunOptions {
   /** of the workflows */
   taskQueue: string;
   log: Logger;
+  /** asked before each: nobody may be left to accept it */
+  isStopped?: () => boolean;
 }
 
 /** Accepted in milliseconds, or Temporal is away. */
@@ -26,7 +28,7 @@ const DEADLINE_MS = 5_000;
 export async function beginUnbegun(
   options: BeginUnbegunOptions,
 ): Promise<{ imports: number; retries: number }> {
-  const { database, client, taskQueue, log } = options;
+  const { database, client, taskQueue, log, isStopped } = options;
   const isRunning = createRunLookup(client);
 
   async function beginImport({ organizationId, id: importId }: Left): Promise<boolean> {
@@ -54,6 +56,7 @@ export async function beginUnbegun(
   async function each(left: Left[], begin: (one: Left) => Promise<boolean>): Promise<number> {
     let begun = 0;
     for (const one of left) {
+      if (isStopped?.() === true) break;
       try {
         if (await client.withDeadline(Date.now() + DEADLINE_MS, () => begin(one))) begun += 1;
       } catch (error) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../platform/log.ts';
 
-export interface RoundsOptions {
+export interface RepeatingOptions {
   /** One that consists of many steps asks between them whether it is to end. */
   round: (isStopped: () => boolean) => Promise<void>;
   /** of rest between two rounds */
@@ -17,9 +17,9 @@ export interface RoundsOptions {
  * round in hand comes to its end, and no other begins.
  *
  * @example
- * const stop = startRounds({ round: () => sweep(database), everyMs: 60_000, log, failed: 'It is tried again' });
+ * const stop = startRepeating({ round: () => sweep(database), everyMs: 60_000, log, failed: 'It is tried again' });
  */
-export function startRounds({ round, everyMs, log, failed }: RoundsOptions): () => Promise<void> {
+export function startRepeating({ round, everyMs, log, failed }: RepeatingOptions): () => Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
 

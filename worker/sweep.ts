@@ -17,7 +17,7 @@ import {
 import { WARN_DAYS } from '../workflows/credentialExpiry.ts';
 import { CHECK_INTERRUPTED } from '../workflows/findings.ts';
 import { beginUnbegun, type BeginUnbegunOptions } from './beginUnbegun.ts';
-import { startRounds } from './rounds.ts';
+import { startRepeating } from './repeat.ts';
 
 const EVERY_MS = 60_000;
 
@@ -48,7 +48,7 @@ export function startSweep({
 }: BeginUnbegunOptions & { everyMs?: number }): () => Promise<void> {
   const { database, log } = begin;
   const stops = [
-    startRounds({
+    startRepeating({
       everyMs,
       log,
       failed: 'What is due could not be removed or warned of; tried again in a minute',
@@ -58,12 +58,12 @@ export function startSweep({
           log.info(swept, 'What is due was removed, or warned of');
       },
     }),
-    startRounds({
+    startRepeating({
       everyMs,
       log,
       failed: 'What no run has begun could not be looked for; tried again in a minute',
-      async round() {
-        const begun = await beginUnbegun(begin);
+      async round(isStopped) {
+        const begun = await beginUnbegun({ ...begin, isStopped });
         if (begun.imports + begun.retries > 0) log.info(begun, 'What no run had begun was begun');
       },
     }),

@@ -3,7 +3,7 @@ import type { CloneFolder } from '../activities/git/cloneFolder.ts';
 import type { Database } from '../db/client.ts';
 import { selectFetched } from '../db/queries/fetchedRepositories.ts';
 import type { Logger } from '../platform/log.ts';
-import { startRounds } from './rounds.ts';
+import { startRepeating } from './repeat.ts';
 
 const EVERY_MS = 10 * 60_000;
 
@@ -21,7 +21,7 @@ export interface SweepClonesOptions {
  */
 export function startSweepingClones(options: SweepClonesOptions): () => Promise<void> {
   const { log, everyMs = EVERY_MS } = options;
-  return startRounds({
+  return startRepeating({
     everyMs,
     log,
     failed: 'Clones could not be looked through; tried again in ten minutes',

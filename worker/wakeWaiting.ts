@@ -3,7 +3,7 @@ import type { Database } from '../db/client.ts';
 import { selectWaitedFor, stopWaiting, wakeWaiting } from '../db/queries/requestBudget.ts';
 import type { Logger } from '../platform/log.ts';
 import { allowanceFreed } from '../workflows/messages.ts';
-import { startRounds } from './rounds.ts';
+import { startRepeating } from './repeat.ts';
 
 const EVERY_MS = 2_000;
 
@@ -19,7 +19,7 @@ export function startWaking(options: {
   everyMs?: number;
 }): () => Promise<void> {
   const { database, client, log, everyMs = EVERY_MS } = options;
-  return startRounds({
+  return startRepeating({
     everyMs,
     log,
     failed: 'Waits for the request budget could not be looked at; tried again',

@@ -37,6 +37,9 @@ import { createTurns } from './turns.ts';
 /** From then on what is to be tried again is looked for also where the word of it came while the end was stored. */
 const HEARS_AT_ITS_END = 'import-hears-of-retries-at-its-end';
 
+/** From then on an import that was opened again, while a command was told that it has ended, takes commands again. */
+const HEARS_AGAIN = 'opened-import-takes-commands';
+
 /** Names fetched ahead, so that a repository that ends does not cost a query for the next. */
 const NAMES_AHEAD = 50;
 
@@ -125,7 +128,7 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
       // whoever still waits for an answer is told that it has ended
       await condition(allHandlersFinished);
       // Somebody may have been told so by a row that is open again.
-      if (standing.isOpen) control.end(null);
+      if (standing.isOpen && patched(HEARS_AGAIN)) control.end(null);
     });
   }
   if (interruption !== undefined) throw interruption;

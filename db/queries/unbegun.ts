@@ -27,12 +27,12 @@ export interface UnbegunImport extends Record<string, unknown> {
   actingUser: string | null;
 }
 
-/** undefined: it has begun or was called off meanwhile, or its integration is being deleted. */
+/** undefined: it has begun or was called off meanwhile, or its integration begins none at present, as a request would be told. */
 export async function readUnbegunImport(tx: Transaction, id: string): Promise<UnbegunImport | undefined> {
   const [row] = await tx.execute<UnbegunImport>(sql`
     select i.integration_id as "integrationId", i.started_by_key as "apiKeyId", i.started_by_user as "actingUser"
     from imports i join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
-    where i.id = ${id} and i.state = 'pending' and n.state <> 'disconnecting'`);
+    where i.id = ${id} and i.state = 'pending' and n.state = 'active'`);
   return row;
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { createLogger } from '../../../platform/log.ts';
-import { startRounds } from '../../../worker/rounds.ts';
+import { startRepeating } from '../../../worker/repeat.ts';
 import { waitFor } from '../../support/waitFor.ts';
 
 const lines: string[] = [];
@@ -27,14 +27,14 @@ function roundsInHand() {
 
 async function untilOthersWent(times: number): Promise<void> {
   let went = 0;
-  const stop = startRounds({ ...often, round: async () => void (went += 1) });
+  const stop = startRepeating({ ...often, round: async () => void (went += 1) });
   await waitFor({ what: 'others went', read: () => went, until: (count) => count >= times });
   await stop();
 }
 
 test('a round that lasts holds up the next ones, which do not pile up: a stop waits for it alone', async () => {
   const { ends, round } = roundsInHand();
-  const stop = startRounds({ ...often, round });
+  const stop = startRepeating({ ...often, round });
   await untilOthersWent(20);
   const stopped = stop();
   ends[0]?.reject(new Error('Postgres does not answer.'));
@@ -45,7 +45,7 @@ test('a round that lasts holds up the next ones, which do not pile up: a stop wa
 
 test('a stop ends a rest at once', async () => {
   const { ends, round } = roundsInHand();
-  const stop = startRounds({ ...often, everyMs: 3_600_000, round });
+  const stop = startRepeating({ ...often, everyMs: 3_600_000, round });
   ends[0]?.resolve();
   await stop();
   expect(ends).toHaveLength(1);
@@ -53,7 +53,7 @@ test('a stop ends a rest at once', async () => {
 
 test('a round that fails is told and tried again', async () => {
   const { ends, round } = roundsInHand();
-  const stop = startRounds({ ...often, round });
+  const stop = startRepeating({ ...often, round });
   ends[0]?.reject(new Error('Postgres does not answer.'));
   await waitFor({ what: 'it is tried again', read: () => ends.length, until: (count) => count === 2 });
   expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ message: 'tried again' }]);
