@@ -16,7 +16,7 @@ import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
 import { askIfEmpty, emptiedOf } from './emptyList.ts';
-import { mustBe, mustBeOf } from './replaced.ts';
+import { mustBeItself, mustBeOf } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import { pathOf, samePlace } from './streamReader.ts';
@@ -194,15 +194,16 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       keep: (doubted) => moveTo({ position: { ...step.at, emptied: doubted } }),
     });
 
+  /** Async, so that what the reader throws is a rejection, also of a page that is read ahead. */
   const readAt = async (at: Position, answer: BitbucketAnswer): Promise<PageRead> => reader.read(at, answer);
 
-  /** Throws an error that no other way leads around, or what stands behind it; what it teaches is kept before. */
-  async function standing(at: Position, error: unknown): Promise<never> {
+  /** Ends the attempt with the error, or with what stands behind it (the repository is another one); what it teaches is kept first. */
+  async function giveUp(at: Position, error: unknown): Promise<never> {
     if (!(error instanceof BitbucketError)) throw error;
     const remembered = await reader.remember?.(at, error);
     if (remembered !== undefined) await moveTo({ position: remembered });
     const repository = reader.believedIf?.(error);
-    if (repository !== undefined) mustBe(run.source, (await ask(repository)).json);
+    if (repository !== undefined) mustBeItself(run.source, (await ask(repository)).json);
     throw error;
   }
 
@@ -212,17 +213,17 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     const asked = early?.answer ?? ask(step.place);
     let answer = await asked.catch((error: unknown) => {
       const elsewhere = error instanceof BitbucketError ? reader.recover(step.at, error) : undefined;
-      return elsewhere ?? standing(step.at, error);
+      return elsewhere ?? giveUp(step.at, error);
     });
     if (!isAnswer(answer)) return moveTo(answer);
     const isRead = early !== undefined && sameWalk(early.at, step.at);
     const read = isRead ? early.page : readAt(step.at, answer);
-    let page = pageOf(await read.catch((error: unknown) => standing(step.at, error)));
+    let page = pageOf(await read.catch((error: unknown) => giveUp(step.at, error)));
     const second = page.values.length === 0 ? await doubt(step) : undefined;
     if (second === 'later') return;
     if (second !== undefined) {
       answer = second;
-      page = pageOf(await readAt(step.at, second).catch((error: unknown) => standing(step.at, error)));
+      page = pageOf(await readAt(step.at, second).catch((error: unknown) => giveUp(step.at, error)));
     }
     mustBeOf(run.source, page.recordsOf ?? reader.stream, page.values);
     const at = page.position;

@@ -47,7 +47,7 @@ const memorySchema = z.object({
   /** commits may be out of reach that could not be marked so, since nobody knew what is */
   unmarked: z.boolean().optional(),
   /** commits that only others name as their parents, and that the host does not know: it has collected them as garbage */
-  unknown: z.array(z.string()).optional(),
+  lost: z.array(z.string()).optional(),
 });
 type CommitMemory = z.infer<typeof memorySchema>;
 
@@ -71,11 +71,11 @@ export function createCommitReader(context: ReaderContext): StreamReader {
   const path = `/repositories/${source.fullName}/commits?pagelen=100`;
   const look = () => database.transaction(scope.organizationId, (tx) => readCommitsStand(tx, scope));
   // Only a full import asks again for what the host did not know once.
-  const lost = mode === 'full' ? [] : (memory.unknown ?? []);
+  const lost = mode === 'full' ? [] : (memory.lost ?? []);
 
   /** What is missing and to be asked for. A branch that leads to what was lost has brought it back. */
-  const openOf = ({ missing, heads }: CommitsStand, unknown: readonly string[]): string[] =>
-    withoutUnknown([...withoutUnknown(missing, lost), ...heads], unknown);
+  const openOf = ({ missing, missingHeads }: CommitsStand, unknown: readonly string[]): string[] =>
+    withoutUnknown([...withoutUnknown(missing, lost), ...missingHeads], unknown);
 
   function placeOf(include: readonly string[], exclude: readonly string[]): Place {
     const form = [
@@ -114,7 +114,7 @@ export function createCommitReader(context: ReaderContext): StreamReader {
     const open = openOf(stand, unknown);
     const lacking = open.length;
     const gone = stand.missing.length - lacking;
-    const nowhere = withoutUnknown(stand.missing, [...open, ...stand.heads]);
+    const allLost = withoutUnknown(stand.missing, [...open, ...stand.missingHeads]);
     // A head that is none any more may leave commits out of reach, one that came may bring such back, and of what a list
     // brought that went on after a while the branch may be gone.
     const hasRead = began !== null;
@@ -127,7 +127,7 @@ export function createCommitReader(context: ReaderContext): StreamReader {
       memory: {
         listed: lacking === 0 ? heads : [],
         ...(isToMark && isCut ? { unmarked: true } : {}),
-        ...(nowhere.length > 0 ? { unknown: nowhere } : {}),
+        ...(allLost.length > 0 ? { lost: allLost } : {}),
       },
       ...(isToMark ? { also: (tx: Transaction) => markByHeads(tx, { ...scope, heads, isCut }) } : {}),
       tally: { kind: 'counted', stored: rows, gone, notPermitted: 0, lacking, basis: 'counted' },

@@ -32,11 +32,11 @@ export function mustBeOf(source: RepositorySource, stream: Stream, records: read
   const place = PLACES[stream];
   if (place === undefined) return;
   const repository = place.slice(0, -1);
-  for (const record of records) mustBe(source, at(record, repository));
+  for (const record of records) mustBeItself(source, at(record, repository));
 }
 
 /** Throws Replaced where a repository that is shown by its name is another one. */
-export function mustBe(source: RepositorySource, repository: unknown): void {
+export function mustBeItself(source: RepositorySource, repository: unknown): void {
   const uuid = at(repository, ['uuid']);
   if (typeof uuid === 'string' && uuid !== source.providerUuid) throw new Replaced(source.fullName);
 }

@@ -6,7 +6,8 @@ export async function patiently<T>(what: string, work: () => Promise<T>): Promis
     try {
       return await work();
     } catch (error) {
-      if (tries === 60) throw new Error(`${what} did not succeed after ${tries} tries.`, { cause: error });
+      if (tries === 60)
+        throw new Error(`${what} did not succeed after ${tries} tries: ${String(error)}`, { cause: error });
       await sleep(1_000);
     }
   }

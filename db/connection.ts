@@ -2,7 +2,7 @@ import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { createAnswerWatch } from './answerWatch.ts';
 import { databaseError, DatabaseError, isGone } from './errors.ts';
-import { createSocketSource } from './socket.ts';
+import { createSocketSource } from './socketSource.ts';
 
 export type Transaction = PostgresJsDatabase;
 

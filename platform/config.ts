@@ -112,7 +112,7 @@ export function loadOperatorConfig(environment: Environment = process.env): { ow
   return { ownerUrl: values.DATABASE_OWNER_URL };
 }
 
-/** What may prepare an empty Postgres: a superuser, and the passwords that the roles shall have. */
+/** What may prepare an empty Postgres: an administrator (`db/provision.ts` says what it must be allowed), and the passwords that the roles shall have. */
 export interface ProvisioningConfig {
   adminUrl: string;
   passwords: { owner: string; api: string; worker: string };

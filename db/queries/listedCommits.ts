@@ -45,7 +45,7 @@ export interface CommitsStand {
   /** hashes that a branch, a tag or a stored commit's parents name, neither stored nor in quarantine */
   missing: string[];
   /** those of them that a branch or a tag names */
-  heads: string[];
+  missingHeads: string[];
 }
 
 /** Whether everything is stored that branches and tags lead to: then nothing that is named is missing. */
@@ -54,7 +54,7 @@ export async function readCommitsStand(
   { organizationId, repositoryId }: RepositoryScope,
 ): Promise<CommitsStand> {
   const own = sql`organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid`;
-  const [row] = await tx.execute<{ rows: number; missing: string[]; heads: string[] }>(sql`
+  const [row] = await tx.execute<{ rows: number; missing: string[]; missingHeads: string[] }>(sql`
     with stored as materialized (select hash, parent_hashes from commits where ${own}),
     heads as materialized (
       select target_hash as hash from branches where ${own} union all select target_hash from tags where ${own}),
@@ -64,8 +64,8 @@ export async function readCommitsStand(
       except select record_key from quarantine where ${own} and stream = 'commits')
     select (select count(*)::int from stored) as rows,
       (select coalesce(array_agg(hash order by hash), '{}') from missing) as missing,
-      (select coalesce(array_agg(hash order by hash), '{}') from missing where hash in (select hash from heads)) as heads`);
-  return row ?? { rows: 0, missing: [], heads: [] };
+      (select coalesce(array_agg(hash order by hash), '{}') from missing where hash in (select hash from heads)) as "missingHeads"`);
+  return row ?? { rows: 0, missing: [], missingHeads: [] };
 }
 
 /** The stored commits that branches and tags lead to, each once. */

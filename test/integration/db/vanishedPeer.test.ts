@@ -42,7 +42,7 @@ test.each<[string, (of: Database) => Promise<unknown>]>([
   for (const { status } of await everyPlace(work)) expect(status).toBe('fulfilled');
 });
 
-test('a commit that has no answer does too', async () => {
+test('a commit that has no answer ends its connection, and the next call opens another', async () => {
   const lost = database.withoutTenant(async (tx) => {
     await tx.execute(ONE);
     proxy.vanish();

@@ -28,7 +28,7 @@ test('a damaged clone is made anew', async () => {
   expect(await storedHistory(place, damaged)).toEqual(toldHistory(damaged));
 });
 
-test('so is one whose damage shows in the middle of a walk, which goes on', async () => {
+test('a clone whose damage shows in the middle of a walk is made anew, and the walk goes on', async () => {
   const damaged = await place.subject('damaged-within');
   addHistory(damaged, 1_500);
   await place.importGit({ subject: damaged, importId: await damaged.newImport(), worker: 'within' });

@@ -233,7 +233,7 @@ test('a commit that no worker can hold fails the repository, and says which', as
 test('files that the worker may not work on fail the repository in a few attempts, and say why', async () => {
   const refused = await place.subject('refused');
   addHistory(refused, 3);
-  // Where a folder belongs lies a file: of all that files refuse, what is refused to root as well.
+  // A file where a folder belongs: missing rights would not stop root.
   mkdirSync(clones('refused'), { recursive: true });
   writeFileSync(join(clones('refused'), 'ready'), '');
   const importId = await refused.newImport();

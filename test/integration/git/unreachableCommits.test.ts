@@ -59,7 +59,7 @@ test('a branch that goes before an import reads all again for a commit that is m
   await expectSame(subject);
 });
 
-test('so is the last one', async () => {
+test('the last branch that goes then is marked too', async () => {
   const subject = await place.subject('last');
   addHistory(subject, 20);
   await imported(subject);

@@ -67,7 +67,7 @@ describe('a branch that is deleted while its commits are listed', () => {
   });
 });
 
-test('what is reached again loses its mark even then', async () => {
+test('what is reached again loses its mark, also while a commit is in quarantine', async () => {
   const [row] =
     await situation.rows(sql`select id, (select hash from commits where message = E'Aside\n') as hash
     from repositories where full_name = 'acme/rocket'`);

@@ -80,7 +80,7 @@ describe('deliveries that are missing', () => {
     ['api_token.repository_admin', TELEMETRY],
     ['access_token.repository', 'acme-rockets/flight-control'],
   ])(
-    'nor of a repository that is not there any more, until it is seen again (%s)',
+    'are not told of a repository that is not there any more, until it is seen again (%s)',
     async (credential, name) => {
       const acme = await bench.registered(credential);
       const found = (presence: string) => bench.sql`update integration_repositories set presence = ${presence}

@@ -30,6 +30,9 @@ describe('what a delivery is about', () => {
       expect(effectOf(`repo:${event}`, 'no JSON'), event).toEqual({ kind: 'discovery' });
     for (const key of ['repo:transfer', 'repo:imported', 'project:updated'])
       expect(effectOf(key), key).toEqual({ kind: 'discovery' });
+  });
+
+  test('one that was deleted is about that one, where the body says which', () => {
     expect(effectOf('repo:deleted')).toEqual({ kind: 'deletion', repositoryUuid: UUID });
   });
 
