@@ -1,3 +1,4 @@
+import { asyncLocalStorage } from '@temporalio/activity';
 import type { Database, Transaction } from '../db/client.ts';
 import {
   isSwitchedOff,
@@ -8,6 +9,7 @@ import {
   type StreamKey,
 } from '../db/queries/checkpoints.ts';
 import { addProgress, setImportStreamState, type Progress } from '../db/queries/importProgress.ts';
+import type { Opener } from '../db/schema/streams.ts';
 import { type Finding, SERVICE_OF_STREAM, type Stream, type StreamState } from '../workflows/words.ts';
 import { EngineError } from './engineError.ts';
 
@@ -54,9 +56,21 @@ export class SwitchedOff extends Error {
 }
 
 /**
+ * The attempt that opens a stream: a worker that froze before it did must not shut out the one that went on meanwhile. Null
+ * where no activity of a workflow does, by whose number its attempts are told apart.
+ */
+function openerOf(): Opener | null {
+  const info = asyncLocalStorage.getStore()?.info;
+  const activity = Number(info?.activityId);
+  const run = info?.workflowExecution?.runId;
+  if (info === undefined || run === undefined || !Number.isSafeInteger(activity)) return null;
+  return { run, activity, attempt: info.attempt };
+}
+
+/**
  * Opens a stream for this attempt: raises the epoch and answers where the walk stands. Every attempt must do so, since
- * Temporal's attempt number starts again in every chunk and so is no fence. Throws SwitchedOff, and
- * `repository_removed`.
+ * Temporal's attempt number starts again in every chunk and so is no fence by itself. Throws SwitchedOff,
+ * `repository_removed`, and Fenced where a later attempt of the same run has opened it.
  */
 export async function openStream(database: Database, stream: ImportedStream): Promise<StoredCheckpoint> {
   const { checkpoint } = await openStreamWith(database, stream, async () => undefined);
@@ -73,10 +87,11 @@ export async function openStreamWith<T>(
     // Sent one behind the other without waiting; an epoch raised for nothing is rolled back.
     const [off, checkpoint] = await Promise.all([
       isSwitchedOff(tx, { importId: stream.importId, service: SERVICE_OF_STREAM[stream.stream] }),
-      raiseEpoch(tx, stream),
+      raiseEpoch(tx, { ...stream, opener: openerOf() }),
     ]);
     if (checkpoint === undefined) throw repositoryRemoved();
     if (off) throw new SwitchedOff(stream.stream);
+    if (checkpoint === 'late') throw new Fenced(stream);
     const [, found] = await Promise.all([
       setImportStreamState(tx, stream, { state: 'processing', error: null }),
       more(tx, checkpoint),

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Finding, Service, Stream, StreamState } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
+import type { Opener } from '../schema/streams.ts';
 import { jsonText } from './jsonText.ts';
 
 /** Which stream of which repository; the tenant comes from the transaction and is named again for the keys. */
@@ -40,15 +41,22 @@ export async function isSwitchedOff(
  * Opens a stream for an import: raises its epoch, which shuts out every earlier writer. Creates the row where there is
  * none. `undefined`: repository, import or integration is gone or being removed, so nothing may be written for it; the
  * locks make that hold until the row is there, since a removal begins by changing these rows.
+ * `late`: a later attempt of the same run has opened it already, and nothing is changed. Of attempts of different runs nobody
+ * knows which is the later.
  *
  * A first epoch is the clock in microseconds: a stream that was removed and begun anew is above all writers from before.
  */
 export async function raiseEpoch(
   tx: Transaction,
-  key: StreamKey & { importId: string },
-): Promise<StoredCheckpoint | undefined> {
-  const [row] = await tx.execute<StoredCheckpoint & Record<string, unknown>>(sql`
-    with allowed as (
+  key: StreamKey & { importId: string; opener: Opener | null },
+): Promise<StoredCheckpoint | 'late' | undefined> {
+  const opener = key.opener === null ? null : JSON.stringify(key.opener);
+  const place = (row: string) =>
+    sql.raw(`((${row}.opened_by ->> 'activity')::integer, (${row}.opened_by ->> 'attempt')::integer)`);
+  const [row] = await tx.execute<
+    { allowed: boolean; opened: boolean } & StoredCheckpoint & Record<string, unknown>
+  >(sql`
+    with allowed as materialized (
       select r.organization_id, r.id
       from imports i
       join integrations n on n.organization_id = i.organization_id and n.id = i.integration_id
@@ -56,15 +64,22 @@ export async function raiseEpoch(
       where i.organization_id = ${key.organizationId} and i.id = ${key.importId}
         and n.state <> 'disconnecting' and r.removed_at is null
       for share of n, r
+    ), opened as (
+      insert into streams as s (organization_id, repository_id, stream, epoch, opened_by, state, last_attempt_at)
+      select organization_id, id, ${key.stream}, extract(epoch from clock_timestamp()) * 1000000, ${opener}::jsonb,
+        'processing', clock_timestamp()
+      from allowed
+      on conflict (organization_id, repository_id, stream) do update
+        set epoch = s.epoch + 1, opened_by = excluded.opened_by, state = 'processing', last_attempt_at = clock_timestamp()
+        where (s.opened_by ->> 'run' = excluded.opened_by ->> 'run' and ${place('s')} > ${place('excluded')}) is not true
+      returning epoch::float8 as epoch, position, watermark::text as watermark, memory
     )
-    insert into streams as s (organization_id, repository_id, stream, epoch, state, last_attempt_at)
-    select organization_id, id, ${key.stream}, extract(epoch from clock_timestamp()) * 1000000, 'processing',
-      clock_timestamp()
-    from allowed
-    on conflict (organization_id, repository_id, stream) do update
-      set epoch = s.epoch + 1, state = 'processing', last_attempt_at = clock_timestamp()
-    returning epoch::float8 as epoch, position, watermark::text as watermark, memory`);
-  return row;
+    select exists (select from allowed) as allowed, opened.epoch is not null as opened, opened.*
+    from (values (1)) one left join opened on true`);
+  if (row === undefined || !row.allowed) return undefined;
+  if (!row.opened) return 'late';
+  const { epoch, position, watermark, memory } = row;
+  return { epoch, position, watermark, memory };
 }
 
 /**

@@ -10,6 +10,13 @@ import {
 import { instant, oneOf, organizationId, word } from './columns.ts';
 import { repositories } from './discovery.ts';
 
+/** An attempt of an activity: of which run of a workflow, which of its activities by number, and which attempt of it. */
+export interface Opener {
+  run: string;
+  activity: number;
+  attempt: number;
+}
+
 /** The checkpoint of one stream of one repository. `epoch` is the fence: a writer of an older epoch writes nothing. */
 export const streams = pgTable(
   'streams',
@@ -18,6 +25,8 @@ export const streams = pgTable(
     repositoryId: uuid('repository_id').notNull(),
     stream: word<Stream>('stream').notNull(),
     epoch: bigint('epoch', { mode: 'number' }).notNull().default(0),
+    /** who opened it last; null: not an attempt of a workflow's activity */
+    openedBy: jsonb('opened_by').$type<Opener>(),
     /** where the walk in hand stands; null: none in hand. Its shape belongs to the stream's activity */
     position: jsonb('position').$type<Record<string, unknown>>(),
     /** everything that changed before this is stored */
