@@ -19,7 +19,7 @@ import { refuseInvalid } from './validation.ts';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 /** Event streams of this process. A backend follows the imports of all its users with one key; more are not closed. */
-const STREAMS = { perKey: 100, inAll: 500 };
+const STREAMS = { perKey: 20, inAll: 200 };
 /** Of the ten connections to the database. */
 const LOOKS_AT_ONCE = 3;
 /** What comes here has a limit of its own (`webhooks/rawBody.ts`), and is read only where it may be a delivery. */

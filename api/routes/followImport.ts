@@ -27,7 +27,7 @@ const route = operation({
   operationId: 'followImport',
   summary: 'Follow an import as server-sent events',
   description:
-    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 100 of a key at most, and 500 in all; a reader that takes nothing for 30 seconds is cut off.',
+    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 20 of a key at most, and 200 in all; a reader that takes nothing for 30 seconds is cut off.',
   tags: ['Imports'],
   role: 'viewer',
   request: { params: idParam },

@@ -15,7 +15,7 @@ const bench = useDatabaseBench({ role: 'worker' });
 
 const FOREIGN = '/v1/imports/01990000-0000-7000-8000-000000000001/events';
 /** Streams of one key. */
-const MOST = 100;
+const MOST = 20;
 
 let path: string;
 let importId: string;
