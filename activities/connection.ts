@@ -1,5 +1,5 @@
 import type { Database } from '../db/client.ts';
-import { finishCheck } from '../db/queries/connectionChecks.ts';
+import { finishCheck, selectAccountBefore } from '../db/queries/connectionChecks.ts';
 import { noteCheckedCredential, shredSecretsOf } from '../db/queries/credentials.ts';
 import { mergeWindows } from '../db/queries/requestBudget.ts';
 import type { ConnectionActivities } from '../workflows/contracts/connection.ts';
@@ -11,6 +11,7 @@ import { type CredentialStore, standInKey } from './credentials/credentialStore.
 import type { createCodeExchange } from './credentials/codeExchange.ts';
 import { withHeartbeats } from './heartbeats.ts';
 import { failCheck } from './failCheck.ts';
+import { inWords, isOther } from './otherAccount.ts';
 
 export interface ConnectionDependencies {
   database: Database;
@@ -59,7 +60,14 @@ export function createConnectionActivities(dependencies: ConnectionDependencies)
             id: credentialId,
             scopes: report.scopes.granted,
           });
-          await finishCheck(tx, { checkId, verdict, report });
+          const stored = await selectAccountBefore(tx, checkId);
+          const before = stored === null ? null : inWords(stored);
+          const { account } = report;
+          // With the verdict: who reads it may be quicker than the adoption of the credential.
+          const replaces =
+            verdict !== 'failed' && before !== null && account !== null && isOther(before, account);
+          const told = replaces ? { ...report, previous_account: before } : report;
+          await finishCheck(tx, { checkId, verdict, report: told });
         });
         return { verdict, allowedServices };
       }),

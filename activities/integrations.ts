@@ -6,12 +6,11 @@ import { readDiscoveryAge } from '../db/queries/presence.ts';
 import { insertCatchUp, switchStreams } from '../db/queries/services.ts';
 import { releaseWaiting } from '../db/queries/requestBudget.ts';
 import { selectParked } from '../db/queries/syncs.ts';
-import type { ConnectedAccount } from '../db/schema/integrations.ts';
-import { unescapeText } from '../db/text.ts';
 import type { IntegrationActivities } from '../workflows/contracts/integration.ts';
 import { importRepositoryWorkflowId } from '../workflows/ids.ts';
 import { discoveryConsumer, estimateConsumer, pollConsumer, webhooksConsumer } from './bitbucket/asker.ts';
 import { EngineError } from './engineError.ts';
+import { inWords, isOther } from './otherAccount.ts';
 import { removeDraft } from './removeDraft.ts';
 
 type SaveInput = Parameters<IntegrationActivities['saveIntegration']>[0];
@@ -109,18 +108,6 @@ export function createIntegrationActivities({ database }: { database: Database }
       }),
   };
 }
-
-/** Whether a credential is of another account than the one before. Access tokens have no account: they go by their place. */
-const isOther = (before: ConnectedAccount, now: ConnectedAccount): boolean =>
-  before.uuid === null || now.uuid === null
-    ? before.kind !== now.kind || before.name !== now.name
-    : before.uuid !== now.uuid;
-
-/** As Bitbucket says it; stored it is escaped. */
-const inWords = (account: ConnectedAccount): ConnectedAccount => ({
-  ...account,
-  name: unescapeText(account.name),
-});
 
 async function adopt(tx: Transaction, input: AdoptInput): Promise<{ otherAccount: boolean }> {
   const { organizationId, integrationId, checkId } = input;

@@ -92,6 +92,28 @@ describe('a credential that does all we want', () => {
     expect(report.allowed_services).toEqual(['repositories', 'pull_requests', 'tickets']);
   });
 
+  it('of another account than the integration was connected as: the report says so as soon as it is there', async () => {
+    const { simulator, engine } = hosts.guide;
+    const { kind, secret, ...more } = presentedCredential(simulator, 'api_token.admin');
+    const owner = simulator.credential('api_token.admin').owner;
+    const connectedAs = async (uuid: string) => {
+      const integration = await rows.integration(kind, secret, more);
+      // As it is stored: the name has a NUL in it.
+      const before = { uuid, name: 'Zo\u001a0000ë', kind: 'user' };
+      await rows.sql`update integrations set connected_account = ${rows.sql.json(before)}
+        where id = ${integration.integrationId}`;
+      await inActivity(() => engine.connection.checkConnection(integration));
+      const [row] = await rows.sql`select report from connection_checks where id = ${integration.checkId}`;
+      return row?.['report'].previous_account;
+    };
+    expect(await connectedAs(owner)).toBeUndefined();
+    expect(await connectedAs('{another}')).toEqual({
+      uuid: '{another}',
+      name: 'Zo\u001a0000ë',
+      kind: 'user',
+    });
+  });
+
   it.each([
     ['access_token.workspace', 'workspace_access_token', 'allowed'],
     ['access_token.project', 'project_access_token', 'repositories_only'],
