@@ -99,14 +99,14 @@ function npmStart(...args: string[]): Start {
   return { output: () => output, says, code, interrupt: () => void child.kill('SIGINT') };
 }
 
-async function signal(script: string, how: NodeJS.Signals): Promise<void> {
+async function pidOf(script: string): Promise<number> {
   // Each has a watcher beside it, a shell that has the program's name among its arguments too.
   const found = (await processesOf(data)).find(
     ({ command }) => command.startsWith(process.execPath) && command.includes(script),
   );
   // Without the check a missing one would be 0: this process and all of its group.
   if (found === undefined) throw new Error(`No process runs ${script}.`);
-  process.kill(found.pid, how);
+  return found.pid;
 }
 
 /** A command run beside the start: how it ended and what it said. */
@@ -128,7 +128,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     const file = join(folder, 'first.json');
     const start = npmStart('--exit-when-done', '--summary', file, '--repository', repository.path);
     await start.says('5. Import everything');
-    await signal('/worker.js', 'SIGKILL');
+    process.kill(await pidOf('/worker.js'), 'SIGKILL');
     const code = await start.code;
     const output = start.output();
     expect(output).toContain('worker was killed by SIGKILL; starting it again (1 of 10)');
@@ -165,13 +165,16 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     let output: string;
     do {
       const start = npmStart();
+      await start.says('7. Webhooks');
+      // To look for it later took longer, on a busy machine, than the service was off.
+      const host = await pidOf('/simulator/main.js');
       await start.says('8. A service is switched off');
       // Its next change at the host is not answered, so it goes no further than the service that is off.
-      await signal('/simulator/main.js', 'SIGSTOP');
+      process.kill(host, 'SIGSTOP');
       await Promise.race([start.says('   off: '), start.says('interrupted while it was off')]);
       start.interrupt();
       await start.says('Stopping …');
-      await signal('/simulator/main.js', 'SIGKILL');
+      process.kill(host, 'SIGKILL');
       expect(await start.code, start.output()).toBe(0);
       expect(await processesOf(data)).toEqual([]);
       output = start.output();
@@ -198,7 +201,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     expect(await another.code).toBe(1);
     expect(another.output()).toContain('Another start runs on');
 
-    await signal('/simulator/main.js', 'SIGKILL');
+    process.kill(await pidOf('/simulator/main.js'), 'SIGKILL');
     expect(await start.code).toBe(1);
     expect(start.output()).toMatch(
       /simulator was killed by SIGKILL. Its last lines \(all in .*simulator.log\)/,
