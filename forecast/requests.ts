@@ -71,7 +71,7 @@ export interface ImportSize {
 }
 
 /**
- * A repository that takes more is closed by a round (`activities/closing.ts`). So is one that is read for more than a
+ * A repository that takes more is closed by a round (`activities/streams/closing.ts`). So is one that is read for more than a
  * minute; but which of the small ones have to wait that long, because the allowance is used up just then, nobody knows.
  */
 const QUICK_REQUESTS = 25;

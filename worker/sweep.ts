@@ -1,5 +1,5 @@
-import { failCheck } from '../activities/failCheck.ts';
-import { removeDraft } from '../activities/removeDraft.ts';
+import { failCheck } from '../activities/integrations/failCheck.ts';
+import { removeDraft } from '../activities/integrations/removeDraft.ts';
 import type { Database } from '../db/client.ts';
 import { selectExpiringCredentials, warnOfExpiry } from '../db/queries/expiringCredentials.ts';
 import {

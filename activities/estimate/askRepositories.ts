@@ -5,7 +5,7 @@ import { factsSchema, type RepositoryFacts } from '../../forecast/facts.ts';
 import type { EstimateQuestions } from '../../workflows/contracts/estimates.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { Finding } from '../../workflows/words.ts';
-import { FEED_MISSING } from '../activityPosition.ts';
+import { FEED_MISSING } from '../pullRequests/activityPosition.ts';
 import { estimateConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
 import { BitbucketError, CredentialUnusable, NotWanted, RateLimited } from '../bitbucket/errors.ts';

@@ -5,9 +5,9 @@ import type { Service } from '../../workflows/words.ts';
 import type { BitbucketAnswer } from '../bitbucket/client.ts';
 import { readPage, readRecords, type Page } from '../bitbucket/paging.ts';
 import { activitySchema, type ActivityEntry } from '../bitbucket/schemas.ts';
-import { before, OVERLAP_MS } from '../instants.ts';
-import { anyOfIds } from '../keyedWalk.ts';
-import { kindOf } from '../activityRows.ts';
+import { before, OVERLAP_MS } from '../streams/instants.ts';
+import { anyOfIds } from '../streams/keyedWalk.ts';
+import { kindOf } from '../pullRequests/activityRows.ts';
 
 /** A repository is asked no more than this, whatever is left open. */
 export const MOST_QUESTIONS = 3;

@@ -8,11 +8,11 @@ import {
   releaseOtherQuarantined,
 } from '../../db/queries/quarantine.ts';
 import { countRefs, replaceBranches, replaceTags, type TagRow } from '../../db/queries/refs.ts';
-import { advance, markStream } from '../checkpoint.ts';
-import { PageRefused } from '../pageRefused.ts';
-import { storeOf } from '../recordStores.ts';
-import { findOffenders, isNobodyToBlame, isRefusedData } from '../storeItems.ts';
-import type { Item } from '../streamReader.ts';
+import { advance, markStream } from '../streams/checkpoint.ts';
+import { PageRefused } from '../streams/pageRefused.ts';
+import { storeOf } from '../streams/recordStores.ts';
+import { findOffenders, isNobodyToBlame, isRefusedData } from '../streams/storeItems.ts';
+import type { Item } from '../streams/streamReader.ts';
 import type { Branch, Refs, Tag } from './refs.ts';
 
 export interface RefsImport {

@@ -5,6 +5,7 @@ import type { PolledRepository } from '../../db/queries/poll/keptRepositories.ts
 import {
   countAskable,
   endWorkspacePoll,
+  type PolledWorkspace,
   type PollMethod,
   readPolledWorkspace,
 } from '../../db/queries/poll/workspaces.ts';
@@ -17,7 +18,7 @@ import { BitbucketError } from '../bitbucket/errors.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';
 import type { Page } from '../bitbucket/paging.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
-import { canonicalInstant } from '../instants.ts';
+import { canonicalInstant } from '../streams/instants.ts';
 import { isLeft } from '../tries.ts';
 import type { TellSyncs } from './hints.ts';
 import { begin, type Place } from './place.ts';
@@ -117,6 +118,17 @@ export async function nextWorkspace(context: PollContext, place: Place): Promise
   );
   if (found === undefined) return begin(place, 'rotation');
   return begin(place, 'pushes', { workspaceId: found.workspaceId, began: null, incomplete: false });
+}
+
+/** How changed pull requests of the workspace are found in this round. */
+export async function beginPullRequests(
+  context: PollContext,
+  place: Place,
+  workspace: PolledWorkspace,
+): Promise<Place> {
+  if (!context.services.includes('pull_requests')) return endWorkspace(context, place, null);
+  if (workspace.membersDue && context.target === undefined) return begin(place, 'members');
+  return chooseMethod(context, place);
 }
 
 /** The cheaper way to find changed pull requests of the workspace in hand, at its start. */

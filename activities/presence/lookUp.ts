@@ -2,8 +2,8 @@ import { insertEvent } from '../../db/queries/events.ts';
 import { markAbsent, type Suspect } from '../../db/queries/presence.ts';
 import type { Presence } from '../../workflows/words.ts';
 import { FeatureGone, Forbidden, ScopeMissing } from '../bitbucket/errors.ts';
-import { type AskingByUuid, isRefusal, storeByUuid } from '../storeByUuid.ts';
-import { storeFound } from '../storeRepositories.ts';
+import { type AskingByUuid, isRefusal, storeByUuid } from '../discovery/storeByUuid.ts';
+import { storeFound } from '../discovery/storeRepositories.ts';
 
 export interface LookUp extends AskingByUuid {
   suspect: Suspect;

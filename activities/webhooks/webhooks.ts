@@ -17,7 +17,7 @@ import { createHooks } from '../bitbucket/hooks.ts';
 import type { CredentialStore } from '../credentials/credentialStore.ts';
 import { EngineError } from '../engineError.ts';
 import { withHeartbeats } from '../heartbeats.ts';
-import { watchState } from '../stateWatch.ts';
+import { watchState } from '../integrations/stateWatch.ts';
 import { workflowId } from '../workflowId.ts';
 import { createHookKeeper } from './keepHook.ts';
 import { mayPass } from '../bitbucket/mayPass.ts';

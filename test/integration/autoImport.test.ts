@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { createAutoImportActivities } from '../../activities/autoImport.ts';
+import { createAutoImportActivities } from '../../activities/integrations/autoImport.ts';
 import type { AutoImportRule } from '../../autoImport/rules.ts';
 import {
   discoveryWorkflowId,

@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createAutoImportActivities } from '../../activities/autoImport.ts';
+import { createAutoImportActivities } from '../../activities/integrations/autoImport.ts';
 import { createOperator } from '../../scripts/apiKeys/operator.ts';
 import { inActivity } from '../support/bitbucketEngine.ts';
 import { useEngineBench } from '../support/engineBench.ts';

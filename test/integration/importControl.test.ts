@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
-import { createImportActivities } from '../../activities/imports.ts';
+import { createImportActivities } from '../../activities/imports/imports.ts';
 import { importWorkflowId } from '../../workflows/ids.ts';
 import { PAUSED } from '../../workflows/import/paused.ts';
 import * as messages from '../../workflows/messages.ts';

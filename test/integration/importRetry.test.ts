@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { importRepositoryWorkflowId, importWorkflowId } from '../../workflows/ids.ts';
 import type { importRepository } from '../../workflows/importRepository.ts';
 import * as messages from '../../workflows/messages.ts';
-import { createImportActivities } from '../../activities/imports.ts';
+import { createImportActivities } from '../../activities/imports/imports.ts';
 import { failureOf, refusal, type Step } from '../support/fakeBitbucket.ts';
 import {
   EFFECTIVE_AFTER_STOP_MS,

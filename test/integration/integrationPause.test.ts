@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createImportActivities } from '../../activities/imports.ts';
+import { createImportActivities } from '../../activities/imports/imports.ts';
 import {
   discoveryWorkflowId,
   importRepositoryWorkflowId,

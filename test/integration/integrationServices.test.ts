@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { advance, openStream } from '../../activities/checkpoint.ts';
-import { createIntegrationActivities } from '../../activities/integrations.ts';
+import { advance, openStream } from '../../activities/streams/checkpoint.ts';
+import { createIntegrationActivities } from '../../activities/integrations/integrations.ts';
 import { importWorkflowId, integrationWorkflowId } from '../../workflows/ids.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { Service, Stream } from '../../workflows/words.ts';

@@ -3,8 +3,11 @@ import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../activities/bitbucket/client.ts';
-import { Fenced } from '../../activities/checkpoint.ts';
-import { createQuarantineActivities, type QuarantineOptions } from '../../activities/quarantine.ts';
+import { Fenced } from '../../activities/streams/checkpoint.ts';
+import {
+  createQuarantineActivities,
+  type QuarantineOptions,
+} from '../../activities/quarantine/quarantine.ts';
 import type { Database } from '../../db/client.ts';
 import type { Stream } from '../../workflows/words.ts';
 import { createSituation, type Situation } from './streams/situation.ts';

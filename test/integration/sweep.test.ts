@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createCloneFolder } from '../../activities/git/cloneFolder.ts';
-import { removeDraft } from '../../activities/removeDraft.ts';
+import { removeDraft } from '../../activities/integrations/removeDraft.ts';
 import { sweep } from '../../worker/sweep.ts';
 import { sweepClones } from '../../worker/sweepClones.ts';
 import { useDatabaseBench } from '../support/databaseBench.ts';

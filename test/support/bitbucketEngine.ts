@@ -8,11 +8,11 @@ import { createBitbucketClient, type CredentialRef } from '../../activities/bitb
 import { createRequestMetrics } from '../../activities/bitbucket/requestMetrics.ts';
 import { createRequestGate } from '../../activities/bitbucket/requestGate.ts';
 import { createTokenEndpoint } from '../../activities/bitbucket/tokenEndpoint.ts';
-import { createConnectionActivities } from '../../activities/connection.ts';
+import { createConnectionActivities } from '../../activities/integrations/connection.ts';
 import { createCodeExchange } from '../../activities/credentials/codeExchange.ts';
 import { createCredentialStore } from '../../activities/credentials/credentialStore.ts';
 import { createOauthRefresher } from '../../activities/credentials/oauthRefresh.ts';
-import { createDiscoveryActivities } from '../../activities/discovery.ts';
+import { createDiscoveryActivities } from '../../activities/discovery/discovery.ts';
 import type { VanishingRules } from '../../activities/presence/decideList.ts';
 import { createWebhookActivities } from '../../activities/webhooks/webhooks.ts';
 import { createDatabase } from '../../db/client.ts';

@@ -2,7 +2,7 @@ import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from
 import { describe, expect, test } from 'vitest';
 import { InvalidResponse, RateLimited, RepositoryGone, Upstream } from '../../activities/bitbucket/errors.ts';
 import { castError, createFailureCounts } from '../../activities/castErrors.ts';
-import { Fenced } from '../../activities/checkpoint.ts';
+import { Fenced } from '../../activities/streams/checkpoint.ts';
 import { EngineError } from '../../activities/engineError.ts';
 import { DatabaseError } from '../../db/errors.ts';
 

@@ -11,7 +11,7 @@ import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
 import { polledPullRequestSchema } from '../../bitbucket/schemas.ts';
-import { before, OVERLAP_MS } from '../../instants.ts';
+import { before, OVERLAP_MS } from '../../streams/instants.ts';
 import { begin, type Place } from '../place.ts';
 import {
   ask,

@@ -4,7 +4,7 @@ import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { segment } from '../../bitbucket/connectionCheck/target.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
 import { polledPullRequestSchema } from '../../bitbucket/schemas.ts';
-import { canonicalInstant, OVERLAP_MS } from '../../instants.ts';
+import { canonicalInstant, OVERLAP_MS } from '../../streams/instants.ts';
 import type { Place } from '../place.ts';
 import {
   ask,

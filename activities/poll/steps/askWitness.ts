@@ -2,9 +2,10 @@ import { listKeptOf, readWitness } from '../../../db/queries/poll/keptRepositori
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { BitbucketError } from '../../bitbucket/errors.ts';
 import { mayPass } from '../../bitbucket/mayPass.ts';
-import { isShown } from '../../storeByUuid.ts';
+import { isShown } from '../../discovery/storeByUuid.ts';
 import type { Place } from '../place.ts';
 import {
+  beginPullRequests,
   hint,
   inTransaction,
   move,
@@ -13,7 +14,6 @@ import {
   type PollStep,
   REFUSALS,
 } from '../pollContext.ts';
-import { beginPullRequests } from './readPushes.ts';
 
 /** One may have gone by itself. */
 const WITNESSES = 2;

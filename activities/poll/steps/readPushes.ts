@@ -4,14 +4,13 @@ import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
 import { asList, readPage, readRecords } from '../../bitbucket/paging.ts';
 import { repositorySchema } from '../../bitbucket/schemas.ts';
-import { before, OVERLAP_MS } from '../../instants.ts';
-import { storeRepositories } from '../../storeRepositories.ts';
+import { before, OVERLAP_MS } from '../../streams/instants.ts';
+import { storeRepositories } from '../../discovery/storeRepositories.ts';
 import { begin, type Place } from '../place.ts';
 import {
   ask,
-  chooseMethod,
+  beginPullRequests,
   dated,
-  endWorkspace,
   following,
   hint,
   inTransaction,
@@ -75,15 +74,4 @@ function pushesPath({ slug, since }: PolledWorkspace, target: TokenTarget | unde
   ];
   const query = `sort=-updated_on&pagelen=100${filters.length === 0 ? '' : `&q=${segment(filters.join(' AND '))}`}`;
   return `/repositories/${segment(slug)}?${query}`;
-}
-
-/** How changed pull requests of the workspace are found in this round. */
-export async function beginPullRequests(
-  context: PollContext,
-  place: Place,
-  workspace: PolledWorkspace,
-): Promise<Place> {
-  if (!context.services.includes('pull_requests')) return endWorkspace(context, place, null);
-  if (workspace.membersDue && context.target === undefined) return begin(place, 'members');
-  return chooseMethod(context, place);
 }

@@ -1,8 +1,8 @@
 import { hasUnknownEntry } from '../../../db/queries/poll/changes.ts';
 import { nextInRotation, notePolled, type RotatedRepository } from '../../../db/queries/poll/turns.ts';
 import type { Service } from '../../../workflows/words.ts';
-import { activityItem } from '../../activityRows.ts';
-import { underFormerKeys } from '../../formerKeys.ts';
+import { activityItem } from '../../pullRequests/activityRows.ts';
+import { underFormerKeys } from '../../pullRequests/formerKeys.ts';
 import { readPage, readRecords } from '../../bitbucket/paging.ts';
 import { activitySchema } from '../../bitbucket/schemas.ts';
 import type { Place } from '../place.ts';

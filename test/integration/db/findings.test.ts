@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
-import { markStream, openStream } from '../../../activities/checkpoint.ts';
-import { createImportActivities } from '../../../activities/imports.ts';
+import { markStream, openStream } from '../../../activities/streams/checkpoint.ts';
+import { createImportActivities } from '../../../activities/imports/imports.ts';
 import { presentFinding } from '../../../api/schemas/finding.ts';
 import type { Finding } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';

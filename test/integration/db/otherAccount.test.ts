@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { createIntegrationActivities } from '../../../activities/integrations.ts';
+import { createIntegrationActivities } from '../../../activities/integrations/integrations.ts';
 import { createDatabase } from '../../../db/client.ts';
 import { markWoken } from '../../../worker/wakeWaiting.ts';
 import { importRepositoryWorkflowId } from '../../../workflows/ids.ts';

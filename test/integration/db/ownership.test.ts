@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
-import { createImportActivities } from '../../../activities/imports.ts';
+import { createImportActivities } from '../../../activities/imports/imports.ts';
 import { listKept } from '../../../db/queries/poll/keptRepositories.ts';
 import type { Transaction } from '../../../db/client.ts';
 import { insertAutoImport } from '../../../db/queries/autoImport.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { z } from 'zod';
-import { activityItem } from '../../../activities/activityRows.ts';
+import { activityItem } from '../../../activities/pullRequests/activityRows.ts';
 import { keyOfBytes, type ParsedRecord } from '../../../activities/bitbucket/records.ts';
 import {
   activitySchema,
@@ -14,13 +14,13 @@ import {
   pullRequestSchema,
   tagSchema,
 } from '../../../activities/bitbucket/schemas.ts';
-import { commentItem } from '../../../activities/commentRows.ts';
-import { branchItem, commitItem, tagItem } from '../../../activities/listedRows.ts';
-import { openReader } from '../../../activities/openReader.ts';
-import { pullRequestItem } from '../../../activities/pullRequestRows.ts';
-import { storePage } from '../../../activities/storePage.ts';
-import type { Item, PageRead } from '../../../activities/streamReader.ts';
-import { ticketChangeItem, ticketCommentItem, ticketItem } from '../../../activities/ticketRows.ts';
+import { commentItem } from '../../../activities/pullRequests/commentRows.ts';
+import { branchItem, commitItem, tagItem } from '../../../activities/commits/listedRows.ts';
+import { openReader } from '../../../activities/streams/openReader.ts';
+import { pullRequestItem } from '../../../activities/pullRequests/pullRequestRows.ts';
+import { storePage } from '../../../activities/streams/storePage.ts';
+import type { Item, PageRead } from '../../../activities/streams/streamReader.ts';
+import { ticketChangeItem, ticketCommentItem, ticketItem } from '../../../activities/tickets/ticketRows.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { STREAMS, type Stream } from '../../../workflows/words.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';

@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { describe, expect, test, vi } from 'vitest';
-import { createSyncActivities } from '../../../activities/syncs.ts';
+import { createSyncActivities } from '../../../activities/imports/syncs.ts';
 import { syncRepositoryWorkflowId } from '../../../workflows/ids.ts';
 import { SYNC_TIMING } from '../../../workflows/timing.ts';
 import { callsOf, holdChunks, untilCalled } from '../../support/bitbucketCalls.ts';

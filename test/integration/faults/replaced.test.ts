@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Replaced } from '../../../activities/replaced.ts';
+import { Replaced } from '../../../activities/streams/replaced.ts';
 import type { Service } from '../../../workflows/words.ts';
 import { acmeWorld } from '../../support/acmeWorld.ts';
 import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryBench.ts';

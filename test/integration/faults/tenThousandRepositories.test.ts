@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createImportActivities } from '../../../activities/imports.ts';
+import { createImportActivities } from '../../../activities/imports/imports.ts';
 import { quietWorld } from '../../../simulator/model/benchWorlds.ts';
 import type { DiscoveryActivities } from '../../../workflows/contracts/discovery.ts';
 import { type BitbucketEngine, inActivity } from '../../support/bitbucketEngine.ts';

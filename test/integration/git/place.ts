@@ -7,7 +7,7 @@ import { v7 as uuid } from 'uuid';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { NotFound } from '../../../activities/bitbucket/errors.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
-import { createGitActivities } from '../../../activities/commits.ts';
+import { createGitActivities } from '../../../activities/commits/commits.ts';
 import { createCloneFolder } from '../../../activities/git/cloneFolder.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import type { RequestLimits } from '../../../platform/requestLimits.ts';

@@ -1,9 +1,9 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
-import { advance, Fenced, markStream, openStream } from '../../../activities/checkpoint.ts';
+import { advance, Fenced, markStream, openStream } from '../../../activities/streams/checkpoint.ts';
 import { createPurgeActivities, createRuns } from '../../../activities/removal/purge.ts';
 import { createRemovalActivities } from '../../../activities/removal/removal.ts';
-import { createImportActivities } from '../../../activities/imports.ts';
+import { createImportActivities } from '../../../activities/imports/imports.ts';
 import { holdIntegration } from '../../../db/queries/discovery.ts';
 import { lockStreams } from '../../../db/queries/quarantineRetries.ts';
 import { listMissed } from '../../../db/queries/poll/keptRepositories.ts';

@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
-import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams.ts';
+import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams/streams.ts';
 import { waitFor } from '../../support/waitFor.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';
 

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createImportActivities } from '../../../activities/imports.ts';
+import { createImportActivities } from '../../../activities/imports/imports.ts';
 import type { BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { FeatureGone, Forbidden, NotFound, RepositoryGone } from '../../../activities/bitbucket/errors.ts';
 import { readRepositoryReport, totalCompleteness } from '../../../db/queries/api/completeness.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Fenced, openStream, type ImportedStream } from '../../../activities/checkpoint.ts';
+import { Fenced, openStream, type ImportedStream } from '../../../activities/streams/checkpoint.ts';
 import { createSituation, type Situation } from './situation.ts';
 
 let situation: Situation;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { sql } from 'drizzle-orm';
 import type { z } from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { activityItem } from '../../../activities/activityRows.ts';
+import { activityItem } from '../../../activities/pullRequests/activityRows.ts';
 import { parseRecords, type ParsedRecord } from '../../../activities/bitbucket/records.ts';
 import {
   activitySchema,
@@ -10,11 +10,11 @@ import {
   issueCommentSchema,
   pullRequestSchema,
 } from '../../../activities/bitbucket/schemas.ts';
-import { uniqueAccounts } from '../../../activities/accountRows.ts';
-import { commentItem } from '../../../activities/commentRows.ts';
-import { pullRequestItem } from '../../../activities/pullRequestRows.ts';
-import type { Item } from '../../../activities/streamReader.ts';
-import { ticketCommentItem } from '../../../activities/ticketRows.ts';
+import { uniqueAccounts } from '../../../activities/streams/accountRows.ts';
+import { commentItem } from '../../../activities/pullRequests/commentRows.ts';
+import { pullRequestItem } from '../../../activities/pullRequests/pullRequestRows.ts';
+import type { Item } from '../../../activities/streams/streamReader.ts';
+import { ticketCommentItem } from '../../../activities/tickets/ticketRows.ts';
 import type { Transaction } from '../../../db/client.ts';
 import { upsertAccounts } from '../../../db/queries/accounts.ts';
 import { upsertActivity } from '../../../db/queries/activity.ts';

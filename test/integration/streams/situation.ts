@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { v7 as uuid } from 'uuid';
 import { createBitbucketClient, type BitbucketClient } from '../../../activities/bitbucket/client.ts';
 import { createRequestGate } from '../../../activities/bitbucket/requestGate.ts';
-import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams.ts';
+import { createStreamActivities, type StreamActivitiesOptions } from '../../../activities/streams/streams.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { verifyOrganization } from '../../../scripts/oracle/verifyOrganization.ts';
 import { createSimulator, type Simulator } from '../../support/simulator.ts';

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { BitbucketAnswer, BitbucketClient } from '../../../activities/bitbucket/client.ts';
-import { Fenced, openStream } from '../../../activities/checkpoint.ts';
+import { Fenced, openStream } from '../../../activities/streams/checkpoint.ts';
 import { upsertPullRequests } from '../../../db/queries/pullRequests.ts';
 import type { Stream } from '../../../workflows/words.ts';
 import { createSituation, type ImportInput, type Situation } from './situation.ts';

@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { sql } from 'drizzle-orm';
 import { castError, createFailureCounts } from '../../../activities/castErrors.ts';
-import type { StreamActivitiesOptions } from '../../../activities/streams.ts';
+import type { StreamActivitiesOptions } from '../../../activities/streams/streams.ts';
 import type { ChunkResult } from '../../../workflows/contracts/streams.ts';
 import { readFailure } from '../../../workflows/failures.ts';
 import { IMPORT_TIMING } from '../../../workflows/timing.ts';

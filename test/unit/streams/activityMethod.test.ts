@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { chooseActivityMethod, pagesOf, requestsOf } from '../../../activities/activityMethod.ts';
+import {
+  chooseActivityMethod,
+  pagesOf,
+  requestsOf,
+} from '../../../activities/pullRequests/activityMethod.ts';
 
 const counts = fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 300 });
 const toRead = (entries: number[], passed: number) => ({

@@ -6,7 +6,7 @@ import {
   type LastRead,
   type Stand,
   type Walk,
-} from '../../../activities/closing.ts';
+} from '../../../activities/streams/closing.ts';
 
 const FIRST = 'Sun, 01 Nov 2026 12:00:00 GMT';
 const A_MINUTE_LATER = 'Sun, 01 Nov 2026 12:01:00 GMT';

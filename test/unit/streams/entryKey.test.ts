@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { activityItem } from '../../../activities/activityRows.ts';
+import { activityItem } from '../../../activities/pullRequests/activityRows.ts';
 import { activitySchema } from '../../../activities/bitbucket/schemas.ts';
 
 const ANN = { uuid: '{00000000-0000-4000-8000-000000000001}', type: 'user', display_name: 'Ann' };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { before, canonicalInstant } from '../../../activities/instants.ts';
+import { before, canonicalInstant } from '../../../activities/streams/instants.ts';
 
 describe('one spelling for one instant', () => {
   test.each([

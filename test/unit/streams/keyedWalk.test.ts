@@ -9,9 +9,9 @@ import {
   doubtsEmptyList,
   keyedPath,
   readKeyed,
-} from '../../../activities/keyedWalk.ts';
-import type { KeyedPosition } from '../../../activities/keyedPosition.ts';
-import type { ReaderContext } from '../../../activities/streamReader.ts';
+} from '../../../activities/streams/keyedWalk.ts';
+import type { KeyedPosition } from '../../../activities/streams/keyedPosition.ts';
+import type { ReaderContext } from '../../../activities/streams/streamReader.ts';
 
 const answer = (date: string): BitbucketAnswer => ({
   status: 200,

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest';
 import { readRecords } from '../../../activities/bitbucket/paging.ts';
 import { branchSchema, commitSchema, tagSchema } from '../../../activities/bitbucket/schemas.ts';
-import { branchItem, commitItem, isTagRow, personOf, tagItem } from '../../../activities/listedRows.ts';
+import {
+  branchItem,
+  commitItem,
+  isTagRow,
+  personOf,
+  tagItem,
+} from '../../../activities/commits/listedRows.ts';
 
 const HASH = 'a'.repeat(40);
 const PARENT = 'b'.repeat(40);

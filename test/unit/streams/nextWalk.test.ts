@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BitbucketAnswer } from '../../../activities/bitbucket/client.ts';
 import { InvalidResponse } from '../../../activities/bitbucket/errors.ts';
-import { createNextGuard } from '../../../activities/nextWalk.ts';
+import { createNextGuard } from '../../../activities/streams/nextWalk.ts';
 
 const answer = (next?: string): BitbucketAnswer => ({
   status: 200,

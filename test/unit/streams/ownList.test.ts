@@ -15,7 +15,7 @@ import {
   readDoubt,
   recoverOwnList,
   startOwnLists,
-} from '../../../activities/ownList.ts';
+} from '../../../activities/streams/ownList.ts';
 
 const inHand = { ...startOwnLists(), inHand: 7 };
 const emptyList: BitbucketAnswer = {

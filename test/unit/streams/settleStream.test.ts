@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LastRead } from '../../../activities/closing.ts';
-import { missingOf, settleStream, type Tally } from '../../../activities/settleStream.ts';
+import type { LastRead } from '../../../activities/streams/closing.ts';
+import { missingOf, settleStream, type Tally } from '../../../activities/streams/settleStream.ts';
 import { addUp } from '../../../workflows/completeness.ts';
 
 const small = fc.nat({ max: 50 });
