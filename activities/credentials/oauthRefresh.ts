@@ -15,7 +15,7 @@ import { beyondAttempt } from '../../platform/attempt.ts';
 import type { Sealer } from '../../platform/secrets/seal.ts';
 import type { CredentialRef } from '../bitbucket/client.ts';
 import { consumerRefused, consumerTrouble } from '../bitbucket/consumerTrouble.ts';
-import { CredentialUnusable } from '../bitbucket/errors.ts';
+import { CredentialUnusable, RateLimited } from '../bitbucket/errors.ts';
 import { credentialExpired } from '../bitbucket/findings.ts';
 import { GrantRefused, type TokenEndpoint, type TokenPair } from '../bitbucket/tokenEndpoint.ts';
 import { oauthSecretText, readSecret } from './sealedSecrets.ts';
@@ -26,7 +26,7 @@ export interface OauthRefresher {
    * Renews the tokens that have this version. Resolves without doing so when they were renewed, replaced or removed by
    * somebody else, before or meanwhile: the row says which.
    * Throws CredentialUnusable when Bitbucket refused twice, apart in time, RateLimited when it does not take the
-   * installation's consumer, else what the token endpoint threw.
+   * installation's consumer, else what the token endpoint threw. What was told to wait is not asked for again before.
    */
   refresh(credential: CredentialRef, version: number): Promise<void>;
 }
@@ -64,6 +64,14 @@ export const usableSeconds = (lifeSeconds: number): number =>
 export function createOauthRefresher(options: OauthRefresherOptions): OauthRefresher {
   const { database, opener, sealer, tokens, lockTimeoutMs = 35_000, secondTryAfterMs = 30_000 } = options;
   const inFlight = new Map<string, Promise<void>>();
+  /** Every repository of an integration would hear the same, one request each. */
+  const toldToWait = new Map<string, RateLimited>();
+
+  function noteWait(key: string, error: unknown): void {
+    if (!(error instanceof RateLimited)) return;
+    for (const [other, { until }] of toldToWait) if (!isAhead(until)) toldToWait.delete(other);
+    toldToWait.set(key, error);
+  }
 
   async function refreshTwice(credential: CredentialRef, version: number): Promise<void> {
     try {
@@ -149,16 +157,25 @@ export function createOauthRefresher(options: OauthRefresherOptions): OauthRefre
   return {
     async refresh(credential, version) {
       const key = `${credential.credentialId}/${String(version)}`;
+      const wait = toldToWait.get(key);
+      if (wait !== undefined && isAhead(wait.until)) throw wait;
       let running = inFlight.get(key);
       if (running === undefined) {
         // Once Bitbucket has given a pair it must be stored, however long that takes; its version fences it.
-        running = beyondAttempt(() => refreshTwice(credential, version)).finally(() => inFlight.delete(key));
+        running = beyondAttempt(() => refreshTwice(credential, version))
+          .catch((error: unknown) => {
+            noteWait(key, error);
+            throw error;
+          })
+          .finally(() => inFlight.delete(key));
         inFlight.set(key, running);
       }
       await running;
     },
   };
 }
+
+const isAhead = (until: string): boolean => Date.parse(until) > Date.now();
 
 type OpenableRow = CredentialRow & { sealed: Uint8Array };
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CONSUMER, type RateLimited } from '../../../activities/bitbucket/errors.ts';
 import { type EngineOptions, inActivity } from '../../support/bitbucketEngine.ts';
 import { ask, calls, mark, refusing, TOKEN_PATH, useOauthBench } from '../../support/oauthBench.ts';
@@ -72,6 +72,27 @@ it('a credential that was replaced while its second refusal came is not called e
   await untilTokenCalls(host, since, 3);
   await replace(credential, next);
   await expect(asked).rejects.toMatchObject({ type: 'CredentialReplaced' });
+});
+
+it('a renewal that Bitbucket tells to wait is asked for by nobody before, and again when the wait is over', async () => {
+  const host = hosts.strict;
+  const engine = engineFor(host);
+  const credential = await connected(host);
+  const since = mark(host);
+  const seconds = 60;
+  const fault = { kind: 'rate_limit', retry_after: 'seconds', seconds };
+  host.faults.set({ rules: [{ match: { path: TOKEN_PATH }, nth: 1, fault }] });
+  const refused = { type: 'RateLimited', finding: { code: 'rate_limited' } };
+  await expect(ask(engine, credential)).rejects.toMatchObject(refused);
+  await expect(ask(engine, credential)).rejects.toMatchObject(refused);
+  expect(calls(host, since, TOKEN_PATH)).toBe(1);
+  const row = () => bench.rows.credential(credential.credentialId);
+  expect(await row()).toMatchObject({ version: 1, refreshing: true });
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  expect((await ask(engine, credential)).status).toBe(200);
+  expect(calls(host, since, TOKEN_PATH)).toBe(2);
+  expect(await row()).toMatchObject({ version: 2, refreshing: false });
 });
 
 describe('the wait for the second try ends as soon as the credential', () => {
