@@ -5,7 +5,6 @@ import {
   connectionCheckWorkflowId,
   estimateWorkflowId,
   importWorkflowId,
-  integrationWorkflowId,
   removeRepositoryWorkflowId,
   syncAllWorkflowId,
 } from '../workflows/ids.ts';
@@ -16,7 +15,8 @@ import type {
   PollIntegrationInput,
   RemoveRepositoryInput,
 } from '../workflows/inputs.ts';
-import { type IntegrationInput, type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
+import { integrationStart } from '../workflows/integrationStart.ts';
+import { type IntegrationSnapshot, repositoryMarked } from '../workflows/messages.ts';
 import { type QuarantineRetry, quarantineRetryStart } from '../workflows/quarantineRetryStart.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
@@ -204,20 +204,10 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     },
 
     async command(definition, snapshot, args) {
-      const input: IntegrationInput = { snapshot };
-      const { organizationId, integrationId } = snapshot;
-      const startWorkflowOperation = new WithStartWorkflowOperation('integration', {
-        workflowId: integrationWorkflowId(integrationId),
-        taskQueue,
-        args: [input],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-        staticSummary: summary(`Integration – ${snapshot.name ?? 'draft'}`),
-        typedSearchAttributes: [
-          { key: ORGANIZATION_ID, value: organizationId },
-          { key: INTEGRATION_ID, value: integrationId },
-        ],
-      });
+      const startWorkflowOperation = new WithStartWorkflowOperation(
+        'integration',
+        integrationStart(snapshot, taskQueue),
+      );
       // Whoever waits for the handle is told of a failed start too; nobody does here.
       startWorkflowOperation.workflowHandle().catch(() => {});
       return ask(async () => {

@@ -1,10 +1,12 @@
-import { type Client, WorkflowUpdateStage } from '@temporalio/client';
+import { type Client, WithStartWorkflowOperation, WorkflowUpdateStage } from '@temporalio/client';
 import { createRunLookup } from '../activities/runs.ts';
 import type { Database } from '../db/client.ts';
+import { selectIntegration } from '../db/queries/integrations.ts';
 import type { Left } from '../db/queries/overdueRows.ts';
 import * as queries from '../db/queries/unbegun.ts';
 import type { Logger } from '../platform/log.ts';
-import { importWorkflowId, integrationWorkflowId } from '../workflows/ids.ts';
+import { importWorkflowId } from '../workflows/ids.ts';
+import { integrationStart } from '../workflows/integrationStart.ts';
 import { reviveImport } from '../workflows/messages.ts';
 import { quarantineRetryStart } from '../workflows/quarantineRetryStart.ts';
 
@@ -32,12 +34,23 @@ export async function beginUnbegun(
   const isRunning = createRunLookup(client);
 
   async function beginImport({ organizationId, id: importId }: Left): Promise<boolean> {
-    const unbegun = await database.transaction(organizationId, (tx) =>
-      queries.readUnbegunImport(tx, importId),
+    const found = await database.transaction(organizationId, async (tx) => {
+      const unbegun = await queries.readUnbegunImport(tx, importId);
+      const row = unbegun && (await selectIntegration(tx, unbegun.integrationId));
+      return unbegun && row && { unbegun, row };
+    });
+    if (found === undefined || (await isRunning(importWorkflowId(importId)))) return false;
+    const { integrationId, ...actor } = found.unbegun;
+    const { connectedAccount: _, ...known } = found.row;
+    const snapshot = { organizationId, integrationId, ...known };
+    // The run of the integration may be lost too, and then the command starts it, as one of the api does.
+    const startWorkflowOperation = new WithStartWorkflowOperation(
+      'integration',
+      integrationStart(snapshot, taskQueue),
     );
-    if (unbegun === undefined || (await isRunning(importWorkflowId(importId)))) return false;
-    const { integrationId, ...actor } = unbegun;
-    await client.workflow.getHandle(integrationWorkflowId(integrationId)).startUpdate(reviveImport, {
+    startWorkflowOperation.workflowHandle().catch(() => {});
+    await client.workflow.startUpdateWithStart(reviveImport, {
+      startWorkflowOperation,
       args: [{ importId, actor }],
       waitForStage: WorkflowUpdateStage.ACCEPTED,
     });

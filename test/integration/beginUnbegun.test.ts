@@ -2,22 +2,16 @@ import { v7 as uuid } from 'uuid';
 import { expect, test } from 'vitest';
 import { createLogger } from '../../platform/log.ts';
 import { beginUnbegun } from '../../worker/beginUnbegun.ts';
-import { importWorkflowId, quarantineRetryWorkflowId } from '../../workflows/ids.ts';
-import * as messages from '../../workflows/messages.ts';
-import {
-  actor,
-  type BenchRun,
-  command,
-  integrationGoesOn,
-  useWorkflowBench,
-} from '../support/workflowBench.ts';
+import { quarantineRetryWorkflowId } from '../../workflows/ids.ts';
+import { untilImport } from '../support/importBench.ts';
+import { actor, type BenchRun, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
 
 const bench = useWorkflowBench();
 const log = createLogger({ service: 'worker', level: 'silent' });
 const pass = ({ client, taskQueue }: BenchRun) =>
   beginUnbegun({ database: bench.database, client, taskQueue, log });
 
-test('an import that a request stored and no run has begun is brought in; a young one is left to its request', async () => {
+test('an import that a request stored and no run has begun is brought in, though the run of its integration is lost too; a young one is left to its request', async () => {
   const tenant = await bench.tenant('active');
   await tenant.repositories(1);
   const [left, young] = [await tenant.storeImport({ all: true }), await tenant.storeImport({ all: true })];
@@ -25,12 +19,8 @@ test('an import that a request stored and no run has begun is brought in; a youn
     created_at = now() - case id when ${left} then interval '121 seconds' else interval '100 seconds' end
     where integration_id = ${tenant.integrationId}`;
   await bench.run(async (run) => {
-    // Nobody to tell: the run of its integration is away too.
-    expect(await pass(run)).toEqual({ imports: 0, retries: 0 });
-    await command(run, tenant, messages.discover, { actor });
     expect(await pass(run)).toEqual({ imports: 1, retries: 0 });
-    await run.client.workflow.getHandle(importWorkflowId(left)).result();
-    expect(await tenant.importRow(left)).toMatchObject({ state: 'completed' });
+    await untilImport(tenant, left, 'completed', 60_000);
     expect(await tenant.importRow(young)).toMatchObject({ state: 'pending' });
     expect(await pass(run)).toEqual({ imports: 0, retries: 0 });
   }, integrationGoesOn(tenant));
