@@ -1,36 +1,37 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 const ATTEMPTS = 50;
 
-/** Whether a port of the loopback address can be listened on now; answers the port, or undefined when it is taken. */
-function tryPort(port: number): Promise<number | undefined> {
+/**
+ * Ports that systems do not give to outgoing connections (Linux begins at 32,768, others at 49,152): one of those could
+ * be taken by any connection of this machine before the server listens.
+ */
+const LOWEST = 15_000;
+const BEHIND_HIGHEST = 32_000;
+
+/** Whether a port of the loopback address can be listened on now. */
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(undefined);
+      if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(false);
       else reject(error);
     });
     server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined));
+      server.close(() => resolve(true));
     });
   });
 }
 
 /**
- * Finds a free port of 127.0.0.1: the preferred one, or the next free one above it; without a preference whichever
- * the system gives. Another program may still take it before it is used, so whoever starts a server on it should be
- * ready to try another.
+ * Finds a free port of 127.0.0.1: the preferred one, or the next free one above it; without a preference any that no
+ * outgoing connection takes. Another server may still take it before it is used, so whoever starts one on it should
+ * be ready to try another. Throws when so many in a row are taken.
  */
-export async function freePort(preferred?: number): Promise<number> {
-  if (preferred === undefined) {
-    const port = await tryPort(0);
-    if (port === undefined) throw new Error('The system has no free port on 127.0.0.1.');
-    return port;
-  }
+export async function freePort(preferred = randomInt(LOWEST, BEHIND_HIGHEST)): Promise<number> {
   for (let port = preferred; port < preferred + ATTEMPTS; port += 1) {
-    const free = await tryPort(port);
-    if (free !== undefined) return free;
+    if (await isFree(port)) return port;
   }
   throw new Error(
     `No port from ${preferred} to ${preferred + ATTEMPTS - 1} of 127.0.0.1 is free. Stop what listens there.`,
