@@ -125,6 +125,10 @@ const UNAVAILABLE = {
   ],
   Temporal: NOT_REACHABLE,
   worker: ['worker_unavailable', 'No worker took up the command in time; it may still be carried out.'],
+  commands: [
+    'commands_waiting',
+    'As many commands wait for a worker as may; what this one asks for may be among them.',
+  ],
   answer: [
     'answer_lost',
     'The connection broke before the answer came; the command may still be carried out.',

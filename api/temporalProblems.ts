@@ -8,6 +8,9 @@ import {
 import { ApplicationFailure, WorkflowNotFoundError } from '@temporalio/common';
 import { Problem, unavailable } from './problem.ts';
 
+/** The status of gRPC by which a server says that it has too much of something. */
+const RESOURCE_EXHAUSTED = 8;
+
 /** Codes of refusals that speak about the request itself rather than about the state. */
 const STATUS_OF_CODE: Record<string, 404 | 422> = {
   name_invalid: 422,
@@ -35,7 +38,10 @@ export function problemOf(error: unknown): unknown {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || isGrpcDeadlineError(error)) {
     return unavailable('worker');
   }
-  if (hasGrpcCause(error)) return unavailable('answer');
+  const code = grpcCodeOf(error);
+  // Ten updates of a run may be in flight (`history.maxInFlightUpdates`).
+  if (code === RESOURCE_EXHAUSTED) return unavailable('commands');
+  if (code !== undefined) return unavailable('answer');
   return error;
 }
 
@@ -46,8 +52,11 @@ export function problemOf(error: unknown): unknown {
 export const neverBegan = (error: unknown): boolean =>
   error instanceof Problem && (error.status < 500 || error.code === 'unavailable');
 
-const hasGrpcCause = (error: unknown): boolean =>
-  isGrpcServiceError(error) || (error instanceof Error && isGrpcServiceError(error.cause));
+/** Of the call itself, or of what the client met by it; undefined: neither was one. */
+function grpcCodeOf(error: unknown): number | undefined {
+  if (isGrpcServiceError(error)) return error.code;
+  return error instanceof Error && isGrpcServiceError(error.cause) ? error.cause.code : undefined;
+}
 
 function refusal(failure: ApplicationFailure): Problem {
   const code = failure.type ?? 'refused';

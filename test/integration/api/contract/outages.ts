@@ -60,7 +60,25 @@ export const describeOutages = (): void => {
       await down.close();
     });
 
-    test('a revoked key ends with the next request', async () => {
+    test('more commands than may wait for a worker are told so, and the first ones that none takes them up', async () => {
+      const unattended = createLocalApi({
+        databaseUrl: world.stack.database.apiUrl,
+        commandTimeoutMs: 3_000,
+      });
+      const { body: draft } = await call('POST', '/v1/integrations', {});
+      const create = () =>
+        call('POST', `/v1/integrations/${draft.id}/create`, { name: 'x' }, { send: unattended.send });
+      const answers = await Promise.all(Array.from({ length: 15 }, create));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+      expect(new Set(answers.map(({ body }) => body.code))).toEqual(
+        new Set(['worker_unavailable', 'commands_waiting']),
+      );
+      await unattended.close();
+    });
+  });
+
+  describe('a key', () => {
+    test('that is revoked ends with the next request', async () => {
       const { key, prefix } = await world.operator.createKey({
         organization: world.stack.organizationId,
         role: 'viewer',
@@ -79,7 +97,7 @@ export const describeOutages = (): void => {
       await world.admin`delete from imports where id = ${importId}`;
     });
 
-    test('one event stream of a key too many is refused', async () => {
+    test('has so many event streams, and one too many is refused', async () => {
       const importId = await importOfNobody();
       const path = `/v1/imports/${importId}/events`;
       const leaving = new AbortController();
