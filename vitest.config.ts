@@ -24,8 +24,8 @@ class LongestFirst extends BaseSequencer {
 const atOnce = (maxWorkers: number) => ({ maxWorkers });
 
 /**
- * Four rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. `crashes` holds what
- * must go on again within a number of seconds: one file at a time, so that no neighbour takes them.
+ * Four rooms: `unit` needs no server; the others start a Postgres and a Temporal dev server each. `timed` holds what is
+ * promised within a number of seconds: one file at a time, so that no neighbour takes them.
  */
 export default defineConfig({
   test: {
@@ -53,8 +53,9 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts', 'test/simulator/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          // Limits for what hangs; what is promised within a time stands in `timed`.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
       {
@@ -73,8 +74,8 @@ export default defineConfig({
       {
         test: {
           ...forks,
-          name: 'crashes',
-          include: ['test/crashes/**/*.test.ts'],
+          name: 'timed',
+          include: ['test/timed/**/*.test.ts'],
           globalSetup: ['test/support/globalSetup.ts'],
           fileParallelism: false,
           testTimeout: 240_000,

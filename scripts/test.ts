@@ -41,8 +41,8 @@ const STEPS: StepRunner['steps'] = [
     { name: 'dead code', command: join(BIN, 'knip'), args: [] },
     vitest('unit', 'unit tests'),
   ],
-  // Crash tests mostly wait, but what a killed worker leaves must go on again within seconds: they go first.
-  [{ ...withServers('integration', 'integration tests'), nice: 10 }, withServers('crashes', 'crash tests')],
+  // What is promised within seconds goes first: when a killed worker's work goes on, or a person's command takes effect.
+  [{ ...withServers('integration', 'integration tests'), nice: 10 }, withServers('timed', 'timed tests')],
   withServers('e2e', 'end to end tests'),
 ];
 

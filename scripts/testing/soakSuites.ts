@@ -27,7 +27,7 @@ const SUITES: readonly SoakSuite[] = [
     ],
   },
   { project: 'e2e', files: ['test/e2e/removal', 'test/e2e/wizard'] },
-  { project: 'crashes', files: ['test/crashes/webhooks'] },
+  { project: 'timed', files: ['test/timed/webhooks'] },
 ];
 
 const filesOf = (path: string): string[] =>

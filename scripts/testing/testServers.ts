@@ -24,7 +24,7 @@ export interface SharedServers {
   readonly programs: string;
 }
 
-/** What every test file of `integration`, `crashes` and `e2e` gets by `inject('servers')`. */
+/** What every test file of `integration`, `timed` and `e2e` gets by `inject('servers')`. */
 export interface TestServers extends SharedServers {
   /** host:port */
   readonly temporalAddress: string;

@@ -27,6 +27,8 @@ export interface LocalApiOptions {
   temporalAddress?: string;
   taskQueue?: string;
   commandTimeoutMs?: number;
+  /** how long a call of Postgres may take; default: as the api's own */
+  databaseTimeoutMs?: number;
   more?: Partial<ApiDependencies>;
 }
 
@@ -49,7 +51,7 @@ export function createLocalApi(options: LocalApiOptions): {
     maxConnections: 4,
     applicationName: 'local-api',
     connectTimeoutSeconds: 1.4,
-    statementTimeoutMs: 5_000,
+    statementTimeoutMs: Math.max(5_000, options.databaseTimeoutMs ?? 0),
   });
   const orchestrator = createOrchestrator({
     address: options.temporalAddress ?? servers.temporalAddress,
@@ -57,7 +59,7 @@ export function createLocalApi(options: LocalApiOptions): {
     taskQueue: options.taskQueue ?? 'nobody-listens',
     commandTimeoutMs: options.commandTimeoutMs ?? 1_000,
   });
-  const bounded = boundedDatabase(database, 1_800);
+  const bounded = boundedDatabase(database, options.databaseTimeoutMs ?? 1_800);
   const metrics = createMetrics({ service: 'api' });
   const logger = createLogger({
     service: 'api',

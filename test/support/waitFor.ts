@@ -7,7 +7,7 @@ export interface WaitOptions<T> {
   /** Reads the present state. What it throws counts as "not yet" and is shown at the end. */
   readonly read: () => Promise<T> | T;
   readonly until: (state: T) => boolean;
-  /** 10 s unless told. */
+  /** 45 s unless told: nothing promises less, and a machine may be slow. A shorter one states a promise (`test/timed/`). */
   readonly timeoutMs?: number;
   /**
    * Between two reads. Unless told, a tenth of what was waited already, 20 to 250 ms: reading takes from what is waited
@@ -27,7 +27,7 @@ const LONGEST_MS = 250;
  * const row = await waitFor({ what: 'the import is completed', read: readImport, until: (r) => r.state === 'completed' });
  */
 export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
-  const { what, read, until, timeoutMs = 10_000, intervalMs } = options;
+  const { what, read, until, timeoutMs = 45_000, intervalMs } = options;
   const started = Date.now();
   for (;;) {
     let last: unknown;

@@ -7,7 +7,7 @@ const FAULTS = 'test/integration/faults';
 
 test('a soak run takes every project that has tests over seeds, and each file of the folder of faults', () => {
   const suites = chooseSuites([]);
-  expect(suites.map(({ project }) => project)).toEqual(['unit', 'integration', 'e2e', 'crashes']);
+  expect(suites.map(({ project }) => project)).toEqual(['unit', 'integration', 'e2e', 'timed']);
   expect(suites[1]?.files).toEqual(
     expect.arrayContaining([`${FAULTS}/answers.test.ts`, `${FAULTS}/wholeImports.test.ts`]),
   );
