@@ -8,20 +8,19 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ChunkResult } from './contracts/streams.ts';
 import type { ImportActivities } from './contracts/imports.ts';
 import { isLost, readFailure } from './failures.ts';
 import { importWorkflowId } from './ids.ts';
+import { createChunks } from './import/chunks.ts';
 import { createCrowd } from './import/crowd.ts';
 import { openParts, type Part, takeUp } from './import/parts.ts';
 import { createPatience, heirOf, type Steering } from './import/patience.ts';
 import { createScreen } from './import/screen.ts';
 import { tell } from './import/tell.ts';
 import type { ImportRepositoryInput } from './inputs.ts';
-import { isRefusal } from './limits.ts';
 import { isLongHistory } from './longHistory.ts';
 import { allowanceFreed, repositoryFinished, servicesChanged, setPaused, stopImport } from './messages.ts';
-import { bitbucketChunk, gitWork, rows, rowsHere, soon } from './policies.ts';
+import { rows, rowsHere, soon } from './policies.ts';
 import { IMPORT_TIMING } from './timing.ts';
 import { wakeParked } from './wakeParked.ts';
 import type { Finding, Stream } from './words.ts';
@@ -51,7 +50,6 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   const timing = { ...IMPORT_TIMING, ...input.timing };
   const screen = createScreen(input);
   const work = new CancellationScope();
-  const inHand = new Set<CancellationScope>();
   const steering: Steering = {
     paused: input.carried?.paused ?? input.paused ?? null,
     others: [...(input.others ?? [])],
@@ -62,7 +60,8 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     quiet: input.quiet === true,
   };
   const patience = createPatience({ ids, timing, screen, steering });
-  const crowd = createCrowd(input, steering, rest);
+  const chunks = createChunks({ ids, work, screen, steering, patience });
+  const crowd = createCrowd(input, steering, chunks.rest);
   let todo = input.carried;
   // the imports whose rows have the outcome
   const told = new Set<string>();
@@ -86,7 +85,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
     ({ importId: of }) => {
       if (of !== importId) return;
       steering.outdated = true;
-      rest();
+      chunks.rest();
     },
     { description: 'Services were switched on or off: go on with the streams that are wanted now.' },
   );
@@ -204,23 +203,18 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
           failures.push(error);
           if (part.kind !== 'git') return;
           steering.failed = true;
-          rest();
+          chunks.rest();
         }),
       ),
     );
     if (failures.length > 0) throw failures[0];
   }
 
-  /** Stops what is in hand at its checkpoint. */
-  function rest(): void {
-    for (const scope of inHand) scope.cancel();
-  }
-
   /** Chunk after chunk until the part is done, or something else is to be decided first. */
   async function read(part: Part): Promise<void> {
     while (steering.paused === null && !steering.failed && !steering.outdated && !isLong()) {
       const { freed } = steering;
-      const result = await chunk(part);
+      const result = await chunks.read(part, begun());
       if (result === null) continue;
       screen.count(result);
       if (result.gitDone === true) todo = { ...begun(), gitDone: true };
@@ -245,43 +239,6 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   function begun() {
     if (todo === undefined) throw new TypeError('A repository was read before it was begun.');
     return todo;
-  }
-
-  /** Steps 2 and 3. `null`: stopped by a pause, or by a credential that Bitbucket refused. */
-  async function chunk({ kind, streams }: Part): Promise<ChunkResult | null> {
-    const { mode, sideBySide } = begun();
-    const stage =
-      kind === 'git' || kind === 'small'
-        ? 'commits'
-        : (streams.find((stream) => stream === screen.stream) ?? streams[0] ?? null);
-    screen.working(stage ?? 'commits');
-    const options = { summary: screen.summary(stage ?? 'commits') };
-    const scope = new CancellationScope();
-    const heard = steering.messages;
-    inHand.add(scope);
-    const asked = { ...ids, mode };
-    try {
-      return await scope.run(() => {
-        if (kind === 'git') return gitWork().importGit.executeWithOptions(options, [asked]);
-        if (kind === 'small')
-          return gitWork().importSmall.executeWithOptions(options, [{ ...asked, streams }]);
-        if (kind === 'links') return bitbucketChunk().linkCommits.executeWithOptions(options, [asked]);
-        const later = sideBySide === true ? { linksLater: sideBySide } : {};
-        return bitbucketChunk().importChunk.executeWithOptions(options, [{ ...asked, streams, ...later }]);
-      });
-    } catch (error) {
-      // A pause stopped it, even if a resume came right behind: only `work` ends with the import itself. Where its worker
-      // was lost meanwhile, what was to be stopped is tried no more, and ends as lost.
-      const isStopped = isCancellation(error) || (isLost(error) && scope.consideredCancelled);
-      if (isStopped && !work.consideredCancelled) return null;
-      const { type, finding, limited } = readFailure(error);
-      if (limited !== null) return { done: false, stream: stage, requests: 0, records: 0, limited };
-      if (!isRefusal(type)) throw error;
-      await patience.forCredential(heard, finding);
-      return null;
-    } finally {
-      inHand.delete(scope);
-    }
   }
 
   /** Step 5. Answers what is to be read first; nothing: the outcome is written. */
