@@ -61,7 +61,7 @@ export async function importRepository(input: ImportRepositoryInput): Promise<vo
   };
   const patience = createPatience({ ids, timing, screen, steering });
   const chunks = createChunks({ ids, work, screen, steering, patience });
-  const crowd = createCrowd(input, steering, chunks.rest);
+  const crowd = createCrowd(input, steering, () => chunks.rest());
   let todo = input.carried;
   // the imports whose rows have the outcome
   const told = new Set<string>();
