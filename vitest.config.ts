@@ -40,7 +40,7 @@ export default defineConfig({
           isolate: false,
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
         },
       },
       {
