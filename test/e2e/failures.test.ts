@@ -210,6 +210,7 @@ describe('limits', () => {
         what: 'the import says that it waits',
         read: async () => (await tenant.call('GET', `/v1/imports/${importId}`)).body,
         until: ({ waiting }) => waiting !== null,
+        timeoutMs: 20_000,
       });
       expect(limited.waiting.reason).toBe('Bitbucket asked to wait');
       const [one] = await listAll(tenant, `/v1/imports/${importId}/repositories`);
@@ -252,6 +253,7 @@ describe('limits', () => {
       what: 'the import says that it waits',
       read: async () => (await tenant.call('GET', `/v1/imports/${importId}`)).body,
       until: ({ waiting }) => waiting !== null,
+      timeoutMs: 20_000,
     });
     expect(Date.parse(limited.waiting.until) - startedAtMs).toBeGreaterThan(59_000);
     const since = journalEnd();

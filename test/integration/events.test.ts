@@ -169,7 +169,7 @@ describe.each([
       }),
       { numRuns: 40, endOnFailure: true },
     );
-  });
+  }, 60_000);
 });
 
 test('the feed is append only, and each organization sees its own', async () => {

@@ -28,7 +28,7 @@ async function joined(run: BenchRun, git: Step[], modes: [ImportMode, ImportMode
   const first = await startImportRun(run, tenant, one);
   await untilGit(run, 1);
   const second = await startImportRun(run, tenant, two);
-  await untilRepository(tenant, two, id!, 'running');
+  await untilRepository(tenant, two, id!, 'running', 10_000);
   await untilJoined(run, id!);
   return { tenant, id: id!, one, two, first, second };
 }
@@ -109,7 +109,7 @@ describe('the import whose run reads a repository', () => {
       run.bitbucket.git.set(id!, [{ done: true }, 'hang', { done: true }]);
       const one = await tenant.storeImport({ all: true });
       const first = await startImportRun(run, tenant, one, { lookAgainEveryMs: 600_000 });
-      await untilRepository(tenant, one, id!, 'rate_limited');
+      await untilRepository(tenant, one, id!, 'rate_limited', 10_000);
       const two = await tenant.storeImport({ all: true }, 'full');
       const second = await startImportRun(run, tenant, two, { lookAgainEveryMs: 600_000 });
       await untilJoined(run, id!);

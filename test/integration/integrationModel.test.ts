@@ -201,6 +201,7 @@ async function untilModel(tenant: TestTenant, models: readonly Model[], after: s
     what: `${after} leads to ${models.map(({ state }) => state).join(' or ')}`,
     read: () => tenant.integration(),
     until: (found) => reached(found) !== undefined,
+    timeoutMs: 20_000,
   });
   return { ...reached(row)! };
 }

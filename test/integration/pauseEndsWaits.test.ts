@@ -105,7 +105,7 @@ test('of a poll round: the chunk ends where it stood, and the next one ends the 
   expect(JSON.parse(String(ended.place))).toMatchObject({ step: 'pushes', tries: 0 });
   const next = await inActivity(() => questions.pollChunk({ ...ids, place: String(ended.place) }));
   expect(next).toEqual({ place: null, requests: 0, found: 0 });
-});
+}, 40_000);
 
 test('of a round over the webhooks: the chunk ends where it stood, and the next one rests', async () => {
   const { ids, client, credentials, sent, hold, ...rest } = await situation();
@@ -131,7 +131,7 @@ test('of a round over the webhooks: the chunk ends where it stood, and the next 
   expect(ended).not.toHaveProperty('limited');
   const next = await inActivity(() => webhooks.keepWebhooksChunk({ ...ids, cursor: ended.cursor }));
   expect(next).toMatchObject({ more: false, resting: 'paused' });
-});
+}, 40_000);
 
 test('of an estimate: it ends, and says why', async () => {
   const { ids, client, sent, hold, ...rest } = await situation();
@@ -148,4 +148,4 @@ test('of an estimate: it ends, and says why', async () => {
     pauseOnceWaiting(rest),
   ]);
   expect(sent).toEqual([]);
-});
+}, 40_000);

@@ -52,26 +52,26 @@ export const untilJoined = (run: WorkflowRun, repositoryId: string) =>
       events.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'joinRepository'),
   });
 
-/** Waits until the repository's row in the import says so. */
+/** Waits until the repository's row in the import says so; 5 s unless told. */
 export const untilRepository = (
   tenant: TestTenant,
   importId: string,
   repositoryId: string,
   state: string,
-  timeoutMs?: number,
+  timeoutMs = EFFECTIVE_MS,
 ) =>
   waitFor({
     what: `the repository is ${state}`,
     read: () => tenant.repositoryRows(importId),
     until: (rows) => rows.find(({ id }) => id === repositoryId)?.state === state,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    timeoutMs,
   });
 
-/** Waits until the import's row says so. */
-export const untilImport = (tenant: TestTenant, importId: string, state: string, timeoutMs?: number) =>
+/** Waits until the import's row says so; 5 s unless told. */
+export const untilImport = (tenant: TestTenant, importId: string, state: string, timeoutMs = EFFECTIVE_MS) =>
   waitFor({
     what: `the import is ${state}`,
     read: () => tenant.importRow(importId),
     until: (row) => row?.['state'] === state,
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    timeoutMs,
   });

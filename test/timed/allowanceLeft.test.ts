@@ -31,7 +31,7 @@ async function begin(run: BenchRun) {
   const importId = await tenant.storeImport({ all: true });
   run.bitbucket.chunks.set(id, [inAnHour(), { done: true }]);
   const handle = await startImportRun(run, tenant, importId);
-  await untilRepository(tenant, importId, id, 'rate_limited');
+  await untilRepository(tenant, importId, id, 'rate_limited', 10_000);
   return { tenant, id, importId, handle, waiter: importRepositoryWorkflowId(id) };
 }
 
@@ -67,7 +67,7 @@ test.each([
       where waiter = ${late.waiter}`;
 
       await tellImport(run, late.importId, word);
-      await untilRepository(late.tenant, late.importId, late.id, state, EFFECTIVE_MS);
+      await untilRepository(late.tenant, late.importId, late.id, state);
       if (state === 'cancelled') await repositoryRun(run, late.id).result();
       await wakeAll(bench.database, run.client);
       await untilCalled(run, `importChunk ${busy.id}`, 2, EFFECTIVE_MS);

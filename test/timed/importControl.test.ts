@@ -8,7 +8,6 @@ import { callsOf, untilCalled } from '../support/bitbucketCalls.ts';
 import { failureOf, type Step } from '../support/fakeBitbucket.ts';
 import {
   EFFECTIVE_AFTER_STOP_MS,
-  EFFECTIVE_MS,
   repositoryRun,
   startImportRun,
   tellImport,
@@ -60,7 +59,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
     if (phase.git !== undefined) run.bitbucket.git.set(id!, phase.git());
     if (phase.chunks !== undefined) run.bitbucket.chunks.set(id!, phase.chunks());
     const handle = await startImportRun(run, tenant, importId);
-    await untilRepository(tenant, importId, id!, phase.state);
+    await untilRepository(tenant, importId, id!, phase.state, 10_000);
     await untilCalled(run, phase.calls, (phase.chunks?.().length ?? 2) - 1);
     return { tenant, id: id!, importId, handle };
   }
@@ -69,7 +68,7 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
     await bench.run(async (run) => {
       const { tenant, id, importId, handle } = await begin(run);
       expect(await tellImport(run, importId, messages.pauseImport)).toEqual({ changed: true });
-      await untilRepository(tenant, importId, id, 'paused', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id, 'paused');
       expect(await tenant.importRow(importId)).toMatchObject({
         state: 'paused',
         waiting_reason: 'A person paused the import',
@@ -109,10 +108,10 @@ describe.each(Object.entries(PHASES))('an import %s', (_, phase) => {
       const pausedFirst = phase.state === 'running';
       if (pausedFirst) {
         await tellImport(run, importId, messages.pauseImport);
-        await untilRepository(tenant, importId, id, 'paused', EFFECTIVE_MS);
+        await untilRepository(tenant, importId, id, 'paused');
       }
       expect(await tellImport(run, importId, messages.cancelImport)).toEqual({ changed: true });
-      await untilImport(tenant, importId, 'cancelled', EFFECTIVE_MS);
+      await untilImport(tenant, importId, 'cancelled');
       await handle.result();
       expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'cancelled' }]);
       const events = await tenant.events(importId);
@@ -133,8 +132,8 @@ describe('commands in the wrong state', () => {
       run.bitbucket.git.set(id!, ['hang', 'hang', 'hang']);
       run.bitbucket.git.set(other!, []);
       const handle = await startImportRun(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'running', EFFECTIVE_MS);
-      await untilRepository(tenant, importId, other!, 'completed', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'running');
+      await untilRepository(tenant, importId, other!, 'completed');
       expect(await refusalOf(tellImport(run, importId, messages.resumeImport))).toBe('import_not_paused');
       await tellImport(run, importId, messages.pauseImport);
       await tellImport(run, importId, messages.resumeImport);
@@ -172,7 +171,7 @@ describe("a person's pause and the integration's", () => {
         until: (count) => count === 1,
       });
       await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'paused');
 
       // The integration is paused and resumed: the person's pause stays.
       await command(run, tenant, messages.pause, { actor });
@@ -203,7 +202,7 @@ describe("a person's pause and the integration's", () => {
       // Nobody but the integration paused it: the import's own resume is no way out.
       await command(run, tenant, messages.pause, { actor });
       await tellImport(run, importId, messages.pauseImport);
-      await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'paused');
       await command(run, tenant, messages.resume, { actor });
       await settled(run, importId);
       expect(await tenant.importRow(importId)).toMatchObject({ state: 'paused' });
@@ -220,9 +219,9 @@ describe("a person's pause and the integration's", () => {
     await bench.run(async (run) => {
       run.bitbucket.git.set(id!, ['hang', { done: true }]);
       await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-      await untilRepository(tenant, importId, id!, 'running', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'running');
       await command(run, tenant, messages.pause, { actor });
-      await untilImport(tenant, importId, 'paused', EFFECTIVE_MS);
+      await untilImport(tenant, importId, 'paused');
       expect(await refusalOf(tellImport(run, importId, messages.resumeImport))).toBe('integration_paused');
       await command(run, tenant, messages.resume, { actor });
       await run.client.workflow.getHandle(importWorkflowId(importId)).result();
@@ -270,9 +269,9 @@ test('an import whose run an operator ended goes on where it stood, still paused
   await bench.run(async (run) => {
     run.bitbucket.git.set(ids[0]!, ['hang', { done: true }]);
     await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
-    await untilRepository(tenant, importId, ids[2]!, 'completed');
+    await untilRepository(tenant, importId, ids[2]!, 'completed', 10_000);
     await tellImport(run, importId, messages.pauseImport);
-    await untilRepository(tenant, importId, ids[0]!, 'paused', EFFECTIVE_MS);
+    await untilRepository(tenant, importId, ids[0]!, 'paused');
     const handle = run.client.workflow.getHandle(importWorkflowId(importId));
     await handle.terminate('by the test');
     await command(run, tenant, messages.reviveImport, { importId, actor });
@@ -305,7 +304,7 @@ test('one that was called off before its run looked, and is asked for again, is 
     await handle.result();
     await bench.sql`update imports set state = 'pending', finished_at = null where id = ${importId}`;
     await ask();
-    await untilImport(tenant, importId, 'completed', EFFECTIVE_MS);
+    await untilImport(tenant, importId, 'completed');
     await handle.result();
     expect(await tenant.repositoryRows(importId)).toMatchObject([{ state: 'completed' }]);
   }, integrationGoesOn(tenant));
@@ -324,7 +323,7 @@ test.each([
       const hanging: Step[] = ['hang', 'hang', 'hang', 'hang'];
       run.bitbucket.git.set(id!, hanging);
       const lost = await startImportRun(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'running');
+      await untilRepository(tenant, importId, id!, 'running', 10_000);
       await lost.terminate('by the test');
       await run.stopWorkers();
       // Its first task brings the word along.

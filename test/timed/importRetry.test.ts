@@ -45,7 +45,7 @@ async function pausesAndEnds(
   repositoryId: string,
 ): Promise<void> {
   await tellImport(run, importId, messages.pauseImport);
-  await untilRepository(tenant, importId, repositoryId, 'paused', EFFECTIVE_MS);
+  await untilRepository(tenant, importId, repositoryId, 'paused');
   await tellImport(run, importId, messages.resumeImport);
   await untilImport(tenant, importId, 'completed', 20_000);
 }
@@ -61,7 +61,7 @@ async function failedAndHeld(
   const released = new Promise<void>((resolve) => (release = resolve));
   bench.meanwhile('finishRepository', { behind: () => released });
   await begin(run, tenant, importId);
-  await untilRepository(tenant, importId, repositoryId, 'failed');
+  await untilRepository(tenant, importId, repositoryId, 'failed', 10_000);
   return release;
 }
 
@@ -78,7 +78,7 @@ describe('failed repositories are tried again', () => {
 
       // One of them, named; then the other, which fails again; then that one again.
       expect(await retry(run, tenant, importId, [ids[0]!])).toMatchObject({ changed: true });
-      await untilImport(tenant, importId, 'completed_with_failures', EFFECTIVE_MS);
+      await untilImport(tenant, importId, 'completed_with_failures');
       expect(await tenant.importRow(importId)).toMatchObject({
         repositories_completed: 3,
         repositories_failed: 1,
@@ -86,7 +86,7 @@ describe('failed repositories are tried again', () => {
       expect(readsOf(run, ids[1]!)).toBe(1);
       for (const state of ['completed_with_failures', 'completed']) {
         expect(await retry(run, tenant, importId)).toMatchObject({ changed: true });
-        await untilImport(tenant, importId, state, EFFECTIVE_MS);
+        await untilImport(tenant, importId, state);
       }
       expect(ids.map((id) => readsOf(run, id))).toEqual([2, 3, 1, 1]);
       expect(await tenant.importRow(importId)).toMatchObject({
@@ -123,10 +123,10 @@ describe('failed repositories are tried again', () => {
       run.bitbucket.git.set(ids[0]!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
       run.bitbucket.git.set(ids[1]!, ['hang', { done: true }]);
       await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, ids[0]!, 'failed');
+      await untilRepository(tenant, importId, ids[0]!, 'failed', 10_000);
       const answers = await Promise.all([retry(run, tenant, importId), retry(run, tenant, importId)]);
       expect(answers.filter(({ changed }) => changed)).toHaveLength(1);
-      await untilRepository(tenant, importId, ids[0]!, 'running', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, ids[0]!, 'running');
       await pausesAndEnds(run, tenant, importId, ids[0]!);
       expect(ids.map((id) => readsOf(run, id))).toEqual([3, 2]);
     }, integrationGoesOn(tenant));
@@ -155,7 +155,7 @@ describe('failed repositories are tried again', () => {
         },
       });
       release();
-      await untilRepository(tenant, importId, id!, 'completed', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'completed');
       hanging.length = 0;
       await pausesAndEnds(run, tenant, importId, other!);
     }, integrationGoesOn(tenant));
@@ -194,7 +194,7 @@ describe('failed repositories are tried again', () => {
       run.bitbucket.git.set(id!, failing);
       run.bitbucket.git.set(other!, hanging);
       await begin(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'failed');
+      await untilRepository(tenant, importId, id!, 'failed', 10_000);
       await handleOf(run.client, tenant).terminate('by the test');
       await run.client.workflow.getHandle(importWorkflowId(importId)).terminate('by the test');
       await run.stopWorkers();
@@ -243,11 +243,11 @@ describe('failed repositories are tried again', () => {
     await bench.run(async (run) => {
       run.bitbucket.git.set(id!, [failureOf('RepositoryGone'), 'hang', { done: true }]);
       await begin(run, tenant, importId);
-      await untilImport(tenant, importId, 'completed_with_failures');
+      await untilImport(tenant, importId, 'completed_with_failures', 10_000);
       await retry(run, tenant, importId);
-      await untilRepository(tenant, importId, id!, 'running', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'running');
       await command(run, tenant, messages.pause, { actor });
-      await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_MS);
+      await untilRepository(tenant, importId, id!, 'paused');
       expect(await refusalOf(retry(run, tenant, importId))).toBe('paused');
       await command(run, tenant, messages.resume, { actor });
       await untilImport(tenant, importId, 'completed', 20_000);
@@ -321,11 +321,11 @@ test('what has not failed, or was cancelled, is not tried again, and the refusal
   await bench.run(async (run) => {
     run.bitbucket.git.set(other!, ['hang']);
     await begin(run, tenant, done);
-    await untilImport(tenant, done, 'completed');
+    await untilImport(tenant, done, 'completed', 10_000);
     expect(await refusalOf(retry(run, tenant, done))).toBe('nothing_failed');
     expect(await refusalOf(retry(run, tenant, done, [id!]))).toBe('nothing_failed');
     await begin(run, tenant, cancelled);
-    await untilRepository(tenant, cancelled, other!, 'running');
+    await untilRepository(tenant, cancelled, other!, 'running', 10_000);
     await waitFor({
       what: 'git is being read',
       read: () => readsOf(run, other!),
@@ -333,7 +333,7 @@ test('what has not failed, or was cancelled, is not tried again, and the refusal
     });
     expect(await refusalOf(retry(run, tenant, cancelled))).toBe('nothing_failed');
     await tellImport(run, cancelled, messages.cancelImport);
-    await untilImport(tenant, cancelled, 'cancelled', EFFECTIVE_MS);
+    await untilImport(tenant, cancelled, 'cancelled');
     expect(await refusalOf(retry(run, tenant, cancelled))).toBe('import_ended');
   }, integrationGoesOn(tenant));
 });

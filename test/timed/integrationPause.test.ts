@@ -42,8 +42,8 @@ test('a pause stops imports and the discovery at their places, begins nothing, a
     for (const _ of ['once', 'again']) {
       expect(await command(run, tenant, messages.pause, { actor })).toMatchObject({ state: 'paused' });
     }
-    await untilRepository(tenant, importId, id!, 'paused', EFFECTIVE_MS);
-    await untilImport(tenant, importId, 'paused', EFFECTIVE_MS);
+    await untilRepository(tenant, importId, id!, 'paused');
+    await untilImport(tenant, importId, 'paused');
     expect(await tenant.importRow(importId)).toMatchObject({ waiting_reason: 'The integration is paused' });
     expect(await tenant.integration()).toMatchObject({ state: 'paused', reason: { code: 'paused' } });
     await waitFor({

@@ -57,7 +57,7 @@ describe('a service that is switched off while an import runs', () => {
       await untilAsked(run, 'importGit', 1);
       await changeServices(run, tenant, ['pull_requests']);
       await untilAsked(run, 'importChunk', 1);
-      await untilImport(tenant, importId, 'completed', EFFECTIVE_MS);
+      await untilImport(tenant, importId, 'completed');
       expect(await streamsOf(bench.sql, importId)).toMatchObject({
         commits: 'switched_off',
         pull_requests: 'healthy',
@@ -78,7 +78,7 @@ describe('a service that is switched off while an import runs', () => {
       await untilAsked(run, 'importChunk', 2);
       await changeServices(run, tenant, ['repositories', 'pull_requests', 'tickets']);
       end({ done: true });
-      await untilImport(tenant, importId, 'completed', EFFECTIVE_MS);
+      await untilImport(tenant, importId, 'completed');
       expect(new Set(Object.values(await streamsOf(bench.sql, importId)))).toEqual(new Set(['healthy']));
       // Nothing is imported yet that would have to catch up.
       expect(await catchUpsOf(bench.sql, tenant)).toEqual([]);
@@ -117,7 +117,7 @@ test('switched on, it catches up over what is imported, and over nothing else; t
     const [catchUp, ...more] = await catchUpsOf(bench.sql, tenant);
     expect(more).toEqual([]);
     expect(catchUp).toMatchObject({ services: ['tickets'], mode: 'changed', started_by_user: 'anna' });
-    await untilImport(tenant, catchUp!.id, 'completed', EFFECTIVE_MS);
+    await untilImport(tenant, catchUp!.id, 'completed');
     expect(await tenant.repositoryRows(catchUp!.id)).toMatchObject([{ id, state: 'completed' }]);
     expect(Object.keys(await streamsOf(bench.sql, catchUp!.id))).toEqual([
       'ticket_changes',
@@ -142,10 +142,10 @@ test('switched on while the integration is paused, it catches up when that goes 
     await command(run, tenant, messages.pause, { actor });
     await changeServices(run, tenant, ['repositories', 'pull_requests']);
     const [catchUp] = await catchUpsOf(bench.sql, tenant);
-    await untilImport(tenant, catchUp!.id, 'paused', EFFECTIVE_MS);
+    await untilImport(tenant, catchUp!.id, 'paused');
     expect(run.bitbucket.calls).toEqual([]);
     await command(run, tenant, messages.resume, { actor });
-    await untilImport(tenant, catchUp!.id, 'completed', EFFECTIVE_MS);
+    await untilImport(tenant, catchUp!.id, 'completed');
   }, integrationGoesOn(tenant));
 });
 

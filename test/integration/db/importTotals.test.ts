@@ -74,6 +74,7 @@ describe('the totals of an import', () => {
         read: () => bench.sql`select from pg_stat_activity
           where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
         until: (blocked) => blocked.length > 0,
+        timeoutMs: 10_000,
       });
     });
     await other;

@@ -265,7 +265,7 @@ test('a worker that is killed leaves no git behind', onLinux, async () => {
     processesWith(subject.git.path).filter(({ pid, where }) => where === 'cmdline' && pid !== worker.pid);
   expect(mine()).not.toEqual([]);
   worker.kill('SIGKILL');
-  await waitFor({ what: 'git has ended', read: mine, until: (left) => left.length === 0 });
+  await waitFor({ what: 'git has ended', read: mine, until: (left) => left.length === 0, timeoutMs: 5_000 });
 });
 
 test('git asks nobody, and tells another host nothing', async () => {

@@ -57,10 +57,10 @@ describe('an integration is deleted in the middle of an import', () => {
       const importId = await tenant.storeImport({ all: true });
       await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
       if (moment.command !== undefined) {
-        await untilRepository(tenant, importId, id!, 'running');
+        await untilRepository(tenant, importId, id!, 'running', 10_000);
         await command(run, tenant, moment.command, { actor });
       }
-      await untilRepository(tenant, importId, id!, moment.state);
+      await untilRepository(tenant, importId, id!, moment.state, 10_000);
       await fillRepository(bench.sql, { organizationId, repositoryId: id! });
 
       expect(await disconnect(run, tenant)).toMatchObject({ state: 'disconnecting' });

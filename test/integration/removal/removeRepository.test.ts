@@ -32,9 +32,9 @@ test('a repository is removed while two imports want it: both go on without it',
     const importId = await tenant.storeImport({ all: true });
     const only = await tenant.storeImport({ repositories: [gone] });
     await startImportRun(run, tenant, importId);
-    await untilRepository(tenant, importId, gone, 'running');
+    await untilRepository(tenant, importId, gone, 'running', 10_000);
     await startImportRun(run, tenant, only);
-    await untilRepository(tenant, only, gone, 'running');
+    await untilRepository(tenant, only, gone, 'running', 10_000);
     await fillRepository(bench.sql, { organizationId, repositoryId: gone });
 
     expect(await remove(run, tenant, gone)).toEqual({ known: true });

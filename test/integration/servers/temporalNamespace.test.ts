@@ -33,4 +33,4 @@ it('docker/temporal/setup-namespace.sh makes namespace and search attributes, an
     expect.arrayContaining(['IntegrationId', 'Stage', 'RepositoryId']),
   );
   expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(72 * 3600);
-});
+}, 60_000);

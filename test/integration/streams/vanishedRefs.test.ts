@@ -60,7 +60,7 @@ beforeEach(async () => {
   const here = new Set(await names());
   if (problems.length > 0 || !TOPICS.every((name) => here.has(name)))
     throw new Error(`does not begin as it should: ${problems.join(', ')}`);
-});
+}, 60_000);
 
 describe('a false list of branches deletes nothing', () => {
   const thin = (size: string, share = 0.3) => ({
