@@ -7,7 +7,7 @@ export interface WaitOptions<T> {
   /** Reads the present state. What it throws counts as "not yet" and is shown at the end. */
   readonly read: () => Promise<T> | T;
   readonly until: (state: T) => boolean;
-  /** 45 s unless told: nothing promises less, and a machine may be slow. A shorter one states a promise (`test/timed/`). */
+  /** 45 s unless told: by then whatever is waited for hangs, also on a slow machine. Who means less says so. */
   readonly timeoutMs?: number;
   /**
    * Between two reads. Unless told, a tenth of what was waited already, 20 to 250 ms: reading takes from what is waited
