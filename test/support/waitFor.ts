@@ -18,17 +18,19 @@ export interface WaitOptions<T> {
 
 const SHORTEST_MS = 20;
 const LONGEST_MS = 250;
+/** A pause that lasts so much longer than asked for: the machine stood still, and what is waited for with it. */
+const STANDSTILL_MS = 10_000;
 
 /**
  * Reads a state again and again until it is as wished, and returns it. Throws an Error with the last state seen when
- * the time is up.
+ * the time is up, of which what the machine stood still is no part.
  *
  * @example
  * const row = await waitFor({ what: 'the import is completed', read: readImport, until: (r) => r.state === 'completed' });
  */
 export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
   const { what, read, until, timeoutMs = 45_000, intervalMs } = options;
-  const started = Date.now();
+  let started = performance.now();
   for (;;) {
     let last: unknown;
     try {
@@ -38,13 +40,17 @@ export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
     } catch (error) {
       last = error;
     }
-    const waited = Date.now() - started;
+    const waited = performance.now() - started;
     if (waited >= timeoutMs) {
       throw new Error(
         `Waited ${timeoutMs / 1000} s in vain until ${what}. The last state was: ${inWords(last)}`,
       );
     }
-    await sleep(intervalMs ?? Math.min(LONGEST_MS, Math.max(SHORTEST_MS, waited / 10)));
+    const pauseMs = intervalMs ?? Math.min(LONGEST_MS, Math.max(SHORTEST_MS, waited / 10));
+    const pausedAt = performance.now();
+    await sleep(pauseMs);
+    const lateMs = performance.now() - pausedAt - pauseMs;
+    if (lateMs > STANDSTILL_MS) started += lateMs;
   }
 }
 
