@@ -79,11 +79,17 @@ export type ApiClient = ReturnType<typeof createApiClient>;
  * const { id } = await api.createIntegration();
  */
 export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions) {
-  async function request(method: string, path: string, body?: unknown): Promise<unknown> {
+  async function request(
+    method: string,
+    path: string,
+    body?: unknown,
+    idempotencyKey?: string,
+  ): Promise<unknown> {
     const response = await send(`${baseUrl}${path}`, {
       method,
       headers: {
         Authorization: `Bearer ${key}`,
+        ...(idempotencyKey === undefined ? {} : { 'Idempotency-Key': idempotencyKey }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -152,8 +158,11 @@ export function createApiClient({ baseUrl, key, fetch: send }: ApiClientOptions)
     syncIntegration: async (id: string, wanted: { since?: string } = {}) =>
       integrationSchema.parse(await request('POST', `${integration(id)}/sync`, wanted)),
     webhooks: (id: string, query?: Query) => read(webhooksSchema, `${integration(id)}/webhooks`, query),
-    registerWebhooks: async (id: string, how: z.input<typeof registerBody> = {}) =>
-      upkeepSchema.parse(await request('PUT', `${integration(id)}/webhooks`, how)),
+    registerWebhooks: async (
+      id: string,
+      how: z.input<typeof registerBody> = {},
+      { idempotencyKey }: { idempotencyKey?: string } = {},
+    ) => upkeepSchema.parse(await request('PUT', `${integration(id)}/webhooks`, how, idempotencyKey)),
     removeWebhooks: async (id: string) =>
       upkeepSchema.parse(await request('DELETE', `${integration(id)}/webhooks`)),
     discover: async (id: string) =>

@@ -54,6 +54,8 @@ export interface KeyClaim {
   key: string;
   /** in UTC, by Postgres's clock, which all apis share: `2026-11-23` */
   day: string;
+  /** when the request was sent for the first time; what it has begun since, with an outcome that nobody knows, goes on */
+  firstAt: string;
 }
 
 export interface ApiEnv {

@@ -2,12 +2,14 @@ import type { MiddlewareHandler } from 'hono';
 import {
   claimIdempotencyKey,
   keepIdempotentAnswer,
+  loosenIdempotencyKey,
   releaseIdempotencyKey,
 } from '../db/queries/api/idempotency.ts';
 import { createAnswerBox } from './answerBox.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { invalidRequest, Problem } from './problem.ts';
 import { logOf } from './requestLog.ts';
+import { hasUnknownOutcome } from './temporalProblems.ts';
 
 /** Headers of an answer that belong to it, whoever asks again. */
 const KEPT_HEADERS = ['content-type', 'location', 'cache-control'];
@@ -17,9 +19,10 @@ const KEY_FORM = /^[\u0021-\u007e]{1,200}$/;
 /**
  * `Idempotency-Key`: the first request with a key is carried out and its answer kept for 24 hours; the same again gets
  * the same answer. Another body: 422. The first still under way: 409. What was refused or failed did nothing, so it
- * is not kept, and the key can be used again.
+ * is not kept, and the key can be used again. Behind a time that ran out the same request goes on with what the first
+ * one began. `operation`: method and route pattern.
  */
-export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
+export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const key = c.req.header('Idempotency-Key');
     if (key === undefined) return next();
@@ -32,7 +35,7 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
       claimIdempotencyKey(tx, {
         organizationId: principal.organizationId,
         key,
-        operation: `POST ${pattern}`,
+        operation,
         fingerprint: box.fingerprint(`${c.req.path}${new URL(c.req.url).search}`, await c.req.text()),
       }),
     );
@@ -45,12 +48,14 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
         headers: { ...headers, 'Idempotency-Replayed': 'true' },
       });
     }
-    const { since, day } = claim;
-    c.set('claim', { key, day });
+    const { since, day, firstAt } = claim;
+    c.set('claim', { key, day, firstAt });
     await next();
     const { status } = c.res;
     const done = status >= 200 && status < 300;
     const body = done ? await c.res.clone().text() : '';
+    // Also where this one began nothing, but one before it may have.
+    const isOpen = hasUnknownOutcome(c.error) || (status >= 500 && firstAt !== since);
     await database
       .transaction(principal.organizationId, (tx) =>
         done
@@ -68,7 +73,9 @@ export function keepAnswers(pattern: string): MiddlewareHandler<ApiEnv> {
                 body: body === '' ? null : box.close(body, context),
               },
             })
-          : releaseIdempotencyKey(tx, { key, since }),
+          : isOpen
+            ? loosenIdempotencyKey(tx, { key, since })
+            : releaseIdempotencyKey(tx, { key, since }),
       )
       // What was asked for is done; only its repetition is not remembered. The claim ends by itself.
       .catch((error: unknown) =>

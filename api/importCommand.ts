@@ -2,12 +2,14 @@ import { readImport, type ImportRow } from '../db/queries/api/imports.ts';
 import { refuseEnded } from '../workflows/import/rules.ts';
 import * as messages from '../workflows/messages.ts';
 import { type ImportCommand, isEndedImport } from '../workflows/words.ts';
+import { commandIntegration } from './command.ts';
 import type { ApiEnv } from './dependencies.ts';
+import { repeatedId } from './keyedId.ts';
 import { notFound, unavailable } from './problem.ts';
 import { refuse } from './refuse.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from './snapshot.ts';
+import { actorOf, integrationOrNotFound } from './snapshot.ts';
 
-type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal'>;
+type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal' | 'claim'>;
 
 const UPDATES = {
   pause: messages.pauseImport,
@@ -35,21 +37,24 @@ export async function commandImport(
   importId: string,
   command: ImportCommand,
 ): Promise<ImportRow> {
-  const { orchestrator } = variables.dependencies;
-  const actor = actorOf(variables.principal);
+  const { dependencies, principal, claim } = variables;
+  const { organizationId } = principal;
+  const actor = actorOf(principal);
+  const update = UPDATES[command];
+  const updateId = repeatedId({ organizationId, claim }, update.name);
   for (const isLastTry of [false, true]) {
     const row = await importOrNotFound(variables, importId);
     if (isEndedImport(row.state)) {
       refuse(refuseEnded(command, row.state));
       return row;
     }
-    const answer = await orchestrator.commandImport(UPDATES[command], importId, { actor });
+    const answer = await dependencies.orchestrator.commandImport(update, importId, { actor }, updateId);
     if (answer !== null) return importOrNotFound(variables, importId);
     if (isLastTry) break;
     const now = await importOrNotFound(variables, importId);
     if (isEndedImport(now.state)) continue;
     const integration = await integrationOrNotFound(variables, row.integrationId);
-    await orchestrator.command(messages.reviveImport, snapshotOf(integration), { importId, actor });
+    await commandIntegration(variables, messages.reviveImport, integration, { importId, actor });
   }
   throw unavailable('worker');
 }

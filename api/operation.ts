@@ -41,26 +41,28 @@ const problemAnswer = (status: ProblemStatus, text: string = PROBLEM_TEXTS[statu
   content: { [PROBLEM_TYPE]: { schema: problemSchema } },
 });
 
+/** Such an operation takes an Idempotency-Key. */
+const changesSomething = ({ role, method }: OperationSpec<string>): boolean =>
+  role !== null && method !== 'get';
+
 /** Statuses that follow from what an operation is: a key, a body, an id in its path, a query. */
 function impliedProblems(spec: OperationSpec<string>): ProblemStatus[] {
-  const { role, method, request } = spec;
+  const { role, request } = spec;
   const statuses: ProblemStatus[] = [];
   if (spec.page === true) return statuses;
   if (role !== null) statuses.push(401, 503);
   if (role !== null && role !== 'viewer') statuses.push(403);
   if (role !== null && spec.path.includes('{')) statuses.push(404);
-  if (request?.query !== undefined || method === 'post') statuses.push(400);
+  if (request?.query !== undefined || changesSomething(spec)) statuses.push(400);
   if (request?.body !== undefined) statuses.push(400, 413, 415, 422);
-  if (role !== null && method === 'post') statuses.push(409, 422);
+  if (changesSomething(spec)) statuses.push(409, 422);
   return statuses;
 }
 
-const IDEMPOTENCY_KEY = z
-  .string()
-  .min(1)
-  .max(200)
-  .optional()
-  .meta({ description: 'The same key with the same body gives the same answer, for 24 hours.' });
+const IDEMPOTENCY_KEY = z.string().min(1).max(200).optional().meta({
+  description:
+    'The same key with the same request gives the same answer, for 24 hours; behind a 503 it goes on with what the first began.',
+});
 const ACTING_USER = z
   .string()
   .max(200)
@@ -68,15 +70,12 @@ const ACTING_USER = z
   .meta({ description: 'The person behind the backend; shown in created_by and the audit trail.' });
 
 function headersOf(spec: OperationSpec<string>): z.ZodObject | undefined {
-  if (spec.role === null || spec.method === 'get') return undefined;
-  return z.object({
-    ...(spec.method === 'post' ? { 'idempotency-key': IDEMPOTENCY_KEY } : {}),
-    'acting-user': ACTING_USER,
-  });
+  if (!changesSomething(spec)) return undefined;
+  return z.object({ 'idempotency-key': IDEMPOTENCY_KEY, 'acting-user': ACTING_USER });
 }
 
 /**
- * Describes one operation: `createRoute` with what all of ours share: the key and its role, idempotent POSTs,
+ * Describes one operation: `createRoute` with what all of ours share: the key and its role, idempotent changes,
  * and the problems that follow from its kind.
  */
 export function operation<P extends string, const S extends OperationSpec<P>>(spec: S & { path: P }) {
@@ -97,8 +96,10 @@ export function operation<P extends string, const S extends OperationSpec<P>>(sp
           },
         }
       : {};
-  const middleware: MiddlewareHandler<ApiEnv>[] =
-    role === null ? [] : [requireKey(role), ...(spec.method === 'post' ? [keepAnswers(spec.path)] : [])];
+  const middleware: MiddlewareHandler<ApiEnv>[] = [
+    ...(role === null ? [] : [requireKey(role)]),
+    ...(changesSomething(spec) ? [keepAnswers(`${spec.method.toUpperCase()} ${spec.path}`)] : []),
+  ];
   const headers = headersOf(spec);
   const shared: object = {
     ...(role === null ? {} : { security: [{ key: [] }], 'x-required-role': role }),

@@ -50,21 +50,24 @@ export interface Orchestrator {
   }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
-   * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix.
+   * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix. One of the
+   * same `updateId` joins the first, while it waits and behind its end, as long as that run lasts.
    */
   command<Answer, Args>(
     definition: UpdateDefinition<Answer, [Args]>,
     snapshot: IntegrationSnapshot,
     args: Args,
+    updateId?: string,
   ): Promise<Answer>;
   /**
    * Sends a command to the run of an import. `null`: there is no such run; the import's row says whether it has ended
-   * or lost its run.
+   * or lost its run. `updateId` as above.
    */
   commandImport<Answer, Args>(
     definition: UpdateDefinition<Answer, [Args]>,
     importId: string,
     args: Args,
+    updateId?: string,
   ): Promise<Answer | null>;
   /**
    * Starts the removal of a repository's data and answers when the repository is marked: false, there is none. The same
@@ -203,7 +206,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       );
     },
 
-    async command(definition, snapshot, args) {
+    async command(definition, snapshot, args, updateId) {
       const startWorkflowOperation = new WithStartWorkflowOperation(
         'integration',
         integrationStart(snapshot, taskQueue),
@@ -212,7 +215,11 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       startWorkflowOperation.workflowHandle().catch(() => {});
       return ask(async () => {
         try {
-          return await client.executeUpdateWithStart(definition, { startWorkflowOperation, args: [args] });
+          return await client.executeUpdateWithStart(definition, {
+            startWorkflowOperation,
+            args: [args],
+            ...named(updateId),
+          });
         } catch (error) {
           // It was deleted since the request looked for it: only then does its run complete.
           if (hasRunEnded(error)) throw notFound('integration');
@@ -242,12 +249,12 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       return known;
     },
 
-    commandImport: (definition, importId, args) =>
+    commandImport: (definition, importId, args, updateId) =>
       ask(async () => {
         try {
           return await client
             .getHandle(importWorkflowId(importId))
-            .executeUpdate(definition, { args: [args] });
+            .executeUpdate(definition, { args: [args], ...named(updateId) });
         } catch (error) {
           if (hasRunEnded(error) || endedUnanswered(error)) return null;
           throw error;
@@ -257,3 +264,6 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     close: () => connection.close(),
   };
 }
+
+const named = (updateId: string | undefined): { updateId?: string } =>
+  updateId === undefined ? {} : { updateId };

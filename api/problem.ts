@@ -141,7 +141,7 @@ export const unavailable = (what: keyof typeof UNAVAILABLE, cause?: unknown): Pr
     status: 503,
     code: UNAVAILABLE[what][0],
     detail: UNAVAILABLE[what][1],
-    fix: 'Send the request again after the time in Retry-After.',
+    fix: 'Send the request again after the time in Retry-After. With an Idempotency-Key, the same again, it goes on with what was begun.',
     headers: { 'Retry-After': '2' },
     cause,
   });

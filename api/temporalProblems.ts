@@ -52,6 +52,9 @@ export function problemOf(error: unknown): unknown {
 export const neverBegan = (error: unknown): boolean =>
   error instanceof Problem && (error.status < 500 || error.code === 'unavailable');
 
+/** Nobody knows whether it was done, or will be. */
+export const hasUnknownOutcome = (error: unknown): boolean => error instanceof Problem && !neverBegan(error);
+
 /** Of the call itself, or of what the client met by it; undefined: neither was one. */
 function grpcCodeOf(error: unknown): number | undefined {
   if (isGrpcServiceError(error)) return error.code;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Connection } from '../bench/support/connection.ts';
@@ -75,7 +76,11 @@ export function createSourceHooks(simulator: string, { api, integrationId }: Con
         await remove(chosen);
         taken += 1;
         say(`the hook of ${chosen.repository ?? chosen.workspace} was taken away`);
-        await patiently('Registering webhooks', () => api.registerWebhooks(integrationId, {}));
+        // Sent again it waits for the same command, whatever was killed meanwhile.
+        const idempotencyKey = randomUUID();
+        await patiently('Registering webhooks', () =>
+          api.registerWebhooks(integrationId, {}, { idempotencyKey }),
+        );
       }
     },
   };

@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { commitSource, integrationSchema, presentIntegration } from '../schemas/integration.ts';
 import { nameField } from '../schemas/name.ts';
 import { idParam, service } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const body = z
   .strictObject({
@@ -37,7 +38,7 @@ export function addActivateIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { name, services, commit_source: source } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    await c.var.dependencies.orchestrator.command(messages.create, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.create, integration, {
       name,
       services: services === undefined ? null : [...new Set(services)],
       commitSource: source,

@@ -3,13 +3,14 @@ import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import { checkRules } from '../checkRules.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { Problem } from '../problem.ts';
 import { refuse } from '../refuse.ts';
 import { autoImportBody, autoImportSchema, presentAutoImport, wantedOf } from '../schemas/autoImport.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'put',
@@ -52,7 +53,7 @@ export function addChangeAutoImport(app: ApiApp): void {
       return readSavedRules(tx, integration.id);
     });
     // Also where they are the same: the answer may have got lost before this was sent.
-    await dependencies.orchestrator.command(messages.applyAutoImport, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.applyAutoImport, integration, {
       actor: actorOf(principal),
     });
     return c.json(presentAutoImport(saved), 200);

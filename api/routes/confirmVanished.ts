@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { readIntegrationDetail } from '../integrationDetail.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { integrationDetailSchema } from '../schemas/integration.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'post',
@@ -23,7 +24,7 @@ const route = operation({
 export function addConfirmVanished(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    await c.var.dependencies.orchestrator.command(messages.settleVanished, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.settleVanished, integration, {
       decision: 'gone',
       actor: actorOf(c.var.principal),
     });

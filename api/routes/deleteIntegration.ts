@@ -1,12 +1,13 @@
 import { isDraft } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import { requireConfirm } from '../confirm.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, locationHeader, operation } from '../operation.ts';
 import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
 import { confirmQuery } from '../schemas/removal.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'delete',
@@ -33,15 +34,14 @@ export function addDeleteIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { id } = c.req.valid('param');
     const integration = await integrationOrNotFound(c.var, id);
-    const { orchestrator } = c.var.dependencies;
     const actor = actorOf(c.var.principal);
     if (isDraft(integration.state)) {
-      await orchestrator.command(messages.deleteDraft, snapshotOf(integration), { actor });
+      await commandIntegration(c.var, messages.deleteDraft, integration, { actor });
       return c.body(null, 204);
     }
     const { confirm } = c.req.valid('query');
     requireConfirm(confirm, integration.name ?? '', 'integration');
-    const { state } = await orchestrator.command(messages.disconnect, snapshotOf(integration), {
+    const { state } = await commandIntegration(c.var, messages.disconnect, integration, {
       confirm,
       actor,
     });

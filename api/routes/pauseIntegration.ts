@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'post',
@@ -28,7 +29,7 @@ const route = operation({
 export function addPauseIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    await c.var.dependencies.orchestrator.command(messages.pause, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.pause, integration, {
       actor: actorOf(c.var.principal),
     });
     const now = await integrationOrNotFound(c.var, integration.id);

@@ -1,9 +1,10 @@
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { idParam } from '../schemas/shared.ts';
 import { registerBody, upkeepSchema } from '../schemas/webhooks.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 import { readUpkeep } from '../webhookUpkeep.ts';
 
 const route = operation({
@@ -24,7 +25,7 @@ export function addRegisterWebhooks(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { rotate } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    await c.var.dependencies.orchestrator.command(messages.registerWebhooks, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.registerWebhooks, integration, {
       rotate,
       actor: actorOf(c.var.principal),
     });

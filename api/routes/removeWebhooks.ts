@@ -1,9 +1,10 @@
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, locationHeader, operation } from '../operation.ts';
 import { idParam } from '../schemas/shared.ts';
 import { upkeepSchema } from '../schemas/webhooks.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 import { readUpkeep } from '../webhookUpkeep.ts';
 
 const route = operation({
@@ -23,7 +24,7 @@ const route = operation({
 export function addRemoveWebhooks(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    await c.var.dependencies.orchestrator.command(messages.removeWebhooks, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.removeWebhooks, integration, {
       actor: actorOf(c.var.principal),
     });
     const Location = `/v1/integrations/${integration.id}/webhooks`;

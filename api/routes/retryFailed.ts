@@ -1,5 +1,6 @@
 import { selectForeignRepositories } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { importOrNotFound } from '../importCommand.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
@@ -7,7 +8,7 @@ import { invalidRequest } from '../problem.ts';
 import { importSchema, presentImport } from '../schemas/import.ts';
 import { retryFailedBody } from '../schemas/importBodies.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'post',
@@ -36,7 +37,7 @@ export function addRetryFailed(app: ApiApp): void {
       if (foreign.length > 0) throw notOfImport(id, repositoryIds, foreign);
     }
     const integration = await integrationOrNotFound(c.var, integrationId);
-    await dependencies.orchestrator.command(messages.retryFailed, snapshotOf(integration), {
+    await commandIntegration(c.var, messages.retryFailed, integration, {
       importId: id,
       repositoryIds,
       actor: actorOf(principal),

@@ -3,6 +3,7 @@ import { deletePendingRetry, insertRetry, readRetry } from '../../db/queries/api
 import { selectUnknown } from '../../db/queries/api/imports.ts';
 import type { RetryFilter } from '../../db/schema/quarantine.ts';
 import type { ApiApp } from '../dependencies.ts';
+import { repeatedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
 import { presentRetry, retryBody, retrySchema } from '../schemas/quarantine.ts';
@@ -35,8 +36,8 @@ export function addRetryQuarantine(app: ApiApp): void {
       ...(repository === undefined ? {} : { repository }),
       ...(stream === undefined ? {} : { stream }),
     };
-    const id = uuid();
-    await database.transaction(organizationId, async (tx) => {
+    const id = repeatedId({ organizationId, claim: c.var.claim }, 'retry') ?? uuid();
+    const isNew = await database.transaction(organizationId, async (tx) => {
       const asked = { integrationId: integration.id, of: 'repositories' as const };
       const unknown =
         repository === undefined ? [] : await selectUnknown(tx, { ...asked, ids: [repository] });
@@ -49,7 +50,7 @@ export function addRetryQuarantine(app: ApiApp): void {
           },
         ]);
       }
-      await insertRetry(tx, {
+      return insertRetry(tx, {
         id,
         organizationId,
         integrationId: integration.id,
@@ -62,7 +63,8 @@ export function addRetryQuarantine(app: ApiApp): void {
     try {
       await orchestrator.startQuarantineRetry(run);
     } catch (error) {
-      if (neverBegan(error)) await database.transaction(organizationId, (tx) => deletePendingRetry(tx, id));
+      if (isNew && neverBegan(error))
+        await database.transaction(organizationId, (tx) => deletePendingRetry(tx, id));
       throw error;
     }
     const row = await database.transaction(organizationId, (tx) => readRetry(tx, id));

@@ -13,6 +13,7 @@ import type { ChosenSelection } from '../../db/schema/imports.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { Presence } from '../../workflows/words.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { keyedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
@@ -22,7 +23,7 @@ import { estimatePath, estimateSchema } from '../schemas/estimate.ts';
 import { importSchema, presentImport } from '../schemas/import.ts';
 import { startImportBody } from '../schemas/importBodies.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 import { startEstimate } from '../startEstimate.ts';
 import { neverBegan } from '../temporalProblems.ts';
 
@@ -53,7 +54,7 @@ export function addStartImport(app: ApiApp): void {
     const selection = await checkSelection(c.var, integration.id, selectionOf(chosen));
     const { dependencies, principal } = c.var;
     const { organizationId, apiKeyId, actingUser } = principal;
-    const { database, orchestrator } = dependencies;
+    const { database } = dependencies;
     const id = await keyedId(
       { database, organizationId, claim: c.var.claim },
       dryRun ? 'import_estimates' : 'imports',
@@ -75,7 +76,7 @@ export function addStartImport(app: ApiApp): void {
       }),
     );
     try {
-      await orchestrator.command(messages.startImport, snapshotOf(integration), {
+      await commandIntegration(c.var, messages.startImport, integration, {
         importId: id,
         mode,
         actor: actorOf(principal),

@@ -2,6 +2,7 @@ import { excludeOwners } from '../../db/queries/api/autoImport.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { refuseByState, refuseName } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
+import { commandIntegration } from '../command.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { refuse } from '../refuse.ts';
@@ -9,7 +10,7 @@ import { refuseOwners } from '../refuseOwners.ts';
 import { refuseServices } from '../refuseServices.ts';
 import { integrationSchema, presentIntegration, updateIntegrationBody } from '../schemas/integration.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
   method: 'patch',
@@ -29,7 +30,6 @@ export function addUpdateIntegration(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const { name, services, excluded_owners: given } = c.req.valid('json');
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
-    const { orchestrator } = c.var.dependencies;
     const actor = actorOf(c.var.principal);
     // As Postgres writes them.
     const owners = given?.map((id) => id.toLowerCase());
@@ -38,17 +38,17 @@ export function addUpdateIntegration(app: ApiApp): void {
     if (services !== undefined) await refuseServices(c.var, integration, services);
     if (owners !== undefined) await refuseOwners(c.var, integration, owners);
     if (name !== undefined) {
-      await orchestrator.command(messages.rename, snapshotOf(integration), { name, actor });
+      await commandIntegration(c.var, messages.rename, integration, { name, actor });
     }
     if (services !== undefined) {
       const now = await integrationOrNotFound(c.var, integration.id);
-      await orchestrator.command(messages.changeServices, snapshotOf(now), { services, actor });
+      await commandIntegration(c.var, messages.changeServices, now, { services, actor });
     }
     if (owners !== undefined) {
       await leaveOut(c.var, integration.id, owners);
       // Auto-import rules may take what is no longer left out.
       const now = await integrationOrNotFound(c.var, integration.id);
-      await orchestrator.command(messages.applyAutoImport, snapshotOf(now), { actor });
+      await commandIntegration(c.var, messages.applyAutoImport, now, { actor });
     }
     return c.json(presentIntegration(await integrationOrNotFound(c.var, integration.id)), 200);
   });

@@ -1,5 +1,16 @@
 import { sql } from 'drizzle-orm';
-import { bigint, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
 
 export const ROLES = ['viewer', 'manager', 'admin'] as const;
@@ -45,10 +56,15 @@ export const idempotencyKeys = pgTable(
     operation: text('operation').notNull(),
     /** HMAC of path and body: bodies carry secrets, so never a plain hash */
     fingerprint: bytes('fingerprint').notNull(),
-    /** null while the first request is under way */
+    /** null while the first request is under way, or nobody knows how it ended */
     status: integer('status'),
     answer: jsonb('answer').$type<{ headers: Record<string, string>; body: unknown }>(),
+    /** when its present claim began */
     createdAt: createdAt(),
+    /** when the first claim of this request began: its repetitions go on with what that one sent */
+    firstAt: instant('first_at').notNull().default(sql`clock_timestamp()`),
+    /** false: answered without knowing the outcome, the same request may go on at once */
+    isHeld: boolean('is_held').notNull().default(true),
   },
   (t) => [primaryKey({ columns: [t.organizationId, t.key] }), index('idempotency_keys_age').on(t.createdAt)],
 );

@@ -36,6 +36,7 @@ export type BenchRun = WorkflowRun & { bitbucket: FakeBitbucket };
 export interface WorkflowBench {
   readonly sql: postgres.Sql;
   readonly database: Database;
+  readonly testDatabase: TestDatabase;
   tenant(state?: IntegrationState, draftMs?: number): Promise<TestTenant>;
   /** What the next call of an activity does before its work, or behind it and before its run is told. */
   meanwhile(activity: string, what: Meanwhile): void;
@@ -68,6 +69,9 @@ export function useWorkflowBench(options: WorkflowBenchOptions = {}): WorkflowBe
     },
     get database() {
       return bench.database;
+    },
+    get testDatabase() {
+      return bench.testDatabase;
     },
     tenant: (state, draftMs) => bench.tenant(state, draftMs),
     meanwhile: (activity, what) => bench.meanwhile(activity, what),
@@ -121,6 +125,7 @@ async function createWorkflowBench(
   return {
     sql,
     database,
+    testDatabase,
     tenant: (state, draftMs) => createTenant(sql, state, draftMs),
     meanwhile: (activity, what) => void meanwhiles.set(activity, what),
     run(test, runOptions) {

@@ -78,11 +78,17 @@ export async function readLastCheck(tx: Transaction, integrationId: string): Pro
   return row ?? null;
 }
 
+/** Whether it is new: a request that is sent again finds the check of the first. */
 export async function insertCheck(
   tx: Transaction,
   row: { id: string; organizationId: string; integrationId: string | null; credentialKind: CredentialKind },
-): Promise<void> {
-  await tx.insert(connectionChecks).values(row);
+): Promise<boolean> {
+  const inserted = await tx
+    .insert(connectionChecks)
+    .values(row)
+    .onConflictDoNothing()
+    .returning({ id: connectionChecks.id });
+  return inserted.length > 0;
 }
 
 export interface NewCredential {

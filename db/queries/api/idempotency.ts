@@ -8,8 +8,11 @@ export interface KeptAnswer {
 }
 
 export type Claim =
-  /** `since` tells this claim from a later one of the same key; `day`: its date in UTC */
-  | { state: 'claimed'; since: string; day: string }
+  /**
+   * `since` tells this claim from a later one of the same key; `day`: its date in UTC; `firstAt`: the same as
+   * `since`, or that of the first claim of this request if nobody knows how those before this one ended.
+   */
+  | { state: 'claimed'; since: string; day: string; firstAt: string }
   | { state: 'under_way' }
   /** the key was used for another request */
   | { state: 'other' }
@@ -23,21 +26,25 @@ interface Row extends Record<string, unknown> {
 
 /**
  * Takes the key for this request, or says what became of it. Keys older than a day, and claims older than a minute
- * whose api died, are free again.
+ * whose api died or whose outcome nobody knows, are free again; the same request may go on with the latter at once.
  */
 export async function claimIdempotencyKey(
   tx: Transaction,
   claim: { organizationId: string; key: string; operation: string; fingerprint: Uint8Array },
 ): Promise<Claim> {
   const { organizationId, key, operation, fingerprint } = claim;
-  const [claimed] = await tx.execute<{ since: string; day: string } & Record<string, unknown>>(sql`
-    insert into idempotency_keys as k (organization_id, key, operation, fingerprint)
-    values (${organizationId}, ${key}, ${operation}, ${fingerprint})
+  const isSame = sql`k.operation = excluded.operation and k.fingerprint = excluded.fingerprint`;
+  const [claimed] = await tx.execute<Record<'since' | 'day' | 'firstAt', string>>(sql`
+    insert into idempotency_keys as k (organization_id, key, operation, fingerprint, created_at, first_at)
+    select ${organizationId}, ${key}, ${operation}, ${fingerprint}, at, at from (select clock_timestamp() as at) as present
     on conflict (organization_id, key) do update
       set operation = excluded.operation, fingerprint = excluded.fingerprint, status = null, answer = null,
-        created_at = clock_timestamp()
-      where k.created_at < clock_timestamp() - case when k.status is null then interval '1 minute' else interval '24 hours' end
-    returning created_at::text as since, (created_at at time zone 'UTC')::date::text as day`);
+        created_at = excluded.created_at, is_held = true,
+        first_at = case when k.status is null and ${isSame} and k.created_at > excluded.created_at - interval '24 hours'
+          then k.first_at else excluded.created_at end
+      where k.created_at < excluded.created_at - case when k.status is null then interval '1 minute' else interval '24 hours' end
+        or (not k.is_held and ${isSame})
+    returning created_at::text as since, (created_at at time zone 'UTC')::date::text as day, first_at::text as "firstAt"`);
   if (claimed !== undefined) return { state: 'claimed', ...claimed };
   const [row] = await tx.execute<Row>(sql`
     select operation = ${operation} and fingerprint = ${fingerprint} as same, status, answer
@@ -65,6 +72,16 @@ export async function releaseIdempotencyKey(
 ): Promise<void> {
   await tx.execute(sql`
     delete from idempotency_keys where key = ${key} and created_at = ${since}::timestamptz and status is null`);
+}
+
+/** Keeps the key for this request, whose outcome nobody knows: its repetition takes it over at once. */
+export async function loosenIdempotencyKey(
+  tx: Transaction,
+  { key, since }: { key: string; since: string },
+): Promise<void> {
+  await tx.execute(sql`
+    update idempotency_keys set is_held = false
+    where key = ${key} and created_at = ${since}::timestamptz and status is null`);
 }
 
 /** Tables of what has an id by its request's key. */

@@ -66,6 +66,7 @@ export interface RetryRow extends Record<string, unknown> {
   finishedAt: string | null;
 }
 
+/** Whether it is new: a request that is sent again finds the retry of the first. */
 export async function insertRetry(
   tx: Transaction,
   row: {
@@ -76,8 +77,13 @@ export async function insertRetry(
     startedByKey: string;
     startedByUser: string | null;
   },
-): Promise<void> {
-  await tx.insert(quarantineRetries).values(row);
+): Promise<boolean> {
+  const inserted = await tx
+    .insert(quarantineRetries)
+    .values(row)
+    .onConflictDoNothing()
+    .returning({ id: quarantineRetries.id });
+  return inserted.length > 0;
 }
 
 /** A retry whose run could not be started never was. */

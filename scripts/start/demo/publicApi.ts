@@ -138,7 +138,7 @@ export function createPublicApi(baseUrl: string, key: string): PublicApi {
       headers: {
         authorization: `Bearer ${key}`,
         'acting-user': 'demo@example.com',
-        ...(method === 'POST' ? { 'idempotency-key': idempotencyKey } : {}),
+        ...(method === 'GET' ? {} : { 'idempotency-key': idempotencyKey }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

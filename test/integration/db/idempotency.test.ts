@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import {
   claimIdempotencyKey,
   keepIdempotentAnswer,
+  loosenIdempotencyKey,
   releaseIdempotencyKey,
 } from '../../../db/queries/api/idempotency.ts';
 import { keyedId } from '../../../api/keyedId.ts';
@@ -29,10 +30,54 @@ test('a request that lost its claim to a repetition neither releases nor answers
   expect(await claim()).toEqual({ state: 'answered', status: 202, answer: answer('again') });
 });
 
+test('a request whose outcome nobody knows goes on at once, as what it was from the first; another has to wait', async () => {
+  const { organizationId } = await bench.tenant();
+  const key = 'open';
+  const claim = (fingerprint = 'same') =>
+    bench.database.transaction(organizationId, (tx) =>
+      claimIdempotencyKey(tx, {
+        organizationId,
+        key,
+        operation: 'POST /',
+        fingerprint: Buffer.from(fingerprint),
+      }),
+    );
+  const claimed = async (fingerprint?: string) => {
+    const answer = await claim(fingerprint);
+    if (answer.state !== 'claimed') throw new Error(`It is ${answer.state}.`);
+    return answer;
+  };
+  const loosen = (since: string) =>
+    bench.database.transaction(organizationId, (tx) => loosenIdempotencyKey(tx, { key, since }));
+  const lapse = () =>
+    bench.sql`update idempotency_keys set created_at = created_at - interval '2 minutes' where key = ${key}`;
+
+  const first = await claimed();
+  expect(first.firstAt).toBe(first.since);
+  expect(await claim()).toEqual({ state: 'under_way' });
+  await loosen(first.since);
+  expect(await claim('other')).toEqual({ state: 'other' });
+  const second = await claimed();
+  expect([second.firstAt, second.since === first.since]).toEqual([first.since, false]);
+  // The first one's answer comes too late to let go of what the second one holds.
+  await loosen(first.since);
+  expect(await claim()).toEqual({ state: 'under_way' });
+  // Its api died.
+  await lapse();
+  expect((await claimed()).firstAt).toBe(first.since);
+  await lapse();
+  const other = await claimed('other');
+  expect(other.firstAt).toBe(other.since);
+});
+
 test('a request that is repeated behind midnight gets the id of the first, until its key is free', async () => {
   const { organizationId } = await bench.tenant();
   const idOn = (day: string) =>
-    keyedId({ database: bench.database, organizationId, claim: { key: 'key', day } }, 'integrations', {});
+    keyedId(
+      { database: bench.database, organizationId, claim: { key: 'key', day, firstAt: day } },
+      'integrations',
+      {},
+    );
   const first = await idOn('2026-11-30');
   const another = await idOn('2026-12-01');
   expect(another).not.toBe(first);
