@@ -30,6 +30,8 @@ export interface ApiDependencies {
   bitbucket: { webUrl: string; oauthKey: string | undefined };
   /** how long an answer waits for a connection check; 10 s unless given */
   checkWaitMs?: number;
+  /** how long the check of a submitted secret is that of a request sent again; 10 minutes unless given */
+  checkGoesOnMs?: number;
   /** how often an event stream looks for news; 500 ms unless given; a tenth as often where the import waits */
   eventPollMs?: number;
   /** how long an event stream may be silent; 15 s unless given */
@@ -56,6 +58,8 @@ export interface KeyClaim {
   day: string;
   /** when the request was sent for the first time; what it has begun since, with an outcome that nobody knows, goes on */
   firstAt: string;
+  /** how long ago that was; 0: now */
+  ageMs: number;
 }
 
 export interface ApiEnv {

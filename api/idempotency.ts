@@ -9,7 +9,7 @@ import { createAnswerBox } from './answerBox.ts';
 import type { ApiEnv } from './dependencies.ts';
 import { invalidRequest, Problem } from './problem.ts';
 import { logOf } from './requestLog.ts';
-import { hasUnknownOutcome } from './temporalProblems.ts';
+import { wasAnswered } from './temporalProblems.ts';
 
 /** Headers of an answer that belong to it, whoever asks again. */
 const KEPT_HEADERS = ['content-type', 'location', 'cache-control'];
@@ -18,9 +18,8 @@ const KEY_FORM = /^[\u0021-\u007e]{1,200}$/;
 
 /**
  * `Idempotency-Key`: the first request with a key is carried out and its answer kept for 24 hours; the same again gets
- * the same answer. Another body: 422. The first still under way: 409. What was refused or failed did nothing, so it
- * is not kept, and the key can be used again. Behind a time that ran out the same request goes on with what the first
- * one began. `operation`: method and route pattern.
+ * the same answer. Another body: 422. The first still under way: 409. What was refused did nothing, so it is not
+ * kept, and the key can be used again. Where nobody knows (5xx) the same request goes on with what the first one began. `operation`: method and route pattern.
  */
 export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
@@ -48,14 +47,14 @@ export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
         headers: { ...headers, 'Idempotency-Replayed': 'true' },
       });
     }
-    const { since, day, firstAt } = claim;
-    c.set('claim', { key, day, firstAt });
+    const { since, day, firstAt, ageMs } = claim;
+    c.set('claim', { key, day, firstAt, ageMs });
     await next();
     const { status } = c.res;
     const done = status >= 200 && status < 300;
     const body = done ? await c.res.clone().text() : '';
-    // Also where this one began nothing, but one before it may have.
-    const isOpen = hasUnknownOutcome(c.error) || (status >= 500 && firstAt !== since);
+    // Also where it began nothing, or ended and what came behind failed: one before it may have begun, and it has.
+    const isOpen = status >= 500 && !wasAnswered(c.error);
     await database
       .transaction(principal.organizationId, (tx) =>
         done

@@ -2,11 +2,11 @@ import { readImport, type ImportRow } from '../db/queries/api/imports.ts';
 import { refuseEnded } from '../workflows/import/rules.ts';
 import * as messages from '../workflows/messages.ts';
 import { type ImportCommand, isEndedImport } from '../workflows/words.ts';
-import { commandIntegration } from './command.ts';
+import { commandIntegration } from './commandIntegration.ts';
 import type { ApiEnv } from './dependencies.ts';
-import { repeatedId } from './keyedId.ts';
 import { notFound, unavailable } from './problem.ts';
 import { refuse } from './refuse.ts';
+import { repeated } from './repeated.ts';
 import { actorOf, integrationOrNotFound } from './snapshot.ts';
 
 type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal' | 'claim'>;
@@ -37,24 +37,31 @@ export async function commandImport(
   importId: string,
   command: ImportCommand,
 ): Promise<ImportRow> {
-  const { dependencies, principal, claim } = variables;
-  const { organizationId } = principal;
+  const { dependencies, principal } = variables;
   const actor = actorOf(principal);
   const update = UPDATES[command];
-  const updateId = repeatedId({ organizationId, claim }, update.name);
   for (const isLastTry of [false, true]) {
     const row = await importOrNotFound(variables, importId);
     if (isEndedImport(row.state)) {
       refuse(refuseEnded(command, row.state));
       return row;
     }
-    const answer = await dependencies.orchestrator.commandImport(update, importId, { actor }, updateId);
+    const answer = await dependencies.orchestrator.commandImport(
+      update,
+      importId,
+      { actor },
+      repeated(variables, update.name),
+    );
     if (answer !== null) return importOrNotFound(variables, importId);
     if (isLastTry) break;
     const now = await importOrNotFound(variables, importId);
     if (isEndedImport(now.state)) continue;
     const integration = await integrationOrNotFound(variables, row.integrationId);
-    await commandIntegration(variables, messages.reviveImport, integration, { importId, actor });
+    // Never joined: what an earlier one has begun anew may be lost again.
+    await commandIntegration({ dependencies, principal }, messages.reviveImport, integration, {
+      importId,
+      actor,
+    });
   }
   throw unavailable('worker');
 }

@@ -4,24 +4,9 @@ import { type Keyed, wasMadeByKey } from '../db/queries/api/idempotency.ts';
 import type { KeyClaim } from './dependencies.ts';
 
 /** A UUID of our own that stands for "what was asked for by Idempotency-Key" (RFC 9562 section 5.5). */
-const NAMESPACE = '6f0d3c1e-3f0b-5a52-9d0e-1f6b8a7c2d41';
+export const NAMESPACE = '6f0d3c1e-3f0b-5a52-9d0e-1f6b8a7c2d41';
 
 const DAY_MS = 86_400_000;
-
-interface KeyedRequest {
-  organizationId: string;
-  claim: KeyClaim | undefined;
-}
-
-/**
- * An id of something that a request sends or makes, which each repetition of it gives again as long as nobody knows how the
- * first one ended: an update that joins the one that waits, a check that is found. A request whose end was told, be it
- * refused, begins anew. undefined: it has no key.
- */
-export function repeatedId({ organizationId, claim }: KeyedRequest, what: string): string | undefined {
-  if (claim === undefined) return undefined;
-  return namedUuid(JSON.stringify([organizationId, claim.key, claim.firstAt, what]), NAMESPACE);
-}
 
 /**
  * The id of what a request makes. The same request sent again must not make a second one when the first one's answer was
@@ -30,7 +15,11 @@ export function repeatedId({ organizationId, claim }: KeyedRequest, what: string
  * 24 hours ago, is what a request behind midnight repeats.
  */
 export async function keyedId(
-  { database, organizationId, claim }: KeyedRequest & { database: Database },
+  {
+    database,
+    organizationId,
+    claim,
+  }: { database: Database; organizationId: string; claim: KeyClaim | undefined },
   table: Keyed,
   request: object,
 ): Promise<string> {

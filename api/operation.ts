@@ -61,7 +61,7 @@ function impliedProblems(spec: OperationSpec<string>): ProblemStatus[] {
 
 const IDEMPOTENCY_KEY = z.string().min(1).max(200).optional().meta({
   description:
-    'The same key with the same request gives the same answer, for 24 hours; behind a 503 it goes on with what the first began.',
+    'The same key with the same request gives the same answer, for 24 hours; sent again behind a 503 it joins the command that waits.',
 });
 const ACTING_USER = z
   .string()

@@ -5,6 +5,7 @@ import {
   connectionCheckWorkflowId,
   estimateWorkflowId,
   importWorkflowId,
+  integrationWorkflowId,
   removeRepositoryWorkflowId,
   syncAllWorkflowId,
 } from '../workflows/ids.ts';
@@ -21,6 +22,7 @@ import { type QuarantineRetry, quarantineRetryStart } from '../workflows/quarant
 import { INTEGRATION_ID, ORGANIZATION_ID, REPOSITORY_ID } from '../workflows/searchAttributes.ts';
 import { type SyncHint, syncStart } from '../workflows/syncStart.ts';
 import { notFound, unavailable } from './problem.ts';
+import type { Repeated } from './repeated.ts';
 import { endedUnanswered, hasRunEnded, problemOf } from './temporalProblems.ts';
 
 /** What the api asks of Temporal. Every call ends within a bounded time and throws Problems only. */
@@ -50,30 +52,30 @@ export interface Orchestrator {
   }): Promise<void>;
   /**
    * Sends a command to the integration's workflow, which is started from the row's snapshot when it is not there
-   * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix. One of the
-   * same `updateId` joins the first, while it waits and behind its end, as long as that run lasts.
+   * (a start that got lost mends itself). A refusal becomes a Problem with the workflow's own code and fix. A `repeated`
+   * one joins the first, while it waits and behind its end, as long as that run lasts.
    */
   command<Answer, Args>(
     definition: UpdateDefinition<Answer, [Args]>,
     snapshot: IntegrationSnapshot,
     args: Args,
-    updateId?: string,
+    repeated?: Repeated,
   ): Promise<Answer>;
   /**
    * Sends a command to the run of an import. `null`: there is no such run; the import's row says whether it has ended
-   * or lost its run. `updateId` as above.
+   * or lost its run. `repeated` as above.
    */
   commandImport<Answer, Args>(
     definition: UpdateDefinition<Answer, [Args]>,
     importId: string,
     args: Args,
-    updateId?: string,
+    repeated?: Repeated,
   ): Promise<Answer | null>;
   /**
    * Starts the removal of a repository's data and answers when the repository is marked: false, there is none. The same
-   * removal twice is one run.
+   * removal twice is one run. A `repeated` one is answered as the first, also behind the end of its run.
    */
-  removeRepository(removal: RemoveRepositoryInput): Promise<boolean>;
+  removeRepository(removal: RemoveRepositoryInput, repeated?: Repeated): Promise<boolean>;
   /** Whether Temporal answers right now. */
   reachable(): Promise<boolean>;
   close(): Promise<void>;
@@ -131,6 +133,23 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       return await within(commandTimeoutMs, call);
     } catch (error) {
       throw problemOf(error);
+    }
+  }
+
+  /**
+   * A run that has ended still tells what it answered. For who asks again that is no news: what it had begun may have been
+   * lost with it, and the next run is to be told.
+   */
+  async function joining(workflowId: string, repeated: Repeated | undefined): Promise<{ updateId?: string }> {
+    if (repeated === undefined) return {};
+    const { id: updateId, isRepetition } = repeated;
+    if (!isRepetition) return { updateId };
+    try {
+      const { status } = await client.getHandle(workflowId).describe();
+      return status.name === 'RUNNING' ? { updateId } : {};
+    } catch (error) {
+      if (hasRunEnded(error)) return {};
+      throw error;
     }
   }
 
@@ -206,7 +225,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       );
     },
 
-    async command(definition, snapshot, args, updateId) {
+    async command(definition, snapshot, args, repeated) {
       const startWorkflowOperation = new WithStartWorkflowOperation(
         'integration',
         integrationStart(snapshot, taskQueue),
@@ -218,7 +237,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
           return await client.executeUpdateWithStart(definition, {
             startWorkflowOperation,
             args: [args],
-            ...named(updateId),
+            ...(await joining(integrationWorkflowId(snapshot.integrationId), repeated)),
           });
         } catch (error) {
           // It was deleted since the request looked for it: only then does its run complete.
@@ -228,7 +247,7 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       });
     },
 
-    async removeRepository(input) {
+    async removeRepository(input, repeated) {
       const { organizationId, repositoryId, fullName } = input;
       const startWorkflowOperation = new WithStartWorkflowOperation('removeRepository', {
         workflowId: removeRepositoryWorkflowId(repositoryId),
@@ -244,17 +263,21 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
       });
       startWorkflowOperation.workflowHandle().catch(() => {});
       const { known } = await ask(() =>
-        client.executeUpdateWithStart(repositoryMarked, { startWorkflowOperation }),
+        client.executeUpdateWithStart(repositoryMarked, {
+          startWorkflowOperation,
+          ...(repeated === undefined ? {} : { updateId: repeated.id }),
+        }),
       );
       return known;
     },
 
-    commandImport: (definition, importId, args, updateId) =>
+    commandImport: (definition, importId, args, repeated) =>
       ask(async () => {
+        const workflowId = importWorkflowId(importId);
         try {
           return await client
-            .getHandle(importWorkflowId(importId))
-            .executeUpdate(definition, { args: [args], ...named(updateId) });
+            .getHandle(workflowId)
+            .executeUpdate(definition, { args: [args], ...(await joining(workflowId, repeated)) });
         } catch (error) {
           if (hasRunEnded(error) || endedUnanswered(error)) return null;
           throw error;
@@ -264,6 +287,3 @@ export function createOrchestrator(options: OrchestratorOptions): Orchestrator {
     close: () => connection.close(),
   };
 }
-
-const named = (updateId: string | undefined): { updateId?: string } =>
-  updateId === undefined ? {} : { updateId };

@@ -135,13 +135,16 @@ const UNAVAILABLE = {
   ],
 } as const;
 
+/** Behind these the command may still be waiting. */
+const JOINS: ReadonlySet<keyof typeof UNAVAILABLE> = new Set(['worker', 'commands', 'answer']);
+
 /** `cause`: what was met, for the log. The answer does not tell one part from another. */
 export const unavailable = (what: keyof typeof UNAVAILABLE, cause?: unknown): Problem =>
   new Problem({
     status: 503,
     code: UNAVAILABLE[what][0],
     detail: UNAVAILABLE[what][1],
-    fix: 'Send the request again after the time in Retry-After. With an Idempotency-Key, the same again, it goes on with what was begun.',
+    fix: `Send the request again after the time in Retry-After${JOINS.has(what) ? ', with the same Idempotency-Key if it had one: it then waits for this one' : ''}.`,
     headers: { 'Retry-After': '2' },
     cause,
   });

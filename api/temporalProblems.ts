@@ -52,8 +52,9 @@ export function problemOf(error: unknown): unknown {
 export const neverBegan = (error: unknown): boolean =>
   error instanceof Problem && (error.status < 500 || error.code === 'unavailable');
 
-/** Nobody knows whether it was done, or will be. */
-export const hasUnknownOutcome = (error: unknown): boolean => error instanceof Problem && !neverBegan(error);
+/** The run answered, if only by failing: the same update again would be given the same. */
+export const wasAnswered = (error: unknown): boolean =>
+  error instanceof WorkflowUpdateFailedError && !endedUnanswered(error);
 
 /** Of the call itself, or of what the client met by it; undefined: neither was one. */
 function grpcCodeOf(error: unknown): number | undefined {

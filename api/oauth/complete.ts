@@ -12,6 +12,7 @@ import type { Actor } from '../../workflows/messages.ts';
 import type { IntegrationRow } from '../../db/queries/api/integrations.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { refuse } from '../refuse.ts';
+import type { Repeated } from '../repeated.ts';
 import { snapshotOf } from '../snapshot.ts';
 import { waitForCheck } from '../waitForCheck.ts';
 import { tokenHash } from './tokens.ts';
@@ -24,7 +25,12 @@ import { tokenHash } from './tokens.ts';
 export async function completeFlow(
   dependencies: ApiDependencies,
   integration: IntegrationRow,
-  input: { completion: string; actorOf: (flow: ClaimedCompletion) => Actor; signal: AbortSignal },
+  input: {
+    completion: string;
+    actorOf: (flow: ClaimedCompletion) => Actor;
+    signal: AbortSignal;
+    repeated?: Repeated | undefined;
+  },
 ): Promise<CheckRow | null> {
   const { organizationId } = integration;
   const { database, orchestrator } = dependencies;
@@ -34,11 +40,8 @@ export async function completeFlow(
   if (flow === null) return null;
   const { id: oauthFlowId, checkId } = flow;
   try {
-    await orchestrator.command(messages.completeOauth, snapshotOf(integration), {
-      checkId,
-      oauthFlowId,
-      actor: input.actorOf(flow),
-    });
+    const command = { checkId, oauthFlowId, actor: input.actorOf(flow) };
+    await orchestrator.command(messages.completeOauth, snapshotOf(integration), command, input.repeated);
     const check = await waitForCheck({ dependencies, principal: { organizationId } }, checkId, input.signal);
     await database.transaction(organizationId, (tx) => spendCompletion(tx, oauthFlowId));
     return check;

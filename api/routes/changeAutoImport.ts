@@ -3,7 +3,7 @@ import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import { checkRules } from '../checkRules.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { Problem } from '../problem.ts';
@@ -53,7 +53,7 @@ export function addChangeAutoImport(app: ApiApp): void {
       return readSavedRules(tx, integration.id);
     });
     // Also where they are the same: the answer may have got lost before this was sent.
-    await commandIntegration(c.var, messages.applyAutoImport, integration, {
+    await commandIntegration({ dependencies, principal }, messages.applyAutoImport, integration, {
       actor: actorOf(principal),
     });
     return c.json(presentAutoImport(saved), 200);

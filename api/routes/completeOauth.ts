@@ -5,6 +5,7 @@ import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { checkPath, checkSchema, presentCheck } from '../schemas/check.ts';
 import { completeOauthBody } from '../schemas/oauth.ts';
 import { idParam } from '../schemas/shared.ts';
+import { repeated } from '../repeated.ts';
 import { actorOf, integrationOrNotFound } from '../snapshot.ts';
 
 const route = operation({
@@ -33,6 +34,7 @@ export function addCompleteOauth(app: ApiApp): void {
       completion: c.req.valid('json').completion,
       actorOf: () => actorOf(c.var.principal),
       signal: c.req.raw.signal,
+      repeated: repeated(c.var, 'completeOauth'),
     });
     if (check === null) throw completionInvalid();
     return check.state === 'done'

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import * as messages from '../../workflows/messages.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { readIntegrationDetail } from '../integrationDetail.ts';
 import { answer, jsonBody, operation } from '../operation.ts';

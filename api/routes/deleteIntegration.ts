@@ -1,7 +1,7 @@
 import { isDraft } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import { requireConfirm } from '../confirm.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, locationHeader, operation } from '../operation.ts';
 import { integrationSchema, presentIntegration } from '../schemas/integration.ts';
@@ -15,7 +15,7 @@ const route = operation({
   operationId: 'deleteIntegration',
   summary: 'Delete an integration with its data',
   description:
-    'A draft goes at once, with its secrets. A created integration must be confirmed by its name: its imports are stopped, its secrets removed and its data purged, which `GET /v1/integrations/{id}` shows until it answers 404. Repositories that another integration of the organization sees are handed over to it. The grant or token at Bitbucket stays until somebody revokes it there.',
+    'A draft goes at once, with its secrets. A created integration must be confirmed by its name: its imports are stopped, its secrets removed and its data purged, which `GET /v1/integrations/{id}` shows until it answers 404. Repositories that another integration of the organization sees are handed over to it. The grant or token at Bitbucket stays until somebody revokes it there. A request that is sent again may be answered 404: then it is gone.',
   tags: ['Integrations'],
   role: 'admin',
   request: { params: idParam, query: confirmQuery },

@@ -3,6 +3,7 @@ import { requireConfirm } from '../confirm.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, locationHeader, operation } from '../operation.ts';
 import { notFound } from '../problem.ts';
+import { repeated } from '../repeated.ts';
 import { repositoryOrNotFound } from '../repository.ts';
 import { presentRepository, repositorySchema } from '../schemas/discovered.ts';
 import { confirmQuery } from '../schemas/removal.ts';
@@ -35,7 +36,8 @@ export function addDeleteRepository(app: ApiApp): void {
     const fullName = unescapeText((await read()).fullName);
     requireConfirm(c.req.valid('query').confirm, fullName, 'repository');
     const removal = { organizationId, repositoryId: id, fullName, actor: actorOf(principal) };
-    if (!(await dependencies.orchestrator.removeRepository(removal))) throw notFound('repository');
+    const isKnown = await dependencies.orchestrator.removeRepository(removal, repeated(c.var, 'remove'));
+    if (!isKnown) throw notFound('repository');
     return c.json(presentRepository(await read()), 202, { Location: `/v1/repositories/${id}` });
   });
 }

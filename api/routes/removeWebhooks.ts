@@ -1,5 +1,5 @@
 import * as messages from '../../workflows/messages.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, locationHeader, operation } from '../operation.ts';
 import { idParam } from '../schemas/shared.ts';

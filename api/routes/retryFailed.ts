@@ -1,6 +1,6 @@
 import { selectForeignRepositories } from '../../db/queries/api/imports.ts';
 import * as messages from '../../workflows/messages.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { importOrNotFound } from '../importCommand.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';

@@ -3,9 +3,9 @@ import { deletePendingRetry, insertRetry, readRetry } from '../../db/queries/api
 import { selectUnknown } from '../../db/queries/api/imports.ts';
 import type { RetryFilter } from '../../db/schema/quarantine.ts';
 import type { ApiApp } from '../dependencies.ts';
-import { repeatedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { invalidRequest, notFound } from '../problem.ts';
+import { repeated } from '../repeated.ts';
 import { presentRetry, retryBody, retrySchema } from '../schemas/quarantine.ts';
 import { idParam } from '../schemas/shared.ts';
 import { integrationOrNotFound } from '../snapshot.ts';
@@ -36,7 +36,7 @@ export function addRetryQuarantine(app: ApiApp): void {
       ...(repository === undefined ? {} : { repository }),
       ...(stream === undefined ? {} : { stream }),
     };
-    const id = repeatedId({ organizationId, claim: c.var.claim }, 'retry') ?? uuid();
+    const id = repeated(c.var, 'retry')?.id ?? uuid();
     const isNew = await database.transaction(organizationId, async (tx) => {
       const asked = { integrationId: integration.id, of: 'repositories' as const };
       const unknown =

@@ -13,7 +13,7 @@ import type { ChosenSelection } from '../../db/schema/imports.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
 import type { Presence } from '../../workflows/words.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { keyedId } from '../keyedId.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';

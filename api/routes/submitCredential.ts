@@ -1,12 +1,11 @@
 import * as messages from '../../workflows/messages.ts';
 import { refuseByState } from '../../workflows/integration/rules.ts';
-import { commandIntegration } from '../command.ts';
 import type { ApiApp } from '../dependencies.ts';
 import { answer, jsonBody, locationHeader, operation } from '../operation.ts';
 import { checkPath, checkSchema, presentCheck } from '../schemas/check.ts';
 import { credentialBody } from '../schemas/credential.ts';
 import { idParam } from '../schemas/shared.ts';
-import { actorOf, integrationOrNotFound } from '../snapshot.ts';
+import { actorOf, integrationOrNotFound, snapshotOf } from '../snapshot.ts';
 import { refuse } from '../refuse.ts';
 import { storeCandidate } from '../storeCandidate.ts';
 import { waitForCheck } from '../waitForCheck.ts';
@@ -32,12 +31,17 @@ export function addSubmitCredential(app: ApiApp): void {
   app.openapi(route, async (c) => {
     const integration = await integrationOrNotFound(c.var, c.req.valid('param').id);
     refuse(refuseByState('submitCredential', integration.state));
-    const { checkId, credentialId } = await storeCandidate(c.var, integration.id, c.req.valid('json'));
-    await commandIntegration(c.var, messages.submitCredential, integration, {
-      checkId,
-      credentialId,
-      actor: actorOf(c.var.principal),
-    });
+    const { checkId, credentialId, command } = await storeCandidate(
+      c.var,
+      integration.id,
+      c.req.valid('json'),
+    );
+    await c.var.dependencies.orchestrator.command(
+      messages.submitCredential,
+      snapshotOf(integration),
+      { checkId, credentialId, actor: actorOf(c.var.principal) },
+      command,
+    );
     const check = await waitForCheck(c.var, checkId, c.req.raw.signal);
     return check.state === 'done'
       ? c.json(presentCheck(check), 200)

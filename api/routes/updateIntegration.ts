@@ -2,7 +2,7 @@ import { excludeOwners } from '../../db/queries/api/autoImport.ts';
 import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { refuseByState, refuseName } from '../../workflows/integration/rules.ts';
 import * as messages from '../../workflows/messages.ts';
-import { commandIntegration } from '../command.ts';
+import { commandIntegration } from '../commandIntegration.ts';
 import type { ApiApp, ApiEnv } from '../dependencies.ts';
 import { answer, jsonBody, operation } from '../operation.ts';
 import { refuse } from '../refuse.ts';
@@ -48,7 +48,9 @@ export function addUpdateIntegration(app: ApiApp): void {
       await leaveOut(c.var, integration.id, owners);
       // Auto-import rules may take what is no longer left out.
       const now = await integrationOrNotFound(c.var, integration.id);
-      await commandIntegration(c.var, messages.applyAutoImport, now, { actor });
+      // Never joined: what it looks for may have changed since an earlier one.
+      const { dependencies, principal } = c.var;
+      await commandIntegration({ dependencies, principal }, messages.applyAutoImport, now, { actor });
     }
     return c.json(presentIntegration(await integrationOrNotFound(c.var, integration.id)), 200);
   });

@@ -1,2 +1,2 @@
 ALTER TABLE "idempotency_keys" ADD COLUMN "first_at" timestamptz(6) DEFAULT clock_timestamp() NOT NULL;--> statement-breakpoint
-ALTER TABLE "idempotency_keys" ADD COLUMN "is_held" boolean DEFAULT true NOT NULL;
+ALTER TABLE "idempotency_keys" ADD COLUMN "over_at" timestamptz(6);

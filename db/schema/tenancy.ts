@@ -1,16 +1,5 @@
 import { sql } from 'drizzle-orm';
-import {
-  bigint,
-  boolean,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  text,
-  unique,
-  uuid,
-} from 'drizzle-orm/pg-core';
+import { bigint, index, integer, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core';
 import { bytes, createdAt, instant, oneOf, organizationId, word } from './columns.ts';
 
 export const ROLES = ['viewer', 'manager', 'admin'] as const;
@@ -46,7 +35,7 @@ export const apiKeys = pgTable(
   ],
 );
 
-/** What a POST with an `Idempotency-Key` answered, kept for 24 hours. */
+/** What a request with an `Idempotency-Key` answered, kept for 24 hours. */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
@@ -63,8 +52,8 @@ export const idempotencyKeys = pgTable(
     createdAt: createdAt(),
     /** when the first claim of this request began: its repetitions go on with what that one sent */
     firstAt: instant('first_at').notNull().default(sql`clock_timestamp()`),
-    /** false: answered without knowing the outcome, the same request may go on at once */
-    isHeld: boolean('is_held').notNull().default(true),
+    /** the `created_at` of a claim whose outcome nobody knows: it is over, and the same request may go on at once */
+    overAt: instant('over_at'),
   },
   (t) => [primaryKey({ columns: [t.organizationId, t.key] }), index('idempotency_keys_age').on(t.createdAt)],
 );

@@ -62,7 +62,6 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
   });
 
   describe('the same request again, when the connection to Temporal broke behind the sending', () => {
-    const keyed = (key: string) => ({ 'content-type': 'application/json', 'idempotency-key': key });
     let path: string;
     let orchestrator: Orchestrator;
     beforeAll(async () => {
@@ -78,24 +77,32 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
       throw problemOf(Object.assign(new Error(), { code: 14, details: 'connection lost', metadata: {} }));
     };
 
-    async function sendInVain(key: string, body: object, broken: Partial<Orchestrator>): Promise<void> {
+    /** By apis that share a secret for what they keep of keys, which that of the stack does not. */
+    async function send(key: string, body: object, broken: Partial<Orchestrator> = {}) {
       const more = { orchestrator: { ...orchestrator, ...broken } };
       const api = createLocalApi({ databaseUrl: stack.database.apiUrl, more });
       const authorization = `Bearer ${stack.apiKey}`;
       const answer = await api.send(path, {
         method: 'POST',
-        headers: { ...keyed(key), authorization },
+        headers: { 'content-type': 'application/json', 'idempotency-key': key, authorization },
         body: JSON.stringify(body),
       });
-      expect([answer.status, ((await answer.json()) as Answer['body']).code]).toEqual([503, 'answer_lost']);
+      const told = (await answer.json()) as Answer['body'];
       await api.close();
+      return { status: answer.status, body: told };
+    }
+
+    async function sendInVain(key: string, body: object, broken: Partial<Orchestrator>): Promise<void> {
+      const answer = await send(key, body, broken);
+      expect([answer.status, answer.body.code]).toEqual([503, 'answer_lost']);
     }
 
     test('begins an import that was left pending', async () => {
       await sendInVain('import', { all: true }, { command: async () => breakOff() });
       const [left] = (await stack.call('GET', path)).body.data;
       expect(left.state).toBe('pending');
-      const { body } = expectStatus(await stack.call('POST', path, { all: true }, keyed('import')), 202);
+      const { status, body } = await send('import', { all: true });
+      expect(status).toBe(202);
       expect(body.id).toBe(left.id);
       expect((await importEnded(stack, left.id)).state).toBe('completed');
     });
@@ -112,7 +119,8 @@ describe.each(['guide', 'today'] as const)('at a host of the era %s', (era) => {
           breakOff();
         },
       });
-      const { body } = expectStatus(await stack.call('POST', path, wanted, keyed('estimate')), 202);
+      const { status, body } = await send('estimate', wanted);
+      expect(status).toBe(202);
       expect(body.id).toBe(id);
       await waitFor({
         what: 'the estimate is done',

@@ -9,10 +9,10 @@ export interface KeptAnswer {
 
 export type Claim =
   /**
-   * `since` tells this claim from a later one of the same key; `day`: its date in UTC; `firstAt`: the same as
-   * `since`, or that of the first claim of this request if nobody knows how those before this one ended.
+   * `since` tells this claim from a later one of the same key; `firstAt`: the same, or that of the
+   * first claim of this request if nobody knows how those before this one ended; `day`: its date in UTC; `ageMs`: since then.
    */
-  | { state: 'claimed'; since: string; day: string; firstAt: string }
+  | { state: 'claimed'; since: string; day: string; firstAt: string; ageMs: number }
   | { state: 'under_way' }
   /** the key was used for another request */
   | { state: 'other' }
@@ -34,17 +34,18 @@ export async function claimIdempotencyKey(
 ): Promise<Claim> {
   const { organizationId, key, operation, fingerprint } = claim;
   const isSame = sql`k.operation = excluded.operation and k.fingerprint = excluded.fingerprint`;
-  const [claimed] = await tx.execute<Record<'since' | 'day' | 'firstAt', string>>(sql`
+  const [claimed] = await tx.execute<Record<'since' | 'day' | 'firstAt', string> & { ageMs: number }>(sql`
     insert into idempotency_keys as k (organization_id, key, operation, fingerprint, created_at, first_at)
     select ${organizationId}, ${key}, ${operation}, ${fingerprint}, at, at from (select clock_timestamp() as at) as present
     on conflict (organization_id, key) do update
       set operation = excluded.operation, fingerprint = excluded.fingerprint, status = null, answer = null,
-        created_at = excluded.created_at, is_held = true,
+        created_at = excluded.created_at,
         first_at = case when k.status is null and ${isSame} and k.created_at > excluded.created_at - interval '24 hours'
           then k.first_at else excluded.created_at end
       where k.created_at < excluded.created_at - case when k.status is null then interval '1 minute' else interval '24 hours' end
-        or (not k.is_held and ${isSame})
-    returning created_at::text as since, (created_at at time zone 'UTC')::date::text as day, first_at::text as "firstAt"`);
+        or (k.status is null and k.over_at = k.created_at and ${isSame})
+    returning created_at::text as since, (first_at at time zone 'UTC')::date::text as day, first_at::text as "firstAt",
+      (extract(epoch from created_at - first_at) * 1000)::float8 as "ageMs"`);
   if (claimed !== undefined) return { state: 'claimed', ...claimed };
   const [row] = await tx.execute<Row>(sql`
     select operation = ${operation} and fingerprint = ${fingerprint} as same, status, answer
@@ -80,7 +81,7 @@ export async function loosenIdempotencyKey(
   { key, since }: { key: string; since: string },
 ): Promise<void> {
   await tx.execute(sql`
-    update idempotency_keys set is_held = false
+    update idempotency_keys set over_at = created_at
     where key = ${key} and created_at = ${since}::timestamptz and status is null`);
 }
 

@@ -120,16 +120,23 @@ interface Reply {
 
 /** The product backend's view: nothing but HTTP and a key. Throws an Error with the problem's text and fix. */
 export function createPublicApi(baseUrl: string, key: string): PublicApi {
-  /** A 503 says that the same request may be sent again; its key makes sure that it is carried out once. */
+  /** A 503 says that the same request may be sent again, or the first is under way; its key has it carried out once. */
   async function call(method: string, path: string, body?: unknown): Promise<Reply> {
     const idempotencyKey = randomUUID();
     for (let tries = 1; ; tries += 1) {
       const answer = await send(method, path, idempotencyKey, body).catch(() => undefined);
-      if (answer !== undefined && answer.status !== 503) return read(method, path, answer);
+      if (answer !== undefined && !(await isToRepeat(answer))) return read(method, path, answer);
       if (tries === MAX_TRIES)
         throw new Error(`${method} ${path} was not answered after ${MAX_TRIES} tries.`);
       await sleep(Number(answer?.headers.get('retry-after') ?? 1) * 1_000);
     }
+  }
+
+  /** Also where the connection broke while the first one was still being answered. */
+  async function isToRepeat(answer: Response): Promise<boolean> {
+    if (answer.status !== 409) return answer.status === 503;
+    const told = problem.safeParse(await answer.clone().json());
+    return told.success && told.data.code === 'request_under_way';
   }
 
   const send = (method: string, path: string, idempotencyKey: string, body: unknown): Promise<Response> =>

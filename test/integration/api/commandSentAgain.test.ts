@@ -45,12 +45,16 @@ async function requestOf({ organizationId }: TestTenant, method: string, path: s
   };
 }
 
-/** How many commands the integration's run has taken. */
-async function commandsTaken(client: Client, tenant: TestTenant): Promise<number> {
-  const { events = [] } = await handleOf(client, tenant).fetchHistory();
-  return (events ?? []).filter(
-    ({ workflowExecutionUpdateAcceptedEventAttributes: accepted }) => (accepted ?? null) !== null,
-  ).length;
+/** How many commands the integration's run has taken, or carried out. */
+async function commandsTaken(
+  client: Client,
+  tenant: TestTenant,
+  attributes:
+    | 'workflowExecutionUpdateAcceptedEventAttributes'
+    | 'workflowExecutionUpdateCompletedEventAttributes' = 'workflowExecutionUpdateAcceptedEventAttributes',
+): Promise<number> {
+  const { events } = await handleOf(client, tenant).fetchHistory();
+  return (events ?? []).filter((event) => (event[attributes] ?? null) !== null).length;
 }
 
 /** The next call of an activity lasts until it is let go. */
@@ -59,6 +63,17 @@ function hold(activity: string): () => void {
   const held = new Promise<void>((resolve) => (letGo = resolve));
   bench.meanwhile(activity, { before: () => held });
   return () => letGo();
+}
+
+/** Lasts until it is let go; nobody else reads or writes integrations. */
+async function lockIntegrations(): Promise<() => Promise<void>> {
+  const session = await bench.sql.reserve();
+  await session`begin`;
+  await session`lock table integrations`;
+  return async () => {
+    await session`rollback`;
+    session.release();
+  };
 }
 
 const OVERDUE: Answer = { status: 503, code: 'worker_unavailable' };
@@ -91,6 +106,50 @@ test('a command that is sent again under its key joins the first, which still wa
   }, integrationGoesOn(tenant));
 });
 
+test('a command that was carried out, and whose answer failed behind it, is not carried out again', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async ({ client, taskQueue }) => {
+    const api = open({ taskQueue, commandTimeoutMs: 45_000, databaseTimeoutMs: 500 });
+    await api.untilReady();
+    const path = `/v1/integrations/${tenant.integrationId}/pause`;
+    const pause = await requestOf(tenant, 'POST', path, {});
+    const key = { 'Idempotency-Key': randomUUID() };
+    let unlock = async (): Promise<void> => {};
+    // The command is stored; then nobody can read the integration for the answer.
+    bench.meanwhile('saveIntegration', { behind: async () => (unlock = await lockIntegrations()) });
+    expect(await pause(api, key)).toEqual({ status: 503, code: 'unavailable' });
+    await unlock();
+    expect((await pause(api, key)).status).toBe(202);
+    expect(await commandsTaken(client, tenant)).toBe(1);
+  }, integrationGoesOn(tenant));
+});
+
+test('what a run that was ended had taken is told to the next one', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async ({ client, taskQueue }) => {
+    const api = open({ taskQueue });
+    await api.untilReady();
+    const path = `/v1/integrations/${tenant.integrationId}/pause`;
+    const pause = await requestOf(tenant, 'POST', path, {});
+    const key = { 'Idempotency-Key': randomUUID() };
+    const letGo = hold('saveIntegration');
+    expect(await pause(api, key)).toEqual(OVERDUE);
+    letGo();
+    const ended = handleOf(client, tenant);
+    const { runId } = await ended.describe();
+    await waitFor({
+      what: 'it is carried out',
+      read: () => commandsTaken(client, tenant, 'workflowExecutionUpdateCompletedEventAttributes'),
+      until: (count) => count === 1,
+    });
+    await ended.terminate();
+    const done = (): Promise<Answer> => pause(api, key);
+    await waitFor({ what: 'it is answered', read: done, until: ({ status }) => status === 202 });
+    const now = await handleOf(client, tenant).describe();
+    expect([now.status.name, now.runId === runId]).toEqual(['RUNNING', false]);
+  }, integrationGoesOn(tenant));
+});
+
 test('a credential that is sent again under its key is stored and checked once', async () => {
   const tenant = await bench.tenant('active');
   await bench.run(async ({ client, taskQueue }) => {
@@ -110,5 +169,27 @@ test('a credential that is sent again under its key is stored and checked once',
     const checks = await bench.sql`
       select from connection_checks where integration_id = ${tenant.integrationId}`;
     expect(checks).toHaveLength(1);
+  }, integrationGoesOn(tenant));
+});
+
+test('a credential that is sent again when the first secret is not kept any more is checked by its own', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async ({ taskQueue }) => {
+    const api = open({ taskQueue });
+    await api.untilReady();
+    const path = `/v1/integrations/${tenant.integrationId}/credential`;
+    const secret = { kind: 'api_token', email: 'a@example.com', token: 'a-token-of-some-length' };
+    const submit = await requestOf(tenant, 'PUT', path, secret);
+    const key = { 'Idempotency-Key': randomUUID() };
+    const letGo = hold('checkOutcome');
+    expect(await submit(api, key)).toEqual(OVERDUE);
+    const later = open({ taskQueue, more: { checkGoesOnMs: 0 } });
+    await later.untilReady();
+    letGo();
+    const done = (): Promise<Answer> => submit(later, key);
+    await waitFor({ what: 'it is taken', read: done, until: ({ status }) => status < 300 });
+    const checks = await bench.sql`
+      select from connection_checks where integration_id = ${tenant.integrationId}`;
+    expect(checks.length).toBeGreaterThan(1);
   }, integrationGoesOn(tenant));
 });

@@ -74,7 +74,7 @@ test('a request that is repeated behind midnight gets the id of the first, until
   const { organizationId } = await bench.tenant();
   const idOn = (day: string) =>
     keyedId(
-      { database: bench.database, organizationId, claim: { key: 'key', day, firstAt: day } },
+      { database: bench.database, organizationId, claim: { key: 'key', day, firstAt: day, ageMs: 0 } },
       'integrations',
       {},
     );

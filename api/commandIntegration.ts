@@ -1,7 +1,7 @@
 import type { UpdateDefinition } from '@temporalio/common';
 import type { IntegrationRow } from '../db/queries/api/integrations.ts';
 import type { ApiEnv } from './dependencies.ts';
-import { repeatedId } from './keyedId.ts';
+import { repeated } from './repeated.ts';
 import { snapshotOf } from './snapshot.ts';
 
 type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal' | 'claim'>;
@@ -14,14 +14,14 @@ type Variables = Pick<ApiEnv['Variables'], 'dependencies' | 'principal' | 'claim
  * await commandIntegration(c.var, messages.pause, integration, { actor: actorOf(c.var.principal) });
  */
 export const commandIntegration = <Answer, Args>(
-  { dependencies, principal, claim }: Variables,
+  variables: Variables,
   definition: UpdateDefinition<Answer, [Args]>,
   integration: IntegrationRow,
   args: Args,
 ): Promise<Answer> =>
-  dependencies.orchestrator.command(
+  variables.dependencies.orchestrator.command(
     definition,
     snapshotOf(integration),
     args,
-    repeatedId({ organizationId: principal.organizationId, claim }, definition.name),
+    repeated(variables, definition.name),
   );
