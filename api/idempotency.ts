@@ -56,26 +56,13 @@ export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
     // Also where it began nothing, or ended and what came behind failed: one before it may have begun, and it has.
     const isOpen = status >= 500 && !wasAnswered(c.error);
     await database
-      .transaction(principal.organizationId, (tx) =>
-        done
-          ? keepIdempotentAnswer(tx, {
-              key,
-              since,
-              status,
-              answer: {
-                headers: Object.fromEntries(
-                  KEPT_HEADERS.flatMap((name) => {
-                    const value = c.res.headers.get(name);
-                    return value === null ? [] : [[name, value]];
-                  }),
-                ),
-                body: body === '' ? null : box.close(body, context),
-              },
-            })
-          : isOpen
-            ? loosenIdempotencyKey(tx, { key, since })
-            : releaseIdempotencyKey(tx, { key, since }),
-      )
+      .transaction(principal.organizationId, (tx) => {
+        if (done) {
+          const kept = { headers: keptHeaders(c.res), body: body === '' ? null : box.close(body, context) };
+          return keepIdempotentAnswer(tx, { key, since, status, answer: kept });
+        }
+        return isOpen ? loosenIdempotencyKey(tx, { key, since }) : releaseIdempotencyKey(tx, { key, since });
+      })
       // What was asked for is done; only its repetition is not remembered. The claim ends by itself.
       .catch((error: unknown) =>
         logOf(c).warn({ error }, 'The answer of an idempotent request could not be kept'),
@@ -83,6 +70,14 @@ export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
     return undefined;
   };
 }
+
+const keptHeaders = ({ headers }: Response): Record<string, string> =>
+  Object.fromEntries(
+    KEPT_HEADERS.flatMap((name) => {
+      const value = headers.get(name);
+      return value === null ? [] : [[name, value]];
+    }),
+  );
 
 const malformedKey = (): Problem =>
   invalidRequest(400, [
