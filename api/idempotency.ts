@@ -19,7 +19,8 @@ const KEY_FORM = /^[\u0021-\u007e]{1,200}$/;
 /**
  * `Idempotency-Key`: the first request with a key is carried out and its answer kept for 24 hours; the same again gets
  * the same answer. Another body: 422. The first still under way: 409. What was refused did nothing, so it is not
- * kept, and the key can be used again. Where nobody knows (5xx) the same request goes on with what the first one began. `operation`: method and route pattern.
+ * kept, and the key can be used again. Where nobody knows (5xx) the same request goes on with what the first one began.
+ * `operation`: method and route pattern.
  */
 export function keepAnswers(operation: string): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {

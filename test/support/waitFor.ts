@@ -20,16 +20,18 @@ const SHORTEST_MS = 20;
 const LONGEST_MS = 250;
 /** A pause that lasts so much longer than asked for: the machine stood still, and what is waited for with it. */
 const STANDSTILL_MS = 10_000;
+const HANGS_MS = 45_000;
 
 /**
  * Reads a state again and again until it is as wished, and returns it. Throws an Error with the last state seen when
- * the time is up, of which what the machine stood still is no part.
+ * the time is up; where none is named, what the machine stood still is no part of it.
  *
  * @example
  * const row = await waitFor({ what: 'the import is completed', read: readImport, until: (r) => r.state === 'completed' });
  */
 export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
-  const { what, read, until, timeoutMs = 45_000, intervalMs } = options;
+  const { what, read, until, timeoutMs = HANGS_MS, intervalMs } = options;
+  const isPromise = options.timeoutMs !== undefined;
   let started = performance.now();
   for (;;) {
     let last: unknown;
@@ -50,7 +52,7 @@ export async function waitFor<T>(options: WaitOptions<T>): Promise<T> {
     const pausedAt = performance.now();
     await sleep(pauseMs);
     const lateMs = performance.now() - pausedAt - pauseMs;
-    if (lateMs > STANDSTILL_MS) started += lateMs;
+    if (!isPromise && lateMs > STANDSTILL_MS) started += lateMs;
   }
 }
 

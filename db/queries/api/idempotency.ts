@@ -9,8 +9,8 @@ export interface KeptAnswer {
 
 export type Claim =
   /**
-   * `since` tells this claim from a later one of the same key; `firstAt`: the same, or that of the
-   * first claim of this request if nobody knows how those before this one ended; `day`: its date in UTC; `ageMs`: since then.
+   * `since` tells this claim from a later one of the same key; `firstAt`: the same, or that of the first claim of this
+   * request if nobody knows how those before this one ended; `day`: its date in UTC; `ageMs`: since then.
    */
   | { state: 'claimed'; since: string; day: string; firstAt: string; ageMs: number }
   | { state: 'under_way' }
