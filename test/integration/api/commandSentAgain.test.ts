@@ -31,19 +31,33 @@ interface Answer {
 
 type Api = ReturnType<typeof open>;
 
-/** Sends one request of a tenant, always the same, by whichever api. */
-async function requestOf({ organizationId }: TestTenant, method: string, path: string, body: object) {
+/** Sends one request of a tenant, always the same, by whichever api; with the key that it may carry. */
+async function requestOf(
+  { organizationId, integrationId }: TestTenant,
+  method: string,
+  what: string,
+  body: object,
+) {
   const operator = createOperator(bench.testDatabase.ownerUrl);
   const { key } = await operator.createKey({ organization: organizationId, role: 'manager' });
   await operator.end();
   const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' };
-  return async (api: Api, more: Record<string, string>, other = body): Promise<Answer> => {
+  async function send(api: Api, more: Record<string, string>, other = body): Promise<Answer> {
     const init = { method, headers: { ...headers, ...more }, body: JSON.stringify(other) };
-    const answer = await api.send(path, init);
+    const answer = await api.send(`/v1/integrations/${integrationId}/${what}`, init);
     const { code } = (await answer.json()) as { code?: unknown };
     return { status: answer.status, code };
-  };
+  }
+  return { send, key: { 'Idempotency-Key': randomUUID() } };
 }
+
+const pauseOf = (tenant: TestTenant) => requestOf(tenant, 'POST', 'pause', {});
+const submitOf = (tenant: TestTenant) =>
+  requestOf(tenant, 'PUT', 'credential', {
+    kind: 'api_token',
+    email: 'a@example.com',
+    token: 'a-token-of-some-length',
+  });
 
 /** How many commands the integration's run has taken, or carried out. */
 async function commandsTaken(
@@ -83,9 +97,7 @@ test('a command that is sent again under its key joins the first, which still wa
   await bench.run(async ({ client, taskQueue }) => {
     const api = open({ taskQueue });
     await api.untilReady();
-    const path = `/v1/integrations/${tenant.integrationId}/pause`;
-    const pause = await requestOf(tenant, 'POST', path, {});
-    const key = { 'Idempotency-Key': randomUUID() };
+    const { send: pause, key } = await pauseOf(tenant);
     const letGo = hold('saveIntegration');
     expect(await pause(api, key)).toEqual(OVERDUE);
     expect(await pause(api, key)).toEqual(OVERDUE);
@@ -111,9 +123,7 @@ test('a command that was carried out, and whose answer failed behind it, is not 
   await bench.run(async ({ client, taskQueue }) => {
     const api = open({ taskQueue, commandTimeoutMs: 45_000, databaseTimeoutMs: 500 });
     await api.untilReady();
-    const path = `/v1/integrations/${tenant.integrationId}/pause`;
-    const pause = await requestOf(tenant, 'POST', path, {});
-    const key = { 'Idempotency-Key': randomUUID() };
+    const { send: pause, key } = await pauseOf(tenant);
     let unlock = async (): Promise<void> => {};
     // The command is stored; then nobody can read the integration for the answer.
     bench.meanwhile('saveIntegration', { behind: async () => (unlock = await lockIntegrations()) });
@@ -129,9 +139,7 @@ test('what a run that was ended had taken is told to the next one', async () => 
   await bench.run(async ({ client, taskQueue }) => {
     const api = open({ taskQueue });
     await api.untilReady();
-    const path = `/v1/integrations/${tenant.integrationId}/pause`;
-    const pause = await requestOf(tenant, 'POST', path, {});
-    const key = { 'Idempotency-Key': randomUUID() };
+    const { send: pause, key } = await pauseOf(tenant);
     const letGo = hold('saveIntegration');
     expect(await pause(api, key)).toEqual(OVERDUE);
     letGo();
@@ -155,10 +163,7 @@ test('a credential that is sent again under its key is stored and checked once',
   await bench.run(async ({ client, taskQueue }) => {
     const api = open({ taskQueue });
     await api.untilReady();
-    const path = `/v1/integrations/${tenant.integrationId}/credential`;
-    const secret = { kind: 'api_token', email: 'a@example.com', token: 'a-token-of-some-length' };
-    const submit = await requestOf(tenant, 'PUT', path, secret);
-    const key = { 'Idempotency-Key': randomUUID() };
+    const { send: submit, key } = await submitOf(tenant);
     const letGo = hold('checkOutcome');
     expect(await submit(api, key)).toEqual(OVERDUE);
     expect(await submit(api, key)).toEqual(OVERDUE);
@@ -177,10 +182,7 @@ test('a credential that is sent again when the first secret is not kept any more
   await bench.run(async ({ taskQueue }) => {
     const api = open({ taskQueue });
     await api.untilReady();
-    const path = `/v1/integrations/${tenant.integrationId}/credential`;
-    const secret = { kind: 'api_token', email: 'a@example.com', token: 'a-token-of-some-length' };
-    const submit = await requestOf(tenant, 'PUT', path, secret);
-    const key = { 'Idempotency-Key': randomUUID() };
+    const { send: submit, key } = await submitOf(tenant);
     const letGo = hold('checkOutcome');
     expect(await submit(api, key)).toEqual(OVERDUE);
     const later = open({ taskQueue, more: { checkGoesOnMs: 0 } });
