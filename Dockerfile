@@ -44,4 +44,4 @@ COPY --from=build /app/dist ./dist
 RUN node --check dist/worker.js && node --check dist/api/server.js
 EXPOSE 4400 9464
 ENV HOST=0.0.0.0 CLONE_FOLDER=/var/lib/bucket-brigade/clones
-CMD ["node", "dist/api/server.js"]
+CMD ["node", "--initial-old-space-size=128", "--max-semi-space-size=8", "dist/api/server.js"]

@@ -12,13 +12,12 @@ import { startTemporal } from '../servers/temporalDevServer.ts';
 import { bundledWorkflows, bundledPrograms } from '../programs.ts';
 import { findTemporalCli } from '../setup/temporalCli.mjs';
 import { childEnvironment } from './childEnvironment.ts';
+import { HEAP } from './heap.ts';
 import type { Installation } from './installation.ts';
 import type { StartOptions } from './options.ts';
 import { type Ports, portsOfThisStart, whileChoosingPorts } from './ports.ts';
 import type { StartService, Supervisor } from './supervisor.ts';
 
-/** What lives is far less; without a bound Node lets garbage grow with the machine. */
-const HEAP = ['--max-old-space-size=256', '--max-semi-space-size=32'];
 /** It makes its git repositories first; thousands of them take minutes. */
 const SIMULATOR_READY_TIMEOUT_MS = 30 * 60_000;
 /** Workflow code is bundled by path, so nothing imports it: it is named for the watcher. */

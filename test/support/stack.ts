@@ -13,6 +13,7 @@ import { verifyOrganization } from '../../scripts/oracle/verifyOrganization.ts';
 import { type ChildServer, describeExit } from '../../scripts/servers/childProcess.ts';
 import { freePort } from '../../scripts/servers/freePort.ts';
 import { startReady } from '../../scripts/servers/readyProcess.ts';
+import { HEAP } from '../../scripts/start/heap.ts';
 import type { SimulatorOptions } from '../../simulator/options.ts';
 import { createSimulator, type Simulator } from './simulator.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -144,8 +145,7 @@ export async function createStack(options: StackOptions = {}): Promise<Stack> {
   const startNode = async (name: string, script: string, port: number, env: Record<string, string>) => {
     const child = await startReady(name, `http://127.0.0.1:${port}/readyz`, {
       command: process.execPath,
-      // as `npm start` gives it to its worker
-      args: ['--max-semi-space-size=32', join(servers.programs, script)],
+      args: [...HEAP, join(servers.programs, script)],
       cwd: ROOT,
       env: { ...shared, ...env },
       log: (line) => void lines.push(`${name}: ${line}`),

