@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Room for young objects, and for garbage before the whole heap is looked through (docs/decisions/room-for-buffers.md): a
- * seventh less processor time over the tests of the streams.
+ * tenth less processor time over tests of imports, streams and syncs.
  */
 const forks = {
   pool: 'forks' as const,
