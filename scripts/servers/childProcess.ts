@@ -39,10 +39,11 @@ const GRACE_MS = 10_000;
 /**
  * A watcher that outlives a killed parent: it reads a pipe that only the parent holds, and when that ends, because the
  * parent closed it or died, it sends the stop signal. It is forked twice, so that the server has no child it does
- * not know (Postgres would take one that dies for a crashed backend). `exec` keeps the process id.
+ * not know (Postgres would take one that dies for a crashed backend). `exec` keeps the process id. A server that is
+ * stopped (SIGSTOP) takes the signal only when it goes on.
  */
 const TETHER =
-  'exec 3<&0; ( ( cat <&3 >/dev/null; kill -"$0" $$ ) >/dev/null 2>&1 & ); exec "$@" </dev/null 3<&-';
+  'exec 3<&0; ( ( cat <&3 >/dev/null; kill -"$0" $$; kill -CONT $$ ) >/dev/null 2>&1 & ); exec "$@" </dev/null 3<&-';
 
 /**
  * Starts a server process that never outlives this one, not even when this one is killed with SIGKILL, and that is

@@ -134,23 +134,27 @@ describe('local servers', () => {
     );
   });
 
-  it('servers end with the process that started them, even when that is killed', async () => {
-    const script = `
+  it.each(['runs', 'is stopped'])(
+    'a server that %s ends with the process that started it, even when that is killed',
+    async (how) => {
+      const script = `
       import { startPostgres } from '${SERVERS}embeddedPostgres.ts';
       const { pid } = await startPostgres({ folder: process.argv[1], persistent: false, log: () => {} });
       console.log('pid ' + pid);
       setInterval(() => {}, 60_000);`;
-    const parent = spawn(
-      process.execPath,
-      ['--import', 'tsx', '--input-type=module', '-e', script, join(folder, 'postgres')],
-      { stdio: ['ignore', 'pipe', 'inherit'], cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
-    );
-    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-    const pid = Number(/pid (\d+)/.exec(line.toString())![1]);
-    expect(isAlive(pid)).toBe(true);
-    parent.kill('SIGKILL');
-    await waitFor({ what: 'Postgres has ended', read: () => isAlive(pid), until: (alive) => !alive });
-  });
+      const parent = spawn(
+        process.execPath,
+        ['--import', 'tsx', '--input-type=module', '-e', script, join(folder, 'postgres')],
+        { stdio: ['ignore', 'pipe', 'inherit'], cwd: fileURLToPath(new URL('../../..', import.meta.url)) },
+      );
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(/pid (\d+)/.exec(line.toString())![1]);
+      expect(isAlive(pid)).toBe(true);
+      if (how === 'is stopped') process.kill(pid, 'SIGSTOP');
+      parent.kill('SIGKILL');
+      await waitFor({ what: 'Postgres has ended', read: () => isAlive(pid), until: (alive) => !alive });
+    },
+  );
 
   it('a server that does not end when asked is killed', async () => {
     const lines: string[] = [];
