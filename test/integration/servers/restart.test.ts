@@ -150,9 +150,14 @@ describe('local servers', () => {
       const [line] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(/pid (\d+)/.exec(line.toString())![1]);
       expect(isAlive(pid)).toBe(true);
-      if (how === 'is stopped') process.kill(pid, 'SIGSTOP');
-      parent.kill('SIGKILL');
-      await waitFor({ what: 'Postgres has ended', read: () => isAlive(pid), until: (alive) => !alive });
+      try {
+        if (how === 'is stopped') process.kill(pid, 'SIGSTOP');
+        parent.kill('SIGKILL');
+        await waitFor({ what: 'Postgres has ended', read: () => isAlive(pid), until: (alive) => !alive });
+      } finally {
+        // A stopped one that did not end would stay behind for ever.
+        if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+      }
     },
   );
 
