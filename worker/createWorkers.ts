@@ -31,6 +31,12 @@ function bundleOrSources(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
 }
 
 /**
+ * How long the script of one workflow task may take, by the clock: the SDK's 5 s pass while a machine stands still, and
+ * what then ends the script can end the whole worker (docs/decisions/a-task-may-stand-still.md). Not among the SDK's typed options.
+ */
+const SCRIPT_LIMIT = { isolateExecutionTimeout: '10 minutes' };
+
+/**
  * The two workers of a process. One runs workflows and what only touches Postgres; the other what calls Bitbucket or
  * runs git, so that a long download never keeps a state change waiting.
  */
@@ -55,6 +61,7 @@ export async function createWorkers(options: WorkersOptions): Promise<{ rows: Wo
   } satisfies Partial<WorkerOptions>;
   const rows = await Worker.create({
     ...common,
+    ...SCRIPT_LIMIT,
     ...(options.workflowBundle === undefined
       ? bundleOrSources()
       : { workflowBundle: options.workflowBundle }),

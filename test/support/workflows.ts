@@ -41,7 +41,7 @@ export interface WorkflowRig {
 let isQuiet = false;
 
 /** Temporal's runtime is one a process: it logs errors only. */
-function quietRuntime(): void {
+export function quietRuntime(): void {
   if (!isQuiet) Runtime.install({ logger: new DefaultLogger('ERROR') });
   isQuiet = true;
 }
