@@ -1,5 +1,6 @@
 import type { Database, Transaction } from '../../db/client.ts';
 import * as queries from '../../db/queries/discovery.ts';
+import { noteAllMissed } from '../../db/queries/syncs.ts';
 import type { ParsedRecords } from '../bitbucket/records.ts';
 import type { Repository } from '../bitbucket/schemas.ts';
 import { repositoryRows, uniqueByUuid } from './discoveryRows.ts';
@@ -59,6 +60,9 @@ export async function storeRepositories(
       rows.map(({ provider_uuid }) => provider_uuid),
     );
     await tellChanges(tx, integration, { changed, seen });
+    // Poll rounds passed over what changed there meanwhile.
+    const back = seen.filter(({ before }) => before !== null && before !== 'present').map(({ id }) => id);
+    await noteAllMissed(tx, { ...integration, repositoryIds: back });
   });
   return rows.length;
 }

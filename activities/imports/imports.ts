@@ -22,7 +22,7 @@ import { endImport, rollUp, startImport, updateImportState } from '../../db/quer
 import { borrowReading, inheritProgress, takeReading } from '../../db/queries/sharedProgress.ts';
 import { stopWaiting } from '../../db/queries/requestBudget.ts';
 import { incompleteFinding } from '../../workflows/completeness.ts';
-import { isParked } from '../../db/queries/syncs.ts';
+import { isParked, noteUnreadByImport } from '../../db/queries/syncs.ts';
 import type { ImportActivities } from '../../workflows/contracts/imports.ts';
 import { importRepositoryWorkflowId } from '../../workflows/ids.ts';
 import { PAUSED } from '../../workflows/import/paused.ts';
@@ -147,11 +147,11 @@ export function createImportActivities({
     finishImport: ({ organizationId, importId, cancelled }) =>
       database.transaction(organizationId, async (tx) => {
         // Repositories before their import, as every writer of both takes them.
-        if (cancelled) await endRepositories(tx, importId);
+        if (cancelled) await cancelRepositories(tx, importId);
         // Some may be made pending again at this moment (retryRepositories).
         const { open } = await lockImport(tx, importId);
         if (open > 0 && !cancelled) return { state: 'running' };
-        if (open > 0) await endRepositories(tx, importId);
+        if (open > 0) await cancelRepositories(tx, importId);
         await settleStreams(tx, { importId, keep: 'none' });
         const totals = await rollUp(tx, importId);
         const end = await endImport(tx, { importId, cancelled });
@@ -242,6 +242,8 @@ export function createImportActivities({
         const others = ended.filter((id) => id !== importId);
         await copyProgress(tx, { importId, repositoryId, to: others });
         if (outcome.state === 'completed') await stampImported(tx, repositoryId);
+        else if (ended.includes(importId))
+          await noteUnreadByImport(tx, { importId, left: [{ repositoryId, begun: true }] });
         for (const id of ended) {
           await insertImportEvent(tx, {
             organizationId,
@@ -263,6 +265,10 @@ const EVENT_OF: Partial<Record<ImportRepositoryState, string>> = {
   needs_credential: 'needs_credential',
   paused: 'repository_paused',
 };
+
+async function cancelRepositories(tx: Transaction, importId: string): Promise<void> {
+  await noteUnreadByImport(tx, { importId, left: await endRepositories(tx, importId) });
+}
 
 async function changeState(
   tx: Transaction,

@@ -54,12 +54,16 @@ export async function selectFinished(
   return rows.map(({ id }) => id);
 }
 
-/** Ends what has not ended, when the import is cancelled. */
-export async function endRepositories(tx: Transaction, importId: string): Promise<void> {
-  await tx.execute(sql`
+/** Ends what has not ended, when the import is cancelled. Answers which, and whether each had begun. */
+export async function endRepositories(
+  tx: Transaction,
+  importId: string,
+): Promise<{ repositoryId: string; begun: boolean }[]> {
+  return tx.execute<{ repositoryId: string; begun: boolean }>(sql`
     update import_repositories set state = 'cancelled', read_by = null, finished_at = clock_timestamp(),
       waiting_since = null, waiting_until = null, waiting_reason = null
-    where import_id = ${importId} and state not in ${ENDED_REPOSITORY}`);
+    where import_id = ${importId} and state not in ${ENDED_REPOSITORY}
+    returning repository_id as "repositoryId", started_at is not null as begun`);
 }
 
 export interface RepositoryPlan {

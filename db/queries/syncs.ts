@@ -5,10 +5,12 @@ import {
   type IntegrationState,
   type Service,
   SERVICES,
+  STREAMS_OF_SERVICE,
 } from '../../workflows/words.ts';
 import type { Transaction } from '../client.ts';
 import { isAbsent } from './presence.ts';
 import { jsonText } from './jsonText.ts';
+import { uuids } from './uuids.ts';
 
 /** Rows of syncs. Every function runs inside a transaction of the tenant. */
 
@@ -88,6 +90,71 @@ export async function noteMissed(
     values (${input.organizationId}, ${input.repositoryId}, ${words(input.services)})
     on conflict (organization_id, repository_id) do update set
       missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
+}
+
+/** Of those that the integration keeps current anything may have changed: nobody asked for them meanwhile. */
+export async function noteAllMissed(
+  tx: Transaction,
+  { integrationId, repositoryIds }: { integrationId: string; repositoryIds: readonly string[] },
+): Promise<void> {
+  if (repositoryIds.length === 0) return;
+  await tx.execute(sql`
+    insert into repository_syncs as s (organization_id, repository_id, missed)
+    select r.organization_id, r.id, n.services from repositories r
+    join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
+    where r.id = any (${uuids(repositoryIds)}) and n.id = ${integrationId} and r.first_imported_at is not null
+    order by r.id
+    on conflict (organization_id, repository_id) do update set
+      missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
+}
+
+const SERVICE_OF_STREAM = SERVICES.flatMap((service) =>
+  STREAMS_OF_SERVICE[service].map((stream) => ({ stream, service })),
+);
+
+/** A repository that an import has ended without success. */
+export interface LeftRepository {
+  repositoryId: string;
+  /** something of it may have been read */
+  begun: boolean;
+}
+
+/**
+ * What an import has left unread of repositories that are kept current is missed: no round would come back to it. What it
+ * had in hand may be newer than what hangs on it (a pull request, its comments). What waited for its turn was passed
+ * over by rounds while its services were off, or while its integration did not fetch it. Services of which nothing was ever
+ * read wait for the next import.
+ */
+export async function noteUnreadByImport(
+  tx: Transaction,
+  { importId, left }: { importId: string; left: readonly LeftRepository[] },
+): Promise<void> {
+  if (left.length === 0) return;
+  await tx.execute(sql`
+    insert into repository_syncs as y (organization_id, repository_id, missed)
+    select r.organization_id, r.id, unread.services
+    from imports i
+    cross join jsonb_to_recordset(${JSON.stringify(left)}::jsonb) as l ("repositoryId" uuid, begun boolean)
+    join repositories r on r.organization_id = i.organization_id and r.id = l."repositoryId"
+    join integrations reader on reader.organization_id = i.organization_id and reader.id = i.integration_id
+    join integrations owner on owner.organization_id = r.organization_id and owner.id = r.integration_id
+    cross join lateral (
+      select array_agg(distinct m.service order by m.service) as services
+      from jsonb_to_recordset(${JSON.stringify(SERVICE_OF_STREAM)}::jsonb) as m (stream text, service text)
+      join streams s on s.organization_id = r.organization_id and s.repository_id = r.id and s.stream = m.stream
+      where s.state not in ('never', 'unavailable') and m.service = any (owner.services)
+        and m.service = any (reader.services) and (i.services is null or m.service = any (i.services))
+    ) unread
+    where i.id = ${importId} and i.kind = 'import' and r.first_imported_at is not null
+      and unread.services is not null
+      and (l.begun or i.services is not null or not exists (
+        select from import_repositories earlier
+        join imports e on e.organization_id = earlier.organization_id and e.id = earlier.import_id
+        where earlier.organization_id = r.organization_id and earlier.repository_id = r.id
+          and earlier.state = 'completed' and e.integration_id = owner.id))
+    order by r.id
+    on conflict (organization_id, repository_id) do update set
+      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)`);
 }
 
 /** Whether another integration than this one fetches the repository. It cannot be removed until the transaction ends. */

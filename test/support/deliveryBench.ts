@@ -266,6 +266,17 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       await whileReading(repositoryId, () => readAll({ repositoryId, importId }, between));
       return repositoryId;
     },
+    /** Of all repositories, or of what was missed of these services; its run reads none yet. */
+    async beginImport(services: readonly Service[] | null = null): Promise<string> {
+      const importId = uuid();
+      await sql`insert into imports (id, organization_id, integration_id, mode, selection, services)
+        values (${importId}, ${organizationId}, ${integrationId}, 'changed', '{"all":true}', ${services && [...services]})`;
+      await inActivity(() => imports.prepareImport({ ...ids, importId }));
+      return importId;
+    },
+    async cancelImport(importId: string): Promise<void> {
+      await imports.finishImport({ ...ids, importId, cancelled: true });
+    },
     /** Nothing is stored of any repository, or known of the budget. */
     async forget(): Promise<void> {
       await sql`delete from repositories`;

@@ -3,7 +3,8 @@ import { awaitDeliveries } from '../../../db/queries/poll/missingDeliveries.ts';
 import type { PolledWorkspace } from '../../../db/queries/poll/workspaces.ts';
 import { repositoriesPath, segment, type TokenTarget } from '../../bitbucket/connectionCheck/target.ts';
 import { asList, readPage, readRecords } from '../../bitbucket/paging.ts';
-import { repositorySchema } from '../../bitbucket/schemas.ts';
+import type { ParsedRecords } from '../../bitbucket/records.ts';
+import { type Repository, repositorySchema } from '../../bitbucket/schemas.ts';
 import { before, OVERLAP_MS } from '../../streams/instants.ts';
 import { storeRepositories } from '../../discovery/storeRepositories.ts';
 import { begin, type Place } from '../place.ts';
@@ -34,7 +35,7 @@ export async function readPushes(
     const here = dated(place, answer);
     return { parsed, observedAt: answer.observedAt, here, next: following(here, page, path) };
   });
-  if (given === undefined) {
+  if (given === undefined || isOfAnother(workspace, given.parsed)) {
     return { place: begin(place, 'witnesses', { incomplete: true }), requests: 1, found: 0 };
   }
   const { parsed, observedAt, here, next } = given;
@@ -47,6 +48,10 @@ export async function readPushes(
     found,
   };
 }
+
+/** A workspace was renamed, and another one has its slug now. What it shows is nothing of ours; a witness shows the new slug. */
+const isOfAnother = ({ providerUuid }: PolledWorkspace, { records }: ParsedRecords<Repository>): boolean =>
+  records.some(({ value }) => value.workspace != null && value.workspace.uuid !== providerUuid);
 
 /** Returns how many repositories were told. */
 async function tellPushed(

@@ -20,7 +20,10 @@ export interface OwnedRepository {
   repositoryId: string;
   /** streams that were read of it, with success or without */
   read: Stream[];
-  /** created integrations that see it too, now, and are not being removed, oldest first */
+  /**
+   * created integrations that see it too, now, and are not being removed, oldest first; of one that was never imported to
+   * its end those that import it themselves: no other would go on with it
+   */
   candidates: Candidate[];
 }
 
@@ -39,7 +42,12 @@ export async function selectOwned(
         from integration_repositories seen
         join integrations n on n.organization_id = seen.organization_id and n.id = seen.integration_id
         where seen.organization_id = r.organization_id and seen.repository_id = r.id and n.id <> r.integration_id
-          and seen.presence = 'present' and n.state in ('active', 'paused', 'needs_credential')), '[]') as candidates
+          and seen.presence = 'present' and n.state in ('active', 'paused', 'needs_credential')
+          and (r.first_imported_at is not null or exists (
+            select from import_repositories ir
+            join imports i on i.organization_id = ir.organization_id and i.id = ir.import_id
+            where ir.organization_id = r.organization_id and ir.repository_id = r.id and i.integration_id = n.id
+              and ir.state not in ('completed', 'failed', 'cancelled')))), '[]') as candidates
     from repositories r
     where r.organization_id = ${organizationId} and r.integration_id = ${integrationId}
       and (${after}::uuid is null or r.id > ${after}::uuid)

@@ -69,10 +69,25 @@ test.each(['gone', 'no_access'])(
   },
 );
 
+test.each(['active', 'paused'])(
+  'an import takes over from an integration that is %s and brings in less: nobody would keep the rest current',
+  async (state) => {
+    const [first, second] = await pair();
+    await bench.sql`update integrations set services = '{repositories}' where id = ${first.integrationId}`;
+    await become(first, state);
+    await importAll(second);
+    expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([false, true]);
+    await become(first, 'active');
+    await importAll(first);
+    expect([await isKeptBy(first), await isKeptBy(second)]).toEqual([false, true]);
+  },
+);
+
 test.each([
   ['is active', 'active', '{repositories,pull_requests,tickets}'],
   ['was paused by a person', 'paused', '{repositories,pull_requests,tickets}'],
   ['brings in more', 'needs_credential', '{repositories,pull_requests}'],
+  ['brings in more, and is active', 'active', '{repositories,pull_requests}'],
 ])('an import leaves a repository to an integration that %s', async (_, state, services) => {
   const [first, second] = await pair();
   await become(first, state);

@@ -167,6 +167,34 @@ describe('a list that fails for good', () => {
   });
 });
 
+test('a workspace was renamed, and a stranger has its slug: nothing of that one is stored, and what changed is found behind the new slug', async () => {
+  const [workspace] = await bench.sql<
+    { uuid: string }[]
+  >`select provider_uuid as uuid from workspaces where slug = 'acme'`;
+  const { login, secret } = bench.simulator.credential('api_token.admin');
+  const headers = { authorization: `Basic ${Buffer.from(`${login ?? ''}:${secret}`).toString('base64')}` };
+  const list = await fetch(`${bench.simulator.apiUrl}/repositories/acme?pagelen=1`, { headers });
+  // Whose everything is another one's; names stay.
+  const theirs = (await list.text()).replaceAll(/[{][0-9a-f]/g, (start) => `{${start === '{0' ? '1' : '0'}`);
+  expect(theirs).not.toContain(workspace!.uuid);
+  const answer = (body: string) => ({ kind: 'status', status: 200, content_type: 'application/json', body });
+  await edit('Under the new slug');
+  bench.simulator.faults.set({
+    rules: [
+      { match: { path: '/repositories/acme\\?' }, fault: answer(theirs.replace('"next"', '"_next"')) },
+      { match: { path: '/workspaces/acme/' }, fault: answer('{"values": [], "pagelen": 50}') },
+    ],
+  });
+  const before = await acme();
+  const known = await bench.sql`select id from workspaces order by id`;
+  await bench.poll();
+  expect(await bench.sql`select id from workspaces order by id`).toEqual(known);
+  expect((await acme()).since).toBe(before.since);
+  bench.simulator.faults.clear();
+  await bench.poll();
+  expect(await bench.differences()).toBe('');
+});
+
 test('an account that may not ask by author asks by repository, in the same round, and after an hour for days', async () => {
   const byAuthor = '/workspaces/acme/pullrequests/';
   bench.simulator.faults.set({

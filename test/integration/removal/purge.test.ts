@@ -199,6 +199,31 @@ describe('an integration', () => {
     ]);
   });
 
+  test('hands over what it has not imported to its end to one that imports it too, and to no other', async () => {
+    const { tenant, ids } = await imported(2);
+    const { organizationId, integrationId } = tenant;
+    const sibling = await tenant.sibling();
+    const [wanted, unwanted] = ids as [string, string];
+    await bench.sql`update repositories set first_imported_at = null where organization_id = ${organizationId}`;
+    const importId = await sibling.storeImport({ repositories: [wanted] });
+    const imports = createImportActivities({ database: bench.database, isRunning: async () => false });
+    await new MockActivityEnvironment().run(() => imports.prepareImport({ ...idsOf(sibling), importId }));
+    await disconnecting(tenant);
+    const steps = removal();
+    await steps.begin(tenant);
+    await steps.handOver(tenant);
+    const owners = await bench.sql`select id, integration_id as owner from repositories
+      where organization_id = ${organizationId} order by id`;
+    expect(owners).toEqual([
+      { id: wanted, owner: sibling.integrationId },
+      { id: unwanted, owner: integrationId },
+    ]);
+    await steps.purge(idsOf(tenant));
+    await steps.finish(tenant);
+    const left = await rowsLeft(bench.sql, organizationId, unwanted);
+    expect(Object.keys(left).toSorted()).toEqual(['integration_repositories', 'repository_health']);
+  });
+
   test('leaves a repository that was only discovered by another one, and frees what nobody sees', async () => {
     const { tenant, ids } = await imported(2);
     const sibling = await tenant.sibling();
