@@ -41,7 +41,8 @@ beforeAll(async () => {
 afterAll(() => bench?.close());
 beforeEach(async () => {
   await pass(2);
-  expect(await bench.differences()).toBe('');
+  const left = await bench.differences();
+  if (left !== '') throw new Error(`It does not begin with what the source has: ${left}`);
 });
 
 /** Hours with a poll round each, whose rotation comes by the repository. */
