@@ -1,7 +1,7 @@
 import { readClock } from '../../db/queries/clock.ts';
 import { recordActivityGap } from '../../db/queries/gaps.ts';
 import { measureActivity } from '../../db/queries/activity.ts';
-import { countPullRequests, noteObserved, upsertPullRequests } from '../../db/queries/pullRequests.ts';
+import { countPullRequests, noteObserved } from '../../db/queries/pullRequests.ts';
 import { countQuarantined } from '../../db/queries/quarantine.ts';
 import { setStreamMethod } from '../../db/queries/streamNotes.ts';
 import { aheadInFeed, aheadOneByOne, aheadToTime } from '../../forecast/ahead.ts';
@@ -180,9 +180,13 @@ export function createActivityReader(context: ReaderContext): StreamReader {
     store: async (tx, items) => {
       const [first] = items;
       if (first === undefined || !('participants' in first.row)) return store(tx, items);
-      const rows = items.map((item) => item.row);
-      const written = await upsertPullRequests(tx, scope, rows);
-      await noteObserved(tx, scope, rows, OVERLAP_MS / 1_000);
+      const written = await storeOf('pull_requests', scope)(tx, items);
+      await noteObserved(
+        tx,
+        scope,
+        items.map((item) => item.row),
+        OVERLAP_MS / 1_000,
+      );
       return written;
     },
     // Where there are pull requests, neither the feed nor the own activity of one is ever empty. That the feed left one out

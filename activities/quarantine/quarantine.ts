@@ -11,6 +11,7 @@ import {
 } from '../../db/queries/quarantineRetries.ts';
 import { selectBrought } from '../../db/queries/quarantine.ts';
 import { oweDetails } from '../../db/queries/tickets.ts';
+import { askPullRequests } from '../../db/queries/wantedPullRequests.ts';
 import type { QuarantineActivities } from '../../workflows/contracts/quarantine.ts';
 import { STREAMS_OF_SERVICE } from '../../workflows/words.ts';
 import { withHeartbeats } from '../heartbeats.ts';
@@ -114,6 +115,15 @@ export function createQuarantineActivities({
         if (brings !== undefined) {
           const brought = broughtBy([...items.keys()]);
           released.push(...(await selectBrought(tx, { ...scope, stream: brings }, brought)));
+        }
+        // The comments' watermark may lie behind what was stored out of turn.
+        if (stream === 'pull_requests' && written > 0) {
+          const commented = [...items.keys()].filter(({ row }) => Number(row['comment_count']) > 0);
+          await askPullRequests(
+            tx,
+            organizationId,
+            commented.map(({ row }) => ({ repositoryId, number: Number(row['number']), part: 'comments' })),
+          );
         }
         if (stream === 'tickets' && written > 0) {
           await oweDetails(

@@ -341,3 +341,49 @@ describe('a ticket that a retry stores', () => {
     expect(await inFull()).toEqual([]);
   });
 });
+
+describe('a pull request that a retry stores', () => {
+  const REPOSITORY = 'acme-rockets/telemetry';
+  /** Without the feed, whose one page would show the comment. */
+  const streams: Stream[] = ['pull_requests', 'pull_request_comments'];
+
+  /** An import while this version of the engine does not read the pull request; behind it, one that does. */
+  async function importWithout(number: number): Promise<void> {
+    const [record, find] = [`"type":"pullrequest","id":${String(number)},`, '"title":'];
+    const fault = { kind: 'poison' as const, record, find, replace: '"heading":' };
+    situation.simulator.faults.set({ seed: 1, rules: [{ match: { path: '/pullrequests\\?' }, fault }] });
+    await importOnce();
+    situation.simulator.faults.clear();
+    expect(await left()).toBe(1);
+    await situation.rows(sql`update quarantine set
+      raw = convert_to(replace(convert_from(raw, 'utf8'), '"heading":', '"title":'), 'utf8')`);
+  }
+
+  async function importOnce(): Promise<void> {
+    // Longer than what a walk reaches back behind its watermark.
+    situation.simulator.clock.advance(20 * 60_000);
+    await situation.importAll({ ...(await situation.startImport(repositoryId)), streams });
+  }
+
+  test('has its comments read by the next import, whose watermark has passed them', async () => {
+    await situation.rows(sql`delete from streams where repository_id = ${repositoryId}`);
+    await situation.rows(sql`insert into integration_repositories (organization_id, integration_id, repository_id)
+      values (${situation.organizationId}, ${integrationId}, ${repositoryId}) on conflict do nothing`);
+    await importOnce();
+    const [found] = await situation.rows(sql`select min(number)::int as number from pull_requests`);
+    const number = Number(found?.['number']);
+    const mutate = (kind: string, more: Record<string, unknown>) =>
+      situation.simulator.mutate({ kind, repository: REPOSITORY, number, ...more });
+    const { id: comment } = (await mutate('comment.add', { raw: 'First' })) as { id: number };
+    await importOnce();
+    await mutate('comment.edit', { comment, raw: 'Second' });
+    await importWithout(number);
+    const id = await newRetry({ repository: repositoryId });
+    await work(id);
+    expect(await retryRow(id)).toMatchObject({ stored: 1 });
+    await importOnce();
+    const [row] = await situation.rows(sql`select raw ->> 'content' as content
+      from pull_request_comments where comment_id = ${comment}`);
+    expect(row?.['content']).toContain('Second');
+  });
+});

@@ -48,6 +48,25 @@ describe('a look at late votes', () => {
     expect(looks()).toEqual([]);
   });
 
+  test('that brings a pull request twice stores it once', async () => {
+    await bench.situation.importAll(await start());
+    await readLongAgo();
+    await mutate('pull_request.approve', { number: 3 });
+    const twice: BitbucketClient = {
+      get: async (request) => {
+        const answer = await bench.situation.bitbucket.get(request);
+        if (!decodeURIComponent(request.path ?? '').includes('q=id=')) return answer;
+        const { values, ...page } = answer.json as { values: unknown[] };
+        const json = { ...page, values: [...values, ...values] };
+        return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
+      },
+    };
+    await bench.situation.importAll(await start(), { bitbucket: twice });
+    expect(looks()).toHaveLength(1);
+    expect(await bench.situation.differences()).toBe('');
+    await mutate('pull_request.unapprove', { number: 3 });
+  });
+
   test('that brings a pull request which cannot be read keeps it as one, and asks no more', async () => {
     await bench.situation.importAll(await start());
     await readLongAgo();

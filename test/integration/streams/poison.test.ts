@@ -230,6 +230,24 @@ describe('records of the other streams', () => {
     expect(await situation.differences()).toBe('');
   });
 
+  test('dates that are in another year in UTC than they say, before the first and behind the last', async () => {
+    poison([
+      {
+        path: '/pullrequests/activity',
+        record: '"approval":',
+        find: '"date":"[^"]*"',
+        replace: '"date":"0001-01-01T00:00:00+01:00"',
+      },
+      { ...list, find: '"updated_on":"[^"]*"', replace: '"updated_on":"9999-12-31T23:59:59-05:00"' },
+    ]);
+    for (const mode of ['full', 'changed', 'changed'] as const) {
+      const input = await importStreams(streams, mode);
+      for (const state of await situation.streamStates(input)) {
+        expect(state).toMatchObject({ state: 'healthy', quarantined: 0 });
+      }
+    }
+  });
+
   test('an activity entry, a change and a ticket that cannot be stored: each is kept, and everything adds up', async () => {
     poison([
       {

@@ -12,6 +12,9 @@ describe('one spelling for one instant', () => {
     ['2026-10-07T18:39:55', '2026-10-07T18:39:55.000000Z'],
     ['2026-10-07T18:39:55.551762999Z', '2026-10-07T18:39:55.551762Z'],
     ['yesterday', 'yesterday'],
+    ['0001-01-01T00:00:00+01:00', '0001-01-01T00:00:00.000000Z'],
+    ['9999-12-31T23:59:59-05:00', '9999-12-31T23:59:59.999999Z'],
+    ['10000-01-01T04:59:59.000000Z', '9999-12-31T23:59:59.999999Z'],
   ])('%s', (text, expected) => {
     expect(canonicalInstant(text)).toBe(expected);
   });
@@ -31,5 +34,10 @@ describe('one spelling for one instant', () => {
 
   test('an earlier instant, across a day', () => {
     expect(before('2026-03-01T00:01:00Z', 120_000)).toBe('2026-02-28T23:59:00.000000Z');
+    expect(before('2026-03-01T00:01:00.0125Z', 1_000)).toBe('2026-03-01T00:00:59.012000Z');
+  });
+
+  test('none before the year 1, which Postgres does not know', () => {
+    expect(before('0001-01-01T00:00:30Z', 60_000)).toBe('0001-01-01T00:00:00.000000Z');
   });
 });
