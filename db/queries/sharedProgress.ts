@@ -130,7 +130,8 @@ export async function borrowReading(tx: Transaction, { importId, repositoryId }:
 
 /**
  * Counters of the streams that this import goes on with where another left them: a walk in hand belongs to whoever
- * stored its position. A stream that another has ended meanwhile is read again from its watermark, so it counts anew.
+ * stored its position. A stream that another has ended meanwhile is read again from its watermark, so it counts anew; one
+ * that this import itself has ended and reads again in a closing round keeps what was counted.
  */
 export async function inheritProgress(tx: Transaction, { importId, repositoryId }: OfRun): Promise<void> {
   await tx.execute(sql`
@@ -143,5 +144,6 @@ export async function inheritProgress(tx: Transaction, { importId, repositoryId 
     where mine.import_id = ${importId} and mine.repository_id = ${repositoryId}
       and s.organization_id = mine.organization_id and s.repository_id = mine.repository_id and s.stream = mine.stream
       and mine.state not in ('healthy', 'unavailable', 'switched_off') and mine.stream not in ('refs', 'commits')
-      and (s.position ->> 'import')::uuid is distinct from mine.import_id`);
+      and (s.position ->> 'import')::uuid is distinct from mine.import_id
+      and s.memory -> 'import' ->> 'importId' is distinct from mine.import_id::text`);
 }
