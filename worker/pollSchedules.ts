@@ -21,25 +21,28 @@ export interface SpacingOptions {
 /** So many schedules are looked at together: a worker that starts has other work. */
 const AT_ONCE = 4;
 const AGAIN_MS = 60_000;
+const LATER_MS = 3_600_000;
 
 /**
- * Sees to it, once a start of a worker, that the poll schedules of active integrations are as configured now. The run of
- * an integration makes its schedule when it becomes active, and does not learn that the interval is another one since, or
- * that Temporal's store was lost. Tried again each minute until all went well. Answers how to stop.
+ * Sees to it, when a worker starts and each hour from then on, that the poll schedules of active integrations are as
+ * configured now. The run of an integration makes its schedule when it becomes active, and does not learn that the interval
+ * is another one since, that an operator deleted it, or that Temporal's store was lost. Tried again each minute until all
+ * went well. Answers how to stop.
  */
-export function startSpacingPolls(options: SpacingOptions): () => Promise<void> {
+export function startSpacingPolls(options: SpacingOptions, laterMs = LATER_MS): () => Promise<void> {
   const { log } = options;
   const stop = new AbortController();
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
+      let restMs = AGAIN_MS;
       try {
         const { changed, failed } = await spaceAllPolls(options, () => stop.signal.aborted);
         if (changed > 0) log.info({ schedules: changed }, 'Poll schedules were made as configured');
-        if (failed === 0) return;
+        if (failed === 0) restMs = laterMs;
       } catch (error) {
         log.warn({ error }, 'Poll schedules could not be looked at; tried again in a minute');
       }
-      await sleep(AGAIN_MS, undefined, { signal: stop.signal }).catch(() => {});
+      await sleep(restMs, undefined, { signal: stop.signal }).catch(() => {});
     }
   };
   const running = run();

@@ -123,11 +123,12 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       database.transaction(integration.organizationId, async (tx) => {
         const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return;
-        // One that broke off has not asked all that a round asks, so it does not say what the next one takes.
-        const atLeast = error === null ? 0 : (plan.requests ?? 0);
+        // One that broke off, or that a pause ended, has not asked all that a round asks: it does not say what the next takes.
+        const isWhole = error === null && plan.state === 'active';
+        const atLeast = isWhole ? 0 : (plan.requests ?? 0);
         const known = { requests: Math.max(requests ?? 0, atLeast), found };
         const interval = await intervalOf(tx, { ...integration, ...known });
-        await endPoll(tx, { ...integration, ...known, effectiveIntervalMs: interval, error });
+        await endPoll(tx, { ...integration, ...known, effectiveIntervalMs: interval, error, isWhole });
         for (const hook of await judgeAwaited(tx, { ...integration, apartMs: OVERLAP_MS }))
           await insertAuditEvent(tx, {
             ...integration,

@@ -2,10 +2,11 @@ import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { schedulePolls } from '../../activities/poll/schedule.ts';
-import { spaceAllPolls } from '../../worker/pollSchedules.ts';
+import { spaceAllPolls, startSpacingPolls } from '../../worker/pollSchedules.ts';
 import { pollId } from '../../workflows/ids.ts';
 import { useDatabaseBench } from '../support/databaseBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
+import { waitFor } from '../support/waitFor.ts';
 
 /** What a worker that starts with another `POLL_INTERVAL_MS` does to the schedules that are there. */
 const bench = useDatabaseBench({ role: 'worker' });
@@ -69,4 +70,20 @@ test('a changed interval reaches the schedules of active integrations; lost ones
   expect(await space(0)).toEqual({ changed: 3, failed: 0 });
   expect(await all()).toEqual([null, null, null, { minutes: 15, rests: true }]);
   await client.schedule.getHandle(pollId(paused.integrationId)).delete();
+});
+
+test('a schedule that an operator deleted is made again while the worker runs', async () => {
+  const tenant = await bench.tenant('active');
+  const options = { database: bench.database, client, taskQueue, intervalMs: 15 * MINUTE_MS };
+  const isThere = () =>
+    waitFor({ what: 'the schedule is there', read: () => scheduleOf(tenant), until: (it) => it !== null });
+  const stop = startSpacingPolls({ ...options, log: pino({ level: 'silent' }) }, 100);
+  try {
+    await isThere();
+    await client.schedule.getHandle(pollId(tenant.integrationId)).delete();
+    await isThere();
+  } finally {
+    await stop();
+  }
+  await client.schedule.getHandle(pollId(tenant.integrationId)).delete();
 });

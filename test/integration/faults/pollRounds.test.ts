@@ -63,7 +63,7 @@ const timesAsked = (path: string, since: number): number =>
   bench.simulator.journal.since(since).filter((entry) => entry.path.includes(path)).length;
 const journaled = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
 
-test('a pause ends the round behind the request in hand', async () => {
+test('a pause ends the round behind the request in hand, and that one says nothing about a whole round', async () => {
   const { integrationId } = bench;
   const become = (state: string) =>
     bench.sql`update integrations set state = ${state} where id = ${integrationId}`;
@@ -71,9 +71,13 @@ test('a pause ends the round behind the request in hand', async () => {
   await bench.poll();
   expect(bench.simulator.journal.since(place).length).toBeGreaterThan(2);
   place = journaled();
+  await bench.sql`update integration_polls set requests = 7`;
+  const known = () => bench.sql`select requests, last_finished_at from integration_polls`;
+  const before = await known();
   await bench.poll(() => become('paused'));
   await become('active');
   expect(bench.simulator.journal.since(place)).toHaveLength(1);
+  expect(await known()).toEqual(before);
 });
 
 test('what was missed of a service that is off wakes nobody, until the service is on', async () => {
