@@ -81,7 +81,7 @@ test('a schedule that an operator deleted is made again while the worker runs', 
   try {
     await isThere();
     await client.schedule.getHandle(pollId(tenant.integrationId)).delete();
-    await isThere();
+    expect(await isThere()).toEqual({ minutes: 15, rests: false });
   } finally {
     await stop();
   }
