@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import type { Transaction } from '../client.ts';
 
 /** Commits that no branch or tag leads to any more are marked, and stay: pull requests and people speak of them. */
@@ -50,9 +50,38 @@ export async function markCommitsUnreachable(
 }
 
 /**
+ * What these hashes lead to by the parents that are stored, themselves among them, as `reachable (hash)`.
+ * `offset 0` has each commit looked up by its key: a join that is planned as a hash would be built anew for each generation.
+ */
+const reachableFrom = ({ organizationId, repositoryId }: OfRepository, hashes: SQL): SQL => sql`
+    reachable (hash) as (
+      ${hashes}
+      union
+      select unnest(p.parent_hashes) from reachable r cross join lateral (
+        select c.parent_hashes from commits c
+        where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
+          and c.hash = r.hash offset 0) p
+    )`;
+
+/** Those of the hashes that a branch or tag leads to, whatever is marked. */
+export async function readReachable(
+  tx: Transaction,
+  { organizationId, repositoryId }: OfRepository,
+  hashes: readonly string[],
+): Promise<string[]> {
+  if (hashes.length === 0) return [];
+  const own = sql`organization_id = ${organizationId}::uuid and repository_id = ${repositoryId}::uuid`;
+  const heads = sql`select target_hash from branches where ${own} union select target_hash from tags where ${own}`;
+  const rows = await tx.execute<{ hash: string }>(sql`
+    with recursive ${reachableFrom({ organizationId, repositoryId }, heads)}
+    select hash from reachable
+    where hash in (select jsonb_array_elements_text(${JSON.stringify(hashes)}::jsonb))`);
+  return rows.map(({ hash }) => hash);
+}
+
+/**
  * Marks what these heads do not lead to, and takes the mark from what they do: by the parents that are stored. `isCut`:
  * the way may lead over a commit that is not stored, so what is not reached is not marked.
- * `offset 0` has each commit looked up by its key: a join that is planned as a hash would be built anew for each generation.
  */
 export async function markByHeads(
   tx: Transaction,
@@ -63,15 +92,9 @@ export async function markByHeads(
     isCut = false,
   }: OfRepository & { heads: readonly string[]; isCut?: boolean },
 ): Promise<void> {
+  const named = sql`select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb)`;
   await tx.execute(sql`
-    with recursive reachable (hash) as (
-      select jsonb_array_elements_text(${JSON.stringify(heads)}::jsonb)
-      union
-      select unnest(p.parent_hashes) from reachable r cross join lateral (
-        select c.parent_hashes from commits c
-        where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
-          and c.hash = r.hash offset 0) p
-    )
+    with recursive ${reachableFrom({ organizationId, repositoryId }, named)}
     update commits c set unreachable_since = case when c.unreachable_since is null then clock_timestamp() end
     where c.organization_id = ${organizationId}::uuid and c.repository_id = ${repositoryId}::uuid
       and (not ${isCut} or c.unreachable_since is not null)

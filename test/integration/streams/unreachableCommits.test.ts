@@ -101,12 +101,41 @@ test('a parent that the host has collected as garbage is asked for once, and by 
   expect(await marked(id)).toHaveLength(100);
 });
 
+test('a branch that comes back after part of it was lost is asked for what it lacks, and is whole again', async () => {
+  const [row] = await situation.rows(sql`select id from repositories where full_name = 'acme/rocket'`);
+  const id = String(row?.['id']);
+  const base = await listing.tipOf(id, 'main');
+  const messages = Array.from({ length: 150 }, (_, index) => `Back ${String(index)}\n`);
+  const back = async () =>
+    (
+      await situation.rows(sql`select count(*)::int as stored, count(unreachable_since)::int as marked
+        from commits where repository_id = ${id} and message like 'Back %'`)
+    )[0];
+  await listing.push('rocket', 'back', messages, base);
+  const first = await listing.begin(id);
+  // Branches, tags, and the newer hundred of them.
+  await situation.chunk(first, { limits: { requests: 3 } });
+  await listing.git('rocket', { kind: 'deleteBranch', name: 'back' });
+  await listing.git('rocket', { kind: 'collectGarbage' });
+  await situation.importAll(first);
+  await listing.imported(id);
+  expect(await back()).toEqual({ stored: 100, marked: 100 });
+  // The same commits again: its head is stored, so no head is missing.
+  await listing.push('rocket', 'back', messages, base);
+  const { asked } = await listing.imported(id);
+  expect(asked.filter((one) => one.includes('commits'))).toEqual(['GET commits']);
+  expect(await back()).toEqual({ stored: 150, marked: 0 });
+});
+
 test('what the host did not know once is asked for where a branch leads to it again', async () => {
   const [row] = await situation.rows(sql`select id from repositories where full_name = 'acme/rocket'`);
   const id = String(row?.['id']);
+  // No other commit names it, so nothing but the branch can bring it back.
+  await listing.push('rocket', 'main', ['Newest\n']);
+  await listing.imported(id);
   const lost = await listing.tipOf(id, 'main');
   await situation.rows(sql`delete from commits where repository_id = ${id} and hash = ${lost}`);
-  await situation.rows(sql`update streams set memory = jsonb_set(memory, '{unknown}', ${JSON.stringify([lost])}::jsonb)
+  await situation.rows(sql`update streams set memory = jsonb_set(memory, '{lost}', ${JSON.stringify([lost])}::jsonb)
     where repository_id = ${id} and stream = 'commits'`);
   await listing.imported(id);
   expect(await situation.rows(sql`select hash from commits where hash = ${lost}`)).toEqual([{ hash: lost }]);
