@@ -42,6 +42,10 @@ export function createRefReader(context: ReaderContext): StreamReader {
   const guard = createNextGuard();
   const base = `/repositories/${source.fullName}/refs`;
 
+  const memory = memorySchema.safeParse(checkpoint.memory);
+  const wasEmpty = (list: List | null): boolean =>
+    list !== null && memory.success && memory.data.empty.includes(list);
+
   async function complete({ began, listed, empty }: RefPosition): Promise<Completion> {
     const { rows, unlisted, quarantined } = await database.transaction(scope.organizationId, async (tx) => ({
       ...(await countRefs(tx, scope)),
@@ -133,9 +137,14 @@ export function createRefReader(context: ReaderContext): StreamReader {
     // Most repositories have branches, and a false one would hide them.
     witness: (stored, place) => {
       const { list, pages } = positionSchema.parse(stored);
-      const memory = memorySchema.safeParse(checkpoint.memory);
-      const wasEmpty = list !== null && memory.success && memory.data.empty.includes(list);
-      return pages > 0 || wasEmpty ? undefined : place;
+      return pages > 0 || wasEmpty(list) ? undefined : place;
+    },
+    // Tags are read behind branches, which name the repository where there are any.
+    mayBeOfAnother: async (stored) => {
+      const { list, pages, listed } = positionSchema.parse(stored);
+      if (list === null || pages > 0 || listed > 0 || wasEmpty(list)) return false;
+      const { rows } = await database.transaction(scope.organizationId, (tx) => countRefs(tx, scope));
+      return rows > 0;
     },
     recover: (stored, { type }) => {
       const position = positionSchema.parse(stored);

@@ -9,6 +9,7 @@ import {
   doubtsEmptyList,
   keyedPath,
   keyedStep,
+  mayListAnother,
   readKeyed,
   type KeyedList,
 } from '../streams/keyedWalk.ts';
@@ -40,6 +41,7 @@ export function createPullRequestReader(
 ): StreamReader {
   const list: KeyedList = { path: pullRequestListPath(context.source.fullName) };
   const { database, scope } = context;
+  const countRows = () => database.transaction(scope.organizationId, (tx) => countPullRequests(tx, scope));
   const alone = createWantedPullRequests(context, { wanted, listPath: list.path });
   return {
     stream: 'pull_requests',
@@ -49,10 +51,7 @@ export function createPullRequestReader(
       const more = position.ended ? await alone.step(position) : undefined;
       if (more !== undefined) return more;
       return keyedStep(list, position, async (ended) => ({
-        ...completeKeyed(
-          ended,
-          await database.transaction(scope.organizationId, (tx) => countPullRequests(tx, scope)),
-        ),
+        ...completeKeyed(ended, await countRows()),
         ...(wanted.length === 0 ? {} : { also: (tx) => letGoUnknown(tx, scope) }),
       }));
     },
@@ -79,6 +78,9 @@ export function createPullRequestReader(
       const path = `/repositories/${context.source.fullName}/pullrequests/1?fields=id`;
       return oldestOfWalk(stored, { place: { path }, isLasting: true });
     },
+    // Behind the list its own answer was judged already.
+    mayBeOfAnother: async (stored) =>
+      askedIn(stored).length === 0 && mayListAnother(parseKeyed(stored), countRows),
     recover: () => undefined,
   };
 }

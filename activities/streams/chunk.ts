@@ -15,8 +15,8 @@ import { BitbucketError, RateLimited } from '../bitbucket/errors.ts';
 import { advance, markStream, type ImportedStream } from './checkpoint.ts';
 import type { StreamNote } from '../../workflows/words.ts';
 import { answeredAt, type LastRead } from './closing.ts';
-import { askIfEmpty, emptiedOf } from './emptyList.ts';
-import { mustBeItself, mustBeOf } from './replaced.ts';
+import { askIfEmpty, type Emptied, emptiedOf } from './emptyList.ts';
+import { mustBeItself, mustBeOf, namedPlace } from './replaced.ts';
 import { missingOf, settleStream } from './settleStream.ts';
 import { storePage } from './storePage.ts';
 import { pathOf, samePlace } from './streamReader.ts';
@@ -95,7 +95,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   let unrecorded = 0;
   let changed = isOwn(stored, stream.importId) && stored?.['changed'] === true;
   let firstAnswerAt = firstAnswerOf(stored);
-  const emptied = isOwn(stored, stream.importId) ? emptiedOf(stored) : undefined;
+  let emptied = isOwn(stored, stream.importId) ? emptiedOf(stored) : undefined;
   let ahead: Ahead | undefined;
   let { hasQuarantined } = run;
   /** A position says which import it belongs to, whether its walk has written anything, and since when it goes on. */
@@ -184,6 +184,17 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
     return { ...uncounted, stored: 0 };
   }
 
+  /** Throws Replaced where another repository has the name. */
+  const lookUp = async (): Promise<void> =>
+    mustBeItself(run.source, (await ask(namedPlace(run.source))).json);
+
+  /** The empty place in hand would have been believed of the repository itself: asks whether it is that, before the place. */
+  async function settleName(at: Position, asked: Emptied): Promise<void> {
+    await lookUp();
+    emptied = { ...asked, itself: true };
+    await moveTo({ position: { ...at, emptied } });
+  }
+
   const doubt = (step: Extract<Step, { kind: 'request' }>) =>
     askIfEmpty({
       reader,
@@ -191,6 +202,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
       before: emptied,
       mayAsk: () => allowance.allows(),
       ask,
+      mustBeItself: lookUp,
       keep: (doubted) => moveTo({ position: { ...step.at, emptied: doubted } }),
     });
 
@@ -208,6 +220,7 @@ export async function readStream(run: StreamRun): Promise<LastRead | undefined> 
   }
 
   async function readPage(step: Extract<Step, { kind: 'request' }>): Promise<void> {
+    if (emptied?.itself === false && emptied.path === pathOf(step.place)) return settleName(step.at, emptied);
     const early = ahead !== undefined && samePlace(ahead.place, step.place) ? ahead : undefined;
     ahead = undefined;
     const asked = early?.answer ?? ask(step.place);

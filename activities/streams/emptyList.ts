@@ -3,6 +3,7 @@ import type { BitbucketAnswer } from '../bitbucket/client.ts';
 import { BitbucketError, FeatureGone, NotFound } from '../bitbucket/errors.ts';
 import { readPage } from '../bitbucket/paging.ts';
 import { unreadable } from '../bitbucket/readJson.ts';
+import { Replaced } from './replaced.ts';
 import { pathOf, samePlace } from './streamReader.ts';
 import type { Place, Position, Step, StreamReader } from './streamReader.ts';
 
@@ -21,8 +22,10 @@ const emptiedSchema = z.object({
   times: z.int(),
   /** another list shows what must be in this one, or its oldest record is there */
   contradicted: z.boolean(),
+  /** all of them were met: whether it was the repository itself that gave them, false: to be asked */
+  itself: z.boolean().optional(),
 });
-type Emptied = z.infer<typeof emptiedSchema>;
+export type Emptied = z.infer<typeof emptiedSchema>;
 
 /** What a position keeps of a place that was empty, when no more could be asked. */
 export function emptiedOf(position: Position | null): Emptied | undefined {
@@ -39,6 +42,8 @@ export interface Doubt {
   /** whether this chunk may ask for more */
   mayAsk: () => boolean;
   ask: (place: Place) => Promise<BitbucketAnswer>;
+  /** throws Replaced where another repository has the name */
+  mustBeItself: () => Promise<void>;
   keep: (emptied: Emptied) => Promise<void>;
 }
 
@@ -47,9 +52,33 @@ export interface Doubt {
  * against it; else what the place answers now. Where a question is refused (an allowance may give one request at a time, so
  * that the last never came), or the chunk is full (`later`), it is kept how often the place was empty: whoever goes on
  * asks there for the next time.
- * Throws what `ask` throws, and InvalidResponse where another list, or the oldest record, shows that this one is false.
+ * What would be believed is held against what is stored: another repository, which has got the name, may be rightly empty
+ * (docs/decisions/a-name-is-not-a-repository.md).
+ * Throws what `ask` throws, InvalidResponse where another list, or the oldest record, shows that this one is false, and
+ * Replaced.
  */
 export async function askIfEmpty(doubt: Doubt): Promise<BitbucketAnswer | 'later' | undefined> {
+  const { reader, step, before } = doubt;
+  const path = pathOf(step.place);
+  if (before?.itself === true && before.path === path) return undefined;
+  const again = await askAgain(doubt);
+  if (again !== undefined || (await reader.mayBeOfAnother?.(step.at)) !== true) return again;
+  const toAsk: Emptied = { path, times: 0, contradicted: false, itself: false };
+  if (!doubt.mayAsk()) {
+    await doubt.keep(toAsk);
+    return 'later';
+  }
+  try {
+    await doubt.mustBeItself();
+  } catch (error) {
+    if (error instanceof BitbucketError && !(error instanceof Replaced)) await doubt.keep(toAsk);
+    throw error;
+  }
+  return undefined;
+}
+
+/** Asks as often as an empty answer must be met to be believed. */
+async function askAgain(doubt: Doubt): Promise<BitbucketAnswer | 'later' | undefined> {
   const { reader, step, ask } = doubt;
   const witness = reader.witness(step.at, step.place);
   if (witness === undefined) return undefined;

@@ -244,6 +244,17 @@ export function doubtsEmptyList({ checkpoint }: ReaderContext, position: KeyedPo
   return !(memory.success && memory.data.empty);
 }
 
+/**
+ * Whether an empty first page is to be believed of the repository itself alone. A list of everything shows what is stored;
+ * one of changes shows some of it, or names no repository although others are read behind it. `countRows`: of the table.
+ */
+export async function mayListAnother(
+  position: KeyedPosition,
+  countRows: () => Promise<number>,
+): Promise<boolean> {
+  return position.after === 0 && (await countRows()) > 0;
+}
+
 /** Reads one page of a keyed list into items. */
 export function readKeyed<T>(
   list: { name: string; schema: z.ZodType<T>; item: (record: ParsedRecord<T>, observedAt: string) => Item },

@@ -1,6 +1,7 @@
 import type { RepositorySource } from '../../db/queries/importProgress.ts';
 import type { Stream } from '../../workflows/words.ts';
 import { RepositoryGone } from '../bitbucket/errors.ts';
+import type { Place } from './streamReader.ts';
 
 /**
  * The name of a repository that was deleted, renamed or moved is free for another one. Until discovery sees that, whoever
@@ -19,6 +20,8 @@ export class Replaced extends RepositoryGone {
   }
 }
 
+type Named = Pick<RepositorySource, 'fullName' | 'providerUuid'>;
+
 /** Where a record says which repository it is of (facts 3); the entries and comments of a pull request do not. */
 const PLACES: Partial<Record<Stream, readonly string[]>> = {
   refs: ['target', 'repository', 'uuid'],
@@ -35,8 +38,13 @@ export function mustBeOf(source: RepositorySource, stream: Stream, records: read
   for (const record of records) mustBeItself(source, at(record, repository));
 }
 
+/** What shows which repository is called by the name that is stored, at the least cost. */
+export const namedPlace = ({ fullName }: Named): Place => ({
+  path: `/repositories/${fullName}?fields=uuid`,
+});
+
 /** Throws Replaced where a repository that is shown by its name is another one. */
-export function mustBeItself(source: RepositorySource, repository: unknown): void {
+export function mustBeItself(source: Named, repository: unknown): void {
   const uuid = at(repository, ['uuid']);
   if (typeof uuid === 'string' && uuid !== source.providerUuid) throw new Replaced(source.fullName);
 }

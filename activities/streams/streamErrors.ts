@@ -2,6 +2,7 @@ import type { RepositorySource } from '../../db/queries/importProgress.ts';
 import { type Finding, SERVICES, type Stream, STREAMS_OF_SERVICE } from '../../workflows/words.ts';
 import { BitbucketError, Forbidden, ScopeMissing } from '../bitbucket/errors.ts';
 import { PageRefused } from './pageRefused.ts';
+import { namedPlace } from './replaced.ts';
 import type { Place } from './streamReader.ts';
 
 /** What an error that ended the reading of a stream says of that stream and of those beside it. */
@@ -24,12 +25,10 @@ export const saysNoTracker = (stream: Stream, { type, path }: BitbucketError): b
  */
 export const trackerGoneIf = (
   stream: Stream,
-  { fullName }: RepositorySource,
+  source: RepositorySource,
   error: BitbucketError,
 ): Place | undefined =>
-  saysNoTracker(stream, error) && error.type === 'NotFound'
-    ? { path: `/repositories/${fullName}?fields=uuid` }
-    : undefined;
+  saysNoTracker(stream, error) && error.type === 'NotFound' ? namedPlace(source) : undefined;
 
 /** In which state an error leaves a stream; undefined: in the one it is in. */
 export function stateAfter(

@@ -132,6 +132,11 @@ export interface StreamReader {
   oldest?(position: Position): OldestRecord | undefined;
   /** so many empty answers in a row are believed, those of witness and lasting oldest record among them; default 3 */
   emptyAnswers?: number;
+  /**
+   * Whether an empty page that would be believed is to be believed of the repository itself alone: it names none, and is not
+   * what the stored rows lead to expect. Another repository may have the name by now. Left out: never.
+   */
+  mayBeOfAnother?(position: Position): Promise<boolean>;
   /** writes the records of one page, keys sorted, one statement a table; returns how many rows were new or changed */
   store(tx: Transaction, items: readonly Item[]): Promise<number>;
   /** where to go on after an answer that refuses this very place; undefined: the error stands */

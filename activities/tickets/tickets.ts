@@ -7,6 +7,7 @@ import {
   doubtsEmptyList,
   keyedPath,
   keyedStep,
+  mayListAnother,
   readKeyed,
   type KeyedList,
 } from '../streams/keyedWalk.ts';
@@ -20,16 +21,13 @@ import { ticketItem } from './ticketRows.ts';
 export function createTicketReader(context: ReaderContext, newest: NewestStored | undefined): StreamReader {
   const list: KeyedList = { path: `/repositories/${context.source.fullName}/issues?pagelen=100` };
   const { database, scope } = context;
+  const countRows = () =>
+    database.transaction(scope.organizationId, (tx) => countTicketRows(tx, scope, 'tickets'));
   return {
     stream: 'tickets',
     begin: () => beginKeyed(context, newest),
     step: (position) =>
-      keyedStep(list, parseKeyed(position), async (ended) =>
-        completeKeyed(
-          ended,
-          await database.transaction(scope.organizationId, (tx) => countTicketRows(tx, scope, 'tickets')),
-        ),
-      ),
+      keyedStep(list, parseKeyed(position), async (ended) => completeKeyed(ended, await countRows())),
     ahead: (stored) => {
       const position = parseKeyed(stored);
       return position.ended ? undefined : { path: keyedPath(list, position) };
@@ -43,6 +41,7 @@ export function createTicketReader(context: ReaderContext, newest: NewestStored 
         place: { path: `/repositories/${context.source.fullName}/issues/1?fields=id` },
         isLasting: false,
       }),
+    mayBeOfAnother: (position) => mayListAnother(parseKeyed(position), countRows),
     recover: () => undefined,
     believedIf: (error) => trackerGoneIf('tickets', context.source, error),
   };
