@@ -206,7 +206,7 @@ export function createActivities(options: ActivitiesOptions): Activities {
       importChunk: withTotals(database, importChunk),
       linkCommits: withTotals(database, linkCommits),
       importGit: withTotals(database, importGit),
-      importSmall: withTotals(database, createSmallImport({ importGit, importChunk })),
+      importSmall: withTotals(database, createSmallImport({ importGit, importChunk, linkCommits })),
       ...createPurgeActivities({ createRun, clones }),
     },
   };

@@ -4,6 +4,7 @@ import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { StoredCheckpoint } from '../../db/queries/checkpoints.ts';
 import { type GitTarget, readGitTarget } from '../../db/queries/gitTargets.ts';
+import { countNamingRecords } from '../../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../../workflows/contracts/streams.ts';
 import type { OfRepository } from '../../workflows/contracts/tenant.ts';
 import type { Finding, ImportMode, Stream } from '../../workflows/words.ts';
@@ -27,7 +28,7 @@ import { TooLarge } from '../git/tooLarge.ts';
 import { type Memory, memorySchema, positionSchema, type WalkState } from '../git/walk.ts';
 import { PageRefused } from '../streams/pageRefused.ts';
 import { linkBehindCommits } from '../pullRequestCommits/linkBehindCommits.ts';
-import { Replaced } from '../streams/replaced.ts';
+import { mustBeItself, namedPlace, Replaced } from '../streams/replaced.ts';
 import { isShown } from '../discovery/storeByUuid.ts';
 import { workflowId } from '../workflowId.ts';
 
@@ -44,6 +45,12 @@ export interface GitActivitiesDependencies {
   client: BitbucketClient;
 }
 
+/** `readFirst`: reads the first page of the API, which may name the repository before its name is looked up. */
+export type ImportGit = (
+  input: Parameters<StreamActivities['importGit']>[0],
+  readFirst?: () => Promise<void>,
+) => Promise<ChunkResult>;
+
 type GitInput = OfRepository & { importId: string; mode: ImportMode };
 type OpenedStreams = Record<'refs' | 'commits', StoredCheckpoint>;
 
@@ -52,9 +59,7 @@ const HEARTBEAT_MS = 2_000;
 const SILENCE_MS = 15 * 60_000;
 
 /** Branches, tags and commits, from git. */
-export function createGitActivities(
-  dependencies: GitActivitiesDependencies,
-): Pick<StreamActivities, 'importGit'> {
+export function createGitActivities(dependencies: GitActivitiesDependencies): { importGit: ImportGit } {
   const { database, gate, webUrl, cloneFolder, clones, client } = dependencies;
   const { origin, protocol } = new URL(webUrl);
   const home = join(cloneFolder, 'home');
@@ -66,14 +71,15 @@ export function createGitActivities(
    * page by page with their checkpoint, then branches and tags as a set; where that is all that is read, links pull
    * requests that waited for their merge commit. Ends git at once when cancelled; the
    * next attempt, on any worker, goes on from the checkpoint. Where it is not under its name any more, it is asked for by
-   * its uuid, and read under the name that it has now. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
+   * its uuid, and read under the name that it has now. The first time nothing that was completed earlier says whose clone it
+   * is: the first page of the API does (`readFirst`), or its name is looked up. Switched off meanwhile, it is done. Throws the errors of `bitbucket/errors.ts`,
    * DiskFull, FilesRefused, PageRefused, and Fenced.
    */
-  async function importGit(input: GitInput): Promise<ChunkResult> {
+  async function importGit(input: GitInput, readFirst?: () => Promise<void>): Promise<ChunkResult> {
     // Before the first statement: opening a stream may wait for the locks of a worker that froze.
     const pulse = startPulse();
     try {
-      const result = await readRepository(input, pulse);
+      const result = await readRepository(input, { pulse, readFirst });
       if (result.done) {
         const onProgress = () => pulse.show({});
         await linkBehindCommits({ database, scope: input, signal: cancellationSignal(), onProgress });
@@ -88,7 +94,8 @@ export function createGitActivities(
   }
 
   /** `found`: it was just asked for by its uuid, and is here. */
-  async function readRepository(input: GitInput, pulse: Pulse, found?: GitTarget): Promise<ChunkResult> {
+  async function readRepository(input: GitInput, reading: Reading, found?: GitTarget): Promise<ChunkResult> {
+    const { pulse } = reading;
     const signal = cancellationSignal();
     const target = found ?? (await findTarget(input));
     const asker = askerOf(target.kind, input.importId, workflowId());
@@ -110,12 +117,13 @@ export function createGitActivities(
             if (hasBegun) streams = await openStreams(input);
             hasBegun = true;
             const snapshot = await readRefs(git, folder, signal);
-            const place = { git, folder, signal };
-            if (
-              found === undefined &&
-              (await sharesNothing(place, memoryOf(streams.commits).completed, snapshot.heads))
-            )
-              throw new Replaced(target.fullName);
+            if (found === undefined) {
+              const { completed, left } = memoryOf(streams.commits);
+              const place = { git, folder, signal };
+              if (await sharesNothing(place, completed, snapshot.heads)) throw new Replaced(target.fullName);
+              if (completed.length === 0 && snapshot.heads.length + left.length > 0)
+                await mustBeNamed(input, { target, asker }, reading);
+            }
             return importFrom({ folder, snapshot }, input, target, streams, pulse);
           },
         }),
@@ -129,7 +137,7 @@ export function createGitActivities(
           // What answers under this name is it after all: all of its history was written anew.
           const isHere = now?.fullName === target.fullName && failure instanceof Replaced;
           if (now !== undefined && (isHere || now.fullName !== target.fullName))
-            return await readRepository(input, pulse, now);
+            return await readRepository(input, reading, now);
         } catch (otherwise) {
           failure = otherwise;
         }
@@ -139,6 +147,31 @@ export function createGitActivities(
       const limited = { until: failure.until, why: failure.why };
       return { done: false, stream: 'commits', requests: 0, records: pulse.records(), limited };
     }
+  }
+
+  /** Throws Replaced where another repository has the name, and the client's errors. */
+  async function mustBeNamed(
+    input: GitInput,
+    { target, asker }: { target: GitTarget; asker: Asker },
+    { readFirst }: Reading,
+  ): Promise<void> {
+    if (readFirst !== undefined && (await namesIt(input, target, readFirst))) return;
+    const credential = await dependencies.credentials.ofIntegration(input);
+    const request = { credential, signal: cancellationSignal(), asker };
+    mustBeItself(target, (await client.get({ ...request, ...namedPlace(target) })).json);
+  }
+
+  /** Whether what the API shows now is of the repository. Throws Replaced where that is read under another name by now. */
+  async function namesIt(
+    input: GitInput,
+    { fullName }: GitTarget,
+    readFirst: () => Promise<void>,
+  ): Promise<boolean> {
+    const count = () => database.read(input.organizationId, (tx) => countNamingRecords(tx, input));
+    const before = await count();
+    await readFirst();
+    if ((await findTarget(input)).fullName !== fullName) throw new Replaced(fullName);
+    return (await count()) > before;
   }
 
   async function openStreams(input: GitInput): Promise<OpenedStreams> {
@@ -291,6 +324,11 @@ function positions({ from, to, progress }: CheckpointStep) {
     ...(to.memory === from.memory ? {} : { memory: to.memory }),
     progress,
   };
+}
+
+interface Reading {
+  pulse: Pulse;
+  readFirst: (() => Promise<void>) | undefined;
 }
 
 interface Pulse {

@@ -62,7 +62,9 @@ export function createStreamActivities(
    */
   async function importChunk(input: ChunkInput): Promise<ChunkResult> {
     const signal = cancellationSignal();
-    const allowance = createAllowance(limits, () => performance.now());
+    const allowance = createAllowance({ ...limits, requests: input.requests ?? limits.requests }, () =>
+      performance.now(),
+    );
     return withPulse((onProgress) => {
       const chunk: Chunk = {
         input,

@@ -74,6 +74,17 @@ export async function readStreamCounts(tx: Transaction, key: ImportStreamKey): P
   return row ?? { expected: null, stored: 0, quarantined: 0, gone: 0, notPermitted: 0 };
 }
 
+/** Records of a repository that an import has stored, of those streams whose records say which repository they are of. */
+export async function countNamingRecords(
+  tx: Transaction,
+  { importId, repositoryId }: Pick<ImportStreamKey, 'importId' | 'repositoryId'>,
+): Promise<number> {
+  const [row] = await tx.execute<{ records: number }>(sql`
+    select coalesce(sum(records_stored), 0)::float8 as records from import_streams
+    where import_id = ${importId} and repository_id = ${repositoryId} and stream in ('pull_requests', 'tickets')`);
+  return row?.records ?? 0;
+}
+
 /** Replaces what was counted so far, at a stream's end. */
 export async function writeStreamCounts(
   tx: Transaction,

@@ -82,7 +82,7 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
   const reading = new Map<string, Set<Service>>();
   const imports = createImportActivities({ database, isRunning: async () => false });
   const syncs = createSyncActivities({ database, isRunning: async () => false });
-  const { importChunk } = createStreamActivities({ database, bitbucket });
+  const { importChunk, linkCommits } = createStreamActivities({ database, bitbucket });
   const { importChunk: importRequest } = createStreamActivities({
     database,
     bitbucket,
@@ -109,7 +109,11 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       const asked = { ...ids, ...of, mode: begun.mode };
       const { kind, streams } = part;
       const importApi = between === undefined ? importChunk : importRequest;
-      const importSmall = createSmallImport({ importGit: git.importGit, importChunk: importApi });
+      const importSmall = createSmallImport({
+        importGit: git.importGit,
+        importChunk: importApi,
+        linkCommits,
+      });
       const { done, gitDone } = await inActivity(() => {
         if (kind === 'git') return git.importGit(asked);
         return (kind === 'small' ? importSmall : importApi)({ ...asked, streams });

@@ -40,6 +40,8 @@ export interface StreamActivities {
       streams: Stream[];
       /** git is read at the same time: pull requests are not linked to their commits at the end */
       linksLater?: true;
+      /** a smaller chunk: so many requests at most */
+      requests?: number;
     },
   ): Promise<ChunkResult>;
   /** A small repository: `importGit`, then `importChunk` over these streams, which ends by the chunk's bounds. */

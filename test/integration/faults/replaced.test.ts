@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Replaced } from '../../../activities/streams/replaced.ts';
 import type { Service } from '../../../workflows/words.ts';
 import { acmeWorld } from '../../support/acmeWorld.ts';
@@ -8,8 +8,21 @@ import { createDeliveryBench, type DeliveryBench } from '../../support/deliveryB
  * A repository's name that another one got before anybody looked: the other one answers, to git and to the API. Its records
  * must not become those of the first.
  */
-const SLUGS = ['deleted', 'renamed', 'relisted', 'rewritten'];
-const WORLD = acmeWorld(SLUGS.map((slug) => ({ slug, pullRequests: 3, commits: 6, tickets: 0 })));
+const SLUGS = [
+  'deleted',
+  'renamed',
+  'relisted',
+  'rewritten',
+  'first',
+  'first-listed',
+  'first-renamed',
+  'first-emptied',
+  'ordinary',
+];
+const WORLD = acmeWorld([
+  ...SLUGS.map((slug) => ({ slug, pullRequests: 3, commits: 6, tickets: 0 })),
+  { slug: 'without-pull-requests', pullRequests: 0, commits: 6, tickets: 0 },
+]);
 
 let bench: DeliveryBench;
 beforeAll(async () => {
@@ -20,6 +33,8 @@ afterAll(() => bench?.close());
 
 const create = (slug: string) =>
   bench.mutate('repository.create', { workspace: 'acme', slug, pull_requests: 5, commits: 9 });
+const now = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
+const asksForName = ({ path }: { path: string }): boolean => path.endsWith('?fields=uuid');
 const READS: Service[][] = [['repositories'], ['pull_requests'], ['repositories', 'pull_requests']];
 /** What is stored of each repository; a sync that fails may write that it was tried, but no record. */
 const versions = () => bench.versions();
@@ -88,4 +103,43 @@ test('a history that was written anew as a whole is still its own, for one look-
     select c.message from branches b join commits c on c.repository_id = b.repository_id and c.hash = b.target_hash
     where b.repository_id = ${id} and b.name = 'main'`;
   expect(heads).toMatchObject([{ message: expect.stringContaining('anew') }]);
+});
+
+describe('before its first import', () => {
+  test.each([
+    ['first', 'without pull requests', { pull_requests: 0, commits: 9 }],
+    ['first-listed', 'with pull requests', { pull_requests: 4, commits: 9 }],
+  ])('another one is not read by git either (%s): %s', async (slug, _, other) => {
+    const before = await versions();
+    await bench.mutate('repository.delete', { repository: `acme/${slug}` });
+    await bench.mutate('repository.create', { workspace: 'acme', slug, ...other });
+    await expect(bench.importRepository(`acme/${slug}`)).rejects.toMatchObject({
+      finding: { code: 'repository_replaced' },
+    });
+    expect(await versions()).toEqual(before);
+  });
+
+  test.each([
+    ['first-renamed', 'with pull requests', { pull_requests: 5, commits: 9 }],
+    ['first-emptied', 'without pull requests', { pull_requests: 0, commits: 9 }],
+  ])('one is read under the name that it has, not what has its old one (%s): %s', async (slug, _, other) => {
+    await bench.mutate('repository.rename', { repository: `acme/${slug}`, slug: `${slug}-moved` });
+    await bench.mutate('repository.create', { workspace: 'acme', slug, ...other });
+    const id = await bench.importRepository(`acme/${slug}`);
+    const [named] = await bench.sql`select full_name from repositories where id = ${id}`;
+    expect(named).toMatchObject({ full_name: `acme/${slug}-moved` });
+    const [stored] = await bench.sql`
+      select (select count(*)::int from pull_requests where repository_id = ${id}) as "pullRequests",
+        (select count(*)::int from commits where repository_id = ${id}) as commits`;
+    expect(stored).toEqual({ pullRequests: 3, commits: 7 });
+  });
+
+  test('the name is looked up where no pull request says whose it is, and not where one does', async () => {
+    const since = now();
+    await bench.importRepository('acme/ordinary');
+    expect(bench.simulator.journal.since(since).filter(asksForName)).toEqual([]);
+    const after = now();
+    await bench.importRepository('acme/without-pull-requests');
+    expect(bench.simulator.journal.since(after).filter(asksForName)).toHaveLength(1);
+  });
 });

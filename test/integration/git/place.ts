@@ -21,6 +21,14 @@ import { type GitServer, startGitServer } from '../../support/gitServer.ts';
 const notSeen = () =>
   new NotFound({ finding: { code: 'not_found', message: 'Nobody sees it.', remedy: 'Look elsewhere.' } });
 
+/** Its name is its own; what has another one, or none, is seen by nobody. */
+const namedAlone = ({ shown }: Subject): BitbucketClient => ({
+  get: (request) =>
+    'path' in request && request.path.endsWith('?fields=uuid')
+      ? shown.get(request)
+      : Promise.reject(notSeen()),
+});
+
 export const DIED = 'the worker died';
 export const USERNAME = 'x-token-auth';
 /** searched for where no secret may be */
@@ -69,7 +77,7 @@ export interface RunOptions {
   limits?: RequestLimits;
   /** instead of the place's database */
   database?: Database;
-  /** who answers when the repository is asked for by its uuid; default: nobody sees it */
+  /** who answers when the repository is asked for; default: it is seen by its name, and nobody sees it by its uuid */
   client?: BitbucketClient;
 }
 
@@ -165,7 +173,7 @@ export async function createPlace(): Promise<Place> {
         webUrl: run.host?.url ?? server.url,
         cloneFolder,
         clones: createCloneFolder({ folder: cloneFolder, maxBytes: Number.POSITIVE_INFINITY }),
-        client: run.client ?? { get: () => Promise.reject(notSeen()) },
+        client: run.client ?? namedAlone(run.subject),
       });
       const input = {
         organizationId,
