@@ -128,5 +128,7 @@ test('are read to the byte', { timeout: seedsTimeoutMs() }, async () => {
       expect(commit.message, told).toBe(message.toString('utf8'));
       expect(readChanges(commit), told).toEqual(changesOf(repository, commit.hash));
     }
+    // A thousand of them take longer to remove than a hook may.
+    await rm(repository.path, { recursive: true });
   }
 });
