@@ -16,8 +16,10 @@ const positionSchema = z.object({
   since: z.string().nullable(),
   /** delta: what changed before this was stored and counted earlier, and only shows that the list is not falsely empty */
   counts: z.string().nullable(),
-  /** delta: `since` is no later than the newest stored record, so the list cannot be empty */
+  /** delta: the newest stored record, or one of them, is asked for too, so the list cannot be empty */
   shows: z.boolean(),
+  /** delta: so many records are as new as the newest that this one alone is asked for with what changed */
+  shown: z.int().nullable().default(null),
   /** records read, each once, for what is expected in all */
   read: z.int(),
   /** the highest id met earlier in this import: what is above is new */
@@ -70,6 +72,7 @@ export const startKeyed = (position: Partial<KeyedPosition>): KeyedPosition => (
   since: null,
   counts: null,
   shows: false,
+  shown: null,
   read: 0,
   highest: 0,
   expected: null,

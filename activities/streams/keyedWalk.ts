@@ -29,8 +29,8 @@ const MAX_SHOWN_AGAIN = 20;
 /**
  * Goes on where a walk is in hand; else the whole list, or what changed since the watermark.
  *
- * A list of changes begins with the newest record that is stored (unless too many share its time): so it is never
- * rightly empty, and a false empty one is known without a second request. A table without rows has no watermark
+ * A list of changes begins with the newest record that is stored, or has one of the newest where many share its time: so it
+ * is never rightly empty, and a false empty one is known without a second request. A table without rows has no watermark
  * (`completeKeyed`), so its list is read whole again by the next import, for the same one request.
  */
 export function beginKeyed(
@@ -45,12 +45,13 @@ export function beginKeyed(
   // A second earlier: nobody says how finely the host compares.
   const known = newest === undefined ? counts : before(newest.updatedOn, 1_000);
   const reachesBack = known < counts;
-  const shows = newest !== undefined && (!reachesBack || newest.asNew <= MAX_SHOWN_AGAIN);
+  const areMany = newest !== undefined && newest.asNew > MAX_SHOWN_AGAIN;
   return startKeyed({
     phase: 'delta',
-    since: shows && reachesBack ? known : counts,
+    since: reachesBack && !areMany ? known : counts,
     counts,
-    shows,
+    shows: newest !== undefined,
+    shown: reachesBack && areMany ? newest.number : null,
     ...(closing === undefined ? {} : { closes: true, whole: closing.whole, ...closing.list }),
   });
 }
@@ -66,11 +67,14 @@ const text = (value: string): string => encodeURIComponent(value);
 /** The request that a position asks for; ids are immutable, so equal positions ask for equal pages. */
 export function keyedPath(list: KeyedList, position: KeyedPosition): string {
   const parts = [
-    ...(position.since === null ? [] : [`updated_on>=${position.since}`]),
+    ...(position.since === null ? [] : [changedSince(position.since, position.shown)]),
     `id>${String(position.after)}`,
   ];
   return `${list.path}&q=${text(parts.join(' AND '))}&sort=id`;
 }
+
+const changedSince = (since: string, shown: number | null): string =>
+  shown === null ? `updated_on>=${since}` : `(updated_on>=${since} OR id=${String(shown)})`;
 
 /** A query for these records. `IN` is documented for texts alone (facts 3.3). */
 export const anyOfIds = (ids: readonly number[]): string => ids.map((id) => `id=${String(id)}`).join(' OR ');

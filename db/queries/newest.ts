@@ -5,6 +5,8 @@ import type { RepositoryScope } from './upsert.ts';
 /** The newest records of a table, by what Bitbucket says of them. */
 export interface NewestStored {
   updatedOn: string;
+  /** of one of them */
+  number: number;
   /** how many rows are as new, or changed later than `since` */
   asNew: number;
 }
@@ -18,9 +20,10 @@ export async function readNewest(
 ): Promise<NewestStored | undefined> {
   const rows = sql`${sql.identifier(table)}
     where organization_id = ${scope.organizationId} and repository_id = ${scope.repositoryId}`;
-  const [row] = await tx.execute<{ updatedOn: string | null; asNew: number }>(sql`
+  const [row] = await tx.execute<{ updatedOn: string | null; number: number; asNew: number }>(sql`
     with newest as materialized (select max(updated_on) as updated_on from ${rows})
-    select newest.updated_on::text as "updatedOn", (
+    select newest.updated_on::text as "updatedOn",
+      (select min(number)::int from ${rows} and updated_on = newest.updated_on) as number, (
       select count(*)::int from ${rows}
         and updated_on >= least(newest.updated_on - interval '1 second', ${since}::timestamptz)) as "asNew"
     from newest`);

@@ -102,7 +102,7 @@ describe('a list read by key', () => {
 });
 
 describe('a list of changes', () => {
-  const newest = { updatedOn: '2026-10-07 18:39:55.551762+00', asNew: 1 };
+  const newest = { updatedOn: '2026-10-07 18:39:55.551762+00', number: 7, asNew: 1 };
   const since = (position: { since: string | null }) => position.since;
 
   test('begins with the newest stored record, so that an empty one is known to be false', () => {
@@ -156,14 +156,19 @@ describe('a list of changes', () => {
     expect(own).toEqual(started);
   });
 
-  test('of which too many are as new begins at the watermark; there an empty one proves nothing', () => {
+  test('of which too many are as new begins at the watermark, with one of them: an empty one is known to be false too', () => {
     const position = beginKeyed(context({ watermark: T1 }), { ...newest, asNew: 21 });
     expect(since(position)).toBe('2026-11-01T12:25:00.000000Z');
-    expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(false);
+    expect(decodeURIComponent(keyedPath({ path: '/list?pagelen=50' }, position))).toBe(
+      '/list?pagelen=50&q=(updated_on>=2026-11-01T12:25:00.000000Z OR id=7) AND id>0&sort=id',
+    );
+    expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(true);
+    const shown = page([7], null, 1, '2026-10-07T18:39:55.551762Z');
+    expect(behindPage('x', position, shown, answer(T1))).toMatchObject({ read: 0, ended: true });
   });
 
   test('must show what changed behind the watermark, however many that are', () => {
-    const late = { updatedOn: '2026-11-01 12:29:00+00', asNew: 500 };
+    const late = { updatedOn: '2026-11-01 12:29:00+00', number: 7, asNew: 500 };
     const position = beginKeyed(context({ watermark: T1 }), late);
     expect(since(position)).toBe('2026-11-01T12:25:00.000000Z');
     expect(doubtsEmptyList(context({ watermark: T1 }), position)).toBe(true);
