@@ -23,7 +23,7 @@ export async function readNewest(
   const [row] = await tx.execute<{ updatedOn: string | null; number: number; asNew: number }>(sql`
     with newest as materialized (select max(updated_on) as updated_on from ${rows})
     select newest.updated_on::text as "updatedOn",
-      (select min(number)::int from ${rows} and updated_on = newest.updated_on) as number, (
+      (select max(number)::int from ${rows} and updated_on = newest.updated_on) as number, (
       select count(*)::int from ${rows}
         and updated_on >= least(newest.updated_on - interval '1 second', ${since}::timestamptz)) as "asNew"
     from newest`);
