@@ -4,7 +4,6 @@ import { cancellationSignal, heartbeat } from '@temporalio/activity';
 import type { Database, Transaction } from '../../db/client.ts';
 import type { StoredCheckpoint } from '../../db/queries/checkpoints.ts';
 import { type GitTarget, readGitTarget } from '../../db/queries/gitTargets.ts';
-import { countNamingRecords } from '../../db/queries/importProgress.ts';
 import type { ChunkResult, StreamActivities } from '../../workflows/contracts/streams.ts';
 import type { OfRepository } from '../../workflows/contracts/tenant.ts';
 import type { Finding, ImportMode, Stream } from '../../workflows/words.ts';
@@ -28,8 +27,9 @@ import { TooLarge } from '../git/tooLarge.ts';
 import { type Memory, memorySchema, positionSchema, type WalkState } from '../git/walk.ts';
 import { PageRefused } from '../streams/pageRefused.ts';
 import { linkBehindCommits } from '../pullRequestCommits/linkBehindCommits.ts';
-import { mustBeItself, namedPlace, Replaced } from '../streams/replaced.ts';
+import { Replaced } from '../streams/replaced.ts';
 import { isShown } from '../discovery/storeByUuid.ts';
+import { mustBeNamed } from './nameOfClone.ts';
 import { workflowId } from '../workflowId.ts';
 
 export interface GitActivitiesDependencies {
@@ -122,7 +122,7 @@ export function createGitActivities(dependencies: GitActivitiesDependencies): { 
               const place = { git, folder, signal };
               if (await sharesNothing(place, completed, snapshot.heads)) throw new Replaced(target.fullName);
               if (completed.length === 0 && snapshot.heads.length + left.length > 0)
-                await mustBeNamed(input, { target, asker }, reading);
+                await mustBeNamed(dependencies, input, { target, asker, readFirst: reading.readFirst });
             }
             return importFrom({ folder, snapshot }, input, target, streams, pulse);
           },
@@ -147,31 +147,6 @@ export function createGitActivities(dependencies: GitActivitiesDependencies): { 
       const limited = { until: failure.until, why: failure.why };
       return { done: false, stream: 'commits', requests: 0, records: pulse.records(), limited };
     }
-  }
-
-  /** Throws Replaced where another repository has the name, and the client's errors. */
-  async function mustBeNamed(
-    input: GitInput,
-    { target, asker }: { target: GitTarget; asker: Asker },
-    { readFirst }: Reading,
-  ): Promise<void> {
-    if (readFirst !== undefined && (await namesIt(input, target, readFirst))) return;
-    const credential = await dependencies.credentials.ofIntegration(input);
-    const request = { credential, signal: cancellationSignal(), asker };
-    mustBeItself(target, (await client.get({ ...request, ...namedPlace(target) })).json);
-  }
-
-  /** Whether what the API shows now is of the repository. Throws Replaced where that is read under another name by now. */
-  async function namesIt(
-    input: GitInput,
-    { fullName }: GitTarget,
-    readFirst: () => Promise<void>,
-  ): Promise<boolean> {
-    const count = () => database.read(input.organizationId, (tx) => countNamingRecords(tx, input));
-    const before = await count();
-    await readFirst();
-    if ((await findTarget(input)).fullName !== fullName) throw new Replaced(fullName);
-    return (await count()) > before;
   }
 
   async function openStreams(input: GitInput): Promise<OpenedStreams> {
