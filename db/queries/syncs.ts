@@ -80,16 +80,19 @@ export async function insertSync(
       missed = null`);
 }
 
+/** Of rows that are inserted into `repository_syncs as y`: what they say is missed joins what is there. */
+export const joinMissed = sql`on conflict (organization_id, repository_id) do update set
+  missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)`;
+
 /** Remembers what may have changed while nothing is fetched. */
 export async function noteMissed(
   tx: Transaction,
   input: { organizationId: string; repositoryId: string; services: readonly Service[] },
 ): Promise<void> {
   await tx.execute(sql`
-    insert into repository_syncs as s (organization_id, repository_id, missed)
+    insert into repository_syncs as y (organization_id, repository_id, missed)
     values (${input.organizationId}, ${input.repositoryId}, ${words(input.services)})
-    on conflict (organization_id, repository_id) do update set
-      missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
+    ${joinMissed}`);
 }
 
 /** Of those that the integration keeps current anything may have changed: nobody asked for them meanwhile. */
@@ -99,13 +102,12 @@ export async function noteAllMissed(
 ): Promise<void> {
   if (repositoryIds.length === 0) return;
   await tx.execute(sql`
-    insert into repository_syncs as s (organization_id, repository_id, missed)
+    insert into repository_syncs as y (organization_id, repository_id, missed)
     select r.organization_id, r.id, n.services from repositories r
     join integrations n on n.organization_id = r.organization_id and n.id = r.integration_id
     where r.id = any (${uuids(repositoryIds)}) and n.id = ${integrationId} and r.first_imported_at is not null
     order by r.id
-    on conflict (organization_id, repository_id) do update set
-      missed = array(select distinct unnest(s.missed || excluded.missed) order by 1)`);
+    ${joinMissed}`);
 }
 
 const SERVICE_OF_STREAM = SERVICES.flatMap((service) =>
@@ -146,15 +148,14 @@ export async function noteUnreadByImport(
         and m.service = any (reader.services) and (i.services is null or m.service = any (i.services))
     ) unread
     where i.id = ${importId} and i.kind = 'import' and r.first_imported_at is not null
-      and unread.services is not null
+      and r.removed_at is null and owner.state <> 'disconnecting' and unread.services is not null
       and (l.begun or i.services is not null or not exists (
         select from import_repositories earlier
         join imports e on e.organization_id = earlier.organization_id and e.id = earlier.import_id
         where earlier.organization_id = r.organization_id and earlier.repository_id = r.id
           and earlier.state = 'completed' and e.integration_id = owner.id))
     order by r.id
-    on conflict (organization_id, repository_id) do update set
-      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)`);
+    ${joinMissed}`);
 }
 
 /** Whether another integration than this one fetches the repository. It cannot be removed until the transaction ends. */

@@ -4,6 +4,7 @@ import type { Transaction } from '../../client.ts';
 import { isoInstant as iso } from '../isoInstant.ts';
 import { kept, type PolledRepository } from './keptRepositories.ts';
 import type { OfIntegration } from './scope.ts';
+import { joinMissed } from '../syncs.ts';
 
 /** What of Bitbucket's answers is news. Every function runs inside a transaction of the tenant. */
 
@@ -58,8 +59,7 @@ export async function noteChangedInFirstImport(
         and ir.state not in ('completed', 'failed', 'cancelled')
         and ir.started_at <= u.at + make_interval(secs => ${input.overlapMs / 1000}))
     order by r.id
-    on conflict (organization_id, repository_id) do update set
-      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)
+    ${joinMissed}
     where not coalesce(y.missed @> excluded.missed, false)`);
 }
 

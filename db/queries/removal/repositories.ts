@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Service, Stream } from '../../../workflows/words.ts';
 import type { Transaction } from '../../client.ts';
+import { joinMissed } from '../syncs.ts';
 
 /** Repositories of an integration that is being removed. Every function runs inside a transaction of the tenant. */
 
@@ -110,8 +111,7 @@ export async function handOver(
     )
     insert into repository_syncs as y (organization_id, repository_id, missed)
     select organization_id, id, services from taken
-    on conflict (organization_id, repository_id) do update set
-      missed = array(select distinct unnest(y.missed || excluded.missed) order by 1)`);
+    ${joinMissed}`);
 }
 
 /** Whether another integration than the one that is removed sees the repository. */
