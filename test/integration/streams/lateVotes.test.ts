@@ -15,6 +15,17 @@ describe('a look at late votes', () => {
     bench.situation.rows(sql`update pull_request_activity set at = now() - interval '10 minutes'
       where at > now() - interval '1 minute'`);
 
+  /** The look shows other records than the host has. */
+  const lookShows = (change: (values: unknown[]) => unknown[]): BitbucketClient => ({
+    get: async (request) => {
+      const answer = await bench.situation.bitbucket.get(request);
+      if (!decodeURIComponent(request.path ?? '').includes('q=id=')) return answer;
+      const { values, ...page } = answer.json as { values: unknown[] };
+      const json = { ...page, values: change(values) };
+      return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
+    },
+  });
+
   test('ends where the vote was taken back meanwhile', async () => {
     await bench.situation.importAll(await start());
     await readLongAgo();
@@ -52,15 +63,7 @@ describe('a look at late votes', () => {
     await bench.situation.importAll(await start());
     await readLongAgo();
     await mutate('pull_request.approve', { number: 3 });
-    const twice: BitbucketClient = {
-      get: async (request) => {
-        const answer = await bench.situation.bitbucket.get(request);
-        if (!decodeURIComponent(request.path ?? '').includes('q=id=')) return answer;
-        const { values, ...page } = answer.json as { values: unknown[] };
-        const json = { ...page, values: [...values, ...values] };
-        return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
-      },
-    };
+    const twice = lookShows((values) => [...values, ...values]);
     await bench.situation.importAll(await start(), { bitbucket: twice });
     expect(looks()).toHaveLength(1);
     expect(await bench.situation.differences()).toBe('');
@@ -71,14 +74,7 @@ describe('a look at late votes', () => {
     await bench.situation.importAll(await start());
     await readLongAgo();
     await mutate('pull_request.approve', { number: 3 });
-    const bent: BitbucketClient = {
-      get: async (request) => {
-        const answer = await bench.situation.bitbucket.get(request);
-        if (!decodeURIComponent(request.path ?? '').includes('q=id=')) return answer;
-        const json = { ...(answer.json as object), values: [{ id: 3 }] };
-        return { ...answer, json, bytes: Buffer.from(JSON.stringify(json)) };
-      },
-    };
+    const bent = lookShows(() => [{ id: 3 }]);
     await bench.situation.importAll(await start(), { bitbucket: bent });
     expect(await bench.situation.rows(sql`select stream, record_key from quarantine`)).toEqual([
       { stream: 'pull_requests', record_key: '3' },
