@@ -13,8 +13,11 @@ import { waitFor } from '../support/waitFor.ts';
 const [KILLS_IN_GIT, KILLS_IN_API] = [4, 6];
 /** Temporal notices a dead worker by its missing heartbeat (10 s), then tries again (bar of reliability.md, F01). */
 const PROGRESS_WITHIN_MS = 15_000;
-/** The worker started in its place says so first, unless the activity had just begun (`worker/attemptsInHand.ts`). */
-const USUALLY_WITHIN_MS = 8_000;
+/**
+ * The worker started in its place says so first, unless the activity had just begun (`worker/attemptsInHand.ts`). Counted
+ * from when it works: how long a process takes to start is the machine's affair.
+ */
+const USUALLY_WITHIN_MS = 5_000;
 const GIVEN_BACK = 'A worker was killed: what it had in hand is tried again';
 /** What an activity may ask for again: the page in hand, and the one that was asked for ahead. */
 const PAGES_A_KILL = 2;
@@ -52,7 +55,7 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
   const importId = await startImport(stack, integrationId);
   const cuts: number[] = [];
   const pauses: number[] = [];
-  let killed: { at: number; stored: Stored } | undefined;
+  let killed: { stored: Stored; replacedAt: number } | undefined;
 
   for (let kill = 1; kill <= KILLS_IN_GIT + KILLS_IN_API; kill += 1) {
     const moved = await waitFor({
@@ -61,7 +64,7 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
       until: ({ records }) => records !== (killed?.stored.records ?? 0),
       timeoutMs: killed === undefined ? 60_000 : PROGRESS_WITHIN_MS,
     });
-    if (killed !== undefined) pauses.push(Date.now() - killed.at);
+    if (killed !== undefined) pauses.push(Date.now() - killed.replacedAt);
     const inGit = kill <= KILLS_IN_GIT;
     const [records, pages] = [Math.floor(random() * 1_500), 3 + Math.floor(random() * 20)];
     const from = requests();
@@ -74,7 +77,6 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
     });
     await stack.workers.at(-1)?.kill();
     const stored = await storedSoFar(stack, importId);
-    killed = { at: Date.now(), stored };
     cuts.push(requests());
     console.info(
       `kill ${kill} at ${stored.commits} commits, ${stored.records} records, ${requests()} requests`,
@@ -83,6 +85,7 @@ test('a worker killed ten times in one import loses and doubles nothing, and ask
     if (inGit) expect(stored.commits).toBeLessThan(COMMITS);
     // In the folder of the dead one, whose half-made clones lie there.
     await stack.startWorker({ clones: 1 });
+    killed = { stored, replacedAt: Date.now() };
   }
 
   const ended = await importEnded(stack, importId);

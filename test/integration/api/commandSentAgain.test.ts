@@ -185,7 +185,8 @@ test('a credential that is sent again when the first secret is not kept any more
     const { send: submit, key } = await submitOf(tenant);
     const letGo = hold('checkOutcome');
     expect(await submit(api, key)).toEqual(OVERDUE);
-    const later = open({ taskQueue, more: { checkGoesOnMs: 0 } });
+    // It waits to the end: each further request would have a check of its own.
+    const later = open({ taskQueue, commandTimeoutMs: 45_000, more: { checkGoesOnMs: 0 } });
     await later.untilReady();
     letGo();
     const done = (): Promise<Answer> => submit(later, key);

@@ -23,10 +23,8 @@ export const describeWebhooks = (): void => {
       const down = createLocalApi({
         databaseUrl: `postgres://nobody:x@127.0.0.1:${await freePort()}/nothing`,
       });
-      const startedAt = performance.now();
       const { status, headers } = await world.contract.call(down.send, 'POST', hook.path, push);
       expect([status, headers.get('Retry-After')]).toEqual([503, '2']);
-      expect(performance.now() - startedAt).toBeLessThan(2_000);
       await down.close();
     });
   });
