@@ -11,7 +11,7 @@ import { publicKeyOf } from './platform/secrets/publicKeyOf.ts';
 import { createSealer } from './platform/secrets/seal.ts';
 import { createAttemptsInHand } from './worker/attemptsInHand.ts';
 import { createWorkers, runWorkers } from './worker/createWorkers.ts';
-import { startSpacingPolls } from './worker/pollSchedules.ts';
+import { startUpkeep } from './worker/integrationUpkeep.ts';
 import { startRelay } from './worker/relay/relay.ts';
 import { createWaker } from './worker/relay/waker.ts';
 import { installRuntime } from './worker/runtime.ts';
@@ -38,7 +38,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   const clones = createCloneFolder({ folder: config.cloneFolder, maxBytes: CLONE_BYTES });
   const stopSweepingClones = startSweepingClones({ database, clones, log });
   const stopWaking = startWaking({ database, client, log });
-  const stopSpacing = startSpacingPolls({
+  const stopUpkeep = startUpkeep({
     database,
     client,
     taskQueue,
@@ -77,7 +77,7 @@ async function run(config: WorkerConfig, log: Logger): Promise<void> {
   } finally {
     ready = false;
     await status?.close();
-    await Promise.all([stopSweep(), stopSweepingClones(), stopWaking(), stopSpacing(), stopRelay()]);
+    await Promise.all([stopSweep(), stopSweepingClones(), stopWaking(), stopUpkeep(), stopRelay()]);
     try {
       await connection.close();
     } finally {

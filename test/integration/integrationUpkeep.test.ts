@@ -1,15 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { schedulePolls } from '../../activities/poll/schedule.ts';
-import { spaceAllPolls, startSpacingPolls } from '../../worker/pollSchedules.ts';
+import { keepIntegrations, startUpkeep } from '../../worker/integrationUpkeep.ts';
+import { integrationStart } from '../../workflows/integrationStart.ts';
+import { rename } from '../../workflows/messages.ts';
 import { pollId } from '../../workflows/ids.ts';
-import { useDatabaseBench } from '../support/databaseBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
+import { actor, handleOf, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
 
-/** What a worker that starts with another `POLL_INTERVAL_MS` does to the schedules that are there. */
-const bench = useDatabaseBench({ role: 'worker' });
+/** What a worker does, when it starts and each hour, for integrations that may have lost their run or their schedule. */
+const bench = useWorkflowBench();
 let client: Client;
 
 beforeAll(async () => {
@@ -26,14 +29,15 @@ const make = ({ organizationId, integrationId }: TestTenant, active: boolean) =>
   return schedulePolls(client, { ...of, active, intervalMs: 15 * MINUTE_MS });
 };
 
-const space = (minutes: number) =>
-  spaceAllPolls({
-    database: bench.database,
-    client,
-    taskQueue,
-    intervalMs: minutes * MINUTE_MS,
-    log: pino({ level: 'silent' }),
-  });
+const optionsOf = (minutes: number) => ({
+  database: bench.database,
+  client,
+  taskQueue,
+  intervalMs: minutes * MINUTE_MS,
+  log: pino({ level: 'silent' }),
+});
+
+const keep = (minutes: number) => keepIntegrations(optionsOf(minutes));
 
 /** Minutes between two rounds, and whether it rests; null: there is no schedule. */
 async function scheduleOf({ integrationId }: TestTenant) {
@@ -58,8 +62,8 @@ test('a changed interval reaches the schedules of active integrations; lost ones
   await make(paused, false);
   const all = () => Promise.all([scheduled, lost, resting, paused].map(scheduleOf));
 
-  expect(await space(30)).toEqual({ changed: 3, failed: 0 });
-  expect(await space(30)).toEqual({ changed: 0, failed: 0 });
+  expect(await keep(30)).toEqual({ begun: 3, changed: 3, failed: 0 });
+  expect(await keep(30)).toEqual({ begun: 0, changed: 0, failed: 0 });
   expect(await all()).toEqual([
     { minutes: 30, rests: false },
     { minutes: 30, rests: false },
@@ -67,17 +71,16 @@ test('a changed interval reaches the schedules of active integrations; lost ones
     { minutes: 30, rests: false },
     { minutes: 15, rests: true },
   ]);
-  expect(await space(0)).toEqual({ changed: 3, failed: 0 });
+  expect(await keep(0)).toEqual({ begun: 0, changed: 3, failed: 0 });
   expect(await all()).toEqual([null, null, null, { minutes: 15, rests: true }]);
   await client.schedule.getHandle(pollId(paused.integrationId)).delete();
 });
 
 test('a schedule that an operator deleted is made again while the worker runs', async () => {
   const tenant = await bench.tenant('active');
-  const options = { database: bench.database, client, taskQueue, intervalMs: 15 * MINUTE_MS };
   const isThere = () =>
     waitFor({ what: 'the schedule is there', read: () => scheduleOf(tenant), until: (it) => it !== null });
-  const stop = startSpacingPolls({ ...options, log: pino({ level: 'silent' }) }, 100);
+  const stop = startUpkeep(optionsOf(15), 100);
   try {
     await isThere();
     await client.schedule.getHandle(pollId(tenant.integrationId)).delete();
@@ -86,4 +89,38 @@ test('a schedule that an operator deleted is made again while the worker runs', 
     await stop();
   }
   await client.schedule.getHandle(pollId(tenant.integrationId)).delete();
+});
+
+test('a run that an operator ended is begun again, and hears what it is told; one that runs is left alone', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async ({ client: sender, taskQueue: served }) => {
+    const look = () => keepIntegrations({ ...optionsOf(0), taskQueue: served });
+    const handle = handleOf(sender, tenant);
+    const runOf = async () => {
+      const { runId, status } = await handle.describe();
+      return { runId, status: status.name };
+    };
+    await look();
+    const first = await runOf();
+    await handle.terminate('by a test');
+    expect((await look()).begun).toBe(1);
+    const second = await runOf();
+    expect([second.status, second.runId === first.runId]).toEqual(['RUNNING', false]);
+    expect(await look()).toEqual({ begun: 0, changed: 0, failed: 0 });
+    expect(await runOf()).toEqual(second);
+    await handle.executeUpdate(rename, { args: [{ name: 'Heard', actor }] });
+    expect((await tenant.snapshot()).name).toBe('Heard');
+  }, integrationGoesOn(tenant));
+});
+
+test('one whose run completed was removed: it is not begun again', async () => {
+  const tenant = await bench.tenant('active');
+  await bench.run(async ({ client: sender, taskQueue: served }) => {
+    // Of an organization that has no such row: it completes, as the run of one that is removed does.
+    const gone = { ...(await tenant.snapshot()), organizationId: randomUUID() };
+    const handle = await sender.workflow.start('integration', integrationStart(gone, served));
+    await handle.result();
+    expect((await keep(0)).failed).toBe(0);
+    expect((await handle.describe()).status.name).toBe('COMPLETED');
+  });
 });
