@@ -36,6 +36,14 @@ export const POLL_INTERRUPTED: Finding = {
   remedy: 'Nothing to do: the next one looks from where the last complete one began.',
 };
 
+export const POLL_STOPPED: Finding = {
+  code: 'poll_stopped',
+  message:
+    'The round that looked for changes ended before it had asked all, because the integration became inactive.',
+  remedy:
+    'Nothing to do: once it is active again, the next one looks from where the last complete one began.',
+};
+
 export const ESTIMATE_INTERRUPTED: Finding = {
   code: 'estimate_interrupted',
   message: 'The estimate ended before it had a result.',

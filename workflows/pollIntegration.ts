@@ -27,7 +27,7 @@ import type { Finding } from './words.ts';
  *  2. `everything`: tell every repository to bring itself up to date. Otherwise ask Bitbucket, as cheaply as can be, which
  *     may have changed, in bounded chunks, and tell those.
  *  3. At a limit of Bitbucket, or before a list that failed is asked for again, sleep on a timer that says until when.
- *  4. Store how it went, and when the next round may come. A refused credential is also told to the integration.
+ *  4. Store how it went (a pause ends a round early), and when the next round may come. A refused credential is also told to the integration.
  */
 export async function pollIntegration(input: PollIntegrationInput): Promise<void> {
   const { organizationId, integrationId, everything = false } = input;
@@ -71,6 +71,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
       }
       ({ place } = begun);
     }
+    let stopped: Finding | null = null;
     for (let from = place; from !== null; from = place) {
       if (isLong()) return false;
       show('asks Bitbucket what changed');
@@ -83,10 +84,11 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
         ({ place } = chunk);
         requests += chunk.requests;
         found += chunk.found;
+        stopped = chunk.stopped ?? null;
         return chunk;
       });
     }
-    await finish(null);
+    await finish(stopped);
     return true;
   }
 
@@ -106,7 +108,7 @@ export async function pollIntegration(input: PollIntegrationInput): Promise<void
   }
 
   async function finish(error: Finding | null): Promise<void> {
-    show(error === null ? 'done' : `failed (${error.code})`);
+    show(error === null ? 'done' : `has not asked all (${error.code})`);
     await rows().finishPoll.executeWithOptions({ summary: 'store how the round went' }, [
       { ...ids, ...(everything ? { requests: null, found: null } : { requests, found }), error },
     ]);

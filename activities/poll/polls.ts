@@ -22,6 +22,7 @@ import { isUpkeepLost } from '../../db/queries/webhookUpkeep.ts';
 import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { Limited } from '../../workflows/contracts/waiting.ts';
 import type { PollActivities, PollQuestions } from '../../workflows/contracts/polls.ts';
+import { POLL_STOPPED } from '../../workflows/findings.ts';
 import { SERVICES, type Service } from '../../workflows/words.ts';
 import { pollConsumer, walker } from '../bitbucket/asker.ts';
 import type { BitbucketClient } from '../bitbucket/client.ts';
@@ -123,12 +124,11 @@ export function createPollActivities(dependencies: PollDependencies): PollActivi
       database.transaction(integration.organizationId, async (tx) => {
         const plan = await readPollPlan(tx, integration);
         if (plan === undefined) return;
-        // One that broke off, or that a pause ended, has not asked all that a round asks: it does not say what the next takes.
-        const isWhole = error === null && plan.state === 'active';
-        const atLeast = isWhole ? 0 : (plan.requests ?? 0);
+        // One that broke off has not asked all that a round asks, so it does not say what the next one takes.
+        const atLeast = error === null ? 0 : (plan.requests ?? 0);
         const known = { requests: Math.max(requests ?? 0, atLeast), found };
         const interval = await intervalOf(tx, { ...integration, ...known });
-        await endPoll(tx, { ...integration, ...known, effectiveIntervalMs: interval, error, isWhole });
+        await endPoll(tx, { ...integration, ...known, effectiveIntervalMs: interval, error });
         for (const hook of await judgeAwaited(tx, { ...integration, apartMs: OVERLAP_MS }))
           await insertAuditEvent(tx, {
             ...integration,
@@ -189,7 +189,7 @@ export function createPollQuestions(dependencies: PollQuestionDependencies): Pol
         const plan = await database.transaction(integration.organizationId, (tx) =>
           readPollPlan(tx, integration),
         );
-        if (plan === undefined || plan.state !== 'active') return { place: null, requests: 0, found: 0 };
+        if (plan?.state !== 'active') return { place: null, requests: 0, found: 0, stopped: POLL_STOPPED };
         const credential = await credentials.ofIntegration(integration);
         const { kind, fields } = await credentials.facts(credential);
         const services: Service[] = plan.services;

@@ -11,10 +11,10 @@ export const pollingSchema = z
       .nullable()
       .meta({ description: 'between two rounds, at the allowance of the account; null: not known yet' }),
     last_started_at: timestamp.nullable(),
-    last_finished_at: timestamp.nullable(),
+    last_finished_at: timestamp.nullable().meta({ description: 'when a round last had asked all' }),
     requests: z.int().meta({ description: 'of the last round' }),
     found: z.int().meta({ description: 'repositories that the last round found changed' }),
-    error: finding.nullable(),
+    error: finding.nullable().meta({ description: 'why the last round that ended has not asked all' }),
     rotated_since: timestamp.nullable().meta({
       description: 'since then every repository was looked at by itself, whatever lists and webhooks say',
     }),

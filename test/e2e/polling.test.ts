@@ -32,17 +32,12 @@ afterAll(() => stack?.close());
 const path = (more = ''): string => `/v1/integrations/${integrationId}${more}`;
 const polling = async (): Promise<Answer['body']> => (await stack.call('GET', path())).body.polling;
 
-/** A round that has ended, and behind which none has begun. */
+/** It has asked all, and behind it none has begun. */
+const isWhole = (told: Answer['body']): boolean =>
+  told?.last_finished_at != null && Date.parse(told.last_finished_at) >= Date.parse(told.last_started_at);
+
 const untilRound = (what: string, until: (told: Answer['body']) => boolean) =>
-  waitFor({
-    what,
-    read: polling,
-    until: (told) =>
-      told?.last_finished_at != null &&
-      Date.parse(told.last_finished_at) >= Date.parse(told.last_started_at) &&
-      until(told),
-    timeoutMs: 30_000,
-  });
+  waitFor({ what, read: polling, until: (told) => isWhole(told) && until(told), timeoutMs: 30_000 });
 
 const requests = (): JournalEntry[] =>
   stack.simulator.journal
@@ -93,7 +88,12 @@ test('rotated since: when the repository was looked at that has waited for longe
     timeoutMs: 30_000,
   });
   expectStatus(await stack.call('POST', path('/pause')), 202);
-  const told = await untilRound('the round in hand has ended', () => true);
+  const told = await waitFor({
+    what: 'the round in hand has ended, or the pause has ended it',
+    read: polling,
+    until: (last) => isWhole(last) || last?.error?.code === 'poll_stopped',
+    timeoutMs: 30_000,
+  });
   const looks = [...lastLooks()].toSorted(([, one], [, other]) => one.time_ms - other.time_ms);
   const [[longest, look]] = looks as [[string, JournalEntry]];
   const rotated = await rotatedAt();

@@ -10,6 +10,7 @@ import { createPollQuestions } from '../../activities/poll/polls.ts';
 import { createWebhookActivities } from '../../activities/webhooks/webhooks.ts';
 import { LIMIT_GROUPS } from '../../platform/requestLimits.ts';
 import { Secret } from '../../platform/secrets/secret.ts';
+import { POLL_STOPPED } from '../../workflows/findings.ts';
 import { inActivity, WEBHOOK_KEY } from '../support/bitbucketEngine.ts';
 import { useDatabaseBench } from '../support/databaseBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
@@ -104,7 +105,7 @@ test('of a poll round: the chunk ends where it stood, and the next one ends the 
   expect(ended).not.toHaveProperty('limited');
   expect(JSON.parse(String(ended.place))).toMatchObject({ step: 'pushes', tries: 0 });
   const next = await inActivity(() => questions.pollChunk({ ...ids, place: String(ended.place) }));
-  expect(next).toEqual({ place: null, requests: 0, found: 0 });
+  expect(next).toEqual({ place: null, requests: 0, found: 0, stopped: POLL_STOPPED });
 }, 40_000);
 
 test('of a round over the webhooks: the chunk ends where it stood, and the next one rests', async () => {

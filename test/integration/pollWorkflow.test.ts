@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { CREDENTIAL_HELD } from '../../workflows/findings.ts';
+import { CREDENTIAL_HELD, POLL_STOPPED } from '../../workflows/findings.ts';
 import { pollId, syncAllWorkflowId } from '../../workflows/ids.ts';
 import type { pollIntegration } from '../../workflows/pollIntegration.ts';
 import { callsOf } from '../support/bitbucketCalls.ts';
@@ -117,6 +117,27 @@ test('a round that fails says why, and tells the integration of a refused creden
         ),
     });
     await handleOf(run.client, tenant).terminate('the test is over');
+  });
+});
+
+test('a pause behind the last request of a round leaves it whole; one before says that it is not', async () => {
+  await bench.run(async (run) => {
+    const tenant = await bench.tenant('active');
+    await importedRepository(bench, tenant);
+    const become = (state: string) =>
+      bench.sql`update integrations set state = ${state} where id = ${tenant.integrationId}`;
+    bench.meanwhile('finishPoll', { before: () => become('paused') });
+    await poll(run, tenant);
+    const whole = await pollRow(tenant);
+    expect(whole).toMatchObject({ last_error: null, last_finished_at: expect.any(Date) });
+    await become('active');
+    run.bitbucket.polls.push(
+      { place: 'second' },
+      { place: null, requests: 0, found: 0, stopped: POLL_STOPPED },
+    );
+    await poll(run, tenant);
+    const { last_finished_at } = whole ?? {};
+    expect(await pollRow(tenant)).toMatchObject({ last_error: { code: 'poll_stopped' }, last_finished_at });
   });
 });
 

@@ -22,7 +22,7 @@ import { createWakeBuffer } from '../../worker/relay/wakeBuffer.ts';
 import { createWakeRound } from '../../worker/relay/wakeRound.ts';
 import type { Waker } from '../../worker/relay/waker.ts';
 import { openParts, takeUp as takeUpParts } from '../../workflows/import/parts.ts';
-import type { Service } from '../../workflows/words.ts';
+import type { Finding, Service } from '../../workflows/words.ts';
 import {
   createBitbucketEngine,
   createCredentialRows,
@@ -246,14 +246,15 @@ export async function createDeliveryBench(options: Partial<SimulatorOptions>) {
       });
       const begun = await polls.beginPoll({ ...ids, atOnce: true });
       if (!begun.due) throw new Error(`no round is due: ${begun.why}`);
+      let stopped: Finding | undefined;
       for (let place: string | null = begun.place; place !== null; ) {
         const from: string = place;
         const chunk = await inActivity(() => questions.pollChunk({ ...ids, place: from }));
-        ({ place } = chunk);
+        ({ place, stopped } = chunk);
         // Its timer has ended.
         if (chunk.limited !== undefined) await sql`delete from request_limits`;
       }
-      await polls.finishPoll({ ...ids, requests: 1, found: woken.size, error: null });
+      await polls.finishPoll({ ...ids, requests: 1, found: woken.size, error: stopped ?? null });
       for (const [repositoryId, services] of woken) await sync(repositoryId, [...services]);
     },
     /** To its end; `between` is called behind each request. The id of the repository. */

@@ -30,8 +30,11 @@ export interface PollActivities {
 
 /** Queue: bitbucket. */
 export interface PollQuestions {
-  /** Asks Bitbucket what changed, from `place`, in bounded chunks; tells the syncs of what it finds. */
+  /**
+   * Asks Bitbucket what changed, from `place`, in bounded chunks; tells the syncs of what it finds. `stopped`: the
+   * integration fetches nothing any more, so the round ends here and has not asked all.
+   */
   pollChunk(
     input: OfIntegration & { place: string },
-  ): Promise<{ place: string | null; requests: number; found: number; limited?: Limited }>;
+  ): Promise<{ place: string | null; requests: number; found: number; limited?: Limited; stopped?: Finding }>;
 }

@@ -65,16 +65,15 @@ export async function endPoll(
     requests: number;
     found: number | null;
     effectiveIntervalMs: number;
+    /** why it has not asked all that a round asks */
     error: Finding | null;
-    /** it asked all that a round asks */
-    isWhole: boolean;
   },
 ): Promise<void> {
   const error = jsonText(input.error);
   await tx.execute(sql`
     update integration_polls set requests = ${input.requests}, found = coalesce(${input.found}::integer, found),
       effective_interval_ms = ${input.effectiveIntervalMs}, last_error = ${error}::jsonb,
-      last_finished_at = case when ${input.isWhole} then clock_timestamp() else last_finished_at end
+      last_finished_at = case when ${error}::jsonb is null then clock_timestamp() else last_finished_at end
     where integration_id = ${input.integrationId}`);
 }
 

@@ -63,7 +63,7 @@ const timesAsked = (path: string, since: number): number =>
   bench.simulator.journal.since(since).filter((entry) => entry.path.includes(path)).length;
 const journaled = (): number => bench.simulator.journal.since(0).at(-1)?.sequence ?? 0;
 
-test('a pause ends the round behind the request in hand, and that one says nothing about a whole round', async () => {
+test('a pause ends the round behind the request in hand; it says so, and nothing about a whole round', async () => {
   const { integrationId } = bench;
   const become = (state: string) =>
     bench.sql`update integrations set state = ${state} where id = ${integrationId}`;
@@ -78,6 +78,12 @@ test('a pause ends the round behind the request in hand, and that one says nothi
   await become('active');
   expect(bench.simulator.journal.since(place)).toHaveLength(1);
   expect(await known()).toEqual(before);
+  const whyNotWhole = async () =>
+    (await bench.sql`select last_error ->> 'code' as why from integration_polls`)[0];
+  expect(await whyNotWhole()).toEqual({ why: 'poll_stopped' });
+  await bench.poll();
+  expect(await whyNotWhole()).toEqual({ why: null });
+  expect(await known()).not.toEqual(before);
 });
 
 test('what was missed of a service that is off wakes nobody, until the service is on', async () => {
