@@ -77,13 +77,16 @@ export async function askOverSilentServers(): Promise<AnswerWhileAway[]> {
     createLocalApi({ databaseUrl: nowhere(port) }),
     createLocalApi({ databaseUrl: world.stack.database.apiUrl, temporalAddress: `127.0.0.1:${port}` }),
   ];
-  const answers: AnswerWhileAway[] = [];
-  for (const { send } of apis) {
-    answers.push(await timed(path, () => call('POST', path, { name: 'x' }, { send })));
+  try {
+    const answers: AnswerWhileAway[] = [];
+    for (const { send } of apis) {
+      answers.push(await timed(path, () => call('POST', path, { name: 'x' }, { send })));
+    }
+    return answers;
+  } finally {
+    silent.close();
+    await Promise.all(apis.map((api) => api.close()));
   }
-  silent.close();
-  await Promise.all(apis.map((api) => api.close()));
-  return answers;
 }
 
 /** Commands, a read and `/readyz`, while nobody listens where Temporal should be. */
@@ -96,19 +99,22 @@ export async function askWithoutTemporal(): Promise<{
     databaseUrl: world.stack.database.apiUrl,
     temporalAddress: `127.0.0.1:${await freePort()}`,
   });
-  const { body: draft } = await call('POST', '/v1/integrations', {});
-  const mine = `/v1/integrations/${draft.id}`;
-  const commands: AnswerWhileAway[] = [];
-  for (const [method, path, body] of [
-    ['PUT', `${mine}/credential`, { kind: 'basic', username: 'a', password: 'b' }],
-    ['POST', '/v1/connection-checks', { kind: 'basic', username: 'a', password: 'b' }],
-    ['POST', `${mine}/create`, { name: 'x' }],
-    ['DELETE', mine, undefined],
-  ] as const) {
-    commands.push(await timed(path, () => call(method, path, body, { send })));
+  try {
+    const { body: draft } = await call('POST', '/v1/integrations', {});
+    const mine = `/v1/integrations/${draft.id}`;
+    const commands: AnswerWhileAway[] = [];
+    for (const [method, path, body] of [
+      ['PUT', `${mine}/credential`, { kind: 'basic', username: 'a', password: 'b' }],
+      ['POST', '/v1/connection-checks', { kind: 'basic', username: 'a', password: 'b' }],
+      ['POST', `${mine}/create`, { name: 'x' }],
+      ['DELETE', mine, undefined],
+    ] as const) {
+      commands.push(await timed(path, () => call(method, path, body, { send })));
+    }
+    const read = await call('GET', mine, undefined, { send });
+    const ready = await send('/readyz', {});
+    return { commands, read, ready };
+  } finally {
+    await close();
   }
-  const read = await call('GET', mine, undefined, { send });
-  const ready = await send('/readyz', {});
-  await close();
-  return { commands, read, ready };
 }
