@@ -1,8 +1,10 @@
 import type { Database } from '../../db/client.ts';
+import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { deleteDeliveriesTo, deleteHook } from '../../db/queries/webhookRemovals.ts';
 import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
   AuthRefused,
+  BitbucketError,
   CredentialUnusable,
   FeatureGone,
   Forbidden,
@@ -16,14 +18,20 @@ import type { Receiver } from './receiver.ts';
 
 const DELETED_AT_ONCE = 5_000;
 
-/** What there is to remove is gone, or out of this account's reach. */
-const OUT_OF_REACH = [FeatureGone, Forbidden, ScopeMissing, NotFound, RepositoryGone] as const;
+/** What there is to remove is gone. */
+const GONE = [FeatureGone, NotFound, RepositoryGone] as const;
+/** It is out of this account's reach. */
+const OUT_OF_REACH = [Forbidden, ScopeMissing] as const;
 /** The credential does not work any more. */
 const REFUSED = [AuthRefused, CredentialUnusable] as const;
+
+/** What a person is told of a hook that stays at Bitbucket: every delivery to it is answered 404 from now on. */
+const LEFT_REMEDY = 'Remove it by hand: in Bitbucket, among the webhooks in the settings of what it watches.';
 
 export interface RemoveOptions {
   database: Database;
   organizationId: string;
+  integrationId: string;
   /** null: the credential does not work */
   hooks: Hooks | null;
   receiver: Receiver;
@@ -33,12 +41,12 @@ export interface RemoveOptions {
 
 /**
  * Removes hooks at Bitbucket, then their rows. What the account cannot reach (lost rights, 404) is let go: deliveries to
- * its address are unknown from then on, and it can be removed in Bitbucket by hand. Answers whether Bitbucket did it.
- * Throws what passes by itself.
+ * its address are unknown from then on. One that stays there is told of (`webhook_left`), since only a person can remove
+ * it. Answers whether Bitbucket did it. Throws what passes by itself.
  */
 export function createHookRemover(options: RemoveOptions) {
-  const { database, organizationId, hooks, receiver, evenIfRefused } = options;
-  const given: readonly (abstract new (...parameters: never) => Error)[] = evenIfRefused
+  const { database, organizationId, integrationId, hooks, receiver, evenIfRefused } = options;
+  const unremovable: readonly (abstract new (...parameters: never) => BitbucketError)[] = evenIfRefused
     ? [...OUT_OF_REACH, ...REFUSED]
     : OUT_OF_REACH;
 
@@ -53,25 +61,42 @@ export function createHookRemover(options: RemoveOptions) {
   }
 
   /** A hook may have had hundreds of thousands of deliveries: one transaction for all would hold up those that come in. */
-  async function deleteRow({ id }: HookRow): Promise<void> {
+  async function deleteRow(row: HookRow, leftBecause: string | null): Promise<void> {
     let deleted: number;
     do {
       deleted = await database.transaction(organizationId, (tx) =>
-        deleteDeliveriesTo(tx, id, DELETED_AT_ONCE),
+        deleteDeliveriesTo(tx, row.id, DELETED_AT_ONCE),
       );
     } while (deleted === DELETED_AT_ONCE);
-    await database.transaction(organizationId, (tx) => deleteHook(tx, id));
+    await database.transaction(organizationId, async (tx) => {
+      const isDeleted = await deleteHook(tx, row.id);
+      if (!isDeleted || leftBecause === null || !mayBeThere(row)) return;
+      const details = { scope: row.scope, name: row.name, code: leftBecause, remedy: LEFT_REMEDY };
+      await insertAuditEvent(tx, {
+        organizationId,
+        integrationId,
+        action: 'webhook_left',
+        actor: null,
+        details,
+      });
+    });
   }
 
   return async (row: HookRow): Promise<boolean> => {
     let removed = hooks !== null;
+    let leftBecause = hooks === null ? 'no_credential' : null;
     try {
       if (hooks !== null) await removeThere(row, hooks);
     } catch (error) {
-      if (!given.some((type) => error instanceof type)) throw error;
+      const isLeft = unremovable.some((type) => error instanceof type);
+      if (!isLeft && !GONE.some((type) => error instanceof type)) throw error;
       removed = false;
+      if (isLeft && error instanceof BitbucketError) leftBecause = error.finding.code;
     }
-    await deleteRow(row);
+    await deleteRow(row, leftBecause);
     return removed;
   };
 }
+
+/** Nothing was ever made, or asked for without an answer. */
+const mayBeThere = ({ providerUuid, maybeMade }: HookRow): boolean => providerUuid !== null || maybeMade;

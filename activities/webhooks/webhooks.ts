@@ -142,7 +142,14 @@ export function createWebhookActivities(dependencies: WebhookDependencies): Webh
       return readClock(tx);
     });
     const hooks = await removalHooks(integration, signal);
-    const remove = createHookRemover({ database, organizationId, receiver, evenIfRefused: true, hooks });
+    const remove = createHookRemover({
+      database,
+      organizationId,
+      integrationId,
+      receiver,
+      evenIfRefused: true,
+      hooks,
+    });
     const counts = { removed: 0, outOfReach: 0 };
     let again: { limited?: Limited } = {};
     const { limited } = await inChunk(removals, async (place) => {

@@ -102,7 +102,10 @@ export async function deleteDeliveriesTo(tx: Transaction, id: string, limit: num
   return row?.deleted ?? 0;
 }
 
-/** Removed at Bitbucket, or out of reach there: deliveries to its address are unknown from now on. */
-export async function deleteHook(tx: Transaction, id: string): Promise<void> {
-  await tx.execute(sql`delete from webhooks where id = ${id} and state = 'removing'`);
+/** Removed at Bitbucket, or out of reach there: deliveries to its address are unknown from now on. False: it went already. */
+export async function deleteHook(tx: Transaction, id: string): Promise<boolean> {
+  const deleted = await tx.execute(
+    sql`delete from webhooks where id = ${id} and state = 'removing' returning id`,
+  );
+  return deleted.length > 0;
 }

@@ -18,6 +18,13 @@ const over = async () => {
   await bench.sql`delete from request_limits`;
 };
 
+/** What a person was told of hooks that stay at Bitbucket, by name. */
+const left = async (of: WebhookSituation) =>
+  (await of.audit())
+    .filter(({ action }) => action === 'webhook_left')
+    .map(({ details }) => details)
+    .toSorted((one, other) => (String(one['name']) < String(other['name']) ? -1 : 1));
+
 describe('removing webhooks', () => {
   it('takes them away at Bitbucket and here; registered again they are new ones', async () => {
     const acme = await bench.registered();
@@ -26,6 +33,7 @@ describe('removing webhooks', () => {
     expect(await acme.round()).toMatchObject({ more: false, off: true });
     expect(await acme.hooksAt(ACME)).toEqual([]);
     expect(await acme.stored()).toEqual([]);
+    expect(await left(acme)).toEqual([]);
     expect(await acme.received(token)).toBeNull();
     await acme.command(true);
     await acme.round();
@@ -130,16 +138,25 @@ describe('removing webhooks', () => {
           workspace: 'acme-rockets',
           right: 'member',
         }),
+      [{ name: 'acme-rockets', code: 'forbidden' }],
     ],
-    ['a credential that is refused', refuse({ kind: 'brownout' })],
-    ['hooks that are gone already', refuse({ kind: 'status', status: 404 })],
-    ['workspaces that were closed', refuse({ kind: 'status', status: 410 })],
-  ])('lets go of what is out of reach: %s', async (_, lose) => {
+    [
+      'a credential that is refused',
+      refuse({ kind: 'brownout' }),
+      [
+        { name: 'acme-rockets', code: 'invalid_credentials' },
+        { name: 'globex', code: 'invalid_credentials' },
+      ],
+    ],
+    ['hooks that are gone already', refuse({ kind: 'status', status: 404 }), []],
+    ['workspaces that were closed', refuse({ kind: 'status', status: 410 }), []],
+  ])('lets go of what is out of reach, and tells of what stays there: %s', async (_, lose, why) => {
     const acme = await bench.registered();
     await lose();
     await acme.command(false);
     expect(await acme.round()).toMatchObject({ off: true });
     expect(await acme.stored()).toEqual([]);
+    expect(await left(acme)).toMatchObject(why);
   });
 
   describe('while Bitbucket does not answer', () => {
@@ -210,6 +227,10 @@ describe('removing webhooks', () => {
     expect(result).toEqual({ left: 0, removed: 0, outOfReach: 1 });
     expect(bench.asked(since)).toEqual([]);
     expect(await acme.stored()).toEqual([]);
+    expect(await left(acme)).toMatchObject([
+      { name: 'acme-rockets', code: 'no_credential' },
+      { name: 'globex', code: 'no_credential' },
+    ]);
     // An integration that is being deleted registers none again.
     expect(await acme.round()).toMatchObject({ off: true });
   });
