@@ -11,8 +11,10 @@ import {
   TABLES_OF_REPOSITORY,
   TABLES_OF_WEBHOOK,
 } from '../../db/queries/removal/tables.ts';
+import { readHook } from '../../db/queries/webhookTargets.ts';
 import type { OfIntegration } from '../../workflows/contracts/tenant.ts';
 import type { CloneFolder } from '../git/cloneFolder.ts';
+import { tellHookLeft } from '../webhooks/hookLeft.ts';
 import { type Purgeable, type PurgeRun, purgeOwner } from './purgeOwner.ts';
 
 const NAMES_AHEAD = 50;
@@ -67,6 +69,13 @@ export async function purgeIntegration(
     );
   }
 
+  async function webhook(tx: Transaction, id: string): Promise<number> {
+    const hook = await readHook(tx, id);
+    const deleted = await remains.deleteWebhook(tx, id);
+    if (hook !== undefined && deleted > 0) await tellHookLeft(tx, integration, hook, 'not_removed');
+    return deleted;
+  }
+
   async function each(
     next: (tx: Transaction, of: OfIntegration, limit: number) => Promise<string[]>,
     purge: (id: string) => Promise<boolean>,
@@ -95,7 +104,7 @@ export async function purgeIntegration(
       ),
     () =>
       each(remains.nextWebhooks, (id) =>
-        ownRows('webhook_id', id, TABLES_OF_WEBHOOK, (tx) => remains.deleteWebhook(tx, id)),
+        ownRows('webhook_id', id, TABLES_OF_WEBHOOK, (tx) => webhook(tx, id)),
       ),
     () => each(repositories.nextOwned, repository),
     () => ownRows('integration_id', integrationId, TABLES_OF_INTEGRATION),

@@ -1,5 +1,4 @@
 import type { Database } from '../../db/client.ts';
-import { insertAuditEvent } from '../../db/queries/integrations.ts';
 import { deleteDeliveriesTo, deleteHook } from '../../db/queries/webhookRemovals.ts';
 import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
@@ -13,6 +12,7 @@ import {
   ScopeMissing,
 } from '../bitbucket/errors.ts';
 import type { Hooks } from '../bitbucket/hooks.ts';
+import { tellHookLeft } from './hookLeft.ts';
 import { subjectOf } from './keepHook.ts';
 import type { Receiver } from './receiver.ts';
 
@@ -24,9 +24,6 @@ const GONE = [FeatureGone, NotFound, RepositoryGone] as const;
 const OUT_OF_REACH = [Forbidden, ScopeMissing] as const;
 /** The credential does not work any more. */
 const REFUSED = [AuthRefused, CredentialUnusable] as const;
-
-/** What a person is told of a hook that stays at Bitbucket: every delivery to it is answered 404 from now on. */
-const LEFT_REMEDY = 'Remove it by hand: in Bitbucket, among the webhooks in the settings of what it watches.';
 
 export interface RemoveOptions {
   database: Database;
@@ -70,15 +67,8 @@ export function createHookRemover(options: RemoveOptions) {
     } while (deleted === DELETED_AT_ONCE);
     await database.transaction(organizationId, async (tx) => {
       const isDeleted = await deleteHook(tx, row.id);
-      if (!isDeleted || leftBecause === null || !mayBeThere(row)) return;
-      const details = { scope: row.scope, name: row.name, code: leftBecause, remedy: LEFT_REMEDY };
-      await insertAuditEvent(tx, {
-        organizationId,
-        integrationId,
-        action: 'webhook_left',
-        actor: null,
-        details,
-      });
+      if (!isDeleted || leftBecause === null) return;
+      await tellHookLeft(tx, { organizationId, integrationId }, row, leftBecause);
     });
   }
 
@@ -97,6 +87,3 @@ export function createHookRemover(options: RemoveOptions) {
     return removed;
   };
 }
-
-/** Nothing was ever made, or asked for without an answer. */
-const mayBeThere = ({ providerUuid, maybeMade }: HookRow): boolean => providerUuid !== null || maybeMade;

@@ -39,6 +39,11 @@ const FROM = sql`
 export const selectHooks = (tx: Transaction, which: SQL): Promise<HookRow[]> =>
   tx.execute<HookRow>(sql`select ${COLUMNS} ${FROM} where ${which}`);
 
+export async function readHook(tx: Transaction, id: string): Promise<HookRow | undefined> {
+  const [row] = await selectHooks(tx, sql`w.id = ${id}`);
+  return row;
+}
+
 const jsonOf = (finding: Finding): SQL => sql`${jsonText(finding)}::jsonb`;
 /** Not looked at since then. */
 export const due = (since: string): SQL =>

@@ -4,6 +4,7 @@ import { advance, Fenced, markStream, openStream } from '../../../activities/str
 import { createPurgeActivities, createRuns } from '../../../activities/removal/purge.ts';
 import { createRemovalActivities } from '../../../activities/removal/removal.ts';
 import { createImportActivities } from '../../../activities/imports/imports.ts';
+import { Secret } from '../../../platform/secrets/secret.ts';
 import { holdIntegration } from '../../../db/queries/discovery.ts';
 import { lockStreams } from '../../../db/queries/quarantineRetries.ts';
 import { listMissed } from '../../../db/queries/poll/keptRepositories.ts';
@@ -11,9 +12,12 @@ import { readSyncSubject } from '../../../db/queries/syncs.ts';
 import { useDatabaseBench } from '../../support/databaseBench.ts';
 import { fillRepository, fillUpkeep, rowsLeft } from '../../support/importedRows.ts';
 import type { TestTenant } from '../../support/integrationRows.ts';
+import { createHook } from '../../support/webhooks.ts';
 import { actor } from '../../support/workflowBench.ts';
 
 const bench = useDatabaseBench({ role: 'worker', maxConnections: 6 });
+
+const KEY = new Secret('k'.repeat(64));
 
 const noRuns = {
   running: async () => [],
@@ -108,6 +112,22 @@ describe('an integration', () => {
     const deleted = await bench.sql`select from audit_events
       where organization_id = ${tenant.organizationId} and action = 'integration_deleted'`;
     expect(deleted).toHaveLength(1);
+  });
+
+  test('tells of the webhooks that nobody could remove at Bitbucket, and of none that never was there', async () => {
+    const { tenant, ids } = await imported(1);
+    for (const made of [true, false]) {
+      const hook = await createHook(bench.sql, tenant, { key: KEY, repositoryId: made ? null : ids[0]! });
+      const state = made ? 'removing' : 'pending';
+      await bench.sql`update webhooks set provider_uuid = ${made ? '{1}' : null}, state = ${state} where id = ${hook.id}`;
+    }
+    await disconnecting(tenant);
+    const steps = removal();
+    await steps.begin(tenant);
+    expect(await steps.purge(idsOf(tenant))).toEqual({ done: true });
+    const told = await bench.sql`select details from audit_events
+      where organization_id = ${tenant.organizationId} and action = 'webhook_left'`;
+    expect(told).toMatchObject([{ details: { scope: 'workspace', code: 'not_removed' } }]);
   });
 
   test('is removed on from wherever an attempt broke off', async () => {
