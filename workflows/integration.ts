@@ -19,6 +19,9 @@ import type { IntegrationInput } from './messages.ts';
 import { rows } from './policies.ts';
 import { INTEGRATION_ID, ORGANIZATION_ID, STAGE } from './searchAttributes.ts';
 
+/** From then on a run that takes the place of a lost one tells what is under way how the integration stands. */
+const TELLS_ANEW = 'lost-run-is-told-of-anew';
+
 /**
  * One connection of an organization to Bitbucket, from draft to deletion. Id: `integration/{integrationId}`.
  * Started by the first command (update-with-start) with the row's snapshot, and again should its run ever be lost.
@@ -76,7 +79,16 @@ async function begin(entity: Entity, input: IntegrationInput): Promise<void> {
   }
   // A discovery may have ended while there was no run to hear of it.
   if (input.carried === undefined && !isDraft(state) && patched('auto-import')) entity.autoImportDue = true;
+  if (input.carried === undefined && patched(TELLS_ANEW)) await tellAnew(entity);
   if (entity.refusals.length > 0) entity.probeAtMs ??= Date.now() + entity.timing.probeEveryMs;
+}
+
+/** The run before may have been lost between what it stored and who was to hear of it: they would wait for ever. */
+async function tellAnew(entity: Entity): Promise<void> {
+  const { state } = entity.snapshot;
+  if (state === 'active') await entity.tellRuns(null);
+  if (state === 'paused') await entity.tellRuns('integration');
+  if (state === 'needs_credential') await entity.tellRuns('needs_credential');
 }
 
 /** Poll rounds come while it is active, and rest otherwise; a draft has none, and one that is removed no more. */

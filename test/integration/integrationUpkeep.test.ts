@@ -5,11 +5,12 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { schedulePolls } from '../../activities/poll/schedule.ts';
 import { keepIntegrations, startUpkeep } from '../../worker/integrationUpkeep.ts';
 import { integrationStart } from '../../workflows/integrationStart.ts';
-import { rename } from '../../workflows/messages.ts';
+import * as messages from '../../workflows/messages.ts';
 import { pollId } from '../../workflows/ids.ts';
+import { untilImport, untilRepository } from '../support/importBench.ts';
 import type { TestTenant } from '../support/integrationRows.ts';
 import { waitFor } from '../support/waitFor.ts';
-import { actor, handleOf, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
+import { actor, command, handleOf, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
 
 /** What a worker does, when it starts and each hour, for integrations that may have lost their run or their schedule. */
 const bench = useWorkflowBench();
@@ -108,8 +109,27 @@ test('a run that an operator ended is begun again, and hears what it is told; on
     expect([second.status, second.runId === first.runId]).toEqual(['RUNNING', false]);
     expect(await look()).toEqual({ begun: 0, changed: 0, failed: 0 });
     expect(await runOf()).toEqual(second);
-    await handle.executeUpdate(rename, { args: [{ name: 'Heard', actor }] });
+    await handle.executeUpdate(messages.rename, { args: [{ name: 'Heard', actor }] });
     expect((await tenant.snapshot()).name).toBe('Heard');
+  }, integrationGoesOn(tenant));
+});
+
+test('what a lost run had stored and told nobody is told by the next one: an import that was paused goes on', async () => {
+  const tenant = await bench.tenant('active');
+  const [id] = await tenant.repositories(1);
+  const importId = await tenant.storeImport({ all: true });
+  await bench.run(async (run) => {
+    run.bitbucket.git.set(id!, ['hang', { done: true }]);
+    await command(run, tenant, messages.startImport, { importId, mode: 'changed', actor });
+    await untilRepository(tenant, importId, id!, 'running');
+    await command(run, tenant, messages.pause, { actor });
+    await untilRepository(tenant, importId, id!, 'paused');
+    const handle = handleOf(run.client, tenant);
+    bench.meanwhile('saveIntegration', { behind: () => handle.terminate('by a test') });
+    await command(run, tenant, messages.resume, { actor }).catch(() => {});
+    expect((await tenant.snapshot()).state).toBe('active');
+    await run.client.workflow.start('integration', integrationStart(await tenant.snapshot(), run.taskQueue));
+    await untilImport(tenant, importId, 'completed', 20_000);
   }, integrationGoesOn(tenant));
 });
 
