@@ -104,14 +104,9 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
 
   let interruption: unknown;
   for (let begin = bringIn; standing.isOpen; begin = walk) {
-    const end = await begin().catch((error: unknown): 'cancelled' => {
-      if (!isCancellation(error)) throw error;
-      interruption = error;
-      return 'cancelled';
-    });
+    let end = await begin().catch(interrupted);
+    if (end === 'long') end = await readyForNextRun().catch(interrupted);
     if (end === 'long') {
-      await hand.joinAgain();
-      await condition(allHandlersFinished);
       const carried = {
         total,
         title,
@@ -132,6 +127,19 @@ export async function importRepositories(input: ImportRepositoriesInput): Promis
     });
   }
   if (interruption !== undefined) throw interruption;
+
+  /** An operator cancelled the run: it ends as if a person had cancelled the import. */
+  function interrupted(error: unknown): 'cancelled' {
+    if (!isCancellation(error)) throw error;
+    interruption = error;
+    return 'cancelled';
+  }
+
+  async function readyForNextRun(): Promise<'long'> {
+    await hand.joinAgain();
+    await condition(allHandlersFinished);
+    return 'long';
+  }
 
   /** Steps 1 to 4, until all repositories have ended, a person cancels, or the history is long. */
   async function bringIn(): Promise<'all' | 'long' | 'cancelled'> {

@@ -95,7 +95,8 @@ export async function endImport(
 ): Promise<{ state: ImportState; ended: boolean } | undefined> {
   const [ended] = await tx.execute<{ state: ImportState }>(sql`
     update imports i set
-      state = case when ${input.cancelled} then 'cancelled'
+      -- Who was told that it is being cancelled, while its end was on the way here, is not told that it completed.
+      state = case when ${input.cancelled} or i.cancel_requested_at is not null then 'cancelled'
         when exists (select from import_repositories ir where ir.import_id = i.id and ir.state = 'failed')
         then 'completed_with_failures'
         -- Cancelled without the import are those that were removed meanwhile: that is no failure.
