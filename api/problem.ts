@@ -17,7 +17,20 @@ export const problemSchema = z
     type: z.string().meta({ description: 'names the code: `urn:bucket-brigade:problem:` + code' }),
     title: z.string(),
     status: z.int(),
-    code: z.string().meta({ description: 'switch on this, never on texts' }),
+    code: z.string().meta({
+      description:
+        'switch on this, never on texts. 400 `malformed_json`, `event_missing`; 401 `not_authenticated`, ' +
+        '`signature_invalid`; 403 `role_not_sufficient`, `other_site`; 404 `not_found`, `integration_gone`; 409 among ' +
+        'others `needs_connection`, `needs_credential`, `needs_create`, `import_needs_create`, `already_created`, ' +
+        '`paused`, `integration_paused`, `integration_not_active`, `disconnecting`, `name_taken`, ' +
+        '`changed_meanwhile`, `confirm_mismatch`, `nothing_to_import`, `nothing_failed`, `import_ended`, ' +
+        '`import_cancelling`, `import_not_paused`, `not_discovered`, `not_imported`, `repository_gone`, ' +
+        '`repository_out_of_reach`, `repository_being_removed`, `oauth_not_configured`, `request_under_way`; 413 ' +
+        '`body_too_large`; 415 `unsupported_media_type`; 422 among others `invalid_request`, `name_invalid`, ' +
+        '`nothing_chosen`, `service_not_allowed`, `confirm_missing`, `idempotency_key_reused`; 429 ' +
+        '`too_many_streams`; 503 `unavailable`, and `worker_unavailable`, `commands_waiting`, `answer_lost`, after ' +
+        'which the command may still be carried out. More may come',
+    }),
     detail: z.string().meta({ description: 'what happened, to what' }),
     fix: z.string().meta({ description: 'what the caller can do about it' }),
     errors: z.array(problemError),

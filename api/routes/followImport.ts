@@ -27,7 +27,7 @@ const route = operation({
   operationId: 'followImport',
   summary: 'Follow an import as server-sent events',
   description:
-    'What happened (with ids: resume by `Last-Event-ID`), and between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 20 of a key at most, and 200 in all; a reader that takes nothing for 30 seconds is cut off.',
+    'What happened, with ids (resume by `Last-Event-ID`): `import_started`, `import_paused`, `import_rate_limited`, `import_needs_credential`, `import_resumed`, `import_cancelling`, `import_retried`, `import_completed`, `import_completed_with_failures`, `import_cancelled`; of a repository `repository_started`, `repository_paused`, `rate_limited`, `needs_credential`, `repository_resumed`, `repository_completed`, `repository_failed`, `repository_cancelled`. Between them `progress` with the import as it stands (without ids). Ends when the import has ended, or the key. One process of the api has 20 of a key at most, and 200 in all; a reader that takes nothing for 30 seconds is cut off.',
   tags: ['Imports'],
   role: 'viewer',
   request: { params: idParam },

@@ -67,6 +67,7 @@ const connectRoute = operation({
     },
   },
   problems: [403, 413, 415],
+  problemTexts: { 403: 'The form was not sent from its own page (`other_site`).' },
   page: true,
 });
 

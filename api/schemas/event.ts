@@ -30,11 +30,19 @@ const eventSchema = z
     id: z.string().meta({ description: 'unique in the feed' }),
     type: z.string().meta({
       description:
-        'e.g. `integration_created`, `integration_paused`, `services_changed`, `import_started`, `import_completed`, ' +
-        '`repository_failed`, `credential_replaced`, `credential_expiring`, `needs_credential`, `discovery_done`, ' +
-        '`repository_found`, `repository_renamed`, `repository_moved`, `repository_gone`, `repository_no_access`, ' +
-        '`repository_back`, `repositories_vanished`, `workspace_no_access`, `auto_import_changed`, ' +
-        '`auto_import_started`, `excluded_owners_changed`; more may come',
+        '`integration_created`, `integration_renamed`, `integration_paused`, `integration_resumed`, ' +
+        '`integration_removal_requested`, `integration_deleted`, `draft_deleted`, `draft_expired`, ' +
+        '`services_changed`, `excluded_owners_changed`, `credential_submitted`, `oauth_completed`, `connected`, ' +
+        '`credential_replaced`, `credential_rejected`, `credential_expiring`, `needs_credential`, `discovery_done`, ' +
+        '`discovery_failed`, `repository_found`, `repository_renamed`, `repository_moved`, `repository_gone`, ' +
+        '`repository_no_access`, `repository_back`, `repositories_vanished`, `vanished_seen_again`, ' +
+        '`vanished_confirmed`, `vanished_kept`, `workspace_no_access`, `repository_removal_requested`, ' +
+        '`repository_removed`, `auto_import_changed`, `auto_import_started`, `import_started`, `import_paused`, ' +
+        '`import_resumed`, `import_cancelling`, `import_retried`, `import_completed`, ' +
+        '`import_completed_with_failures`, `import_cancelled`, `repository_failed`, `webhooks_registered`, ' +
+        '`webhooks_removed`, `webhook_secrets_rotated`, `webhook_lost`, `webhook_restored`, `webhook_left` (it stays ' +
+        'at Bitbucket and must be removed there by hand: `data.remedy`), `webhook_deliveries_missing`, ' +
+        '`webhook_delivers_again`; more may come',
     }),
     at: timestamp,
     integration_id: id.nullable(),
