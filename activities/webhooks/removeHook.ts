@@ -1,5 +1,7 @@
 import type { Database } from '../../db/client.ts';
-import { deleteDeliveriesTo, deleteHook } from '../../db/queries/webhookRemovals.ts';
+import { deleteNext, type LastKey } from '../../db/queries/removal/deleteRows.ts';
+import { TABLES_OF_WEBHOOK } from '../../db/queries/removal/tables.ts';
+import { deleteHook, isToRemove } from '../../db/queries/webhookRemovals.ts';
 import type { HookRow } from '../../db/queries/webhookTargets.ts';
 import {
   AuthRefused,
@@ -59,12 +61,18 @@ export function createHookRemover(options: RemoveOptions) {
 
   /** A hook may have had hundreds of thousands of deliveries: one transaction for all would hold up those that come in. */
   async function deleteRow(row: HookRow, leftBecause: string | null): Promise<void> {
-    let deleted: number;
-    do {
-      deleted = await database.transaction(organizationId, (tx) =>
-        deleteDeliveriesTo(tx, row.id, DELETED_AT_ONCE),
-      );
-    } while (deleted === DELETED_AT_ONCE);
+    const owner = { column: 'webhook_id', organizationId, id: row.id } as const;
+    for (const table of TABLES_OF_WEBHOOK) {
+      let after: LastKey = null;
+      do {
+        const from: LastKey = after;
+        after = await database.transaction(organizationId, async (tx) => {
+          if (!(await isToRemove(tx, row.id))) return null;
+          const { last } = await deleteNext(tx, { table, owner, after: from, limit: DELETED_AT_ONCE });
+          return last;
+        });
+      } while (after !== null);
+    }
     await database.transaction(organizationId, async (tx) => {
       const isDeleted = await deleteHook(tx, row.id);
       if (!isDeleted || leftBecause === null) return;

@@ -85,21 +85,9 @@ export async function countRemovals(tx: Transaction, removals: Removals): Promis
   return row?.hooks ?? 0;
 }
 
-/** Removes at most `limit` of the deliveries to a hook that is being removed; returns how many. */
-export async function deleteDeliveriesTo(tx: Transaction, id: string, limit: number): Promise<number> {
-  const [row] = await tx.execute<{ deleted: number }>(sql`
-    with taken as materialized (
-      select d.organization_id, d.received_on, d.id from webhook_deliveries d
-      join webhooks w on w.organization_id = d.organization_id and w.id = d.webhook_id
-      where w.id = ${id} and w.state = 'removing' limit ${limit}
-    ), gone as (
-      delete from webhook_deliveries d using taken s
-      where d.organization_id = s.organization_id and d.webhook_id = ${id}
-        and d.received_on = s.received_on and d.id = s.id
-      returning 1
-    )
-    select count(*)::int as deleted from gone`);
-  return row?.deleted ?? 0;
+/** Whether it still is to be removed: one that is wanted again keeps its deliveries. */
+export async function isToRemove(tx: Transaction, id: string): Promise<boolean> {
+  return (await tx.execute(sql`select from webhooks where id = ${id} and state = 'removing'`)).length > 0;
 }
 
 /** Removed at Bitbucket, or out of reach there: deliveries to its address are unknown from now on. False: it went already. */

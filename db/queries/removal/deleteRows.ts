@@ -50,10 +50,12 @@ export async function deleteNext(
           types.map((type, at) => sql`${after[at]}::${sql.raw(type)}`),
           sql`, `,
         )})`;
-  // By their places, which no planner can take for a reason to read the whole table.
+  // By their places, or (a place is good for one partition only) by the range of the key that they fill: no planner can
+  // take these for a reason to read the whole table, or all that the owner has once for each row.
   const which =
     table.partitioned === true
-      ? sql`using doomed d where ${ownedBy(table, owner)} and ${sql.raw(keys.map((key) => `t.${key} = d.${key}`).join(' and '))}`
+      ? sql`where ${ownedBy(table, owner)} and ${behind}
+          and (${names(keys)}) <= (select ${names(keys)} from doomed order by ${names(keys.map((key) => `${key} desc`))} limit 1)`
       : sql`where t.ctid = any (array(select row_at from doomed))`;
   const [row] = await tx.execute<{ removed: number; found: number; last: string[] | null }>(sql`
     with doomed as materialized (
