@@ -116,6 +116,8 @@ describe('a probe', () => {
   test('that is accepted while a person pauses the integration undoes nothing of it', async () => {
     const tenant = await bench.tenant('active');
     await bench.run(async (run) => {
+      // Its run is there before the import, so all that the import is told follows from what comes.
+      await command(run, tenant, messages.rename, { name: 'Early', actor }, TIMING);
       bench.meanwhile('probeCredential', { before: () => command(run, tenant, messages.pause, { actor }) });
       const importId = await refusedImport(run, tenant);
       const before = chunks(run);
