@@ -152,7 +152,16 @@ async function releaseWaits(tx: Transaction, integrationId: string): Promise<voi
   });
 }
 
-async function save(tx: Transaction, input: SaveInput): Promise<{ version: number }> {
+async function save(tx: Transaction, input: SaveInput): Promise<{ version: number; catchesUp?: boolean }> {
+  const { organizationId, integrationId, catchUp } = input;
+  const saved = await saveChange(tx, input);
+  if (catchUp === undefined) return saved;
+  // With the services, or a run that is lost in between leaves them on and nobody to see that something is missing.
+  const catchesUp = await insertCatchUp(tx, { organizationId, integrationId, ...catchUp });
+  return { ...saved, catchesUp };
+}
+
+async function saveChange(tx: Transaction, input: SaveInput): Promise<{ version: number }> {
   const { organizationId, integrationId, expectedVersion, change, audit } = input;
   const version = await queries.updateIntegration(tx, { integrationId, expectedVersion, change });
   if (version !== undefined) {

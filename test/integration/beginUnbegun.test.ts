@@ -4,7 +4,15 @@ import { createLogger } from '../../platform/log.ts';
 import { beginUnbegun } from '../../worker/beginUnbegun.ts';
 import { quarantineRetryWorkflowId } from '../../workflows/ids.ts';
 import { untilImport } from '../support/importBench.ts';
-import { actor, type BenchRun, integrationGoesOn, useWorkflowBench } from '../support/workflowBench.ts';
+import { catchUpsOf, changeServices } from '../support/servicesBench.ts';
+import { importedRepository } from '../support/syncBench.ts';
+import {
+  actor,
+  type BenchRun,
+  handleOf,
+  integrationGoesOn,
+  useWorkflowBench,
+} from '../support/workflowBench.ts';
 
 const bench = useWorkflowBench();
 const log = createLogger({ service: 'worker', level: 'silent' });
@@ -23,6 +31,22 @@ test('an import that a request stored and no run has begun is brought in, though
     await untilImport(tenant, left, 'completed', 60_000);
     expect(await tenant.importRow(young)).toMatchObject({ state: 'pending' });
     expect(await pass(run)).toEqual({ imports: 0, retries: 0 });
+  }, integrationGoesOn(tenant));
+});
+
+test('services that were switched on catch up, though the run of the integration was lost behind storing them', async () => {
+  const tenant = await bench.tenant('active');
+  await importedRepository(bench, tenant);
+  await bench.run(async (run) => {
+    await changeServices(run, tenant, ['repositories']);
+    bench.meanwhile('saveIntegration', { behind: () => handleOf(run.client, tenant).terminate('by a test') });
+    await changeServices(run, tenant, ['repositories', 'tickets']).catch(() => {});
+    expect((await tenant.snapshot()).services).toEqual(['repositories', 'tickets']);
+    const [catchUp] = await catchUpsOf(bench.sql, tenant);
+    expect(catchUp).toMatchObject({ state: 'pending', services: ['tickets'], mode: 'changed' });
+    await bench.sql`update imports set created_at = now() - interval '121 seconds' where id = ${catchUp!.id}`;
+    expect(await pass(run)).toEqual({ imports: 1, retries: 0 });
+    await untilImport(tenant, catchUp!.id, 'completed', 60_000);
   }, integrationGoesOn(tenant));
 });
 

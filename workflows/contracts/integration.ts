@@ -2,11 +2,20 @@ import type { CommitSource, CredentialKind, Finding, IntegrationState, Service, 
 import type { Actor } from '../messages.ts';
 import type { OfIntegration } from './tenant.ts';
 
+/** The import by which services that were off catch up; who switched them on. */
+export interface CatchUp {
+  importId: string;
+  services: Service[];
+  actor: Actor;
+}
+
 /** Rows of the integration, written by the entity workflow. Queue: ingestion. */
 export interface IntegrationActivities {
   /**
    * Compare-and-set of the row's version; applying the same change twice answers as the first time did. From the moment
-   * in which a service is off, nothing of it is written any more: the epochs of its streams are raised.
+   * in which a service is off, nothing of it is written any more: the epochs of its streams are raised. With `catchUp`, the
+   * import by which services that were off catch up is stored beside it: of what changed, over the repositories that are
+   * imported already. `catchesUp`: there are any.
    * Throws `name_taken` (non-retryable) when the name is in use in the organization.
    */
   saveIntegration(
@@ -24,15 +33,11 @@ export interface IntegrationActivities {
       };
       /** `details`: in place of the change itself */
       audit?: { action: string; actor: Actor; details?: Record<string, unknown> };
+      catchUp?: CatchUp;
     },
-  ): Promise<{ version: number }>;
-  /**
-   * Stores the import by which services that were off catch up: of what changed, over the repositories that are imported
-   * already. False: there is none. Repeatable.
-   */
-  storeCatchUp(
-    input: OfIntegration & { importId: string; services: Service[]; actor: Actor },
-  ): Promise<{ stored: boolean }>;
+  ): Promise<{ version: number; catchesUp?: boolean }>;
+  /** Stores what `saveIntegration` stores with `catchUp`, for runs that asked for it by itself. Repeatable. */
+  storeCatchUp(input: OfIntegration & CatchUp): Promise<{ stored: boolean }>;
   /** Reads the row again (start of a run, after a lost answer). `null`: the integration is gone. */
   loadIntegration(input: OfIntegration): Promise<{
     state: IntegrationState;

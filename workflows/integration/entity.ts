@@ -1,5 +1,5 @@
 import { type ApplicationFailure, upsertSearchAttributes } from '@temporalio/workflow';
-import type { IntegrationActivities } from '../contracts/integration.ts';
+import type { CatchUp, IntegrationActivities } from '../contracts/integration.ts';
 import { applicationFailure } from '../failures.ts';
 import type {
   Actor,
@@ -43,11 +43,15 @@ export interface Entity {
   readonly isBusy: boolean;
   /** One at a time, in the order of asking; waits until the row was read at the start of the run. */
   exclusive<T>(work: () => Promise<T>): Promise<T>;
-  /** Writes the change into the row, then here. Throws ApplicationFailure `name_taken`. */
+  /**
+   * Writes the change into the row, then here; with it, where one is given, the import by which services catch up.
+   * `catchesUp`: it is stored. Throws ApplicationFailure `name_taken`.
+   */
   save(
     change: Change,
     audit?: { action: string; actor: Actor; details?: Record<string, unknown> },
-  ): Promise<void>;
+    catchUp?: CatchUp,
+  ): Promise<{ catchesUp: boolean }>;
   /** Reads the row again; `gone` when there is none. */
   load(): Promise<void>;
   answer(): CommandAnswer;
@@ -101,7 +105,7 @@ export function createEntity(input: IntegrationInput): Entity {
       for (const importId of runningImportIds) entity.importIds.add(importId);
     },
 
-    async save(change, audit) {
+    async save(change, audit, catchUp) {
       const before = snapshot.state;
       const write = () =>
         saveIntegration.executeWithOptions({ summary: saying(change, audit?.action) }, [
@@ -111,9 +115,10 @@ export function createEntity(input: IntegrationInput): Entity {
             expectedVersion: snapshot.version,
             change,
             ...(audit === undefined ? {} : { audit }),
+            ...(catchUp === undefined ? {} : { catchUp }),
           },
         ]);
-      const { version } = await write().catch(async (error: unknown) => {
+      const { version, catchesUp = false } = await write().catch(async (error: unknown) => {
         const failure = applicationFailure(error);
         if (failure?.type !== 'version_conflict') throw failure ?? error;
         // Somebody else wrote the row (an operator by hand): go on from what it says now, if it allows that.
@@ -126,6 +131,7 @@ export function createEntity(input: IntegrationInput): Entity {
       Object.assign(snapshot, known, { version });
       if (before === 'active' && snapshot.state !== 'active') entity.rests += 1;
       if (snapshot.state !== before) upsertSearchAttributes([{ key: STAGE, value: snapshot.state }]);
+      return { catchesUp };
     },
 
     answer: () => ({ state: snapshot.state, version: snapshot.version }),

@@ -1,4 +1,5 @@
-import { uuid4 } from '@temporalio/workflow';
+import { patched, uuid4 } from '@temporalio/workflow';
+import type { CatchUp } from '../contracts/integration.ts';
 import { INTEGRATION_PAUSED } from '../findings.ts';
 import * as messages from '../messages.ts';
 import type { Actor } from '../messages.ts';
@@ -35,16 +36,10 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
       const wanted = SERVICES.filter((service) => services.includes(service));
       const on = wanted.filter((service) => !before.includes(service));
       const off = before.filter((service) => !wanted.includes(service));
-      if (on.length > 0 || off.length > 0) {
-        const details = { on, off };
-        await entity.save({ services: wanted }, { action: 'services_changed', actor, details });
-        await tellServicesChanged(entity);
-        if (on.length > 0) {
-          // What changes behind the catch-up is delivered where its events are subscribed to by then.
-          await wakeWebhooks(entity);
-          await catchUp(entity, on, actor);
-        }
-      }
+      if (on.length === 0 && off.length === 0) return { ...entity.answer(), services: wanted };
+      const audit = { action: 'services_changed', actor, details: { on, off } };
+      if (on.length === 0) await entity.save({ services: wanted }, audit);
+      else await switchOn(entity, { services: wanted, on, audit });
       return { ...entity.answer(), services: wanted };
     },
   );
@@ -93,18 +88,35 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
   );
 }
 
+/** Of runs that stored what catches up behind the services, by an activity of its own. */
+const STORED_TOGETHER = 'catch-up-stored-with-its-services';
+
 /**
- * Brings in what was missed of services that were off: an import of what changed since their watermarks, over the
+ * Switches services on and brings in what was missed of them: an import of what changed since their watermarks, over the
  * repositories that are imported already. It waits like any other while the integration is paused.
  */
-async function catchUp(entity: Entity, services: Service[], actor: Actor): Promise<void> {
-  const { organizationId, integrationId } = entity.snapshot;
-  const importId = uuid4();
+async function switchOn(
+  entity: Entity,
+  { services, on, audit }: { services: Service[]; on: Service[]; audit: { action: string; actor: Actor } },
+): Promise<void> {
+  const anImport = (): CatchUp => ({ importId: uuid4(), services: on, actor: audit.actor });
+  const together = patched(STORED_TOGETHER) ? anImport() : undefined;
+  const { catchesUp } = await entity.save({ services }, audit, together);
+  await tellServicesChanged(entity);
+  // What changes behind the catch-up is delivered where its events are subscribed to by then.
+  await wakeWebhooks(entity);
+  const catchUp = together ?? anImport();
+  const isStored = together === undefined ? await storeCatchUp(entity, catchUp) : catchesUp;
+  if (!isStored) return;
+  await startImportRun(entity, catchUp.importId);
+  entity.importIds.add(catchUp.importId);
+}
+
+async function storeCatchUp({ snapshot }: Entity, catchUp: CatchUp): Promise<boolean> {
+  const { organizationId, integrationId } = snapshot;
   const { stored } = await rows().storeCatchUp.executeWithOptions(
     { summary: 'what was imported catches up with the services' },
-    [{ organizationId, integrationId, importId, services, actor }],
+    [{ organizationId, integrationId, ...catchUp }],
   );
-  if (!stored) return;
-  await startImportRun(entity, importId);
-  entity.importIds.add(importId);
+  return stored;
 }
