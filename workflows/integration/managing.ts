@@ -36,10 +36,12 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
       const wanted = SERVICES.filter((service) => services.includes(service));
       const on = wanted.filter((service) => !before.includes(service));
       const off = before.filter((service) => !wanted.includes(service));
-      if (on.length === 0 && off.length === 0) return { ...entity.answer(), services: wanted };
-      const audit = { action: 'services_changed', actor, details: { on, off } };
-      if (on.length === 0) await entity.save({ services: wanted }, audit);
-      else await switchOn(entity, { services: wanted, on, audit });
+      const change = {
+        services: wanted,
+        audit: { action: 'services_changed', actor, details: { on, off } },
+      };
+      if (on.length > 0) await switchOn(entity, on, change);
+      else if (off.length > 0) await saveServices(entity, change);
       return { ...entity.answer(), services: wanted };
     },
   );
@@ -88,21 +90,32 @@ export function handleManaging(entity: Entity, command: RegisterCommand): void {
   );
 }
 
-/** Of runs that stored what catches up behind the services, by an activity of its own. */
+interface ServicesChange {
+  services: Service[];
+  audit: { action: string; actor: Actor; details: Record<string, unknown> };
+}
+
+async function saveServices(
+  entity: Entity,
+  { services, audit }: ServicesChange,
+  catchUp?: CatchUp,
+): Promise<{ catchesUp: boolean }> {
+  const saved = await entity.save({ services }, audit, catchUp);
+  await tellServicesChanged(entity);
+  return saved;
+}
+
+/** Not so in runs that stored what catches up behind the services, by an activity of its own. */
 const STORED_TOGETHER = 'catch-up-stored-with-its-services';
 
 /**
  * Switches services on and brings in what was missed of them: an import of what changed since their watermarks, over the
  * repositories that are imported already. It waits like any other while the integration is paused.
  */
-async function switchOn(
-  entity: Entity,
-  { services, on, audit }: { services: Service[]; on: Service[]; audit: { action: string; actor: Actor } },
-): Promise<void> {
-  const anImport = (): CatchUp => ({ importId: uuid4(), services: on, actor: audit.actor });
+async function switchOn(entity: Entity, on: Service[], change: ServicesChange): Promise<void> {
+  const anImport = (): CatchUp => ({ importId: uuid4(), services: on, actor: change.audit.actor });
   const together = patched(STORED_TOGETHER) ? anImport() : undefined;
-  const { catchesUp } = await entity.save({ services }, audit, together);
-  await tellServicesChanged(entity);
+  const { catchesUp } = await saveServices(entity, change, together);
   // What changes behind the catch-up is delivered where its events are subscribed to by then.
   await wakeWebhooks(entity);
   const catchUp = together ?? anImport();
