@@ -125,6 +125,7 @@ test('switched on, it catches up over what is imported, and over nothing else; t
       'tickets',
     ]);
     expect(run.bitbucket.calls.map((call) => call.split(' ')[0])).toEqual(['importChunk']);
+    await run.record('services-catch-up', integrationWorkflowId(tenant.integrationId));
     const audit = await bench.sql`select details from audit_events
         where integration_id = ${tenant.integrationId} and action = 'services_changed' order by id`;
     expect(audit.map(({ details }) => details as unknown)).toEqual([
